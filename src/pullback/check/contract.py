@@ -1,0 +1,191 @@
+"""The contract of a rule: every promise that DESIGN makes is one function here, and `assert_rule` keeps them all."""
+
+import inspect
+
+import numpy as np
+
+from pullback.check.differences import away_from, difference, inner
+
+
+def assert_rule(rule, seed=0, **case):
+    """Check every promise of `rule` at random inputs of one case: axis sizes and hyperparameters."""
+    with np.errstate(all="raise", under="ignore"):
+        trial = Trial(rule, case, seed)
+        for promise in PROMISES:
+            promise(trial)
+    if any("..." in slot.axes for slot in rule.inputs):
+        nothing = Trial(rule, case | {"batch": (0, 2)}, seed)
+        for promise in PROMISES:
+            promise(nothing)
+    single_precision_stays(Trial(rule, case, seed, np.float32))
+
+
+class Trial:
+    """A rule at random inputs of one case, with tangents and gradients; None where there are none."""
+
+    def __init__(self, rule, case, seed=0, dtype=np.float64):
+        rng = np.random.default_rng(seed)
+        rule, sizes = rule.at(case)
+        self.x = [real(x, slot, dtype) for x, slot in zip(rule.sample(rng, **sizes), rule.inputs)]
+        if rule.inputs[0].differentiable:
+            self.x[0] = away_from(rule.kinks, self.x[0]).astype(dtype)
+        self.y, self.at = rule.linearize(*self.x)
+        self.rule, self.plan = self.at.rule, self.at.plan
+        self.has = self.plan.has
+        draw = lambda zero: None if zero is None else np.round(rng.normal(size=zero.shape), 2).astype(dtype)
+        self.tx = tuple(draw(zero) if has else None for zero, has in zip(self.plan.tangents, self.has))
+        self.gy = tuple(draw(zero) for zero in self.plan.gradients)
+        self.ty, self.gx = as_tuple(self.at.jvp(*self.tx)), as_tuple(self.at.vjp(*self.gy))
+
+    def given(self, items):
+        """Of one item per input, those of inputs that are there and have a derivative."""
+        return [item for item, has in zip(items, self.has) if has]
+
+    def shown(self, items):
+        """Of one item per output, those of outputs that have a derivative."""
+        return [item for item, slot in zip(as_tuple(items), self.rule.outputs, strict=True) if slot.differentiable]
+
+    def moved(self, f):
+        """f as a function of the inputs that have a derivative alone."""
+
+        def g(*moving):
+            moving = iter(moving)
+            return f(*(next(moving) if has else x for has, x in zip(self.has, self.x)))
+
+        return g
+
+
+def as_tuple(value):
+    return value if isinstance(value, tuple) else (value,)
+
+
+def real(x, slot, dtype):
+    return x.astype(dtype) if x is not None and slot.differentiable else x
+
+
+# The promises.
+
+
+def shapes_are_as_the_signature_says(trial):
+    assert len(trial.gx) == len(trial.x), "one gradient per input"
+    assert len(trial.ty) == len(trial.rule.outputs), "one tangent per output"
+    for has, g, x in zip(trial.has, trial.gx, trial.x):
+        assert has == (g is not None), "None for what has no derivative, and nothing else"
+        assert not has or g.shape == x.shape, f"a gradient has the shape of its input: {g.shape}, {x.shape}"
+    promised = [zero.shape for zero in trial.plan.gradients if zero is not None]
+    assert [np.shape(y) for y in trial.shown(trial.y)] == promised, "outputs as the signature says"
+    assert [np.shape(t) for t in trial.shown(trial.ty)] == promised, "tangents of outputs as the signature says"
+
+
+def the_transpose_is_the_transpose(trial):
+    up, down = inner(trial.shown(trial.gy), trial.shown(trial.ty)), inner(trial.given(trial.gx), trial.given(trial.tx))
+    np.testing.assert_allclose(up, down, rtol=1e-10, atol=1e-12, err_msg="<g, J t> = <Jᵀ g, t>")
+
+
+def jvp_is_how_the_output_moves(trial):
+    f = trial.moved(lambda *x: tuple(trial.shown(trial.rule(*x))))
+    agree(trial.shown(trial.ty), difference(f, trial.given(trial.x), trial.given(trial.tx)), "jvp")
+
+
+def hvp_is_how_the_vjp_moves(trial):
+    found = as_tuple(trial.at.hvp(trial.gy, trial.tx))
+    f = trial.moved(lambda *x: tuple(trial.given(as_tuple(trial.rule.linearize(*x)[1].vjp(*trial.gy)))))
+    agree(trial.given(found), difference(f, trial.given(trial.x), trial.given(trial.tx)), "hvp")
+
+
+def the_hessian_is_symmetric(trial):
+    wave = lambda t: np.cos(1 + np.arange(t.size)).reshape(t.shape).astype(t.dtype)
+    other = tuple(None if t is None else wave(t) for t in trial.tx)
+    bend = lambda t: trial.given(as_tuple(trial.at.hvp(trial.gy, t)))
+    a, b = inner(trial.given(other), bend(trial.tx)), inner(trial.given(trial.tx), bend(other))
+    np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11, err_msg="<u, H t> = <t, H u>")
+
+
+def the_jacobian_is_the_derivative(trial):
+    found = trial.at.jacobian()
+    shown = [k for k, slot in enumerate(trial.rule.outputs) if slot.differentiable]
+    for k, row in zip(shown, found if len(shown) > 1 else [found], strict=True):
+        row = trial.given(as_tuple(row))
+        close = dict(rtol=1e-9, atol=1e-9)
+        ty = sum(J @ t for J, t in zip(row, trial.given(trial.tx), strict=True))
+        np.testing.assert_allclose(ty, trial.ty[k], **close, err_msg="jacobian against jvp")
+        one = [g if j == k else None for j, g in enumerate(trial.gy)]
+        for J, g in zip(row, trial.given(as_tuple(trial.at.vjp(*one))), strict=True):
+            pulled = J.T @ trial.gy[k]
+            pulled = pulled.sum(tuple(range(pulled.ndim - g.ndim)))  # a parameter is shared by the batch
+            np.testing.assert_allclose(pulled, g, **close, err_msg="jacobian against vjp")
+            dense = J.dense()
+            assert dense.shape == J.shape, "an operator's shape is that of its matrix"
+            np.testing.assert_allclose(J.T.dense(), np.swapaxes(dense, -1, -2), **close, err_msg="jacobian's transpose")
+
+
+def nothing_is_written_to(trial):
+    frozen = [None if a is None else a.copy() for a in (*trial.x, *trial.gy, *trial.tx)]
+    _, at = trial.rule.linearize(*trial.x)
+    at.jvp(*trial.tx), at.vjp(*trial.gy), at.hvp(trial.gy, trial.tx)
+    for before, after in zip(frozen, (*trial.x, *trial.gy, *trial.tx)):
+        assert before is None or np.array_equal(before, after), "inputs, tangents and gradients are never written to"
+    for a, b in zip(trial.given(as_tuple(at.vjp(*trial.gy))), trial.given(trial.gx)):
+        np.testing.assert_array_equal(a, b, "a second call gives the same")
+
+
+def memory_order_does_not_matter(trial):
+    y, at = trial.rule.linearize(*map(awkward, trial.x))
+    close = dict(rtol=1e-11, atol=1e-11, err_msg="read-only arrays with negative strides")
+    for a, b in zip(trial.shown(y), trial.shown(trial.y), strict=True):
+        np.testing.assert_allclose(a, b, **close)
+    for a, b in zip(as_tuple(at.vjp(*map(awkward, trial.gy))), trial.gx, strict=True):
+        assert a is None or np.testing.assert_allclose(a, b, **close) is None
+
+
+def wrt_leaves_the_others_alone(trial):
+    for slot, has, g in zip(trial.rule.inputs, trial.has, trial.gx):
+        found = as_tuple(trial.at.vjp(*trial.gy, wrt=slot.name))
+        assert [s.name for s, a in zip(trial.rule.inputs, found) if a is not None] == [slot.name] * has, "wrt"
+        assert not has or np.array_equal(next(a for a in found if a is not None), g), "wrt does not change a gradient"
+
+
+def the_saved_arrays_are_named(trial):
+    saves = trial.rule.saves
+    assert len(trial.at.saved) == len(saves), f"forward saves {len(trial.at.saved)} things, vjp takes {saves}"
+    for method in (trial.rule.jvp, trial.rule.hvp, trial.rule.jacobian):
+        parameters = inspect.signature(method).parameters.values()
+        if not any(p.kind is p.VAR_POSITIONAL for p in parameters):  # combinators take whatever their parts take
+            tail = tuple(p.name for p in parameters)[-len(saves) or len(parameters) :]
+            assert tail == saves, f"{method.__name__} and vjp need the same saved values: {tail}, {saves}"
+
+
+def single_precision_stays(trial):
+    """float32 in, float32 out."""
+    bent = as_tuple(trial.at.hvp(trial.gy, trial.tx))
+    found = *trial.shown(trial.y), *trial.shown(trial.ty), *trial.given(trial.gx), *trial.given(bent)
+    assert {np.asarray(a).dtype for a in found} == {np.dtype("f4")}, "float32 in, float32 out"
+
+
+PROMISES = (
+    shapes_are_as_the_signature_says,
+    the_transpose_is_the_transpose,
+    jvp_is_how_the_output_moves,
+    hvp_is_how_the_vjp_moves,
+    the_hessian_is_symmetric,
+    the_jacobian_is_the_derivative,
+    nothing_is_written_to,
+    memory_order_does_not_matter,
+    wrt_leaves_the_others_alone,
+    the_saved_arrays_are_named,
+)
+
+
+def agree(found, wanted, name):
+    for got, (want, error) in zip(found, wanted, strict=True):
+        assert np.all(error <= 1e-5 * (1 + abs(want))), f"central differences are too rough here to judge the {name}"
+        np.testing.assert_array_less(abs(got - want), 10 * error + 1e-9, f"{name} against central differences")
+
+
+def awkward(a):
+    """The same values, read-only and with a negative stride."""
+    if a is None or not a.ndim:
+        return a
+    a = a[..., ::-1].copy()[..., ::-1]
+    a.flags.writeable = False
+    return a

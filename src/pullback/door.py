@@ -1,0 +1,203 @@
+"""The one door: what a user hands to a rule is checked here, and nowhere else.
+
+What follows from shapes and dtypes alone is decided once and remembered as a Plan; a call looks it up. The bodies of
+rules hold mathematics alone, and see arrays that fit.
+"""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pullback.errors import DtypeError, OptionError, RangeError, ShapeError
+from pullback.linearization import Linearization, as_tuple
+
+FLOATS = {np.dtype("f4"), np.dtype("f8")}
+MEMO = 256  # shapes, and variants, that a rule remembers
+
+
+class Plan(NamedTuple):
+    """What the door knows about inputs of given shapes and dtypes."""
+
+    rule: Any  # the rule that does the work
+    sizes: dict
+    dtype: np.dtype
+    tangents: list  # per input a zero (no memory behind it), or None if it has no derivative
+    gradients: list  # per output the same
+    has: list  # per input: was it given, and has it a derivative?
+    defaults: list  # per input its value if it was left out
+    tops: list  # per input of integers the size that they must stay below
+    fill: tuple = ()  # the defaults of inputs that were not given at the end
+    work: list = []  # (index, slot, default, top) of what needs a look in every call
+
+    def complete(self, inputs):
+        """Put in what was left out, check the range of integers, cast constants."""
+        inputs = list(inputs)
+        for i, slot, default, top in self.work:
+            if inputs[i] is None:
+                inputs[i] = default
+            elif top is None:
+                inputs[i] = inputs[i].astype(self.dtype)
+            elif inputs[i].size and not inputs[i].view(f"u{inputs[i].itemsize}").max() < top:
+                self.refuse_outside(inputs[i], slot, top)
+        return inputs
+
+    def refuse_outside(self, x, slot, top):
+        wrong = x[(x != self.rule.exempt) & ((x < 0) | (x >= top))]
+        if wrong.size:
+            allowed = f"0 .. {top - 1}" + (f" or {self.rule.exempt}" if self.rule.exempt is not None else "")
+            raise RangeError(f"{self.rule.name}: {slot} must lie in {allowed}, got {wrong.flat[0]}")
+
+
+def linearize(rule, inputs, options):
+    """The output(s) of the rule and its derivative, checked."""
+    if options:
+        options, inputs = split(rule, inputs, options)
+        rule = configured(rule, options)
+    plan = plans(rule).get(tuple([(x.shape, x.dtype) if type(x) is np.ndarray else x is None for x in inputs]))
+    if plan is None:
+        inputs = arrays(rule, inputs)
+        plan = remembered(rule, inputs)
+    inputs += plan.fill
+    if plan.work:
+        inputs = plan.complete(inputs)
+    rule = plan.rule
+    output, saved = rule.forward(*inputs)
+    return output, Linearization(rule, plan, saved)
+
+
+# Keywords.
+
+
+def split(rule, inputs, options):
+    """Keywords that are hyperparameters, and all inputs in order."""
+    letters = rule.letters
+    named = {letters[name]: value for name, value in options.items() if name in letters}
+    if not named:
+        return options, inputs
+    late = [slot.name for slot in rule.inputs[len(inputs) :]]
+    if twice := named.keys() - set(late):
+        raise OptionError(f"{rule.name}: got {sorted(twice)[0]!r} by place and by name; give it once")
+    options = {name: value for name, value in options.items() if name not in letters}
+    return options, (*inputs, *(named.get(name) for name in late))
+
+
+def configured(rule, options):
+    """The rule with these hyperparameters; the same ones make the same rule, so that its plans are remembered."""
+    if not options:
+        return rule
+    key = tuple(options.items())
+    variants = rule.__dict__.setdefault("_variants", {})
+    try:
+        return variants[key]
+    except (KeyError, TypeError):  # new, or a list, which does as well as a tuple
+        options = {k: tuple(v) if isinstance(v, list) else v for k, v in key}
+    if unknown := [name for name in options if name not in rule.options]:
+        has = ", ".join(rule.options) or "no hyperparameters"
+        takes = ", ".join(slot.name for slot in rule.inputs)
+        raise OptionError(f"{rule.name} has no {unknown[0]!r}; it has {has}, and takes {takes}")
+    return remember(variants, tuple(options.items()), called(replace(rule, **options), rule.name))
+
+
+def called(rule, name):
+    """The rule under the name by which the user knows it."""
+    rule.__dict__["name"] = name
+    return rule
+
+
+# Arrays.
+
+
+def arrays(rule, inputs):
+    """Arrays out of what was given; plain numbers and lists take the floating dtype that stands beside them."""
+    given = [x.dtype for x in inputs if hasattr(x, "dtype") and isinstance(x, np.ndarray)]
+    dtype = next((d for d in given if d.kind == "f"), np.dtype(float))
+    kinds = [slot.kind for slot in rule.inputs] + [""] * len(inputs)
+    return tuple([x if x is None else array(rule, x, kind, dtype) for x, kind in zip(inputs, kinds)])
+
+
+def array(rule, x, kind, dtype):
+    try:
+        a = np.asarray(x)
+    except ValueError:
+        raise ShapeError(f"{rule.name}: a list is ragged; arrays need rows of one length") from None
+    if hasattr(x, "dtype") or kind == "const" or a.dtype.kind not in "biuf":
+        return a
+    return a.astype(dtype) if not kind else a.astype(int) if not a.size else a
+
+
+# Plans.
+
+
+def plans(rule):
+    try:
+        return rule._plans
+    except AttributeError:
+        return rule.__dict__.setdefault("_plans", {})
+
+
+def remembered(rule, inputs):
+    """The plan for arrays of these shapes and dtypes, from memory if it is there."""
+    key = tuple([x is None or (x.shape, x.dtype) for x in inputs])
+    if key in plans(rule):
+        return plans(rule)[key]
+    found = rule.plan(*inputs)
+    called(found.rule, rule.name)
+    notes = zip(range(len(inputs)), found.rule.inputs, inputs, found.defaults, found.tops)
+    odd = lambda slot, x: slot.kind == "const" and x.dtype not in (found.dtype, bool)
+    work = [(i, slot, d, top) for i, slot, x, d, top in notes if x is None or top is not None or odd(slot, x)]
+    return remember(plans(rule), key, found._replace(fill=tuple(found.defaults[len(inputs) :]), work=work))
+
+
+def plan(rule, inputs):
+    """Check shapes and dtypes (None: left out), and decide what follows from them."""
+    rule = rule.suited(*inputs)
+    dtype = common_dtype(rule, inputs)
+    shapes = [None if x is None else x.shape for x in inputs]
+    sizes = rule.shapes.bind(rule, shapes)
+    shapes += [None] * (len(rule.inputs) - len(shapes))
+
+    def fill(slot, value, dtype):
+        return np.broadcast_to(np.asarray(value, dtype), sizes.shape(slot))
+
+    def zeros(slots):
+        return [fill(slot, 0, dtype) if slot.differentiable else None for slot in slots]
+
+    def default(slot):
+        return fill(slot, sizes.value(slot.default), int if slot.kind == "int" else dtype)
+
+    return Plan(
+        rule, sizes, dtype,
+        tangents=zeros(rule.inputs),
+        gradients=zeros(rule.outputs),
+        has=[slot.differentiable and shape is not None for slot, shape in zip(rule.inputs, shapes)],
+        defaults=[default(slot) if shape is None else None for slot, shape in zip(rule.inputs, shapes)],
+        tops=[sizes.value(slot.most) if slot.kind == "int" and slot.most else None for slot in rule.inputs],
+    )  # fmt: skip
+
+
+def common_dtype(rule, inputs):
+    """The one dtype of all differentiable inputs: float32 or float64."""
+    found = {}
+    for slot, x in zip(rule.inputs, inputs):
+        if x is None:
+            continue
+        if slot.kind == "int" and x.dtype.kind not in "iu":
+            raise DtypeError(f"{rule.name}: {slot.name} must be integers, got {x.dtype}")
+        if slot.kind == "const" and x.dtype.kind not in "biuf":
+            raise DtypeError(f"{rule.name}: {slot.name} must be numbers or booleans, got {x.dtype}")
+        if slot.differentiable:
+            found[slot.name] = x.dtype
+            if x.dtype not in FLOATS:
+                advice = f"; convert it, as with {slot.name}.astype(float)" if x.dtype.kind in "biuf" else ""
+                raise DtypeError(f"{rule.name}: {slot.name} is {x.dtype}, needs float32 or float64{advice}")
+    if len(set(found.values())) > 1:
+        given = ", ".join(f"{name} is {dtype}" for name, dtype in found.items())
+        raise DtypeError(f"{rule.name}: needs float32 or float64, one for all; {given}")
+    return next(iter(found.values()), np.dtype(float))
+
+
+def remember(memo, key, value):
+    if len(memo) >= MEMO:
+        memo.clear()
+    return memo.setdefault(key, value)

@@ -1,0 +1,112 @@
+"""The derivative of a rule at one point."""
+
+import numpy as np
+
+from pullback.errors import OptionError, ShapeError
+from pullback.operators import Implicit
+
+
+def as_tuple(value):
+    return value if isinstance(value, tuple) else (value,)
+
+
+class Linearization:
+    """The derivative of a rule at one point: a linear map, its transpose, its matrix.
+
+    One tangent or gradient for every input or output. None stands for zero, and for what integers have.
+    """
+
+    __slots__ = "plan", "rule", "saved"
+
+    def __init__(self, rule, plan, saved):
+        self.rule, self.plan, self.saved = rule, plan, saved
+
+    def jvp(self, *tangents):
+        """J t: how the output(s) move when the inputs move along the tangents."""
+        found = self.rule.jvp(*self._fit(tangents, self.plan.tangents, self.rule.inputs), *self.saved)
+        return found if len(self.plan.gradients) == 1 else self._spread(found, self.plan.gradients)
+
+    def vjp(self, *gradients, wrt=None):
+        """Jᵀ g: the gradients of all inputs, or of those that `wrt` names (and None for the others)."""
+        found = self.rule.vjp(*self._fit(gradients, self.plan.gradients, self.rule.outputs), *self.saved)
+        return self._gradients(found, wrt)
+
+    def hvp(self, gradients, tangents, wrt=None):
+        """How vjp(*gradients) moves when the inputs move along the tangents: the Hessian of ⟨g, f⟩ times t."""
+        gradients = self._fit(as_tuple(gradients), self.plan.gradients, self.rule.outputs)
+        tangents = self._fit(as_tuple(tangents), self.plan.tangents, self.rule.inputs)
+        return self._gradients(self.rule.hvp(*gradients, *tangents, *self.saved), wrt)
+
+    def jacobian(self):
+        """J as an Operator, one per input (None for integers); a tuple of them per output where there are several.
+
+        The Operator of a parameter acts on one copy of it for the whole batch; its transpose gives a gradient per
+        example, which summed over the batch is what vjp gives.
+        """
+        found = self.rule.jacobian(*self.saved)
+        if found is None:
+            return self._implicit()
+        return found if len(self.plan.has) == 1 else self._spread(found, self.plan.tangents)
+
+    def _implicit(self):
+        rows = [self._row(j) for j, zero in enumerate(self.plan.gradients) if zero is not None]
+        return rows[0] if len(rows) == 1 else tuple(rows)
+
+    def _row(self, j):
+        """The operators from each input to output j."""
+        tangents, gradients = self.plan.tangents, self.plan.gradients
+        one = lambda zeros, k, value: [value if i == k else None for i in range(len(zeros))]
+
+        def operator(k):
+            push = lambda t: as_tuple(self.jvp(*one(tangents, k, t)))[j]
+            pull = lambda g: as_tuple(self.vjp(*one(gradients, j, g)))[k]
+            return Implicit(push, pull, tangents[k].shape, gradients[j].shape, self.plan.dtype)
+
+        row = tuple(operator(k) if has else None for k, has in enumerate(self.plan.has))
+        return row[0] if len(row) == 1 else row
+
+    def _fit(self, given, zeros, slots):
+        """Check arrays against the zeros that they must resemble; leave out those of integers."""
+        if len(given) == len(zeros):
+            for a, z in zip(given, zeros):
+                if type(a) is not np.ndarray or z is None or a.shape != z.shape or a.dtype != z.dtype:
+                    break
+            else:
+                return given
+        return self._fit_slowly(given, zeros, slots)
+
+    def _fit_slowly(self, given, zeros, slots):
+        if len(given) > len(zeros):
+            raise ShapeError(f"{self.rule.name}: got {len(given)} arrays, needs {len(zeros)}")
+        fitting = []
+        for slot, a, z in zip(slots, (*given, *[None] * (len(zeros) - len(given))), zeros):
+            if z is None:
+                continue
+            a = z if a is None else np.asarray(a) if hasattr(a, "dtype") else np.asarray(a, z.dtype)
+            if a.shape != z.shape or a.dtype != z.dtype:
+                raise ShapeError(f"{self.rule.name}: for {slot}, got {a.dtype}{a.shape}, needs {z.dtype}{z.shape}")
+            fitting.append(a)
+        return fitting
+
+    def _gradients(self, found, wrt):
+        has = self.plan.has
+        if len(has) == 1 and wrt is None:
+            found = found[0] if type(found) is tuple else found
+            return found() if callable(found) else found
+        if wrt is not None:
+            has = self._wanted((wrt,) if isinstance(wrt, str) else tuple(wrt))
+        every = self._spread(found, self.plan.tangents)
+        every = tuple([None if not h else g() if callable(g) else g for h, g in zip(has, every)])
+        return every if len(every) > 1 else every[0]
+
+    def _wanted(self, names):
+        known = [slot.name for slot in self.rule.inputs]
+        if unknown := [name for name in names if name not in known]:
+            raise OptionError(f"{self.rule.name}: wrt names {unknown[0]!r}; the inputs are {', '.join(known)}")
+        return [h and name in names for h, name in zip(self.plan.has, known)]
+
+    @staticmethod
+    def _spread(found, zeros):
+        """Put None in the place of what has no derivative."""
+        found = iter(as_tuple(found))
+        return tuple([None if z is None else next(found) for z in zeros])

@@ -1,0 +1,37 @@
+"""Dropout with its mask given: what is random stands outside, so the derivative is that of this very call."""
+
+from dataclasses import dataclass
+
+from pullback.operators import Diagonal
+from pullback.rule import Rule
+
+
+@dataclass(frozen=True)
+class Dropout(Rule):
+    """Keep x where the mask is 1, and scale it so that its expectation stays; p is the chance of a 0.
+
+        y = x mask / (1 - p)
+
+    Source: Srivastava et al. (2014).
+    """
+
+    p: float = 0.5
+    signature = "x[... n], const mask[... n] -> y[... n]"
+    requires = ("0 <= p <= 1",)
+    cases = dict(n=4), dict(n=2, batch=(3,), p=0.1), dict(n=2, p=1.0)
+
+    def forward(self, x, mask):
+        scale = (mask * x.dtype.type(1 / (1 - self.p) if self.p < 1 else 0)).astype(x.dtype, copy=False)
+        return x * scale, (scale,)
+
+    def jvp(self, tx, scale):
+        return tx * scale
+
+    def vjp(self, gy, scale):
+        return gy * scale
+
+    def jacobian(self, scale):
+        return Diagonal(scale)
+
+
+dropout = Dropout()

@@ -1,0 +1,117 @@
+"""Shape signatures: one line that documents, checks and generates.
+
+    "x[... i]; w[o i], b[o]=0 -> y[... o]"
+
+Data before the semicolon, parameters after it: f(x; θ). Between the brackets stand axes:
+
+    i             an axis; the same name is the same size everywhere
+    3             an axis of that size
+    4*m  i/groups computed from other axes and from hyperparameters; it must come out whole
+    ...           any number of batch axes
+    *n            any number of axes, or `dims` of them where the rule has that field
+
+A name that is a method of the rule is computed by it, from the axes that its parameters name: `y[... o *out]`.
+`int t` marks integers, `const m` anything else that has no derivative. After the brackets, `=0` says that the
+array may be left out and is 0 everywhere then (`=n`: the size of axis n); `<n` that its integers are 0 .. n-1;
+`>0`, `>0<1` between which bounds random test values lie.
+"""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from pullback.errors import OptionError, ShapeError, SignatureError
+from pullback.expressions import evaluate
+from pullback.sizes import Sizes, is_group
+
+SLOT = re.compile(r"(?:(int|const) )?(\w+)\[(.*?)\](?:=(\w+))?(?:>([\w.]+))?(?:<([\w+*]+))?")
+
+
+class Slot(NamedTuple):
+    """One array of a signature."""
+
+    name: str
+    axes: tuple[str, ...]
+    kind: str = ""  # "" has a derivative, "int" and "const" have none
+    default: str = ""
+    least: str = ""
+    most: str = ""
+
+    differentiable = property(lambda self: not self.kind)
+
+    def __str__(self):
+        return f"{self.name}[{' '.join(self.axes)}]"
+
+    def text(self, **renamed):
+        """The slot as it is written, some axes renamed."""
+        axes = " ".join(renamed.get(axis, axis) for axis in self.axes)
+        marks = "".join(mark + value for mark, value in zip("=><", self[3:]) if value)
+        return f"{self.kind} {self.name}[{axes}]{marks}".strip()
+
+
+class Signature:
+    """The line taken apart: `data`, `params` (together `inputs`) and `outputs`, each a tuple of slots."""
+
+    def __init__(self, text):
+        self.text = text
+        if re.sub(r"[\s,;]|->", "", SLOT.sub("", text)) or text.count("->") != 1 or text.count(";") > 1:
+            raise SignatureError(f"cannot read the signature {text!r}")
+        left, right = text.split("->")
+        data, _, params = left.partition(";")
+        self.data, self.params, self.outputs = map(_slots, (data, params, right))
+        self.inputs = self.data + self.params
+
+    def bind(self, rule, shapes):
+        """Match input shapes (None: left out) to slots; return the axis sizes, or raise naming the culprit."""
+        if len(shapes) > len(self.inputs):
+            raise ShapeError(f"{rule.name}: got {len(shapes)} arrays, needs {len(self.inputs)}: {self.text}")
+        shapes = (*shapes, *[None] * (len(self.inputs) - len(shapes)))
+        for slot, shape in zip(self.inputs, shapes):
+            if shape is None and not slot.default:
+                raise ShapeError(f"{rule.name}: {slot} is missing: {self.text}")
+        given = [(slot, shape) for slot, shape in zip(self.inputs, shapes) if shape is not None]
+        sizes = Sizes(rule)
+        for found in (sizes.bind, sizes.agree):  # all names first: 4*m may stand before m
+            for slot, shape in given:
+                if not found(slot.axes, shape):
+                    raise ShapeError(f"{rule.name}: {slot.name} has shape {shape}, needs {slot} with {sizes}")
+        for condition in rule.requires:
+            if not evaluate(condition, sizes):
+                raise OptionError(f"{rule.name}: needs {condition}, with {sizes.among(condition)}")
+        return sizes
+
+    def sample(self, rule, rng, batch=(), without=(), **sizes):
+        """Random inputs with short decimals, so that a failing test prints readable numbers."""
+        dims = getattr(rule, "dims", None)
+        known = Sizes(rule, {"...": batch})
+        known.update({k: v[:dims] if isinstance(v, tuple) else v for k, v in sizes.items()})
+        return [None if slot.name in without else _draw(slot, known, rng) for slot in self.inputs]
+
+
+def _draw(slot, sizes, rng):
+    shape = sizes.shape(slot)
+    if slot.kind == "int":
+        return rng.integers(0, sizes.value(slot.most), size=shape)
+    if slot.most:
+        low, high = float(slot.least or 0), float(slot.most)
+        return low + (high - low) * np.round(rng.uniform(0.05, 0.95, size=shape), 2)
+    values = np.round(rng.normal(size=shape), 2)
+    return float(slot.least) + abs(values) + 0.1 if slot.least else values
+
+
+def _slots(text):
+    return tuple(Slot(name, tuple(axes.split()), kind, *rest) for kind, name, axes, *rest in SLOT.findall(text))
+
+
+def along(text, axis="axis"):
+    """A signature whose last named axis stands where the rule's field `axis` says, all others being batch."""
+
+    @property
+    def signature(rule):
+        k = getattr(rule, axis)
+        before, after = (" ".join(f"b{j}" for j in range(n)) for n in (max(k, 0), max(-k - 1, 0)))
+        place = lambda m: f"[{before} {m[1]} ...]" if k >= 0 else f"[... {m[1]} {after}]"
+        return re.sub(r"\[\.\.\. (\w+)\]", place, text)
+
+    return signature

@@ -1,0 +1,1 @@
+"""Tests run with `tests/` on the path, so that they share `twins`."""

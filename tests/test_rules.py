@@ -1,0 +1,15 @@
+"""Every rule keeps every promise of the contract, on every case that its file lists."""
+
+import pytest
+
+from pullback.discovery import every
+from pullback.check.contract import assert_rule
+
+CASES = [
+    pytest.param(rule, case, id=f"{name}-{k}") for name, rule in every().items() for k, case in enumerate(rule.cases)
+]
+
+
+@pytest.mark.parametrize("rule, case", CASES)
+def test_rule(rule, case):
+    assert_rule(rule, **case)
