@@ -4,6 +4,7 @@ import inspect
 import sys
 from dataclasses import dataclass, fields
 from functools import cached_property
+from importlib import import_module
 
 import numpy as np
 
@@ -124,15 +125,19 @@ class Rule:
         return door.configured(self, options), {k: v for k, v in case.items() if k not in options}
 
     def __reduce__(self):
-        """A rule is pickled as its public name and its hyperparameters, or else as its class and them."""
-        return restored, (type(self).__module__, self.name, type(self), self.options)
+        """A public rule is pickled as its name and hyperparameters, any other as its class and them."""
+        module, name = type(self).__module__, self.name
+        if type(public(module, name)) is type(self):
+            return restored, (module, name, self.options)
+        return type(self), tuple(self.options.values())
 
 
-def restored(module, name, kind, options):
-    home = vars(sys.modules.get(module) or __import__(module, fromlist=["*"]))
-    if isinstance(home.get(name), Rule) and type(home[name]) is kind:
-        return door.configured(home[name], options)
-    return kind(**options)
+def public(module, name):
+    return getattr(import_module(module), name, None)
+
+
+def restored(module, name, options):
+    return door.configured(public(module, name), options)
 
 
 class Straight:
