@@ -1,6 +1,7 @@
 """The contract of a rule: every promise that DESIGN makes is one function here, and `assert_rule` keeps them all."""
 
 import inspect
+from functools import cached_property
 
 import numpy as np
 
@@ -35,7 +36,14 @@ class Trial:
         draw = lambda zero: None if zero is None else np.round(rng.normal(size=zero.shape), 2).astype(dtype)
         self.tx = tuple(draw(zero) if has else None for zero, has in zip(self.plan.tangents, self.has))
         self.gy = tuple(draw(zero) for zero in self.plan.gradients)
-        self.ty, self.gx = as_tuple(self.at.jvp(*self.tx)), as_tuple(self.at.vjp(*self.gy))
+
+    @cached_property
+    def ty(self):
+        return as_tuple(self.at.jvp(*self.tx))
+
+    @cached_property
+    def gx(self):
+        return as_tuple(self.at.vjp(*self.gy))
 
     def given(self, items):
         """Of one item per input, those of inputs that are there and have a derivative."""
@@ -64,6 +72,16 @@ def real(x, slot, dtype):
 
 
 # The promises.
+
+
+def every_method_answers_for_every_array(trial):
+    whole = lambda items, zeros: [zero if a is None else a for a, zero in zip(items, zeros) if zero is not None]
+    inputs, outputs = trial.plan.tangents, trial.plan.gradients
+    tx, gy = whole(trial.tx, inputs), whole(trial.gy, outputs)
+    for method, arrays, like in (("jvp", tx, outputs), ("vjp", gy, inputs), ("hvp", [*gy, *tx], inputs)):
+        found = [a() if callable(a) else a for a in as_tuple(getattr(trial.rule, method)(*arrays, *trial.at.saved))]
+        shapes = [zero.shape for zero in like if zero is not None]
+        assert [np.shape(a) for a in found] == shapes, f"{method} gives {[np.shape(a) for a in found]}, needs {shapes}"
 
 
 def shapes_are_as_the_signature_says(trial):
@@ -163,6 +181,7 @@ def single_precision_stays(trial):
 
 
 PROMISES = (
+    every_method_answers_for_every_array,
     shapes_are_as_the_signature_says,
     the_transpose_is_the_transpose,
     jvp_is_how_the_output_moves,
@@ -178,6 +197,7 @@ PROMISES = (
 
 def agree(found, wanted, name):
     for got, (want, error) in zip(found, wanted, strict=True):
+        assert np.shape(got) == np.shape(want), f"{name} has shape {np.shape(got)}, needs {np.shape(want)}"
         assert np.all(error <= 1e-5 * (1 + abs(want))), f"central differences are too rough here to judge the {name}"
         np.testing.assert_array_less(abs(got - want), 10 * error + 1e-9, f"{name} against central differences")
 
