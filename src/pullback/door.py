@@ -110,20 +110,20 @@ def called(rule, name):
 
 def arrays(rule, inputs):
     """Arrays out of what was given; plain numbers and lists take the floating dtype that stands beside them."""
-    given = [x.dtype for x in inputs if hasattr(x, "dtype") and isinstance(x, np.ndarray)]
-    dtype = next((d for d in given if d.kind == "f"), np.dtype(float))
-    kinds = [slot.kind for slot in rule.inputs] + [""] * len(inputs)
-    return tuple([x if x is None else array(rule, x, kind, dtype) for x, kind in zip(inputs, kinds)])
+    found = tuple([x if x is None else array(rule, x) for x in inputs])
+    kinds = [slot.kind for slot in rule.suited(*found).inputs]
+    beside = [a.dtype for x, a in zip(inputs, found) if hasattr(x, "dtype") and a.dtype.kind == "f"]
+    dtype = beside[0] if beside else np.dtype(float)
+    plain = lambda x, a, kind: kind == "" and a.dtype.kind in "biuf" and not hasattr(x, "dtype")
+    casts = [a is not None and plain(x, a, kind) for x, a, kind in zip(inputs, found, kinds)]
+    return tuple([a.astype(dtype) if cast else a for a, cast in zip(found, casts)]) + found[len(casts) :]
 
 
-def array(rule, x, kind, dtype):
+def array(rule, x):
     try:
-        a = np.asarray(x)
+        return np.asarray(x)
     except ValueError:
         raise ShapeError(f"{rule.name}: a list is ragged; arrays need rows of one length") from None
-    if hasattr(x, "dtype") or kind == "const" or a.dtype.kind not in "biuf":
-        return a
-    return a.astype(dtype) if not kind else a.astype(int) if not a.size else a
 
 
 # Plans.

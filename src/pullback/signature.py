@@ -25,7 +25,7 @@ from pullback.errors import OptionError, ShapeError, SignatureError
 from pullback.expressions import evaluate
 from pullback.sizes import Sizes, is_group
 
-SLOT = re.compile(r"(?:(int|const) )?(\w+)\[(.*?)\](?:=(\w+))?(?:>([\w.]+))?(?:<([\w+*]+))?")
+SLOT = re.compile(r"(?:(int|const) )?(\w+)\[([^\[\]<>=;]*)\](?:=(\w+))?(?:>([\w.]+))?(?:<([\w+*]+))?")
 
 
 class Slot(NamedTuple):

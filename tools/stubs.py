@@ -1,0 +1,74 @@
+"""Write src/pullback/__init__.pyi: the rules as editors and type checkers see them. `make stubs` runs this."""
+
+from dataclasses import fields
+from pathlib import Path
+
+from pullback.discovery import CLASSES, PARTS, every
+
+TARGET = Path(__file__).parent.parent / "src" / "pullback" / "__init__.pyi"
+
+HEAD = '''\
+# Written by `make stubs` from the rules themselves; a test compares it. Do not edit.
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+{imports}
+
+__version__: str
+Array = NDArray[np.floating[Any]]
+'''
+
+RULE = '''
+class _{name}(Rule):
+    """{doc}
+
+    {signature}
+    """
+{fields}
+    def __call__({parameters}) -> {output}: ...
+    def linearize({parameters}) -> tuple[{output}, Linearization]: ...
+
+{name}: _{name}
+'''
+
+
+def text():
+    imports = [f"from pullback import {part} as {part}" for part in PARTS]
+    imports.append("from pullback.linearization import Linearization")
+    imports += [f"from pullback.{module} import {name} as {name}" for name, module in CLASSES.items()]
+    return HEAD.format(imports="\n".join(imports)) + "".join(rule_text(rule) for rule in every().values())
+
+
+def rule_text(rule):
+    options = [(f.name, type_name(f.type), getattr(rule, f.name)) for f in fields(rule)]
+    variants = [rule.at(case)[0] for case in rule.cases]
+    array = lambda slot: f"{slot.name}: ArrayLike" + (" | None = None" if slot.default else "")
+    parameters = ["self", *map(array, rule.inputs)]
+    keywords = [f"{name}: {kind} = {value_text(value)}" for name, kind, value in options]
+    parameters += ["*", *keywords] if keywords else []
+    if any(len(variant.inputs) != len(rule.inputs) for variant in variants):
+        parameters.append("**more: ArrayLike | None")
+    several = {len(variant.outputs) for variant in (rule, *variants)}
+    return RULE.format(
+        name=rule.name,
+        doc=rule.__doc__.strip().splitlines()[0],
+        signature=rule.signature,
+        fields="".join(f"    {name}: {kind}\n" for name, kind, _ in options),
+        parameters=", ".join(parameters),
+        output="Array" if several == {1} else "tuple[Array, ...]" if 1 not in several else "Any",
+    )
+
+
+def type_name(kind):
+    return kind if isinstance(kind, str) else kind.__name__ if isinstance(kind, type) else str(kind)
+
+
+def value_text(value):
+    """A default as a stub may write it; `...` for what is no literal."""
+    return repr(value) if isinstance(value, int | str | None) or value == value and abs(value) != float("inf") else "..."
+
+
+if __name__ == "__main__":
+    TARGET.write_text(text(), encoding="utf-8")
