@@ -1,5 +1,6 @@
 """Write src/pullback/__init__.pyi: the rules as editors and type checkers see them. `make stubs` runs this."""
 
+import ast
 from dataclasses import fields
 from pathlib import Path
 
@@ -44,8 +45,7 @@ def text():
 def rule_text(rule):
     options = [(f.name, type_name(f.type), getattr(rule, f.name)) for f in fields(rule)]
     variants = [rule.at(case)[0] for case in rule.cases]
-    array = lambda slot: f"{slot.name}: ArrayLike" + (" | None = None" if slot.default else "")
-    parameters = ["self", *map(array, rule.inputs)]
+    parameters = ["self", *array_parameters(rule.inputs)]
     keywords = [f"{name}: {kind} = {value_text(value)}" for name, kind, value in options]
     parameters += ["*", *keywords] if keywords else []
     if any(len(variant.inputs) != len(rule.inputs) for variant in variants):
@@ -61,13 +61,25 @@ def rule_text(rule):
     )
 
 
+def array_parameters(slots):
+    """Arrays in order; what stands behind one that may be left out needs a default too, as Python has it."""
+    late = False
+    for slot in slots:
+        late = late or bool(slot.default)
+        yield f"{slot.name}: ArrayLike" + (" | None = None" if slot.default else " = ..." if late else "")
+
+
 def type_name(kind):
     return kind if isinstance(kind, str) else kind.__name__ if isinstance(kind, type) else str(kind)
 
 
 def value_text(value):
     """A default as a stub may write it; `...` for what is no literal."""
-    return repr(value) if isinstance(value, int | str | None) or value == value and abs(value) != float("inf") else "..."
+    try:
+        ast.literal_eval(repr(value))
+    except ValueError:
+        return "..."
+    return repr(value)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,44 @@
+# Every target sets up what it needs: a virtual environment with the package and the tools of that target.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: train test bench docs stubs ulps lint clean
+
+train: .venv/run
+	$(BIN)/pullback train digits
+
+test: .venv/dev
+	$(BIN)/python -m pytest -n 2
+
+ulps: .venv/dev
+	$(BIN)/python tests/ulps.py
+
+bench: .venv/dev
+	$(BIN)/python benchmarks/overhead.py
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: .venv/run
+	$(BIN)/python tools/rules_table.py
+
+stubs: .venv/run
+	$(BIN)/python tools/stubs.py
+
+clean:
+	rm -rf .venv runs
+
+# A mark is made when the install has succeeded, so a broken one is tried again.
+.venv/bin/python:
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'pullback needs Python 3.11 or newer')"
+	$(PYTHON) -m venv .venv
+
+.venv/run: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/dev: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[images,peers,test,tools]"
+	touch $@ .venv/run
