@@ -22,7 +22,9 @@ def test_says(text):
     assert evaluate(text, NAMES) == SAYS[text]
 
 
-@pytest.mark.parametrize("text", ["__import__('os')", "m.real", "[m]", "lambda: 1", "open(1)", "kernel[0]", "m if i else 2"])
+@pytest.mark.parametrize(
+    "text", ["__import__('os')", "m.real", "[m]", "lambda: 1", "open(1)", "kernel[0]", "m if i else 2"]
+)
 def test_says_nothing_else(text):
     with pytest.raises(SignatureError, match="more than this little language can say"):
         evaluate(text, NAMES)

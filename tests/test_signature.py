@@ -37,7 +37,9 @@ def test_names_are_bound():
 
 def test_groups_and_computed_axes():
     text = "x[... i *n]; w[o i/groups *k] -> y[... o *out]"
-    assert bind(text, (8, 4, 7, 6), (6, 2, 3, 1), groups=2, dims=2) == dict(i=4, n=(7, 6), o=6, k=(3, 1)) | {"...": (8,)}
+    assert bind(text, (8, 4, 7, 6), (6, 2, 3, 1), groups=2, dims=2) == dict(i=4, n=(7, 6), o=6, k=(3, 1)) | {
+        "...": (8,)
+    }
     rule = Example(text, groups=2, dims=2)
     sizes = rule.shapes.bind(rule, [(8, 4, 7, 6), (6, 2, 3, 1)])
     assert sizes.shape(rule.outputs[0]) == (8, 6, 5, 6)
@@ -73,7 +75,9 @@ def test_conditions():
         bind("x[i] -> y[i]", (5,), groups=0)
 
 
-@pytest.mark.parametrize("text", ["x[i]", "x[i] -> y[i] -> z[i]", "x[i -> y[i]", "x[i] + w -> y[i]", "x[i]; w[i]; b[i] -> y[i]"])
+@pytest.mark.parametrize(
+    "text", ["x[i]", "x[i] -> y[i] -> z[i]", "x[i -> y[i]", "x[i] + w -> y[i]", "x[i]; w[i]; b[i] -> y[i]"]
+)
 def test_what_cannot_be_read(text):
     with pytest.raises(SignatureError, match="cannot read the signature"):
         Signature(text)

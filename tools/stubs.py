@@ -1,6 +1,7 @@
 """Write src/pullback/__init__.pyi: the rules as editors and type checkers see them. `make stubs` runs this."""
 
 import ast
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from pullback.discovery import CLASSES, PARTS, every
 
 TARGET = Path(__file__).parent.parent / "src" / "pullback" / "__init__.pyi"
 
-HEAD = '''\
+HEAD = """\
 # Written by `make stubs` from the rules themselves; a test compares it. Do not edit.
 from typing import Any
 
@@ -19,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __version__: str
 Array = NDArray[np.floating[Any]]
-'''
+"""
 
 RULE = '''
 class _{name}(Rule):
@@ -70,7 +71,8 @@ def array_parameters(slots):
 
 
 def type_name(kind):
-    return kind if isinstance(kind, str) else kind.__name__ if isinstance(kind, type) else str(kind)
+    text = kind if isinstance(kind, str) else kind.__name__ if type(kind) is type else str(kind)
+    return re.sub(r"\btuple\b(?!\[)", "tuple[int, ...]", text)
 
 
 def value_text(value):

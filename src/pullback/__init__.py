@@ -4,12 +4,14 @@ y, at = pullback.softmax.linearize(x)     the output, and the derivative there
 at.vjp(gy)                                the backward
 """
 
+from typing import Any
+
 from pullback.discovery import CLASSES, PARTS, index, public
 
 __version__ = "0.1.0"
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     """Rules, and parts of the package, load when they are first named."""
     found = public(name)
     if found is None:
@@ -18,5 +20,5 @@ def __getattr__(name):
     return found
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *index(), *PARTS, *CLASSES})

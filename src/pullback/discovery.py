@@ -4,13 +4,17 @@ import re
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pullback.rule import Rule
 
 PARTS = "check", "errors", "nn", "rules", "train"
 CLASSES = {"Rule": "rule", "Chain": "rules.chain", "Residual": "rules.residual", "Scan": "rules.scan"}
 
 
 @cache
-def index():
+def index() -> dict[str, str]:
     """Name -> file, for every lower-case name that stands left of a `=` at the start of a line under rules/."""
     left = re.compile(r"^(\w+(?:, \w+)*) =", re.MULTILINE)
     files = sorted((Path(__file__).parent / "rules").glob("[!_]*.py"))
@@ -18,7 +22,7 @@ def index():
     return {name: file for names, file in found for name in names.split(", ") if name.islower()}
 
 
-def find(name):
+def find(name: str) -> "Rule | None":
     """The rule of that name, or None; it imports the one file that holds it."""
     if name not in index():
         return None
@@ -29,12 +33,12 @@ def find(name):
 
 
 @cache
-def every():
+def every() -> "dict[str, Rule]":
     """All rules by name, in file order."""
     return {name: rule for name in index() if (rule := find(name)) is not None}
 
 
-def public(name):
+def public(name: str) -> Any:
     """A rule, a part of the package, or a class to build rules with; None if there is no such thing."""
     if name in PARTS:
         return import_module(f"pullback.{name}")

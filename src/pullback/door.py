@@ -4,13 +4,22 @@ What follows from shapes and dtypes alone is decided once and remembered as a Pl
 rules hold mathematics alone, and see arrays that fit.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pullback.errors import DtypeError, OptionError, RangeError, ShapeError
-from pullback.linearization import Linearization, as_tuple
+from pullback.linearization import Linearization
+from pullback.sizes import Sizes
+
+if TYPE_CHECKING:
+    from pullback.rule import Rule
+    from pullback.signature import Slot
+
+Inputs = tuple[Any, ...]
 
 FLOATS = {np.dtype("f4"), np.dtype("f8")}
 MEMO = 256  # shapes, and variants, that a rule remembers
@@ -19,20 +28,20 @@ MEMO = 256  # shapes, and variants, that a rule remembers
 class Plan(NamedTuple):
     """What the door knows about inputs of given shapes and dtypes."""
 
-    rule: Any  # the rule that does the work
-    sizes: dict
-    dtype: np.dtype
-    tangents: list  # per input a zero (no memory behind it), or None if it has no derivative
-    gradients: list  # per output the same
-    has: list  # per input: was it given, and has it a derivative?
-    defaults: list  # per input its value if it was left out
-    tops: list  # per input of integers the size that they must stay below
-    fill: tuple = ()  # the defaults of inputs that were not given at the end
-    work: list = []  # (index, slot, default, top) of what needs a look in every call
+    rule: "Rule"  # the rule that does the work
+    sizes: Sizes
+    dtype: np.dtype[Any]
+    tangents: list[Any]  # per input a zero (no memory behind it), or None if it has no derivative
+    gradients: list[Any]  # per output the same
+    has: list[bool]  # per input: was it given, and has it a derivative?
+    defaults: list[Any]  # per input its value if it was left out
+    tops: list[int | None]  # per input of integers the size that they must stay below
+    fill: tuple[Any, ...] = ()  # the defaults of inputs that were not given at the end
+    work: list[Any] = []  # (index, slot, default, top) of what needs a look in every call
 
-    def complete(self, inputs):
+    def complete(self, given: Inputs) -> list[Any]:
         """Put in what was left out, check the range of integers, cast constants."""
-        inputs = list(inputs)
+        inputs = list(given)
         for i, slot, default, top in self.work:
             if inputs[i] is None:
                 inputs[i] = default
@@ -42,34 +51,33 @@ class Plan(NamedTuple):
                 self.refuse_outside(inputs[i], slot, top)
         return inputs
 
-    def refuse_outside(self, x, slot, top):
+    def refuse_outside(self, x: NDArray[Any], slot: "Slot", top: int) -> None:
         wrong = x[(x != self.rule.exempt) & ((x < 0) | (x >= top))]
         if wrong.size:
             allowed = f"0 .. {top - 1}" + (f" or {self.rule.exempt}" if self.rule.exempt is not None else "")
             raise RangeError(f"{self.rule.name}: {slot} must lie in {allowed}, got {wrong.flat[0]}")
 
 
-def linearize(rule, inputs, options):
+def linearize(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[Any, Linearization]:
     """The output(s) of the rule and its derivative, checked."""
     if options:
         options, inputs = split(rule, inputs, options)
         rule = configured(rule, options)
-    plan = plans(rule).get(tuple([(x.shape, x.dtype) if type(x) is np.ndarray else x is None for x in inputs]))
+    plan = rule.plans.get(tuple([(x.shape, x.dtype) if type(x) is np.ndarray else x is None for x in inputs]))
     if plan is None:
         inputs = arrays(rule, inputs)
         plan = remembered(rule, inputs)
     inputs += plan.fill
     if plan.work:
-        inputs = plan.complete(inputs)
-    rule = plan.rule
-    output, saved = rule.forward(*inputs)
-    return output, Linearization(rule, plan, saved)
+        inputs = tuple(plan.complete(inputs))
+    output, saved = plan.rule.forward(*inputs)
+    return output, Linearization(plan.rule, plan, saved)
 
 
 # Keywords.
 
 
-def split(rule, inputs, options):
+def split(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[dict[str, Any], Inputs]:
     """Keywords that are hyperparameters, and all inputs in order."""
     letters = rule.letters
     named = {letters[name]: value for name, value in options.items() if name in letters}
@@ -82,12 +90,12 @@ def split(rule, inputs, options):
     return options, (*inputs, *(named.get(name) for name in late))
 
 
-def configured(rule, options):
+def configured(rule: "Rule", options: dict[str, Any]) -> "Rule":
     """The rule with these hyperparameters; the same ones make the same rule, so that its plans are remembered."""
     if not options:
         return rule
     key = tuple(options.items())
-    variants = rule.__dict__.setdefault("_variants", {})
+    variants: dict[Any, Rule] = rule.__dict__.setdefault("_variants", {})
     try:
         return variants[key]
     except (KeyError, TypeError):  # new, or a list, which does as well as a tuple
@@ -96,10 +104,11 @@ def configured(rule, options):
         has = ", ".join(rule.options) or "no hyperparameters"
         takes = ", ".join(slot.name for slot in rule.inputs)
         raise OptionError(f"{rule.name} has no {unknown[0]!r}; it has {has}, and takes {takes}")
-    return remember(variants, tuple(options.items()), called(replace(rule, **options), rule.name))
+    twin: Rule = remember(variants, tuple(options.items()), called(replace(rule, **options), rule.name))
+    return twin
 
 
-def called(rule, name):
+def called(rule: "Rule", name: str) -> "Rule":
     """The rule under the name by which the user knows it."""
     rule.__dict__["name"] = name
     return rule
@@ -108,9 +117,9 @@ def called(rule, name):
 # Arrays.
 
 
-def arrays(rule, inputs):
+def arrays(rule: "Rule", inputs: Inputs) -> Inputs:
     """Arrays out of what was given; plain numbers and lists take the floating dtype that stands beside them."""
-    found = tuple([x if x is None else array(rule, x) for x in inputs])
+    found: Inputs = tuple([x if x is None else array(rule, x) for x in inputs])
     kinds = [slot.kind for slot in rule.suited(*found).inputs]
     beside = [a.dtype for x, a in zip(inputs, found) if hasattr(x, "dtype") and a.dtype.kind == "f"]
     dtype = beside[0] if beside else np.dtype(float)
@@ -119,7 +128,7 @@ def arrays(rule, inputs):
     return tuple([a.astype(dtype) if cast else a for a, cast in zip(found, casts)]) + found[len(casts) :]
 
 
-def array(rule, x):
+def array(rule: "Rule", x: Any) -> NDArray[Any]:
     try:
         return np.asarray(x)
     except ValueError:
@@ -129,41 +138,36 @@ def array(rule, x):
 # Plans.
 
 
-def plans(rule):
-    try:
-        return rule._plans
-    except AttributeError:
-        return rule.__dict__.setdefault("_plans", {})
-
-
-def remembered(rule, inputs):
+def remembered(rule: "Rule", inputs: Inputs) -> Plan:
     """The plan for arrays of these shapes and dtypes, from memory if it is there."""
     key = tuple([x is None or (x.shape, x.dtype) for x in inputs])
-    if key in plans(rule):
-        return plans(rule)[key]
+    if key in rule.plans:
+        return rule.plans[key]
     found = rule.plan(*inputs)
     called(found.rule, rule.name)
     notes = zip(range(len(inputs)), found.rule.inputs, inputs, found.defaults, found.tops)
     odd = lambda slot, x: slot.kind == "const" and x.dtype not in (found.dtype, bool)
     work = [(i, slot, d, top) for i, slot, x, d, top in notes if x is None or top is not None or odd(slot, x)]
-    return remember(plans(rule), key, found._replace(fill=tuple(found.defaults[len(inputs) :]), work=work))
+    found = found._replace(fill=tuple(found.defaults[len(inputs) :]), work=work)
+    remember(rule.plans, key, found)
+    return found
 
 
-def plan(rule, inputs):
+def plan(rule: "Rule", inputs: Inputs) -> Plan:
     """Check shapes and dtypes (None: left out), and decide what follows from them."""
     rule = rule.suited(*inputs)
     dtype = common_dtype(rule, inputs)
-    shapes = [None if x is None else x.shape for x in inputs]
+    shapes: list[tuple[int, ...] | None] = [None if x is None else x.shape for x in inputs]
     sizes = rule.shapes.bind(rule, shapes)
     shapes += [None] * (len(rule.inputs) - len(shapes))
 
-    def fill(slot, value, dtype):
+    def fill(slot: "Slot", value: Any, dtype: Any) -> NDArray[Any]:
         return np.broadcast_to(np.asarray(value, dtype), sizes.shape(slot))
 
-    def zeros(slots):
+    def zeros(slots: Sequence["Slot"]) -> list[Any]:
         return [fill(slot, 0, dtype) if slot.differentiable else None for slot in slots]
 
-    def default(slot):
+    def default(slot: "Slot") -> NDArray[Any]:
         return fill(slot, sizes.value(slot.default), int if slot.kind == "int" else dtype)
 
     return Plan(
@@ -176,7 +180,7 @@ def plan(rule, inputs):
     )  # fmt: skip
 
 
-def common_dtype(rule, inputs):
+def common_dtype(rule: "Rule", inputs: Inputs) -> np.dtype[Any]:
     """The one dtype of all differentiable inputs: float32 or float64."""
     found = {}
     for slot, x in zip(rule.inputs, inputs):
@@ -197,7 +201,7 @@ def common_dtype(rule, inputs):
     return next(iter(found.values()), np.dtype(float))
 
 
-def remember(memo, key, value):
+def remember(memo: dict[Any, Any], key: Any, value: Any) -> Any:
     if len(memo) >= MEMO:
         memo.clear()
     return memo.setdefault(key, value)

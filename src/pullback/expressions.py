@@ -8,40 +8,42 @@ What cannot be compared (a text with a number, say) does not hold.
 
 import ast
 import operator
+from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import repeat
 from math import prod
+from typing import Any
 
 from pullback.errors import SignatureError
 
-ARITHMETIC = {
+ARITHMETIC: dict[type, Callable[..., Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Pow: operator.pow,
     ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
 }  # fmt: skip
-ELEMENTWISE = {
+ELEMENTWISE: dict[type, Callable[..., Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
     ast.Gt: operator.gt, ast.GtE: operator.ge,
 }  # fmt: skip
-WHOLE = {
+WHOLE: dict[type, Callable[..., bool]] = {
     ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b, ast.Is: operator.is_, ast.IsNot: operator.is_not,
 }  # fmt: skip
-FUNCTIONS = {"min": min, "max": max, "prod": prod, "len": len}
+FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "prod": prod, "len": len}
 
 
-def evaluate(text, names):
+def evaluate(text: str, names: Mapping[str, Any]) -> Any:
     """The value of an expression; `names` maps names to numbers, tuples, texts, booleans or None."""
     return _value(_parsed(text), names)
 
 
 @cache
-def _parsed(text):
+def _parsed(text: str) -> ast.expr:
     try:
         return ast.parse(text, mode="eval").body
     except SyntaxError:
         raise SignatureError(f"cannot read {text!r} as an expression") from None
 
 
-def _value(node, names):
+def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
     match node:
         case ast.Constant(value):
             return value
@@ -67,14 +69,14 @@ def _value(node, names):
     raise SignatureError(f"{ast.unparse(node)!r} is more than this little language can say")
 
 
-def _each(op, a, b):
+def _each(op: Callable[..., Any], a: Any, b: Any) -> Any:
     if not isinstance(a, tuple) and not isinstance(b, tuple):
         return op(a, b)
     a, b = (v if isinstance(v, tuple) else repeat(v) for v in (a, b))
     return tuple(map(op, a, b))
 
 
-def _holds(op, a, b):
+def _holds(op: type, a: Any, b: Any) -> bool:
     if op in WHOLE:
         return WHOLE[op](a, b)
     try:

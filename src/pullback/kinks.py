@@ -3,9 +3,12 @@
 The set is what lies between the derivatives just beside the place, `left` and `right`.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
-CHOICES = {
+CHOICES: dict[str, Callable[[Any, Any], Any]] = {
     "right": lambda left, right: right,
     "left": lambda left, right: left,
     "mean": lambda left, right: (left + right) / 2,
@@ -16,6 +19,6 @@ FRAMEWORKS = "torch", "jax", "tf"
 WORDS = *CHOICES, *FRAMEWORKS
 
 
-def choose(word, left, right, **frameworks):
+def choose(word: str, left: Any, right: Any, **frameworks: str) -> Any:
     """The element of the set that `word` picks; `frameworks` translate the names of libraries into choices."""
     return CHOICES[frameworks.get(word, word)](left, right)

@@ -1,12 +1,20 @@
 """The derivative of a rule at one point."""
 
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pullback.errors import OptionError, ShapeError
 from pullback.operators import Implicit
 
+if TYPE_CHECKING:
+    from pullback.door import Plan
+    from pullback.rule import Rule
+    from pullback.signature import Slot
 
-def as_tuple(value):
+
+def as_tuple(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
@@ -18,26 +26,26 @@ class Linearization:
 
     __slots__ = "plan", "rule", "saved"
 
-    def __init__(self, rule, plan, saved):
+    def __init__(self, rule: "Rule", plan: "Plan", saved: tuple[Any, ...]) -> None:
         self.rule, self.plan, self.saved = rule, plan, saved
 
-    def jvp(self, *tangents):
+    def jvp(self, *tangents: Any) -> Any:
         """J t: how the output(s) move when the inputs move along the tangents."""
         found = self.rule.jvp(*self._fit(tangents, self.plan.tangents, self.rule.inputs), *self.saved)
         return found if len(self.plan.gradients) == 1 else self._spread(found, self.plan.gradients)
 
-    def vjp(self, *gradients, wrt=None):
+    def vjp(self, *gradients: Any, wrt: str | Iterable[str] | None = None) -> Any:
         """Jᵀ g: the gradients of all inputs, or of those that `wrt` names (and None for the others)."""
         found = self.rule.vjp(*self._fit(gradients, self.plan.gradients, self.rule.outputs), *self.saved)
         return self._gradients(found, wrt)
 
-    def hvp(self, gradients, tangents, wrt=None):
+    def hvp(self, gradients: Any, tangents: Any, wrt: str | Iterable[str] | None = None) -> Any:
         """How vjp(*gradients) moves when the inputs move along the tangents: the Hessian of ⟨g, f⟩ times t."""
         gradients = self._fit(as_tuple(gradients), self.plan.gradients, self.rule.outputs)
         tangents = self._fit(as_tuple(tangents), self.plan.tangents, self.rule.inputs)
         return self._gradients(self.rule.hvp(*gradients, *tangents, *self.saved), wrt)
 
-    def jacobian(self):
+    def jacobian(self) -> Any:
         """J as an Operator, one per input (None for integers); a tuple of them per output where there are several.
 
         The Operator of a parameter acts on one copy of it for the whole batch; its transpose gives a gradient per
@@ -48,16 +56,16 @@ class Linearization:
             return self._implicit()
         return found if len(self.plan.has) == 1 else self._spread(found, self.plan.tangents)
 
-    def _implicit(self):
+    def _implicit(self) -> Any:
         rows = [self._row(j) for j, zero in enumerate(self.plan.gradients) if zero is not None]
         return rows[0] if len(rows) == 1 else tuple(rows)
 
-    def _row(self, j):
+    def _row(self, j: int) -> Any:
         """The operators from each input to output j."""
         tangents, gradients = self.plan.tangents, self.plan.gradients
         one = lambda zeros, k, value: [value if i == k else None for i in range(len(zeros))]
 
-        def operator(k):
+        def operator(k: int) -> Implicit:
             push = lambda t: as_tuple(self.jvp(*one(tangents, k, t)))[j]
             pull = lambda g: as_tuple(self.vjp(*one(gradients, j, g)))[k]
             return Implicit(push, pull, tangents[k].shape, gradients[j].shape, self.plan.dtype)
@@ -65,7 +73,7 @@ class Linearization:
         row = tuple(operator(k) if has else None for k, has in enumerate(self.plan.has))
         return row[0] if len(row) == 1 else row
 
-    def _fit(self, given, zeros, slots):
+    def _fit(self, given: Sequence[Any], zeros: Sequence[Any], slots: Sequence["Slot"]) -> Sequence[Any]:
         """Check arrays against the zeros that they must resemble; leave out those of integers."""
         if len(given) == len(zeros):
             for a, z in zip(given, zeros):
@@ -75,7 +83,7 @@ class Linearization:
                 return given
         return self._fit_slowly(given, zeros, slots)
 
-    def _fit_slowly(self, given, zeros, slots):
+    def _fit_slowly(self, given: Sequence[Any], zeros: Sequence[Any], slots: Sequence["Slot"]) -> list[Any]:
         if len(given) > len(zeros):
             raise ShapeError(f"{self.rule.name}: got {len(given)} arrays, needs {len(zeros)}")
         fitting = []
@@ -88,7 +96,7 @@ class Linearization:
             fitting.append(a)
         return fitting
 
-    def _gradients(self, found, wrt):
+    def _gradients(self, found: Any, wrt: str | Iterable[str] | None) -> Any:
         has = self.plan.has
         if len(has) == 1 and wrt is None:
             found = found[0] if type(found) is tuple else found
@@ -99,14 +107,14 @@ class Linearization:
         every = tuple([None if not h else g() if callable(g) else g for h, g in zip(has, every)])
         return every if len(every) > 1 else every[0]
 
-    def _wanted(self, names):
+    def _wanted(self, names: tuple[str, ...]) -> list[bool]:
         known = [slot.name for slot in self.rule.inputs]
         if unknown := [name for name in names if name not in known]:
             raise OptionError(f"{self.rule.name}: wrt names {unknown[0]!r}; the inputs are {', '.join(known)}")
         return [h and name in names for h, name in zip(self.plan.has, known)]
 
     @staticmethod
-    def _spread(found, zeros):
+    def _spread(found: Any, zeros: Sequence[Any]) -> tuple[Any, ...]:
         """Put None in the place of what has no derivative."""
-        found = iter(as_tuple(found))
-        return tuple([None if z is None else next(found) for z in zeros])
+        each = iter(as_tuple(found))
+        return tuple([None if z is None else next(each) for z in zeros])

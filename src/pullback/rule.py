@@ -5,13 +5,15 @@ import sys
 from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 import pullback.door as door
-from pullback.door import as_tuple
+from pullback.linearization import Linearization, as_tuple
 from pullback.names import letters, long_names
-from pullback.signature import Signature
+from pullback.signature import Signature, Slot
 
 
 @dataclass(frozen=True)
@@ -30,22 +32,30 @@ class Rule:
     `jvp`, `vjp` and `hvp` see only what has a derivative: no tangent or gradient of an integer, in or out.
     Their parameter lists end in the same names: they are the memory that the rule keeps.
     A gradient that costs much may be given as a function without arguments, called if it is wanted.
+    Where no structure of the Jacobian is known, the door makes an operator of jvp and vjp.
     """
 
-    signature = ""
-    cases = ()  # what the tests try: axis sizes and hyperparameters
-    kinks = ()  # inputs without a derivative; "ties" where equal inputs have none
-    requires = ()  # conditions on axis sizes and hyperparameters, as text
-    exempt = None  # an integer that inputs with a bound may hold all the same
-    names = {}  # what the field calls the letters, where it is not in `NAMES`
+    signature: ClassVar[str] = ""
+    cases: ClassVar[tuple[dict[str, Any], ...]] = ()  # what the tests try: axis sizes and hyperparameters
+    kinks: ClassVar[Any] = ()  # inputs without a derivative; "ties" where equal inputs have none
+    requires: ClassVar[tuple[str, ...]] = ()  # conditions on axis sizes and hyperparameters, as text
+    exempt: ClassVar[int | None] = None  # an integer that inputs with a bound may hold all the same
+    names: ClassVar[dict[str, str]] = {}  # what the field calls the letters, where it is not in `NAMES`
+
+    if TYPE_CHECKING:  # the mathematics, which every rule defines
+
+        def forward(self, *inputs: Any) -> Any: ...
+        def jvp(self, *tangents_and_saved: Any) -> Any: ...
+        def vjp(self, *gradients_and_saved: Any) -> Any: ...
+        def hvp(self, *gradients_tangents_and_saved: Any) -> Any: ...
 
     # What users call.
 
-    def __call__(self, *inputs, **options):
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
         """The output(s) of the rule; keywords are inputs, or hyperparameters for this call."""
         return self.linearize(*inputs, **options)[0]
 
-    def linearize(self, *inputs, **options):
+    def linearize(self, *inputs: Any, **options: Any) -> tuple[Any, Linearization]:
         """Return the output(s) and the derivative at `inputs`, as a Linearization.
 
         Keywords are inputs, or hyperparameters for this call: `linear(x, w, b=b)`, `softmax(x, axis=0)`.
@@ -54,55 +64,55 @@ class Rule:
 
     # What a rule may define beyond its five methods.
 
-    def suited(self, *inputs):
+    def suited(self, *inputs: Any) -> "Rule":
         """The rule that takes inputs of these shapes and dtypes: another one where they decide, as in cross_entropy."""
         return self
 
-    def plan(self, *inputs):
+    def plan(self, *inputs: Any) -> door.Plan:
         """What follows from the shapes and dtypes of the inputs (None: left out)."""
         return door.plan(self, inputs)
 
-    def jacobian(self, *saved):
+    def jacobian(self, *saved: Any) -> Any:
         """No structure is known: None, and the door makes an operator of jvp and vjp."""
         return None
 
     # For rules made of rules: the same without the checks, tuples in and out.
 
-    def run(self, *inputs):
+    def run(self, *inputs: Any) -> tuple[tuple[Any, ...], Any]:
         output, saved = self.forward(*inputs)
         return as_tuple(output), saved
 
-    def push(self, tangents, saved):
+    def push(self, tangents: Any, saved: Any) -> tuple[Any, ...]:
         return as_tuple(self.jvp(*tangents, *saved))
 
-    def pull(self, gradients, saved):
+    def pull(self, gradients: Any, saved: Any) -> tuple[Any, ...]:
         return tuple(g() if callable(g) else g for g in as_tuple(self.vjp(*gradients, *saved)))
 
-    def bend(self, gradients, tangents, saved):
+    def bend(self, gradients: Any, tangents: Any, saved: Any) -> tuple[Any, ...]:
         return as_tuple(self.hvp(*gradients, *tangents, *saved))
 
     # What a rule says of itself.
 
     @cached_property
-    def name(self):
+    def name(self) -> str:
         """The name under which the rule's own file keeps it."""
         home = vars(sys.modules[type(self).__module__])
         return next((name for name, item in home.items() if item is self), type(self).__name__)
 
     @cached_property
-    def shapes(self):
+    def shapes(self) -> Signature:
         return Signature(self.signature)
 
     @property
-    def inputs(self):
+    def inputs(self) -> tuple[Slot, ...]:
         return self.shapes.inputs
 
     @property
-    def outputs(self):
+    def outputs(self) -> tuple[Slot, ...]:
         return self.shapes.outputs
 
     @cached_property
-    def saves(self):
+    def saves(self) -> tuple[str, ...]:
         """Names of what `forward` keeps for the derivative."""
         gradients = sum(slot.differentiable for slot in self.outputs)
         return tuple(inspect.signature(self.vjp).parameters)[gradients:]
@@ -111,20 +121,25 @@ class Rule:
     letters = cached_property(letters)
 
     @cached_property
-    def options(self):
+    def plans(self) -> dict[Any, door.Plan]:
+        """What the door remembers of shapes that it has met."""
+        return {}
+
+    @cached_property
+    def options(self) -> dict[str, Any]:
         """Hyperparameters, by name."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
-    def sample(self, rng, **sizes):
+    def sample(self, rng: np.random.Generator, **sizes: Any) -> list[NDArray[Any] | None]:
         """Random inputs for tests."""
         return self.shapes.sample(self, rng, **sizes)
 
-    def at(self, case):
+    def at(self, case: dict[str, Any]) -> tuple["Rule", dict[str, Any]]:
         """A case, taken apart: the rule with its hyperparameters, and the axis sizes."""
         options = {k: v for k, v in case.items() if k in self.options}
         return door.configured(self, options), {k: v for k, v in case.items() if k not in options}
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         """A public rule is pickled as its name and hyperparameters, any other as its class and them."""
         module, name = type(self).__module__, self.name
         if type(public(module, name)) is type(self):
@@ -132,18 +147,23 @@ class Rule:
         return type(self), tuple(self.options.values())
 
 
-def public(module, name):
+def public(module: str, name: str) -> Any:
     return getattr(import_module(module), name, None)
 
 
-def restored(module, name, options):
+def restored(module: str, name: str, options: dict[str, Any]) -> Rule:
     return door.configured(public(module, name), options)
 
 
 class Straight:
     """For rules that are linear in all their inputs together: the vjp does not move with the point."""
 
-    def hvp(self, *args):
+    if TYPE_CHECKING:
+        outputs: tuple[Slot, ...]
+        saves: tuple[str, ...]
+        pull: Any
+
+    def hvp(self, *args: Any) -> tuple[Any, ...]:
         gradients = args[: sum(slot.differentiable for slot in self.outputs)]
         saved = args[len(args) - len(self.saves) :]
         return tuple(np.zeros_like(g) for g in self.pull(gradients, saved))

@@ -17,13 +17,18 @@ array may be left out and is 0 everywhere then (`=n`: the size of axis n); `<n` 
 """
 
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pullback.errors import OptionError, ShapeError, SignatureError
 from pullback.expressions import evaluate
-from pullback.sizes import Sizes, is_group
+from pullback.sizes import Sizes
+
+if TYPE_CHECKING:
+    from pullback.rule import Rule
 
 SLOT = re.compile(r"(?:(int|const) )?(\w+)\[([^\[\]<>=;]*)\](?:=(\w+))?(?:>([\w.]+))?(?:<([\w+*]+))?")
 
@@ -38,12 +43,14 @@ class Slot(NamedTuple):
     least: str = ""
     most: str = ""
 
-    differentiable = property(lambda self: not self.kind)
+    @property
+    def differentiable(self) -> bool:
+        return not self.kind
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.name}[{' '.join(self.axes)}]"
 
-    def text(self, **renamed):
+    def text(self, **renamed: str) -> str:
         """The slot as it is written, some axes renamed."""
         axes = " ".join(renamed.get(axis, axis) for axis in self.axes)
         marks = "".join(mark + value for mark, value in zip("=><", self[3:]) if value)
@@ -53,7 +60,7 @@ class Slot(NamedTuple):
 class Signature:
     """The line taken apart: `data`, `params` (together `inputs`) and `outputs`, each a tuple of slots."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         self.text = text
         if re.sub(r"[\s,;]|->", "", SLOT.sub("", text)) or text.count("->") != 1 or text.count(";") > 1:
             raise SignatureError(f"cannot read the signature {text!r}")
@@ -62,7 +69,7 @@ class Signature:
         self.data, self.params, self.outputs = map(_slots, (data, params, right))
         self.inputs = self.data + self.params
 
-    def bind(self, rule, shapes):
+    def bind(self, rule: "Rule", shapes: Sequence[tuple[int, ...] | None]) -> Sizes:
         """Match input shapes (None: left out) to slots; return the axis sizes, or raise naming the culprit."""
         if len(shapes) > len(self.inputs):
             raise ShapeError(f"{rule.name}: got {len(shapes)} arrays, needs {len(self.inputs)}: {self.text}")
@@ -81,7 +88,14 @@ class Signature:
                 raise OptionError(f"{rule.name}: needs {condition}, with {sizes.among(condition)}")
         return sizes
 
-    def sample(self, rule, rng, batch=(), without=(), **sizes):
+    def sample(
+        self,
+        rule: "Rule",
+        rng: np.random.Generator,
+        batch: tuple[int, ...] = (),
+        without: Sequence[str] = (),
+        **sizes: Any,
+    ) -> list[NDArray[Any] | None]:
         """Random inputs with short decimals, so that a failing test prints readable numbers."""
         dims = getattr(rule, "dims", None)
         known = Sizes(rule, {"...": batch})
@@ -89,7 +103,7 @@ class Signature:
         return [None if slot.name in without else _draw(slot, known, rng) for slot in self.inputs]
 
 
-def _draw(slot, sizes, rng):
+def _draw(slot: Slot, sizes: Sizes, rng: np.random.Generator) -> NDArray[Any]:
     shape = sizes.shape(slot)
     if slot.kind == "int":
         return rng.integers(0, sizes.value(slot.most), size=shape)
@@ -100,18 +114,17 @@ def _draw(slot, sizes, rng):
     return float(slot.least) + abs(values) + 0.1 if slot.least else values
 
 
-def _slots(text):
+def _slots(text: str) -> tuple[Slot, ...]:
     return tuple(Slot(name, tuple(axes.split()), kind, *rest) for kind, name, axes, *rest in SLOT.findall(text))
 
 
-def along(text, axis="axis"):
+def along(text: str, axis: str = "axis") -> property:
     """A signature whose last named axis stands where the rule's field `axis` says, all others being batch."""
 
-    @property
-    def signature(rule):
+    def signature(rule: "Rule") -> str:
         k = getattr(rule, axis)
         before, after = (" ".join(f"b{j}" for j in range(n)) for n in (max(k, 0), max(-k - 1, 0)))
-        place = lambda m: f"[{before} {m[1]} ...]" if k >= 0 else f"[... {m[1]} {after}]"
+        place = rf"[{before} \1 ...]" if k >= 0 else rf"[... \1 {after}]"
         return re.sub(r"\[\.\.\. (\w+)\]", place, text)
 
-    return signature
+    return property(signature)
