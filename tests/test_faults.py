@@ -36,7 +36,10 @@ def small_trials(rule):
 def differs(trial, method, spoil):
     """Does the fault change the method's first result at this trial?"""
     fit = trial.at._fit
-    gy, tx = fit(trial.gy, trial.plan.gradients, trial.rule.outputs), fit(trial.tx, trial.plan.tangents, trial.rule.inputs)
+    gy, tx = (
+        fit(trial.gy, trial.plan.gradients, trial.rule.outputs),
+        fit(trial.tx, trial.plan.tangents, trial.rule.inputs),
+    )
     args = {"vjp": gy, "jvp": tx, "hvp": (*gy, *tx)}[method]
     first = as_tuple(getattr(trial.rule, method)(*args, *trial.at.saved))[0]
     first = first() if callable(first) else first
