@@ -80,9 +80,9 @@ def linearize(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[An
 def split(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[dict[str, Any], Inputs]:
     """Keywords that are hyperparameters, and all inputs in order."""
     letters = rule.letters
-    named = {letters[name]: value for name, value in options.items() if name in letters}
-    if not named:
+    if letters.keys().isdisjoint(options):
         return options, inputs
+    named = {letters[name]: value for name, value in options.items() if name in letters}
     late = [slot.name for slot in rule.inputs[len(inputs) :]]
     if twice := named.keys() - set(late):
         raise OptionError(f"{rule.name}: got {sorted(twice)[0]!r} by place and by name; give it once")
