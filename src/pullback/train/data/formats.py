@@ -1,0 +1,88 @@
+"""Which reader takes what: the name of embedded data, or a path."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pullback.errors import DataError
+from pullback.train.data import embedded, idx, images, npz, table, text
+from pullback.train.data.dataset import Dataset, Text
+from pullback.train.data.files import kind
+from pullback.train.data.nearest import nearest
+
+NAMES = {"digits": embedded.digits, "mnist5k": embedded.mnist5k, "text": text.topics}
+FORMATS = ".npz, .csv, .txt, IDX files (train-images-idx3-ubyte), a folder of IDX files, a folder of images by class"
+
+
+def load(name_or_path: str | Path, target: str | None = None) -> Dataset | Text:
+    """What a name stands for (digits, mnist5k, text), or what is found at a path (./digits is one).
+
+    `target` is the column of a table that holds the classes.
+    """
+    name = str(name_or_path)
+    path = existing(name) if name not in NAMES else None
+    if target is not None and (path is None or path.is_dir() or kind(path) != ".csv"):
+        raise DataError(f"--target names a column of a .csv file; {name} is none")
+    return NAMES[name]() if path is None else from_path(path, target)
+
+
+def from_path(path: Path, target: str | None) -> Dataset | Text:
+    if path.is_dir():
+        return idx.load(path) if any(map(idx.is_idx, path.iterdir())) else images.load(path)
+    if idx.is_idx(path):
+        return idx.load(path)
+    match kind(path):
+        case ".npz":
+            return npz.load(path)
+        case ".csv":
+            return table.load(path, target)
+        case ".txt":
+            return text.load(path)
+    raise unknown(path)
+
+
+def read_inputs(path_or_name: str | Path, shape: tuple[int, ...], features: tuple[str, ...] = ()) -> np.ndarray:
+    """Examples without classes, for a model that takes `shape` (one example) and, of a table, the columns `features`.
+
+    The formats of `load`, and single images. Other columns of a table, such as the target, are passed over.
+    """
+    path = existing(str(path_or_name))
+    x = inputs(path, tuple(shape), tuple(features))
+    if x.shape[1:] != tuple(shape):
+        raise DataError(f"{path}: holds {described(x.shape[1:])}; the model takes {described(shape)}")
+    return x
+
+
+def inputs(path: Path, shape: tuple[int, ...], features: tuple[str, ...]) -> np.ndarray:
+    if path.is_dir() and any(map(idx.is_idx, path.iterdir())):
+        return np.concatenate([idx.inputs(file) for file in idx.image_files(path)])
+    if path.is_dir() or kind(path) in images.SUFFIXES:
+        return images.inputs(path, shape[0])
+    if idx.is_idx(path):
+        return idx.inputs(path)
+    match kind(path):
+        case ".npz":
+            return npz.inputs(path)
+        case ".csv":
+            return table.inputs(path, features)
+    raise unknown(path)
+
+
+def existing(name: str) -> Path:
+    path = Path(name)
+    if path.exists():
+        return path
+    here = path.parent.iterdir() if path.parent.is_dir() else ()
+    guess = nearest(name, NAMES) or nearest(path.name, (file.name for file in here))
+    raise DataError(f"no such file or data: {name}{guess}; there are {', '.join(NAMES)}, or give a path to {FORMATS}")
+
+
+def unknown(path: Path) -> DataError:
+    return DataError(f"{path}: files ending in {kind(path) or 'nothing'!r} are not read; {FORMATS} are")
+
+
+def described(shape: tuple[int, ...]) -> str:
+    if len(shape) == 1:
+        return f"rows of {shape[0]} features"
+    c, h, w = shape
+    return f"images of {h} x {w} pixels (height x width) with {c} channel{'s' * (c != 1)}"

@@ -1,0 +1,22 @@
+"""Features on one scale: mean 0 and deviation 1, as measured on the training part."""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+
+
+class Scaling(NamedTuple):
+    """Two arrays, one number a column; they belong into the checkpoint."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    @classmethod
+    def fit(cls, x: np.ndarray) -> Self:
+        """Measured on these rows, in float64. A column that never changes becomes 0, not 0/0."""
+        mean, deviation = (f(0, dtype=float).astype(x.dtype) for f in (x.mean, x.std))
+        constant = (x.max(0) == x.min(0)) | (deviation == 0)
+        return cls(np.where(constant, x[0], mean), np.where(constant, 1, deviation).astype(x.dtype))
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        return (x - self.mean) / self.deviation
