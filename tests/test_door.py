@@ -129,6 +129,8 @@ REFUSED = [
     (lambda: pb.softmax.linearize(X)[1].vjp(X[:1]), ShapeError, "for y[... n], got float64(1, 3), needs float64(4, 3)"),
     (lambda: pb.softmax.linearize(X)[1].vjp(X.astype("f4")), ShapeError, "got float32(4, 3), needs float64(4, 3)"),
     (lambda: pb.softmax.linearize(X)[1].jvp(X, X), ShapeError, "softmax: got 2 arrays, needs 1"),
+    (lambda: pb.softmax(X, axis=B), OptionError, "axis is a hyperparameter, and cannot be an array"),
+    (lambda: pb.cross_entropy(X), ShapeError, "t[b *d] is missing"),
     (lambda: pb.relu(X, kink="up"), OptionError, "relu: needs kink in"),
 ]  # fmt: skip
 

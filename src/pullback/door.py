@@ -100,6 +100,8 @@ def configured(rule: "Rule", options: dict[str, Any]) -> "Rule":
         return variants[key]
     except (KeyError, TypeError):  # new, or a list, which does as well as a tuple
         options = {k: tuple(v) if isinstance(v, list) else v for k, v in key}
+    if odd := [k for k, v in options.items() if isinstance(v, np.ndarray)]:
+        raise OptionError(f"{rule.name}: {odd[0]} is a hyperparameter, and cannot be an array; give a number or a tuple")
     if unknown := [name for name in options if name not in rule.options]:
         has = ", ".join(rule.options) or "no hyperparameters"
         takes = ", ".join(slot.name for slot in rule.inputs)
