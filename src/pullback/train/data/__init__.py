@@ -2,7 +2,7 @@
 
 from pullback.train.data.dataset import Dataset, Text
 from pullback.train.data.formats import load, read_inputs
-from pullback.train.data.scaling import Scaling
 from pullback.train.data.parts import split
+from pullback.train.data.scaling import Scaling
 
 __all__ = ["Dataset", "Scaling", "Text", "load", "read_inputs", "split"]

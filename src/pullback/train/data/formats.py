@@ -1,16 +1,21 @@
 """Which reader takes what: the name of embedded data, or a path."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from pullback.errors import DataError
 from pullback.train.data import embedded, idx, images, npz, table, text
+from pullback.train.data.content import kind
 from pullback.train.data.dataset import Dataset, Text
-from pullback.train.data.files import kind
 from pullback.train.data.nearest import nearest
 
-NAMES = {"digits": embedded.digits, "mnist5k": embedded.mnist5k, "text": text.topics}
+NAMES: dict[str, Callable[[], Dataset | Text]] = {
+    "digits": embedded.digits,
+    "mnist5k": embedded.mnist5k,
+    "text": text.topics,
+}
 FORMATS = ".npz, .csv, .txt, IDX files (train-images-idx3-ubyte), a folder of IDX files, a folder of images by class"
 
 
@@ -23,7 +28,9 @@ def load(name_or_path: str | Path, target: str | None = None) -> Dataset | Text:
     path = existing(name) if name not in NAMES else None
     if target is not None and (path is None or path.is_dir() or kind(path) != ".csv"):
         raise DataError(f"--target names a column of a .csv file; {name} is none")
-    return NAMES[name]() if path is None else from_path(path, target)
+    if path is None:
+        return NAMES[name]()
+    return from_path(path, target)
 
 
 def from_path(path: Path, target: str | None) -> Dataset | Text:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pullback.errors import DataError
-from pullback.train.data import files
+from pullback.train.data import content
 from pullback.train.data.dataset import Dataset
 from pullback.train.data.examples import examples
 from pullback.train.data.labels import numbered
@@ -76,7 +76,7 @@ def pair(images: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def read(path: Path) -> np.ndarray:
     """Two zeros, a type, the number of axes; then their sizes, then the numbers, high byte first."""
-    data = files.content(path)
+    data = content.read(path)
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in TYPES:
         raise DataError(
             f"{path}: no IDX file: begins with {data[:4].hex()}, images begin with 00000803, labels with 00000801"

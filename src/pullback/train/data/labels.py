@@ -1,5 +1,7 @@
 """Classes: their numbers 0, 1, … and their names."""
 
+from typing import Any
+
 import numpy as np
 
 from pullback.errors import DataError
@@ -13,13 +15,13 @@ Classes = tuple[np.ndarray, tuple[str, ...]]  # int64 numbers, names
 def named(labels: list[str], where: str) -> Classes:
     """Labels are names, in the order of the alphabet, or whole numbers, in the order of size."""
     values = whole(labels, where)
-    names = sorted(set(values))
+    names: list[Any] = sorted(set(values))
     several(len(names), len(labels), f"{where} is {names[0]!r} in every row", f"{where} is different in every row")
     number = {name: i for i, name in enumerate(names)}
     return np.array([number[value] for value in values], np.int64), tuple(map(str, names))
 
 
-def whole(labels: list[str], where: str) -> list[int] | list[str]:
+def whole(labels: list[str], where: str) -> list[Any]:
     """Whole numbers, if all labels are such ("1.0" is 1); the labels themselves, if some are no numbers."""
     try:
         numbers = [number(label) for label in labels]

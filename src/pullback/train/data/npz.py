@@ -16,47 +16,49 @@ from pullback.train.data.labels import numbered
 
 PAIRS = ("x", "t"), ("x", "y"), ("X", "y"), ("x_train", "y_train"), ("x_train", "t_train")
 INPUTS = "x", "X", "x_test", "x_train"
+Arrays = dict[str, np.ndarray]
 
 
 def load(path: Path) -> Dataset:
     arrays = read(path)
     found = next((pair for pair in PAIRS if arrays.keys() >= {*pair}), None)
     if found is None:
-        raise DataError(f"{path}: needs arrays x and t, or x_train and y_train; it has {listed(arrays)}")
-    test = tuple(name.replace("train", "test") for name in found)
-    pairs = [found, test] if test != found and arrays.keys() >= {*test} else [found]
-    parts = [pair_of(path, arrays, *pair) for pair in pairs]
+        raise DataError(f"{path}: needs arrays x and t, or x_train and y_train; it has {', '.join(arrays) or 'none'}")
+    x, t = pair(path, arrays, *found)
+    held_out = None
+    test_x, test_t = (name.replace("train", "test") for name in found)
+    if test_x != found[0] and arrays.keys() >= {test_x, test_t}:
+        held_out = np.arange(len(arrays[test_x])) + len(x)
+        x, t = (joined(path, *parts) for parts in zip((x, t), pair(path, arrays, test_x, test_t)))
     names = tuple(map(str, arrays["classes"].ravel())) if "classes" in arrays else ()
-    x, t = (joined(path, pairs, side) for side in zip(*parts))
     t, classes = numbered(t, f"{path}: {found[1]}", names)
-    source = f"Read from {path}: arrays {', '.join(name for pair in pairs for name in pair)}, {len(t):,} examples."
-    held_out = np.arange(len(parts[0][1]), len(t)) if len(parts) == 2 else None
+    source = f"Read from {path}: {len(t):,} examples."
     return Dataset(path.name, x, t, classes, source, held_out)
 
 
 def inputs(path: Path) -> np.ndarray:
     """The array to predict from: x, or the only one there is."""
     arrays = read(path)
-    name = next((name for name in INPUTS if name in arrays), listed(arrays))
-    if name not in arrays:
-        raise DataError(f"{path}: needs an array x; it has {name}")
-    return examples(arrays[name], f"{path}: {name}")
+    names = [name for name in INPUTS if name in arrays] or list(arrays)
+    if not names or names[0] not in INPUTS and len(names) > 1:
+        raise DataError(f"{path}: needs an array x; it has {', '.join(arrays) or 'none'}")
+    return examples(arrays[names[0]], f"{path}: {names[0]}")
 
 
-def pair_of(path: Path, arrays: dict[str, np.ndarray], a: str, b: str) -> tuple[np.ndarray, np.ndarray]:
+def pair(path: Path, arrays: Arrays, a: str, b: str) -> tuple[np.ndarray, np.ndarray]:
     x, t = examples(arrays[a], f"{path}: {a}"), arrays[b]
-    if len(x) != len(t):
-        raise DataError(f"{path}: {a} has {len(x)} examples, {b} has {len(t)}")
+    if x.shape[:1] != t.shape[:1]:
+        raise DataError(f"{path}: {a} has shape {arrays[a].shape}, {b} has {t.shape}; they need the same length")
     return x, t
 
 
-def joined(path: Path, pairs: list[tuple[str, str]], arrays: tuple[np.ndarray, ...]) -> np.ndarray:
-    if len({a.shape[1:] for a in arrays}) > 1:
-        raise DataError(f"{path}: {pairs[0]} and {pairs[1]} differ: {arrays[0].shape} and {arrays[1].shape}")
-    return np.concatenate(arrays)
+def joined(path: Path, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    if train.shape[1:] != test.shape[1:]:
+        raise DataError(f"{path}: training and test examples differ: {train.shape[1:]} and {test.shape[1:]}")
+    return np.concatenate([train, test])
 
 
-def read(path: Path) -> dict[str, np.ndarray]:
+def read(path: Path) -> Arrays:
     """All arrays by name. Arrays of Python objects are refused: to read them would be to run what they say."""
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path}: the file is {'no .npz archive, or damaged' if path.stat().st_size else 'empty'}")
@@ -68,7 +70,3 @@ def read(path: Path) -> dict[str, np.ndarray]:
             raise DataError(f"{path}: holds Python objects, which are never read; save arrays of numbers") from None
         raise DataError(f"{path}: a damaged .npz archive: {error}") from None
     return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
-
-
-def listed(names: dict[str, np.ndarray]) -> str:
-    return ", ".join(names) or "none"

@@ -19,4 +19,5 @@ class Scaling(NamedTuple):
         return cls(np.where(constant, x[0], mean), np.where(constant, 1, deviation).astype(x.dtype))
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        return (x - self.mean) / self.deviation
+        y: np.ndarray = (x - self.mean) / self.deviation
+        return y

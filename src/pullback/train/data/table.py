@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pullback.errors import DataError
-from pullback.train.data import files
+from pullback.train.data import content
 from pullback.train.data.dataset import Dataset
 from pullback.train.data.examples import first, single
 from pullback.train.data.labels import named, number
@@ -47,7 +47,7 @@ def inputs(path: Path, features: tuple[str, ...] = ()) -> np.ndarray:
 
 def read(path: Path) -> Table:
     """Every row as long as the header; empty lines count for nothing."""
-    text = files.text(path)
+    text = content.text(path)
     head = text.lstrip().partition("\n")[0]
     reader = csv.reader(text.splitlines(keepends=True), delimiter=max(",;\t", key=head.count), strict=True)
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pullback.errors import DataError
-from pullback.train.data import files
+from pullback.train.data import content
 from pullback.train.data.dataset import Text
 
 PLAIN = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "..."})
@@ -32,7 +32,7 @@ def topics() -> Text:
 
 def load(path: Path) -> Text:
     """A file in UTF-8; ends of lines are \\n."""
-    text = files.text(path).replace("\r\n", "\n").replace("\r", "\n")
+    text = content.text(path).replace("\r\n", "\n").replace("\r", "\n")
     return encoded(path.name, text, f"Read from {path}: {len(text):,} characters.")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pullback.errors import DataError
 
 
-def content(path: Path) -> bytes:
+def read(path: Path) -> bytes:
     try:
         data = path.read_bytes()
         data = gzip.decompress(data) if data and path.suffix.lower() == ".gz" else data
@@ -23,7 +23,7 @@ def content(path: Path) -> bytes:
 def text(path: Path) -> str:
     """UTF-8, with or without a byte order mark."""
     try:
-        return content(path).decode("utf-8-sig")
+        return read(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         wrong = f"byte {error.object[error.start]:#04x} at position {error.start}"
         raise DataError(f"{path}: is not UTF-8 ({wrong}); save it with the encoding UTF-8") from None

