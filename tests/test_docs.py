@@ -1,6 +1,8 @@
 """What the documents show is true."""
 
+import ast
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -31,3 +33,23 @@ def test_links_lead_somewhere():
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
             assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_table_of_rules_is_fresh():
+    table = runpy.run_path(str(ROOT / "tools" / "rules_table.py"))
+    assert table["text"]() == table["TARGET"].read_text("utf-8"), "run `make docs`"
+
+
+def test_what_the_readme_shows_is_what_comes_out():
+    """Every line of README's Python that ends in a comment prints it."""
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL):
+        names = {}
+        for statement in ast.parse(block).body:
+            source = ast.get_source_segment(block, statement)
+            if not isinstance(statement, ast.Expr):
+                exec(source, names)
+                continue
+            value = eval(source, names)
+            said = block.splitlines()[statement.end_lineno - 1].partition("  # ")[2].strip()
+            if said:
+                assert " ".join(str(value).split()) == said, source

@@ -44,7 +44,8 @@ class Operator:
         return Scaled(-1.0, self)
 
     def dense(self):
-        units = np.eye(prod(self.inp), dtype=self.dtype).reshape(-1, *self.inp)
+        n = prod(self.inp)
+        units = np.eye(n, dtype=self.dtype).reshape(n, *self.inp)
         columns = [flat(self @ e, len(self.out)) for e in units]
         return np.stack(columns, axis=-1) if columns else np.zeros(self.shape, self.dtype)
 
