@@ -25,7 +25,9 @@ def test_a_rule_is_one_file(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(tmp_path))
-    shown = subprocess.run([sys.executable, "-m", "pullback", "show", "outer"], cwd=tmp_path, capture_output=True, text=True)
+    shown = subprocess.run(
+        [sys.executable, "-m", "pullback", "show", "outer"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert "a[... i], b[... j] -> y[... i j]" in shown.stdout, shown.stderr
 
 
