@@ -129,7 +129,10 @@ REFUSED = [
     (lambda: pb.softmax.linearize(X)[1].vjp(X[:1]), ShapeError, "for y[... n], got float64(1, 3), needs float64(4, 3)"),
     (lambda: pb.softmax.linearize(X)[1].vjp(X.astype("f4")), ShapeError, "got float32(4, 3), needs float64(4, 3)"),
     (lambda: pb.softmax.linearize(X)[1].jvp(X, X), ShapeError, "softmax: got 2 arrays, needs 1"),
-    (lambda: pb.softmax(X, axis=B), OptionError, "axis is a hyperparameter, and cannot be an array"),
+    (lambda: pb.softmax(X, axis=B), OptionError, "softmax: axis must be int, got array"),
+    (lambda: pb.softmax(X, axis=1.5), OptionError, "softmax: axis must be int, got 1.5"),
+    (lambda: pb.leaky_relu(X, negative_slope="a"), OptionError, "negative_slope must be float, got 'a'"),
+    (lambda: pb.conv2d(IMAGE, KERNEL, stride=None), OptionError, "stride must be int or tuple, got None"),
     (lambda: pb.cross_entropy(X), ShapeError, "t[b *d] is missing"),
     (lambda: pb.relu(X, kink="up"), OptionError, "relu: needs kink in"),
 ]  # fmt: skip

@@ -6,7 +6,8 @@ rules hold mathematics alone, and see arrays that fit.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,19 +96,28 @@ def configured(rule: "Rule", options: dict[str, Any]) -> "Rule":
     if not options:
         return rule
     key = tuple(options.items())
-    variants: dict[Any, Rule] = rule.__dict__.setdefault("_variants", {})
+    variants: dict[Any, "Rule"] = rule.__dict__.setdefault("_variants", {})
     try:
         return variants[key]
     except (KeyError, TypeError):  # new, or a list, which does as well as a tuple
-        options = {k: tuple(v) if isinstance(v, list) else v for k, v in key}
-    if odd := [k for k, v in options.items() if isinstance(v, np.ndarray)]:
-        raise OptionError(f"{rule.name}: {odd[0]} is a hyperparameter, and cannot be an array; give a number or a tuple")
-    if unknown := [name for name in options if name not in rule.options]:
-        has = ", ".join(rule.options) or "no hyperparameters"
-        takes = ", ".join(slot.name for slot in rule.inputs)
-        raise OptionError(f"{rule.name} has no {unknown[0]!r}; it has {has}, and takes {takes}")
+        options = {name: option(rule, name, value) for name, value in key}
     twin: Rule = remember(variants, tuple(options.items()), called(replace(rule, **options), rule.name))
     return twin
+
+
+def option(rule: "Rule", name: str, value: Any) -> Any:
+    """The value of a hyperparameter, if it is of the type that the rule's field says."""
+    if name not in rule.options:
+        has = ", ".join(rule.options) or "no hyperparameters"
+        takes = ", ".join(slot.name for slot in rule.inputs)
+        raise OptionError(f"{rule.name} has no {name!r}; it has {has}, and takes {takes}")
+    value = tuple(value) if isinstance(value, list) else value.item() if isinstance(value, np.generic) else value
+    said = get_type_hints(type(rule))[name]
+    kinds = [get_origin(kind) or kind for kind in (get_args(said) if isinstance(said, UnionType) else [said])]
+    if not isinstance(value, tuple(kinds)) and not (float in kinds and type(value) is int):
+        wanted = " or ".join("None" if kind is NoneType else kind.__name__ for kind in kinds)
+        raise OptionError(f"{rule.name}: {name} must be {wanted}, got {value!r}")
+    return value
 
 
 def called(rule: "Rule", name: str) -> "Rule":
@@ -122,7 +132,7 @@ def called(rule: "Rule", name: str) -> "Rule":
 def arrays(rule: "Rule", inputs: Inputs) -> Inputs:
     """Arrays out of what was given; plain numbers and lists take the floating dtype that stands beside them."""
     found: Inputs = tuple([x if x is None else array(rule, x) for x in inputs])
-    kinds = [slot.kind for slot in rule.suited(*found).inputs]
+    kinds = [slot.kind for slot in suited(rule, found).inputs]
     beside = [a.dtype for x, a in zip(inputs, found) if hasattr(x, "dtype") and a.dtype.kind == "f"]
     dtype = beside[0] if beside else np.dtype(float)
     plain = lambda x, a, kind: kind == "" and a.dtype.kind in "biuf" and not hasattr(x, "dtype")
@@ -157,7 +167,7 @@ def remembered(rule: "Rule", inputs: Inputs) -> Plan:
 
 def plan(rule: "Rule", inputs: Inputs) -> Plan:
     """Check shapes and dtypes (None: left out), and decide what follows from them."""
-    rule = rule.suited(*inputs)
+    rule = suited(rule, inputs)
     dtype = common_dtype(rule, inputs)
     shapes: list[tuple[int, ...] | None] = [None if x is None else x.shape for x in inputs]
     sizes = rule.shapes.bind(rule, shapes)
@@ -180,6 +190,12 @@ def plan(rule: "Rule", inputs: Inputs) -> Plan:
         defaults=[default(slot) if shape is None else None for slot, shape in zip(rule.inputs, shapes)],
         tops=[sizes.value(slot.most) if slot.kind == "int" and slot.most else None for slot in rule.inputs],
     )  # fmt: skip
+
+
+def suited(rule: "Rule", inputs: Inputs) -> "Rule":
+    """The rule that takes inputs of these dtypes and dimensions; None stands for what was left out."""
+    missing = len(rule.inputs) - len(inputs)
+    return rule if missing < 0 else rule.suited(*inputs, *[None] * missing)
 
 
 def common_dtype(rule: "Rule", inputs: Inputs) -> np.dtype[Any]:

@@ -65,7 +65,10 @@ class Rule:
     # What a rule may define beyond its five methods.
 
     def suited(self, *inputs: Any) -> "Rule":
-        """The rule that takes inputs of these shapes and dtypes: another one where they decide, as in cross_entropy."""
+        """The rule that takes inputs of these shapes and dtypes: another one where they decide, as in cross_entropy.
+
+        It is asked with arrays, or with stand-ins that have a shape and a dtype; None is what was left out.
+        """
         return self
 
     def plan(self, *inputs: Any) -> door.Plan:
