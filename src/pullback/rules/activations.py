@@ -1,129 +1,279 @@
-"""Activations: one function applied to every element. Each is an entry of a table, not a file.
+"""Smooth activations: sigmoids, their integrals, and the exponential units."""
 
-f' and f'' are written in x, in y = f(x) and in the hyperparameters, by name; of x and y, what f' mentions is saved.
-Where f has a kink, f' is the derivative from the right; `breaks` says where, and what the frameworks take there.
-"""
-
-import inspect
-from dataclasses import dataclass, fields, make_dataclass
-from functools import cache, cached_property
+from dataclasses import dataclass
 
 import numpy as np
 
-from pullback.functions import sigmoid, softplus as log1pexp
-from pullback.operators import Diagonal
-from pullback.rule import Rule
+import pullback.functions as fn
+from pullback.rules.elementwise import Elementwise, Kinked
 
-KINKS = {
-    "right": lambda left, right: right,
-    "left": lambda left, right: left,
-    "mean": lambda left, right: (left + right) / 2,
-    "min_norm": lambda left, right: np.clip(0, min(left, right), max(left, right)),
-    "max_norm": lambda left, right: max(left, right, key=np.abs),
-}
+
+class Sigmoid(Elementwise):
+    """The logistic function σ(x) = 1 / (1 + e⁻ˣ), a probability from a score.
+
+    f'(x) = σ(x) σ(-x), taken from e^-|x|: y (1 - y) would be 0 as soon as y rounds to 1.
+
+    Source: Rumelhart, Hinton & Williams (1986), Learning representations by back-propagating errors.
+    """
+
+    def f(self, x):
+        return fn.sigmoid(x)
+
+    def df(self, x):
+        e = np.exp(-abs(x))
+        return e / (1 + e) ** 2
+
+    def d2f(self, x):
+        return -self.df(x) * np.tanh(x / 2)
+
+
+class Tanh(Elementwise):
+    """The hyperbolic tangent, a sigmoid between -1 and 1: tanh(x) = 2 σ(2x) - 1.
+
+    f'(x) = 1 - y², taken as 4 e^-2|x| / (1 + e^-2|x|)², which does not vanish when y rounds to 1.
+
+    Source: LeCun et al. (1998), Efficient BackProp.
+    """
+
+    def f(self, x):
+        return np.tanh(x)
+
+    def df(self, x):
+        e = np.exp(-2 * np.minimum(abs(x), FAR))
+        return 4 * e / (1 + e) ** 2
+
+    def d2f(self, x):
+        return -2 * np.tanh(x) * self.df(x)
+
+
+class Logsigmoid(Elementwise):
+    """log σ(x) = -softplus(-x); its derivative is σ(-x). For x -> -inf it is x."""
+
+    def f(self, x):
+        return -fn.softplus(-x)
+
+    def df(self, x):
+        return fn.sigmoid(-x)
+
+    def d2f(self, x):
+        return -sigmoid.df(x)
 
 
 @dataclass(frozen=True)
-class Elementwise(Rule):
-    """y = f(x), element by element: the Jacobian is diag(f'(x)).
+class Softplus(Elementwise):
+    """A smooth relu, the integral of the sigmoid: log(1 + e^(beta x)) / beta, and x itself where beta x > threshold.
 
-    `kink` picks one of the derivatives where there are two: "right" (the default), "left", "mean", "min_norm"
-    (of all between them the one nearest to 0), "max_norm", or what "torch", "jax" or "tf" picks.
+    f'(x) = σ(beta x), and 1 beyond the threshold. f jumps there, by e^-threshold / beta: 2e-9 as it stands.
+
+    Source: Dugas et al. (2001), Incorporating second-order functional knowledge for better option pricing.
     """
 
-    kink: str = "right"
-    signature = "x[...] -> y[...]"
-    requires = (f"kink in {(*KINKS, 'torch', 'jax', 'tf')}",)
-    cases = dict(batch=(5,)), dict(batch=(2, 3)), dict(batch=(5,), kink="torch")
-    frameworks = dict(torch="right", jax="right", tf="right")
+    beta: float = 1.0
+    threshold: float = 20.0
+    requires = ("beta > 0",)
+    cases = *Elementwise.cases, dict(batch=(6,), beta=3.0, threshold=1.0)
+    kinks = property(lambda self: (self.threshold / self.beta,))
 
-    @cached_property
-    def own(self):
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+    def f(self, x):
+        e = self.decay(x)
+        bend = np.where(e < TINY, self.decay(x / 2) * (self.decay(x / 2) / self.beta), np.log1p(e) / self.beta)
+        return self.unless_beyond(x, np.maximum(x, 0) + bend, x)
 
-    @cached_property
-    def kinks(self):
-        return tuple(self.own[k] if isinstance(k, str) else k for k in self.breaks)
+    def df(self, x):
+        e = self.decay(x)
+        return self.unless_beyond(x, np.where(x < 0, e, 1) / (1 + e), 1)
 
-    @cached_property
-    def saves(self):
-        needed = (*names(self.df), "x") if self.breaks and self.kink != "right" else names(self.df)
-        return tuple(name for name in "xy" if name in needed)
+    def d2f(self, x):
+        e = self.decay(x)
+        return self.unless_beyond(x, self.beta * e / (1 + e) ** 2, 0)
 
-    def value(self, f, **known):
-        known = self.own | known
-        return f(*[known[name] for name in names(f)])
+    def decay(self, x):
+        """exp(-|beta x|)"""
+        return fn.exp_of_two(*fn.two_product(-self.beta, np.minimum(abs(x), FAR / self.beta)))
 
-    def forward(self, x):
-        y = self.value(self.f, x=x)
-        return y, tuple([{"x": x, "y": y}[name] for name in self.saves])
-
-    def slope(self, *saved):
-        known = dict(zip(self.saves, saved))
-        slope = self.value(self.df, **known)
-        for kink in self.kinks if self.kink != "right" else ():
-            choice = KINKS[self.frameworks.get(self.kink, self.kink)]
-            slope = np.where(known["x"] == kink, slope.dtype.type(choice(*self.sides(kink))), slope)
-        return slope
-
-    def sides(self, kink):
-        """The derivatives from the left and from the right."""
-        near = np.nextafter(np.float64(kink), [-np.inf, np.inf])
-        return self.value(self.df, x=near, y=self.value(self.f, x=near))
-
-    def jvp(self, tx, *saved):
-        return self.slope(*saved) * tx
-
-    def vjp(self, gy, *saved):
-        return self.slope(*saved) * gy
-
-    def hvp(self, gy, tx, *saved):
-        return self.value(self.d2f, **dict(zip(self.saves, saved))) * tx * gy
-
-    def jacobian(self, *saved):
-        return Diagonal(self.slope(*saved))
+    def unless_beyond(self, x, y, line):
+        return np.where(np.minimum(x, FAR / self.beta) * self.beta > self.threshold, line, y)
 
 
-def elementwise(f, df, d2f=lambda x: np.zeros_like(x), breaks=(), torch="right", jax="right", tf="right", **own):
-    """A table entry: a class whose fields are the hyperparameters `own`, with their defaults."""
-    own = [(name, type(value), value) for name, value in own.items()]
-    body = {k: staticmethod(v) for k, v in dict(f=f, df=df, d2f=d2f).items()}
-    body |= dict(breaks=breaks, frameworks=dict(torch=torch, jax=jax, tf=tf), __module__=__name__)
-    return make_dataclass("Elementwise", own, bases=(Elementwise,), frozen=True, namespace=body)()
+class Softsign(Elementwise):
+    """x / (1 + |x|), a sigmoid with slow tails; its derivative is 1 / (1 + |x|)².
+
+    The second derivative jumps at 0, from 2 to -2.
+
+    Source: Turian, Bergstra & Bengio (2009), Quadratic features and deep architectures for chunking.
+    """
+
+    kinks = (0.0,)
+
+    def f(self, x):
+        x = np.clip(x, -HUGE, HUGE)
+        return x / (1 + abs(x))
+
+    def df(self, x):
+        return (1 / (1 + abs(x))) ** 2
+
+    def d2f(self, x):
+        return np.where(x < 0, 2, -2) * (1 / (1 + abs(x))) ** 3
 
 
-@cache
-def names(f):
-    return tuple(inspect.signature(f).parameters)
+class Tanhshrink(Elementwise):
+    """x - tanh(x); its derivative is tanh²(x).
+
+    Near 0, where the two cancel, it is (x cosh x - sinh x) / cosh x, of which the numerator is Σ 2k x^(2k+1) / (2k+1)!
+    """
+
+    def f(self, x):
+        near = np.clip(x, -2, 2)
+        series = np.polynomial.polynomial.polyval(near**2, TANHSHRINK)
+        return np.where(abs(x) < 2, near**3 * series / np.cosh(near), x - np.tanh(x))
+
+    def df(self, x):
+        return np.tanh(x) ** 2
+
+    def d2f(self, x):
+        return 2 * np.tanh(x) * tanh.df(x)
 
 
-def step(condition, x):
-    return condition.astype(x.dtype)
+@dataclass(frozen=True)
+class ELU(Kinked):
+    """x where it is positive, alpha (eˣ - 1) below: it levels off at -alpha.
+
+    At 0 the derivative is 1 from the right and alpha from the left, which is what the frameworks take.
+
+    Source: Clevert, Unterthiner & Hochreiter (2016), Fast and accurate deep network learning by exponential
+    linear units.
+    """
+
+    alpha: float = 1.0
+    cases = *Kinked.cases, dict(batch=(5,), alpha=2.0, kink="left")
+    plain = False
+    breaks = (0.0,)
+    torch = jax = tf = "left"
+
+    def f(self, x):
+        return np.where(x < 0, self.alpha * np.expm1(np.minimum(x, 0)), x)
+
+    def df(self, x):
+        return np.where(x < 0, self.alpha * exp_below(x), 1)
+
+    def d2f(self, x):
+        return np.where(x < 0, self.alpha * exp_below(x), 0)
 
 
-# fmt: off
-identity = elementwise(lambda x: x, lambda x: np.ones_like(x))
-tanh = elementwise(lambda x: np.tanh(x), lambda y: 1 - y * y, lambda y: -2 * y * (1 - y * y))
-logistic = elementwise(sigmoid, lambda x: sigmoid(x) * sigmoid(-x),
-                       lambda x: sigmoid(x) * sigmoid(-x) * (sigmoid(-x) - sigmoid(x)))
-softplus = elementwise(log1pexp, sigmoid, lambda x: sigmoid(x) * sigmoid(-x))
-silu = elementwise(lambda x: x * sigmoid(x), lambda x: sigmoid(x) * (1 + x * sigmoid(-x)),
-                   lambda x: sigmoid(x) * sigmoid(-x) * (2 + x * (sigmoid(-x) - sigmoid(x))))
-relu = elementwise(lambda x: np.maximum(x, 0), lambda x: step(x >= 0, x), breaks=(0.0,),
-                   torch="left", jax="left", tf="left")
-leaky_relu = elementwise(lambda x, negative_slope: np.where(x < 0, negative_slope * x, x),
-                         lambda x, negative_slope: np.where(x < 0, x.dtype.type(negative_slope), 1),
-                         breaks=(0.0,), torch="left", jax="right", tf="left", negative_slope=0.01)
-elu = elementwise(lambda x, alpha: np.where(x < 0, alpha * np.expm1(np.minimum(x, 0)), x),
-                  lambda x, alpha: np.where(x < 0, alpha * np.exp(np.minimum(x, 0)), 1),
-                  lambda x, alpha: np.where(x < 0, alpha * np.exp(np.minimum(x, 0)), 0),
-                  breaks=(0.0,), torch="left", jax="left", tf="left", alpha=1.0)
-hardtanh = elementwise(lambda x, min_val, max_val: np.clip(x, min_val, max_val),
-                       lambda x, min_val, max_val: step((min_val <= x) & (x < max_val), x),
-                       breaks=("min_val", "max_val"), torch="min_norm", jax="max_norm", tf="max_norm",
-                       min_val=-1.0, max_val=1.0)
-clamp = elementwise(lambda x, min, max: np.clip(x, min, max), lambda x, min, max: step((min <= x) & (x < max), x),
-                    breaks=("min", "max"), torch="max_norm", jax="mean", tf="max_norm", min=-np.inf, max=np.inf)
-abs = elementwise(lambda x: np.abs(x), lambda x: np.where(x >= 0, x.dtype.type(1), -1), breaks=(0.0,),
-                  torch="min_norm", jax="right", tf="min_norm")
-# fmt: on
+class SELU(Kinked):
+    """λ x where it is positive, λ α (eˣ - 1) below: an elu that keeps mean 0 and variance 1 through the layers.
+
+    λ = 1.0507009873554805 and α = 1.6732632423543772. At 0 PyTorch and JAX take λα, the slope from the left;
+    TensorFlow λ, that from the right.
+
+    Source: Klambauer et al. (2017), Self-normalizing neural networks.
+    """
+
+    plain = False
+    breaks = (0.0,)
+    torch, jax, tf = "left", "left", "right"
+
+    def f(self, x):
+        return np.where(x < 0, SELU_BELOW * np.expm1(np.minimum(x, 0)), SELU_ABOVE * x)
+
+    def df(self, x):
+        return np.where(x < 0, SELU_BELOW * exp_below(x), SELU_ABOVE)
+
+    def d2f(self, x):
+        return np.where(x < 0, SELU_BELOW * exp_below(x), 0)
+
+
+@dataclass(frozen=True)
+class CELU(Elementwise):
+    """x where it is positive, alpha (e^(x/alpha) - 1) below: an elu that is smooth for every alpha.
+
+    f' is e^(x/alpha) below 0. The second derivative jumps at 0, from 1/alpha to 0.
+
+    Source: Barron (2017), Continuously differentiable exponential linear units.
+    """
+
+    alpha: float = 1.0
+    requires = ("alpha > 0",)
+    cases = *Elementwise.cases, dict(batch=(5,), alpha=2.0)
+    kinks = (0.0,)
+
+    def f(self, x):
+        return np.where(x < 0, self.alpha * np.expm1(self.below(x) / self.alpha), x)
+
+    def df(self, x):
+        return np.where(x < 0, fn.exp_of_two(*fn.two_quotient(self.below(x), self.alpha)), 1)
+
+    def d2f(self, x):
+        return np.where(x < 0, self.df(x) / self.alpha, 0)
+
+    def below(self, x):
+        return np.clip(x, -FAR * self.alpha, 0)
+
+
+class Mish(Elementwise):
+    """x tanh(softplus(x)): x times a gate, like silu with a deeper dip.
+
+    With e = e^-|x| the gate is e (2 + e) / (2 + 2e + e²) left of 0 and (1 + 2e) / (1 + 2e + 2e²) right of it. Left of 0
+    f' is e g(x) / (2 + 2e + e²)², g = 4x (1 + e) + 4 + 6e + 4e² + e³; what g is at its root x0 = -1.19… is subtracted
+    term by term, so that no digit is lost around it. f(-inf) is 0.
+
+    Source: Misra (2020), Mish: a self regularized non-monotonic activation function.
+    """
+
+    def f(self, x):
+        x = np.maximum(x, -FAR)
+        h, e = root_and_exp(x)
+        below = x * h * ((2 + e) / (2 + 2 * e + e * e) * h)
+        return np.where(x < 0, below, x * ((1 + 2 * e) / (1 + 2 * e + 2 * e * e)))
+
+    def df(self, x):
+        x = np.clip(x, -FAR, FAR)
+        h, e = root_and_exp(x)
+        below = h / (2 + 2 * e + e * e)
+        above = 1 + e * (4 + e * (6 + e * 4 + 4 * x * (1 + e)))
+        return np.where(x < 0, below * self.dip(np.minimum(x, 0)) * below, above / (1 + 2 * e + 2 * e * e) ** 2)
+
+    def dip(self, x):
+        """g(x) - g(x0), where d = x - x0 and m = e^d - 1"""
+        x0, rest, e1, e2, e3 = MISH
+        d = (x - x0) - rest
+        m = np.expm1(d)
+        return 4 * d * (1 + np.exp(x)) + m * (e1 + e2 * (2 + m) + e3 * (3 + m * (3 + m)))
+
+    def d2f(self, x):
+        x = np.clip(x, -FAR, FAR)
+        _, e = root_and_exp(x)
+        below, above = 2 + 2 * e + e * e, 1 + 2 * e + 2 * e * e
+        gate = np.where(x < 0, e * (2 + e) / below, (1 + 2 * e) / above)
+        slope = 4 * e * (1 + e) * np.where(x < 0, 1 / below**2, e / above**2)
+        return slope * (2 + x * (fn.sigmoid(-x) - 2 * gate * fn.sigmoid(x)))
+
+
+def exp_below(x):
+    return np.exp(np.minimum(x, 0))
+
+
+def root_and_exp(x):
+    """h = e^-|x|/2, and h². Multiplied by h and by h again, a product keeps its digits where e^-|x| has lost some."""
+    h = np.exp(-abs(x) / 2)
+    return h, h * h
+
+
+FAR = 1500.0  # e^-FAR is 0, and so is its square root
+TINY = 1e-30  # log(1 + TINY) is TINY
+HUGE = np.finfo(float).max
+TANHSHRINK = [2 * k / float(np.prod(np.arange(1.0, 2 * k + 2))) for k in range(1, 16)]
+SELU_ABOVE, SELU_BELOW = 1.0507009873554805, 1.7580993408473768  # λ, and λ α rounded once
+MISH = -1.1924312145154952, -4.8484829848031044e-17, 0.3733670191691929, 0.3684065968836178, 0.027951242009170138
+# x0 in two floats, then e^x0 (6 + 4 x0), 4 e^2x0, e^3x0: mpmath.findroot of g, with 60 digits
+
+sigmoid = Sigmoid()
+tanh = Tanh()
+logsigmoid = Logsigmoid()
+softplus = Softplus()
+softsign = Softsign()
+tanhshrink = Tanhshrink()
+elu = ELU()
+selu = SELU()
+celu = CELU()
+mish = Mish()

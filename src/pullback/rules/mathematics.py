@@ -1,0 +1,113 @@
+"""Elementary functions, element by element. Outside their domain they warn and give nan or inf, as NumPy does."""
+
+import numpy as np
+
+from pullback.rules.elementwise import Elementwise, Kinked
+
+
+class Exp(Elementwise):
+    """eˣ, its own derivative. f(-inf) is 0."""
+
+    def f(self, x):
+        return np.exp(x)
+
+    df = d2f = f
+
+
+class Log(Elementwise):
+    """The natural logarithm; its derivative is 1/x. f(0) is -inf, and f'(0) is inf; x < 0 gives nan."""
+
+    signature = "x[...]>0 -> y[...]"
+
+    def f(self, x):
+        return np.log(x)
+
+    def df(self, x):
+        return np.where(x < 0, np.nan, 1 / x)
+
+    def d2f(self, x):
+        return -(self.df(x) ** 2)
+
+
+class Sqrt(Elementwise):
+    """The square root; its derivative is 1 / (2 √x). f'(0) is inf; x < 0 gives nan."""
+
+    signature = "x[...]>0 -> y[...]"
+
+    def f(self, x):
+        return np.sqrt(x)
+
+    def df(self, x):
+        return 0.5 / np.sqrt(x)
+
+    def d2f(self, x):
+        return -0.25 / np.sqrt(x) / x
+
+
+class Square(Elementwise):
+    """x²; its derivative is 2x."""
+
+    plain = True
+
+    def f(self, x):
+        return x * x
+
+    def df(self, x):
+        return 2 * x
+
+    def d2f(self, x):
+        return np.full_like(x, 2)
+
+
+class Abs(Kinked):
+    """|x|; its derivative is the sign of x.
+
+    At 0 PyTorch and TensorFlow take 0, JAX 1.
+    """
+
+    breaks = (0.0,)
+    torch, jax, tf = "min_norm", "right", "min_norm"
+
+    def f(self, x):
+        return np.abs(x)
+
+    def df(self, x):
+        return np.where(x < 0, -1, np.ones_like(x))
+
+
+class Sin(Elementwise):
+    """sin x; its derivative is cos x. Infinite x gives nan.
+
+    Source: Sitzmann et al. (2020), Implicit neural representations with periodic activation functions.
+    """
+
+    def f(self, x):
+        return np.sin(x)
+
+    def df(self, x):
+        return np.cos(x)
+
+    def d2f(self, x):
+        return -np.sin(x)
+
+
+class Cos(Elementwise):
+    """cos x; its derivative is -sin x. Infinite x gives nan."""
+
+    def f(self, x):
+        return np.cos(x)
+
+    def df(self, x):
+        return -np.sin(x)
+
+    def d2f(self, x):
+        return -np.cos(x)
+
+
+exp = Exp()
+log = Log()
+sqrt = Sqrt()
+square = Square()
+abs = Abs()
+sin = Sin()
+cos = Cos()
