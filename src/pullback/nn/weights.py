@@ -1,0 +1,38 @@
+"""Weights in files: safetensors, under PyTorch's names."""
+
+import numpy as np
+import safetensors
+from safetensors.numpy import save as serialized
+
+from pullback.errors import DataError
+from pullback.nn import files
+
+DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?",
+}  # fmt: skip
+
+
+def save(weights, path):
+    """Write the parameters of a model, or a dict of arrays, to a .safetensors file: whole, or not at all."""
+    values = getattr(weights, "parameters", weights)
+    # safetensors reads the memory as it lies, so that it has to lie in order; ascontiguousarray would add an axis to ()
+    files.write(path, serialized({name: np.array(value, order="C") for name, value in values.items()}))
+
+
+def load_weights(path):
+    """The arrays of a .safetensors file, by name. bfloat16 becomes float32, which holds all its values."""
+    try:
+        tensors = safetensors.deserialize(files.read(path))
+    except safetensors.SafetensorError as error:
+        raise DataError(f"{path} is damaged, or no .safetensors file: {error}") from None
+    return {name: array(path, name, tensor) for name, tensor in tensors}
+
+
+def array(path, name, tensor):
+    shape, data = tensor["shape"], tensor["data"]
+    if tensor["dtype"] == "BF16":  # the upper half of a float32
+        return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4").reshape(shape)
+    if tensor["dtype"] not in DTYPES:
+        raise DataError(f"{path}: {name} holds {tensor['dtype']}, which NumPy has no numbers for; convert it to F32")
+    return np.frombuffer(data, DTYPES[tensor["dtype"]]).reshape(shape).copy()
