@@ -85,7 +85,8 @@ def existing(name: str) -> Path:
 
 
 def unknown(path: Path) -> DataError:
-    return DataError(f"{path}: files ending in {kind(path) or 'nothing'!r} are not read; {FORMATS} are")
+    which = f"ending in {kind(path)!r}" if kind(path) else "without an extension"
+    return DataError(f"{path}: files {which} are not read; {FORMATS} are")
 
 
 def described(shape: tuple[int, ...]) -> str:

@@ -62,13 +62,12 @@ def pixels(path: Path, mode: str | None) -> np.ndarray:
     Image = pillow()
     try:
         with Image.open(path) as image:
-            if image.mode not in MODES:
-                raise DataError(f"{path}: its pixels are of mode {image.mode}; needs one of {', '.join(MODES)}")
-            x = np.array(image.convert(mode or MODES[image.mode]))
+            image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(f"{path}: not an image that can be read: {error}") from None
+    if image.mode not in MODES:
+        raise DataError(f"{path}: its pixels are of mode {image.mode}; needs one of {', '.join(MODES)}")
+    x = np.asarray(image.convert(mode or MODES[image.mode]))
     return x[None] if x.ndim == 2 else x.transpose(2, 0, 1)
 
 

@@ -65,7 +65,7 @@ def read(path: Path) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, OSError, MemoryError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, EOFError, OSError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         if "allow_pickle" in str(error):
             raise DataError(f"{path}: holds Python objects, which are never read; save arrays of numbers") from None
         raise DataError(f"{path}: a damaged .npz archive: {error}") from None
