@@ -147,7 +147,7 @@ class Expand(Operator):
 
 @dataclass(frozen=True)
 class Sparse(Operator):
-    """Stored entries: flat row, flat column, value; a value per example where the batch differs."""
+    """Stored entries: flat row, flat column, value; each may differ from example to example."""
 
     rows: np.ndarray
     cols: np.ndarray
@@ -160,10 +160,13 @@ class Sparse(Operator):
     nnz = property(lambda self: self.values.shape[-1])
 
     def apply(self, v):
-        terms = self.values * flat(v, len(self.inp))[..., self.cols]
-        y = np.zeros((*terms.shape[:-1], prod(self.out)), terms.dtype)
-        np.add.at(y, (..., self.rows), terms)
-        return y.reshape(*y.shape[:-1], *self.out)
+        v = flat(v, len(self.inp))
+        batch = np.broadcast_shapes(v.shape[:-1], self.batch)
+        each = lambda a: rows(np.broadcast_to(a, (*batch, a.shape[-1])))
+        terms = each(self.values) * np.take_along_axis(each(v), each(self.cols), -1)
+        y = np.zeros((len(terms), prod(self.out)), terms.dtype)
+        np.add.at(y, (np.arange(len(y))[:, None], each(self.rows)), terms)
+        return y.reshape(*batch, *self.out)
 
     def sparse(self):
         """A scipy.sparse array of the stored entries, for the Jacobian at one example."""
@@ -286,3 +289,22 @@ class Flat(OfOne):
     def apply(self, v):
         y = self.a @ flat(v, len(self.own))
         return y.reshape(*y.shape[:-1], *self.own)
+
+
+@dataclass(frozen=True)
+class Blocks(OfOne):
+    """A block-diagonal map of the axes `own` together: block k of `a` acts on the k-th part of `axis`, all else whole."""
+
+    own: tuple
+    axis: int
+    a: Operator
+    inp = out = property(lambda self: self.own)
+    batch = property(lambda self: self.a.batch[:-1])
+    T = property(lambda self: Blocks(self.own, self.axis, self.a.T))
+
+    def apply(self, v):
+        here, first = self.axis - len(self.own), -len(self.own)
+        v = np.moveaxis(v, here, first)
+        parts = v.reshape(*v.shape[:first], self.a.batch[-1], *self.a.inp)
+        y = self.a @ parts
+        return np.moveaxis(y.reshape(*y.shape[:-2], *v.shape[first:]), first, here)
