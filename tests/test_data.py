@@ -157,9 +157,9 @@ def test_tables_with_other_marks_between_cells(here, mark):
     assert load("f.csv", target="kind").x.tolist() == [[1, 2.5], [3, -40], [5, 6]]
 
 
-def test_quoted_cells(here):
-    write(here / "f.csv", 'a,"kind, or sort"\n1,"x ""y"", z"\n2,"two\nlines"\n3,"two\nlines"\n')
-    assert load("f.csv", target="kind, or sort").classes == ("two\nlines", 'x "y", z')
+def test_cells_of_odd_characters(here):
+    write(here / "f.csv", 'a,"kind, or sort"\n1,"x ""y"", z"\n2,"two\nlines"\n3,"two\nlines"\n4,u\u2028v\x0cw\n')
+    assert load("f.csv", target="kind, or sort").classes == ("two\nlines", "u\u2028v\x0cw", 'x "y", z')
 
 
 @pytest.mark.parametrize(
@@ -330,6 +330,7 @@ ONE_NAN = np.where(np.arange(20).reshape(4, 5) == 7, np.nan, 1)
         ),
         (dict(t=[0, 1, -1, 0]), "a.npz: t[2] is -1: classes are numbered from 0"),
         (dict(t=[0, 1, 1.5, 0]), f"a.npz: t[2] is 1.5: classes are whole numbers; {NO_REGRESSION}"),
+        (dict(t=[0, 1, np.inf, 0]), f"a.npz: t[2] is inf: classes are whole numbers; {NO_REGRESSION}"),
         (dict(t=[0, 1, np.nan, 0]), f"a.npz: t[2] is nan: classes are whole numbers; {NO_REGRESSION}"),
         (dict(t=np.ones(4, complex)), "a.npz: t holds complex128, needs class numbers"),
         (dict(classes=["only"]), "a.npz: t[1] is 1: there are 1 names, for 0 .. 0"),
@@ -409,14 +410,15 @@ def test_idx(here, images, labels):
 
 
 @pytest.mark.parametrize("end", ["", ".gz"])
-def test_idx_folder_with_an_official_test_set(here, end):
-    for part, rows in ("train", slice(4)), ("t10k", slice(1, 3)):
+@pytest.mark.parametrize(("train", "test"), [("train", "t10k"), ("latest", "letters-test")])
+def test_idx_folder_with_an_official_test_set(here, train, test, end):
+    for part, rows in (train, slice(4)), (test, slice(1, 3)):
         write(here / "mnist" / f"{part}-images-idx3-ubyte{end}", idx(PIXELS[rows]))
         write(here / "mnist" / f"{part}-labels-idx1-ubyte{end}", idx(LABELS[rows]))
     data = load("mnist")
     assert data.held_out.tolist() == [4, 5] and data.t.tolist() == [1, 0, 0, 1, 0, 0]
     assert np.array_equal(data.x[4:], data.x[1:3])
-    assert load(f"mnist/train-images-idx3-ubyte{end}").held_out is None
+    assert load(f"mnist/{train}-images-idx3-ubyte{end}").held_out is None
 
 
 @pytest.mark.parametrize("code", ["u1", "i1", ">i2", ">i4", ">f4", ">f8"])
@@ -605,6 +607,16 @@ def test_inputs_from_npz(here):
     assert refusal(read_inputs, "a.npz", (6,)) == "a.npz: needs an array x; it has a, b"
     np.savez(here / "a.npz")
     assert refusal(read_inputs, "a.npz", (6,)) == "a.npz: needs an array x; it has none"
+
+
+def test_inputs_by_name():
+    assert np.array_equal(read_inputs("digits", (1, 8, 8)), load("digits").x)
+
+
+def test_a_text_is_no_input(here):
+    write(here / "a.txt", "abc")
+    for name in "text", "a.txt":
+        assert refusal(read_inputs, name, (4,)) == f"{name}: holds a text; the model takes rows of 4 features"
 
 
 def test_inputs_from_idx(here):

@@ -48,19 +48,26 @@ def from_path(path: Path, target: str | None) -> Dataset | Text:
     raise unknown(path)
 
 
-def read_inputs(path_or_name: str | Path, shape: tuple[int, ...], features: tuple[str, ...] = ()) -> np.ndarray:
+def read_inputs(name_or_path: str | Path, shape: tuple[int, ...], features: tuple[str, ...] = ()) -> np.ndarray:
     """Examples without classes, for a model that takes `shape` (one example) and, of a table, the columns `features`.
 
-    The formats of `load`, and single images. Other columns of a table, such as the target, are passed over.
+    Names and formats are those of `load`, and single images. Other columns of a table, such as the target, are passed
+    over.
     """
-    path = existing(str(path_or_name))
-    x = inputs(path, tuple(shape), tuple(features))
-    if x.shape[1:] != tuple(shape):
-        raise DataError(f"{path}: holds {described(x.shape[1:])}; the model takes {described(shape)}")
+    name = str(name_or_path)
+    x = inputs(name, tuple(shape), tuple(features))
+    if x is None or x.shape[1:] != tuple(shape):
+        found = "a text" if x is None else described(x.shape[1:])
+        raise DataError(f"{name}: holds {found}; the model takes {described(shape)}")
     return x
 
 
-def inputs(path: Path, shape: tuple[int, ...], features: tuple[str, ...]) -> np.ndarray:
+def inputs(name: str, shape: tuple[int, ...], features: tuple[str, ...]) -> np.ndarray | None:
+    """None for a text."""
+    if name in NAMES:
+        data = NAMES[name]()
+        return data.x if isinstance(data, Dataset) else None
+    path = existing(name)
     if path.is_dir() and any(map(idx.is_idx, path.iterdir())):
         return np.concatenate([idx.inputs(file) for file in idx.image_files(path)])
     if path.is_dir() or kind(path) in images.SUFFIXES:
@@ -72,6 +79,8 @@ def inputs(path: Path, shape: tuple[int, ...], features: tuple[str, ...]) -> np.
             return npz.inputs(path)
         case ".csv":
             return table.inputs(path, features)
+        case ".txt":
+            return None
     raise unknown(path)
 
 

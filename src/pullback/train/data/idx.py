@@ -52,7 +52,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def is_test(path: Path) -> bool:
-    return "t10k" in path.name or "test" in path.name
+    return re.search(r"(?<![a-z])(t10k|test)(?![a-z])", path.name) is not None
 
 
 def beside(path: Path, what: str, old: str, new: str) -> Path:

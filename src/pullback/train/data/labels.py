@@ -17,8 +17,8 @@ def named(labels: list[str], where: str) -> Classes:
     values = whole(labels, where)
     names: list[Any] = sorted(set(values))
     several(len(names), len(labels), f"{where} is {names[0]!r} in every row", f"{where} is different in every row")
-    number = {name: i for i, name in enumerate(names)}
-    return np.array([number[value] for value in values], np.int64), tuple(map(str, names))
+    place = {name: i for i, name in enumerate(names)}
+    return np.array([place[value] for value in values], np.int64), tuple(map(str, names))
 
 
 def whole(labels: list[str], where: str) -> list[Any]:
@@ -27,9 +27,9 @@ def whole(labels: list[str], where: str) -> list[Any]:
         numbers = [number(label) for label in labels]
     except ValueError:
         return labels
-    if odd := next((label for label, number in zip(labels, numbers) if not number.is_integer()), None):
+    if odd := next((label for label, value in zip(labels, numbers) if not value.is_integer()), None):
         raise DataError(f"{where} holds {odd}: classes are names or whole numbers; {NO_REGRESSION}")
-    return [int(number) for number in numbers]
+    return [int(value) for value in numbers]
 
 
 def number(text: str) -> float:
@@ -48,7 +48,7 @@ def numbered(labels: np.ndarray, where: str, names: tuple[str, ...] = ()) -> Cla
         return named(labels.tolist(), where)
     if labels.dtype.kind not in "biuf":
         raise DataError(f"{where} holds {labels.dtype}, needs class numbers")
-    if labels.dtype.kind == "f" and (place := first(labels != np.trunc(labels))):
+    if labels.dtype.kind == "f" and (place := first(~np.isfinite(labels) | (labels != np.trunc(labels)))):
         raise DataError(f"{where}[{place[0]}] is {labels[place]}: classes are whole numbers; {NO_REGRESSION}")
     if place := first(labels < 0):
         raise DataError(f"{where}[{place[0]}] is {labels[place]}: classes are numbered from 0")

@@ -1,6 +1,7 @@
 """Tables: .csv files with a header, numbers as features, one column of classes. Commas, semicolons or tabs between."""
 
 import csv
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,7 +50,7 @@ def read(path: Path) -> Table:
     """Every row as long as the header; empty lines count for nothing."""
     text = content.text(path)
     head = text.lstrip().partition("\n")[0]
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=max(",;\t", key=head.count), strict=True)
+    reader = csv.reader(StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
     try:
         found = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except csv.Error as error:
@@ -77,9 +78,10 @@ def check_header(path: Path, header: list[str]) -> None:
 
 def is_number(cell: str) -> bool:
     try:
-        return bool(number(cell)) or True
+        number(cell)
     except ValueError:
         return False
+    return True
 
 
 def labels(table: Table, target: str) -> list[str]:
