@@ -13,7 +13,8 @@ SAYS = {
     "stride == 1": False, "stride * 2 - 1": (1, 3), "i % groups == 0": True, "idx is None or -m <= idx < m": True,
     "idx is not None and idx < m": False, "padding in ('same', 'valid') or padding >= 0": True,
     "padding >= 0": False, "padding != 'same' or stride == 1": False, "not flag or m > 1": True,
-    "padding not in ('up',)": True, "len(kernel)": 2,
+    "padding not in ('up',)": True, "len(kernel)": 2, "broadcast(kernel, (2, 1, 4))": (2, 3, 4),
+    "broadcast(kernel, stride) is None": True,
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from pullback.errors import OptionError, ShapeError, SignatureError
 from pullback.rule import Rule
-from pullback.signature import Signature
+from pullback.signature import Signature, along
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,32 @@ def test_refused(text, shapes, message):
     with pytest.raises(ShapeError) as error:
         bind(text, *shapes, groups=2)
     assert message in str(error.value)
+
+
+def test_a_method_may_ask_for_the_batch():
+    @dataclass(frozen=True)
+    class Total(Example):
+        def total(self, batch, i):
+            return sum(batch) + i
+
+    assert Total().shapes.bind(Total(), [(2, 3, 5)])["total"] == 10
+
+
+def test_a_group_of_what_was_left_out_is_empty():
+    assert bind("x[i], m[*k]=0 -> y[i]", (5,), None)["k"] == ()
+
+
+@pytest.mark.parametrize("axis, sizes", [(-1, (2, 3, 9)), (-2, (2, 7, 5)), (0, (4, 3, 5)), (1, (2, 7, 5))])
+def test_along_an_axis(axis, sizes):
+    @dataclass(frozen=True)
+    class Joined(Example):
+        axis: int = -1
+        signature = along("x[... n], z[... m] -> y[... n+m], s[...]")
+
+    rule = Joined(axis=axis)
+    x, z = (2, 3, 5), tuple(m - n if m != n else n for n, m in zip((2, 3, 5), sizes))
+    found = rule.shapes.bind(rule, [x, z])
+    assert [found.shape(slot) for slot in rule.outputs] == [sizes, x[: axis % 3] + x[axis % 3 + 1 :]]
 
 
 def test_conditions():

@@ -14,6 +14,8 @@ from itertools import repeat
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from pullback.errors import SignatureError
 
 ARITHMETIC: dict[type, Callable[..., Any]] = {
@@ -27,7 +29,17 @@ ELEMENTWISE: dict[type, Callable[..., Any]] = {
 WHOLE: dict[type, Callable[..., bool]] = {
     ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b, ast.Is: operator.is_, ast.IsNot: operator.is_not,
 }  # fmt: skip
-FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "prod": prod, "len": len}
+
+
+def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The shape that arrays of these shapes have together, or None if they do not fit."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        return None
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "prod": prod, "len": len, "broadcast": broadcast}
 
 
 def evaluate(text: str, names: Mapping[str, Any]) -> Any:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from pullback.errors import OptionError, ShapeError, SignatureError
 from pullback.expressions import evaluate
-from pullback.sizes import Sizes
+from pullback.sizes import Sizes, is_group
 
 if TYPE_CHECKING:
     from pullback.rule import Rule
@@ -83,6 +83,8 @@ class Signature:
             for slot, shape in given:
                 if not found(slot.axes, shape):
                     raise ShapeError(f"{rule.name}: {slot.name} has shape {shape}, needs {slot} with {sizes}")
+        for axis in (axis for slot in self.inputs for axis in slot.axes if is_group(axis) and sizes.free(axis)):
+            sizes.setdefault(axis.lstrip("*"), ())  # a group of what was left out is empty
         for condition in rule.requires:
             if not evaluate(condition, sizes):
                 raise OptionError(f"{rule.name}: needs {condition}, with {sizes.among(condition)}")
@@ -119,12 +121,15 @@ def _slots(text: str) -> tuple[Slot, ...]:
 
 
 def along(text: str, axis: str = "axis") -> property:
-    """A signature whose last named axis stands where the rule's field `axis` says, all others being batch."""
+    """A signature whose named axis stands where the rule's field `axis` says, all others being batch.
+
+    An output may lack the axis, or have it in another size: "x[... n] -> y[...]", "x[... n], z[... m] -> y[... n+m]".
+    """
 
     def signature(rule: "Rule") -> str:
         k = getattr(rule, axis)
         before, after = (" ".join(f"b{j}" for j in range(n)) for n in (max(k, 0), max(-k - 1, 0)))
         place = rf"[{before} \1 ...]" if k >= 0 else rf"[... \1 {after}]"
-        return re.sub(r"\[\.\.\. (\w+)\]", place, text)
+        return re.sub(r"\[\.\.\. ?([^\s\]]*)\]", place, text)
 
     return property(signature)

@@ -18,7 +18,7 @@ def is_group(axis: str) -> bool:
 
 
 class Sizes(dict[str, Any]):
-    """Sizes of named axes. What is not bound is asked of the rule: a hyperparameter, or a method of axes."""
+    """Sizes of named axes. What is not bound is asked of the rule: a hyperparameter, or a method of axes (`batch` is `...`)."""
 
     def __init__(self, rule: "Rule", known: Mapping[str, Any] = {}) -> None:
         super().__init__(known)
@@ -29,7 +29,8 @@ class Sizes(dict[str, Any]):
             raise KeyError(name)
         value = getattr(self.rule, name)
         if callable(value):
-            value = self[name] = value(*(self[axis] for axis in inspect.signature(value).parameters))
+            axes = ("..." if axis == "batch" else axis for axis in inspect.signature(value).parameters)
+            value = self[name] = value(*(self[axis] for axis in axes))
         return value
 
     def free(self, axis: str) -> bool:
