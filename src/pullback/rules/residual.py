@@ -1,0 +1,57 @@
+"""Residual: a rule, and a way around it."""
+
+from dataclasses import dataclass
+
+from pullback.errors import ShapeError
+from pullback.linearization import as_tuple
+from pullback.rule import Rule
+from pullback.rules.chain import alone, value
+
+
+@dataclass(frozen=True)
+class Residual(Rule):
+    """What the rule f adds to its input:
+
+        y  = x + f(x)
+        gx = gy + Jᵀ gy
+
+    The gradient has a way past f on which nothing makes it smaller. y has the shape of x. Inputs, further outputs
+    and the second derivative are those of f.
+
+    Source: He, Zhang, Ren & Sun (2016), Deep residual learning for image recognition.
+    """
+
+    rule: Rule
+
+    signature = property(lambda self: self.rule.signature)
+    inputs = property(lambda self: self.rule.inputs)
+    outputs = property(lambda self: self.rule.outputs)
+    kinks = property(lambda self: self.rule.kinks)
+    exempt = property(lambda self: self.rule.exempt)
+    saves = property(lambda self: self.rule.saves)
+
+    def forward(self, x, *rest):
+        (y, *more), saved = self.rule.run(x, *rest)
+        return alone((x + y, *more)), saved
+
+    def jvp(self, tx, *rest):
+        ty, *more = as_tuple(self.rule.jvp(tx, *rest))
+        return alone((tx + ty, *more))
+
+    def vjp(self, gy, *rest):
+        gx, *others = as_tuple(self.rule.vjp(gy, *rest))
+        return lambda: gy + value(gx), *others
+
+    def hvp(self, *args):
+        return self.rule.hvp(*args)
+
+    def plan(self, x, *rest):
+        found = self.rule.plan(x, *rest)
+        if found.gradients[0].shape != x.shape:
+            raise ShapeError(
+                f"{self.name}: {self.rule.name} turns {x.shape} into {found.gradients[0].shape}; needs the same"
+            )
+        return found._replace(rule=Residual(found.rule))
+
+    def sample(self, rng, **sizes):
+        return self.rule.sample(rng, **sizes)

@@ -1,0 +1,58 @@
+"""Rules made of rules keep the contract, whatever they are made of."""
+
+import numpy as np
+import pytest
+
+import pullback as pb
+from pullback.check.contract import assert_rule
+from pullback.errors import ShapeError
+from pullback.rules.cross_entropy import ClassCrossEntropy
+
+MLP = pb.Chain((pb.linear, pb.tanh, pb.linear, pb.softmax))
+BLOCK = pb.Residual(pb.Chain((pb.layer_norm, pb.linear, pb.tanh, pb.linear)))
+COMBINATIONS = {
+    "mlp": (MLP, dict(sizes=(dict(i=3, o=2), {}, dict(o=4), {}), batch=(3,))),
+    "small mlp": (MLP, dict(sizes=(dict(i=2, o=2), {}, dict(o=2), {}))),
+    "classifier": (pb.Chain((pb.linear, ClassCrossEntropy())), dict(sizes=(dict(i=3, o=4), {}), batch=(2,))),
+    "embedding first": (pb.Chain((pb.embedding, pb.linear)), dict(sizes=(dict(v=4, d=2), dict(o=3)), batch=(5,))),
+    "chain in chain": (pb.Chain((pb.linear, MLP)), dict(sizes=(dict(i=2, o=3), dict(sizes=(dict(i=3, o=2), {}, dict(o=2), {}))))),
+    "residual": (pb.Residual(pb.linear), dict(i=3, o=3, batch=(2,))),
+    "residual of a curve": (pb.Residual(pb.tanh), dict(batch=(2, 3))),
+    "residual block": (BLOCK, dict(sizes=(dict(n=3), dict(o=4), {}, dict(o=3)), batch=(2,))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMBINATIONS)
+def test_contract(name):
+    rule, case = COMBINATIONS[name]
+    assert_rule(rule, **case)
+
+
+def test_members_are_chosen_by_dtypes():
+    rng = np.random.default_rng(0)
+    x, w, t = rng.normal(size=(5, 3)), rng.normal(size=(4, 3)), np.array([0, 3, 1, -100, 2])
+    rule = pb.Chain((pb.linear, pb.cross_entropy))
+    loss, at = rule.linearize(x, w, t1=t)
+    assert loss == pb.cross_entropy(x @ w.T, t)
+    gx, gw, gb, gt, _ = at.vjp(np.array(1.0))
+    assert gb is gt is None
+    np.testing.assert_allclose(gx, pb.cross_entropy.linearize(x @ w.T, t)[1].vjp(np.array(1.0))[0] @ w)
+    with pytest.raises(IndexError, match="t1.*0 .. 3 or -100, got 4"):
+        rule(x, w, t1=np.array([0, 1, 2, 3, 4]))
+    assert rule(x, w, t1=np.full((5, 4), 0.25)) > 0
+
+
+def test_outputs_that_a_chain_does_not_show():
+    """A chain goes on with the first output; those that no one sees have gradient 0."""
+    rng = np.random.default_rng(0)
+    rule = pb.Chain((pb.lstm, pb.linear))
+    x, w, u, v = (rng.normal(size=shape) for shape in ((3, 2, 4), (12, 4), (12, 3), (5, 3)))
+    y, at = rule.linearize(x, w_l00=w, u_l00=u, w1=v)
+    (h, _, _), below = pb.lstm.linearize(x, w_l0=w, u_l0=u)
+    np.testing.assert_array_equal(y, h @ v.T)
+    np.testing.assert_allclose(at.vjp(y)[0], below.vjp(y @ v, None, None)[0])
+
+
+def test_residual_needs_the_same_shape():
+    with pytest.raises(ShapeError, match=r"linear turns \(4, 3\) into \(4, 2\)"):
+        pb.Residual(pb.linear)(np.ones((4, 3)), np.ones((2, 3)))
