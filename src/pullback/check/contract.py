@@ -1,14 +1,18 @@
 """The contract of a rule: every promise that DESIGN makes is one function here, and `assert_rule` keeps them all."""
 
 import inspect
+from collections.abc import Callable, Iterable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from pullback.check.differences import away_from, difference, inner
 
+Arrays = tuple[Any, ...]
 
-def assert_rule(rule, seed=0, **case):
+
+def assert_rule(rule: Any, seed: int = 0, **case: Any) -> None:
     """Check every promise of `rule` at random inputs of one case: axis sizes and hyperparameters."""
     with np.errstate(all="raise", under="ignore"):
         trial = Trial(rule, case, seed)
@@ -24,7 +28,7 @@ def assert_rule(rule, seed=0, **case):
 class Trial:
     """A rule at random inputs of one case, with tangents and gradients; None where there are none."""
 
-    def __init__(self, rule, case, seed=0, dtype=np.float64):
+    def __init__(self, rule: Any, case: dict[str, Any], seed: int = 0, dtype: type = np.float64) -> None:
         rng = np.random.default_rng(seed)
         rule, sizes = rule.at(case)
         self.x = [real(x, slot, dtype) for x, slot in zip(rule.sample(rng, **sizes), rule.inputs)]
@@ -38,43 +42,43 @@ class Trial:
         self.gy = tuple(draw(zero) for zero in self.plan.gradients)
 
     @cached_property
-    def ty(self):
+    def ty(self) -> Arrays:
         return as_tuple(self.at.jvp(*self.tx))
 
     @cached_property
-    def gx(self):
+    def gx(self) -> Arrays:
         return as_tuple(self.at.vjp(*self.gy))
 
-    def given(self, items):
+    def given(self, items: Iterable[Any]) -> list[Any]:
         """Of one item per input, those of inputs that are there and have a derivative."""
         return [item for item, has in zip(items, self.has) if has]
 
-    def shown(self, items):
+    def shown(self, items: Any) -> list[Any]:
         """Of one item per output, those of outputs that have a derivative."""
         return [item for item, slot in zip(as_tuple(items), self.rule.outputs, strict=True) if slot.differentiable]
 
-    def moved(self, f):
+    def moved(self, f: Callable[..., Any]) -> Callable[..., Any]:
         """f as a function of the inputs that have a derivative alone."""
 
-        def g(*moving):
-            moving = iter(moving)
-            return f(*(next(moving) if has else x for has, x in zip(self.has, self.x)))
+        def g(*moving: Any) -> Any:
+            each = iter(moving)
+            return f(*(next(each) if has else x for has, x in zip(self.has, self.x)))
 
         return g
 
 
-def as_tuple(value):
+def as_tuple(value: Any) -> Arrays:
     return value if isinstance(value, tuple) else (value,)
 
 
-def real(x, slot, dtype):
+def real(x: Any, slot: Any, dtype: type) -> Any:
     return x.astype(dtype) if x is not None and slot.differentiable else x
 
 
 # The promises.
 
 
-def every_method_answers_for_every_array(trial):
+def every_method_answers_for_every_array(trial: Trial) -> None:
     whole = lambda items, zeros: [zero if a is None else a for a, zero in zip(items, zeros) if zero is not None]
     inputs, outputs = trial.plan.tangents, trial.plan.gradients
     tx, gy = whole(trial.tx, inputs), whole(trial.gy, outputs)
@@ -84,7 +88,7 @@ def every_method_answers_for_every_array(trial):
         assert [np.shape(a) for a in found] == shapes, f"{method} gives {[np.shape(a) for a in found]}, needs {shapes}"
 
 
-def shapes_are_as_the_signature_says(trial):
+def shapes_are_as_the_signature_says(trial: Trial) -> None:
     assert len(trial.gx) == len(trial.x), "one gradient per input"
     assert len(trial.ty) == len(trial.rule.outputs), "one tangent per output"
     for has, g, x in zip(trial.has, trial.gx, trial.x):
@@ -95,49 +99,48 @@ def shapes_are_as_the_signature_says(trial):
     assert [np.shape(t) for t in trial.shown(trial.ty)] == promised, "tangents of outputs as the signature says"
 
 
-def the_transpose_is_the_transpose(trial):
+def the_transpose_is_the_transpose(trial: Trial) -> None:
     up, down = inner(trial.shown(trial.gy), trial.shown(trial.ty)), inner(trial.given(trial.gx), trial.given(trial.tx))
-    np.testing.assert_allclose(up, down, rtol=1e-10, atol=1e-12, err_msg="<g, J t> = <Jᵀ g, t>")
+    equal(up, down, 1e-10, "<g, J t> = <Jᵀ g, t>")
 
 
-def jvp_is_how_the_output_moves(trial):
+def jvp_is_how_the_output_moves(trial: Trial) -> None:
     f = trial.moved(lambda *x: tuple(trial.shown(trial.rule(*x))))
     agree(trial.shown(trial.ty), difference(f, trial.given(trial.x), trial.given(trial.tx)), "jvp")
 
 
-def hvp_is_how_the_vjp_moves(trial):
+def hvp_is_how_the_vjp_moves(trial: Trial) -> None:
     found = as_tuple(trial.at.hvp(trial.gy, trial.tx))
     f = trial.moved(lambda *x: tuple(trial.given(as_tuple(trial.rule.linearize(*x)[1].vjp(*trial.gy)))))
     agree(trial.given(found), difference(f, trial.given(trial.x), trial.given(trial.tx)), "hvp")
 
 
-def the_hessian_is_symmetric(trial):
+def the_hessian_is_symmetric(trial: Trial) -> None:
     wave = lambda t: np.cos(1 + np.arange(t.size)).reshape(t.shape).astype(t.dtype)
     other = tuple(None if t is None else wave(t) for t in trial.tx)
     bend = lambda t: trial.given(as_tuple(trial.at.hvp(trial.gy, t)))
     a, b = inner(trial.given(other), bend(trial.tx)), inner(trial.given(trial.tx), bend(other))
-    np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11, err_msg="<u, H t> = <t, H u>")
+    equal(a, b, 1e-9, "<u, H t> = <t, H u>")
 
 
-def the_jacobian_is_the_derivative(trial):
+def the_jacobian_is_the_derivative(trial: Trial) -> None:
     found = trial.at.jacobian()
     shown = [k for k, slot in enumerate(trial.rule.outputs) if slot.differentiable]
     for k, row in zip(shown, found if len(shown) > 1 else [found], strict=True):
         row = trial.given(as_tuple(row))
-        close = dict(rtol=1e-9, atol=1e-9)
         ty = sum(J @ t for J, t in zip(row, trial.given(trial.tx), strict=True))
-        np.testing.assert_allclose(ty, trial.ty[k], **close, err_msg="jacobian against jvp")
+        equal(ty, trial.ty[k], 1e-9, "jacobian against jvp")
         one = [g if j == k else None for j, g in enumerate(trial.gy)]
         for J, g in zip(row, trial.given(as_tuple(trial.at.vjp(*one))), strict=True):
             pulled = J.T @ trial.gy[k]
             pulled = pulled.sum(tuple(range(pulled.ndim - g.ndim)))  # a parameter is shared by the batch
-            np.testing.assert_allclose(pulled, g, **close, err_msg="jacobian against vjp")
+            equal(pulled, g, 1e-9, "jacobian against vjp")
             dense = J.dense()
             assert dense.shape == J.shape, "an operator's shape is that of its matrix"
-            np.testing.assert_allclose(J.T.dense(), np.swapaxes(dense, -1, -2), **close, err_msg="jacobian's transpose")
+            equal(J.T.dense(), np.swapaxes(dense, -1, -2), 1e-9, "jacobian's transpose")
 
 
-def nothing_is_written_to(trial):
+def nothing_is_written_to(trial: Trial) -> None:
     frozen = [None if a is None else a.copy() for a in (*trial.x, *trial.gy, *trial.tx)]
     _, at = trial.rule.linearize(*trial.x)
     at.jvp(*trial.tx), at.vjp(*trial.gy), at.hvp(trial.gy, trial.tx)
@@ -147,23 +150,24 @@ def nothing_is_written_to(trial):
         np.testing.assert_array_equal(a, b, "a second call gives the same")
 
 
-def memory_order_does_not_matter(trial):
+def memory_order_does_not_matter(trial: Trial) -> None:
     y, at = trial.rule.linearize(*map(awkward, trial.x))
-    close = dict(rtol=1e-11, atol=1e-11, err_msg="read-only arrays with negative strides")
+    awkwardly = "read-only arrays with negative strides"
     for a, b in zip(trial.shown(y), trial.shown(trial.y), strict=True):
-        np.testing.assert_allclose(a, b, **close)
+        equal(a, b, 1e-11, awkwardly)
     for a, b in zip(as_tuple(at.vjp(*map(awkward, trial.gy))), trial.gx, strict=True):
-        assert a is None or np.testing.assert_allclose(a, b, **close) is None
+        if a is not None:
+            equal(a, b, 1e-11, awkwardly)
 
 
-def wrt_leaves_the_others_alone(trial):
+def wrt_leaves_the_others_alone(trial: Trial) -> None:
     for slot, has, g in zip(trial.rule.inputs, trial.has, trial.gx):
         found = as_tuple(trial.at.vjp(*trial.gy, wrt=slot.name))
         assert [s.name for s, a in zip(trial.rule.inputs, found) if a is not None] == [slot.name] * has, "wrt"
         assert not has or np.array_equal(next(a for a in found if a is not None), g), "wrt does not change a gradient"
 
 
-def the_saved_arrays_are_named(trial):
+def the_saved_arrays_are_named(trial: Trial) -> None:
     saves = trial.rule.saves
     assert len(trial.at.saved) == len(saves), f"forward saves {len(trial.at.saved)} things, vjp takes {saves}"
     for method in (trial.rule.jvp, trial.rule.hvp, trial.rule.jacobian):
@@ -173,7 +177,7 @@ def the_saved_arrays_are_named(trial):
             assert tail == saves, f"{method.__name__} and vjp need the same saved values: {tail}, {saves}"
 
 
-def single_precision_stays(trial):
+def single_precision_stays(trial: Trial) -> None:
     """float32 in, float32 out."""
     bent = as_tuple(trial.at.hvp(trial.gy, trial.tx))
     found = *trial.shown(trial.y), *trial.shown(trial.ty), *trial.given(trial.gx), *trial.given(bent)
@@ -195,14 +199,18 @@ PROMISES = (
 )
 
 
-def agree(found, wanted, name):
+def agree(found: Iterable[Any], wanted: Iterable[Any], name: str) -> None:
     for got, (want, error) in zip(found, wanted, strict=True):
         assert np.shape(got) == np.shape(want), f"{name} has shape {np.shape(got)}, needs {np.shape(want)}"
         assert np.all(error <= 1e-5 * (1 + abs(want))), f"central differences are too rough here to judge the {name}"
         np.testing.assert_array_less(abs(got - want), 10 * error + 1e-9, f"{name} against central differences")
 
 
-def awkward(a):
+def equal(found: Any, wanted: Any, bound: float, says: str) -> None:
+    np.testing.assert_allclose(found, wanted, rtol=bound, atol=bound, err_msg=says)
+
+
+def awkward(a: Any) -> Any:
     """The same values, read-only and with a negative stride."""
     if a is None or not a.ndim:
         return a
