@@ -5,14 +5,14 @@ from math import prod
 
 import numpy as np
 
-from pullback.batch import flat, rows
-from pullback.operators import Diagonal, Flat, Outer
+from pullback.batch import flat
+from pullback.operators import Blocks, Diagonal, Outer, Sparse
 from pullback.rule import Rule
 
 
 @dataclass(frozen=True)
 class Norm(Rule):
-    """What all share. A rule tells how to `fold` x, so that statistics run over its last axis, and how to `unfold`.
+    """What all share. A rule tells how to `fold` x, so that its statistics run over the last axis, k.
 
         u = (x - mean) r,    r = 1 / sqrt(var + eps)        (the biased variance)
         y = w u + b
@@ -21,165 +21,91 @@ class Norm(Rule):
 
         gx = r (gu - mean(gu) - u mean(u gu)),    gu = w gy
 
-    that is r gu without its parts along 1 and u. A constant row gives b, and r = 1/sqrt(eps) a large gradient.
+    that is r gu without its parts along 1 and u. Without variance y is b, up to rounding, and r = 1/sqrt(eps) makes
+    a large gradient; a single element gets gradient 0. A nan or inf makes all that share its statistics nan; values
+    beyond 1e18 in float32 (1e153 in float64) overflow as squares, and give r = 0.
+    The mean is subtracted twice, since rounding leaves some of a large one: for x around 1e4 (1e6) with variance 1,
+    float32 is off by 1e-7 (4e-7) of the largest y, where one subtraction leaves 3e-4 (2e-2).
     """
 
     eps: float = 1e-5
+    requires = ("eps > 0",)
+    over = "...k", "..."  # the axes of a folded array, and those of its statistics
 
     def forward(self, x, w, b):
-        z = self.fold(x)
-        u = z - self.mean(z)
-        r = 1 / np.sqrt(self.mean(u * u) + self.eps)
-        u = u * r
-        return self.widen(w, x) * self.unfold(u, x) + self.widen(b, x), (u, r, w)
+        u, r, *_ = self.standardise(x)
+        return self.affine(u, w, b), (u, r, w)
 
     def jvp(self, tx, tw, tb, u, r, w):
-        tu = self.unfold(self.project(self.fold(tx), u, r), tx)
-        return self.widen(w, tx) * tu + self.widen(tw, tx) * self.unfold(u, tx) + self.widen(tb, tx)
+        tu = self.project(self.fold(tx), self.fold(u), r).reshape(u.shape)
+        return self.affine(tu, w, tb) + self.widen(tw, u) * u
 
     def vjp(self, gy, u, r, w):
-        gx = lambda: self.unfold(self.project(self.fold(self.widen(w, gy) * gy), u, r), gy)
-        gw = lambda: self.narrow(gy * self.unfold(u, gy), w)
-        gb = lambda: self.narrow(gy, w)
+        gx = lambda: self.project(self.fold(self.widen(w, gy) * gy), self.fold(u), r).reshape(gy.shape)
+        gw = lambda: self.narrow(w, gy, u)
+        gb = lambda: self.narrow(w, gy)
         return gx, gw, gb
 
     def hvp(self, gy, tx, tw, tb, u, r, w):
-        t, gu, tgu = self.fold(tx), self.fold(self.widen(w, gy) * gy), self.fold(self.widen(tw, gy) * gy)
-        tu = self.project(t, u, r)
-        gx = self.project(tgu - r * self.mean(u * t) * gu, u, r)
-        gx = gx - r * (tu * self.mean(u * gu) + u * self.mean(tu * gu))
-        return self.unfold(gx, gy), self.narrow(gy * self.unfold(tu, gy), w), np.zeros_like(tb)
+        n, t = self.fold(u), self.fold(tx)
+        gu, tgu = self.fold(self.widen(w, gy) * gy), self.fold(self.widen(tw, gy) * gy)
+        tu = self.project(t, n, r)
+        gx = self.project(tgu - r * self.mean(n, t) * gu, n, r)
+        gx -= r * (tu * self.mean(n, gu) + n * self.mean(tu, gu))
+        return gx.reshape(gy.shape), self.narrow(w, gy, tu.reshape(gy.shape)), np.zeros_like(tb)
+
+    def standardise(self, x):
+        """u, r, and the statistics."""
+        u = self.fold(x)
+        mean = self.mean(u)
+        u = u - mean
+        rest = self.mean(u)
+        u -= rest
+        var = self.mean(u, u)
+        r = 1 / np.sqrt(var + self.eps)
+        u *= r
+        return u.reshape(x.shape), r, mean + rest, var
 
     def project(self, v, u, r):
-        """r (I - 1 1ᵀ/n - u uᵀ/n) v: symmetric, hence the derivative and its transpose."""
-        return r * (v - self.mean(v) - u * self.mean(u * v))
+        """r (I - 1 1ᵀ/k - u uᵀ/k) v: symmetric, hence the derivative and its transpose."""
+        return r * (v - self.mean(v) - u * self.mean(u, v))
 
-    def mean(self, v):
-        return v.sum(-1, keepdims=True) / max(v.shape[-1], 1)
+    def mean(self, *factors):
+        """The mean of a folded array, or of a product of two, over what shares statistics."""
+        axes, left = self.over
+        total = np.einsum(f"{','.join([axes] * len(factors))}->{left}", *factors)[..., None]
+        return total / max(factors[0].size // max(total.size, 1), 1)
+
+    def affine(self, u, w, b):
+        y = self.widen(w, u) * u
+        y += self.widen(b, u)
+        return y
+
+    # Parameters: a number per channel, on axis 1, where a rule does not say otherwise.
 
     def widen(self, w, x):
-        """A number per channel, for every element."""
+        """A parameter, for every element that it meets."""
         return w.reshape(-1, *[1] * (x.ndim - 2))
 
-    def narrow(self, g, w):
-        """Its transpose."""
-        return g.sum((0, *range(2, g.ndim)))
-
-    def unfold(self, u, x):
-        return u.reshape(x.shape)
-
-
-@dataclass(frozen=True)
-class LayerNorm(Norm):
-    """Every example by itself, over its last axes: those of `normalized_shape`, or one.
-
-    Source: Ba, Kiros & Hinton (2016), Layer normalization.
-    """
-
-    normalized_shape: int | tuple | None = None
-    cases = dict(n=4), dict(n=3, batch=(2,)), dict(normalized_shape=(2, 3), batch=(2,)), dict(n=3, without=("w", "b"))
-
-    @property
-    def own(self):
-        n = self.normalized_shape
-        return n if isinstance(n, tuple) else ("n" if n is None else n,)
-
-    @property
-    def signature(self):
-        n = " ".join(map(str, self.own))
-        return f"x[... {n}]; w[{n}]=1, b[{n}]=0 -> y[... {n}]"
-
-    def fold(self, x):
-        return flat(x, len(self.own))
-
-    def widen(self, w, x):
-        return w
-
-    def narrow(self, g, w):
-        return rows(g, w.ndim).sum(0)
+    def narrow(self, w, *factors):
+        """Its transpose: the sum of an array, or of a product of two, over all that meet an element of w."""
+        axes = ",".join(["nck"] * len(factors))
+        return np.einsum(f"{axes}->c", *(g.reshape(len(g), len(w), prod(g.shape[2:])) for g in factors))
 
     def jacobian(self, u, r, w):
-        n, own = u.shape[-1], w.shape
-        w, one = w.reshape(-1), np.ones_like(u)
-        jx = Diagonal(w * r) - Outer(w * r, one / n) - Outer(w * r * u, u / n)
-        return Flat(own, jx), Flat(own, Diagonal(u)), Flat(own, Diagonal(one))
+        own = u.shape[1:]
+        scale = self.fold(np.broadcast_to(self.widen(w, u), u.shape))
+        return Blocks(own, 0, normal(scale, self.fold(u), r)), *self.of_parameters(u, own)
+
+    def of_parameters(self, u, own):
+        """The Jacobians in w and b: every element of y has one entry, in the column of its channel."""
+        channel = np.broadcast_to(self.widen(np.arange(u.shape[1]), u), own).reshape(prod(own))
+        entries = lambda a: Sparse(np.arange(prod(own)), channel, a, own, u.shape[1:2])
+        return entries(flat(u, len(own))), entries(np.ones(prod(own), u.dtype))
 
 
-@dataclass(frozen=True)
-class GroupNorm(Norm):
-    """Every example by itself, over the channels of a group and all positions.
-
-    Source: Wu & He (2018), Group normalization.
-    """
-
-    num_groups: int = 1
-    signature = "x[n c *d]; w[c]=1, b[c]=0 -> y[n c *d]"
-    requires = ("num_groups > 0 and c % num_groups == 0",)
-    cases = dict(n=2, c=4, d=(3,), num_groups=2), dict(n=2, c=2, d=(2, 2)), dict(n=1, c=3, d=(), without=("w", "b"))
-
-    def fold(self, x):
-        return x.reshape(len(x), self.num_groups, prod(x.shape[1:]) // self.num_groups)
-
-
-@dataclass(frozen=True)
-class InstanceNorm(Norm):
-    """Every channel of every example by itself, over all positions.
-
-    Source: Ulyanov, Vedaldi & Lempitsky (2016), Instance normalization.
-    """
-
-    signature = "x[n c *d]; w[c]=1, b[c]=0 -> y[n c *d]"
-    cases = dict(n=2, c=3, d=(4,)), dict(n=1, c=2, d=(2, 3)), dict(n=0, c=2, d=(2,))
-
-    def fold(self, x):
-        return flat(x, x.ndim - 2)
-
-
-@dataclass(frozen=True)
-class BatchNorm(Norm):
-    """Every channel over all examples and positions; it mixes examples.
-
-    `training` normalises by the statistics of this batch, and returns the running statistics, moved towards
-    them, as further outputs (the unbiased variance, as PyTorch does); nothing is written to the old ones. They
-    have no derivative. Otherwise it normalises by the running statistics: an affine map per channel.
-
-    Source: Ioffe & Szegedy (2015), Batch normalization.
-    """
-
-    training: bool = False
-    momentum: float = 0.1
-    cases = (
-        dict(n=4, c=2, d=(), training=True), dict(n=2, c=3, d=(2, 2), training=True, without=("m", "v", "w", "b")),
-        dict(n=3, c=2, d=(2,)),
-    )  # fmt: skip
-
-    requires = ("not training or n * prod(d) > 1",)
-
-    @property
-    def signature(self):
-        if self.training:
-            return "x[n c *d], const m[c]=0, const v[c]=1>0; w[c]=1, b[c]=0 -> y[n c *d], const m1[c], const v1[c]"
-        return "x[n c *d], const m[c], const v[c]>0; w[c]=1, b[c]=0 -> y[n c *d]"
-
-    def forward(self, x, m, v, w, b):
-        z = self.fold(x)
-        if self.training:
-            new = z.var(-1, ddof=1)
-            y, saved = super().forward(x, w, b)
-            move = lambda old, new: (1 - self.momentum) * old + self.momentum * new
-            return (y, move(m, z.mean(-1)), move(v, new)), saved
-        r = 1 / np.sqrt(v + self.eps)[:, None]
-        u = (z - m[:, None]) * r
-        return self.widen(w, x) * self.unfold(u, x) + self.widen(b, x), (u, r, w)
-
-    def mean(self, v):
-        return super().mean(v) if self.training else 0  # given statistics do not move with x
-
-    def fold(self, x):
-        return x.swapaxes(0, 1).reshape(x.shape[1], x.size // max(x.shape[1], 1))
-
-    def unfold(self, u, x):
-        return u.reshape(x.shape[1], len(x), *x.shape[2:]).swapaxes(0, 1)
-
-
-layer_norm, group_norm, instance_norm, batch_norm = LayerNorm(), GroupNorm(), InstanceNorm(), BatchNorm()
+def normal(w, u, r):
+    """w r (I - 1 1ᵀ/k - u uᵀ/k): a diagonal less two outer products."""
+    one = np.ones_like(u)
+    scale, k = w * r * one, max(u.shape[-1], 1)
+    return Diagonal(scale) - Outer(scale, one / k) - Outer(scale * u, u / k)
