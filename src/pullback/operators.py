@@ -190,7 +190,7 @@ class Implicit(Operator):
     def apply(self, v):
         each = rows(v, len(self.inp)).astype(self.dtype, copy=False)
         found = np.stack([self.push(one) for one in each]) if len(each) else np.zeros((0, *self.out), self.dtype)
-        return found.reshape(*v.shape[: v.ndim - len(self.inp)], *self.out)
+        return found.reshape((*v.shape[: v.ndim - len(self.inp)], *self.out))
 
 
 # Operators made of operators.
