@@ -195,7 +195,7 @@ def plan(rule: "Rule", inputs: Inputs) -> Plan:
 def suited(rule: "Rule", inputs: Inputs) -> "Rule":
     """The rule that takes inputs of these dtypes and dimensions; None stands for what was left out."""
     missing = len(rule.inputs) - len(inputs)
-    return rule if missing < 0 else rule.suited(*inputs, *[None] * missing)
+    return rule if missing < 0 else called(rule.suited(*inputs, *[None] * missing), rule.name)
 
 
 def common_dtype(rule: "Rule", inputs: Inputs) -> np.dtype[Any]:

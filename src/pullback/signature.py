@@ -30,7 +30,7 @@ from pullback.sizes import Sizes, is_group
 if TYPE_CHECKING:
     from pullback.rule import Rule
 
-SLOT = re.compile(r"(?:(int|const) )?(\w+)\[([^\[\]<>=;]*)\](?:=(\w+))?(?:>([\w.]+))?(?:<([\w+*]+))?")
+SLOT = re.compile(r"(?:(int|const) )?(\w+)\[([^\[\]<>=;]*)\](?:=(\w+))?(?:>([\w.]+))?(?:<([\w.+*]+))?")
 
 
 class Slot(NamedTuple):
