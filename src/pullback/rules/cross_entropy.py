@@ -1,99 +1,135 @@
 """Cross-entropy of scores and targets, the softmax included."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
-from pullback.rules.loss import Loss, weigh
+from pullback.functions import centred, log_sum_exp
+from pullback.rules.class_cross_entropy import ClassCrossEntropy
+from pullback.rules.class_loss import ClassLoss
+from pullback.rules.loss import weigh
 
 
 @dataclass(frozen=True)
-class CrossEntropy(Loss):
-    """How surprised softmax(x) is by the targets, in nats. The classes are axis 1, as in PyTorch.
+class CrossEntropy(ClassLoss):
+    """How surprised softmax(x) is by the targets, in nats.
 
-        y = -Σc q[c] log softmax(x)[c],    q = w ((1 - label_smoothing) t + label_smoothing / C)
-        gx = p Σc q[c] - q,                p = softmax(x)
+        y  = -Σc q[c] log p[c],        p = softmax(x),    q = w ((1 - label_smoothing) t + label_smoothing / C)
+        gx = (p Σc q[c] - q) gy,       p - t where w = 1 and Σc t[c] = 1
+        gt = -w (1 - label_smoothing) log p gy
 
-    t holds a probability per class; where it holds integers, ClassCrossEntropy takes over. A score of -inf
-    costs nothing where q is 0, else inf. The rows of gx sum to 0 exactly, so the entry of the likeliest class
-    is taken from the others: p - 1 would lose every digit as p -> 1.
+    x has its C classes along `axis`, which is 1; a bare vector of scores x[c] will do. w is a weight per class.
+    t holds a probability for each class, in the shape of x; or integers, the numbers of the right classes, in the shape
+    of y. Of classes, the mean divides by the weight of the targets, Σ w[t]; of probabilities, by their number.
+    A class equal to `ignore_index` counts for nothing; if all do, or there are none, the loss and its gradient are 0
+    (PyTorch: nan).
 
-    Source: Bridle (1990); label smoothing: Szegedy et al. (2016).
+    A score of -inf costs nothing where q is 0, else inf; with label smoothing, that is always. inf is certainty, shared
+    by all scores that are inf. Scores that are all -inf have p = 0. In all these cases gx is as above, and finite.
+
+    Where a class has almost all of p, its entry of gx is what the others lack to 0: p - 1 would have lost its digits.
+
+    Source: Bridle (1990), Probabilistic interpretation of feedforward classification network outputs; label smoothing:
+    Szegedy et al. (2016), Rethinking the Inception architecture for computer vision.
     """
 
-    ignore_index: int = -100
     label_smoothing: float = 0.0
-    signature = property(lambda self: self.losses("x[b c *d], t[b c *d], const w[c]=1 -> y[b *d]"))
+    signature = property(lambda self: self.losses("x[b c *d], t[b c *d]>0<1, const w[c]=1 -> y[b *d]"))
+    requires = (*ClassLoss.requires, "0 <= label_smoothing <= 1", "c > 0")
     cases = (
-        dict(b=4, c=3, d=()), dict(b=2, c=3, d=(2,), label_smoothing=0.1, reduction="none"), dict(b=1, c=1, d=(1, 2)),
+        dict(b=4, c=3, d=(), without=("w",)), dict(b=2, c=3, d=(2,), label_smoothing=0.1, reduction="none"),
+        dict(b=1, c=1, d=(1, 2)), dict(c=3, d=(), axis=0), dict(c=3, d=(2, 2), axis=-1, reduction="sum"),
         dict(b=0, c=2, d=()),
     )  # fmt: skip
 
-    def suited(self, x, t, *w):
-        return ClassCrossEntropy(**asdict(self)) if t.dtype.kind in "iu" else self
+    def suited(self, x, t, w):
+        rule = super().suited(x, t, w)
+        if t is None or t.dtype.kind not in "iu":
+            return rule
+        if self.label_smoothing:
+            return SmoothedCrossEntropy(**rule.options)
+        return ClassCrossEntropy(rule.reduction, rule.ignore_index, rule.axis)
 
     def forward(self, x, t, w):
-        q = w * self.smooth(np.moveaxis(t, 1, -1))
-        y, logp = surprise(x, q)
-        return self.reduce(y, y.size or 1), (logp, q, w, y.size or 1)
+        w = self.facing(w, x)
+        q = w * self.smooth(t)
+        y, logp = self.surprise(x, q)
+        n = y.size or 1
+        return self.reduce(y, n), (logp, q, w, n)
 
     def jvp(self, tx, tt, logp, q, w, n):
-        tx, tt = np.moveaxis(tx, 1, -1), np.moveaxis(tt, 1, -1)
-        return self.reduce((slope(logp, q) * tx - (1 - self.label_smoothing) * w * logp * tt).sum(-1), n)
+        moved = self.slope(logp, q) * tx + weigh(tt, -self.kept * w * logp)
+        return self.reduce(moved.sum(self.axis), n)
 
     def vjp(self, gy, logp, q, w, n):
-        g = self.spread(gy, n)[..., None]
-        gx = np.moveaxis(g * slope(logp, q), -1, 1)
-        gt = lambda: np.moveaxis(g * w * logp * (self.label_smoothing - 1), -1, 1)
-        return gx, gt
+        g = self.lift(self.spread(gy, n))
+        return g * self.slope(logp, q), lambda: weigh(g, -self.kept * w * logp)
+
+    def hvp(self, gy, tx, tt, logp, q, w, n):
+        g, tq = self.lift(self.spread(gy, n)), self.kept * w * tt
+        straight = np.exp(logp) * self.total(tq) - tq
+        return g * (self.bend(tx, logp, q) + straight), -self.kept * w * g * self.moved(tx, logp)
+
+    # What both kinds of targets share.
+
+    kept = property(lambda self: 1 - self.label_smoothing)
 
     def smooth(self, t):
-        return (1 - self.label_smoothing) * t + t.dtype.type(self.label_smoothing / max(t.shape[-1], 1))
+        return self.kept * t + self.label_smoothing / t.shape[self.axis]
+
+    def surprise(self, x, q):
+        """-Σ q log p, and log p."""
+        _, z = centred(x, self.axis)
+        logp = z - log_sum_exp(z, self.axis)
+        return weigh(q, -logp).sum(self.axis), logp
+
+    def slope(self, logp, q):
+        """p Σq - q; a class that has most of p gets what the others lack to 0."""
+        p = np.exp(logp)
+        g, most = p * self.total(q) - q, p > 0.5
+        return np.where(most, -self.total(np.where(most, 0, g)), g)
+
+    def bend(self, tx, logp, q):
+        """How the slope moves along tx."""
+        return np.exp(logp) * self.total(q) * self.moved(tx, logp)
+
+    def moved(self, tx, logp):
+        """How log p moves along tx."""
+        return tx - self.total(np.exp(logp) * tx)
+
+    def total(self, a):
+        return a.sum(self.axis, keepdims=True)
+
+    def facing(self, w, x):
+        """Weights of classes, shaped to multiply x."""
+        return np.moveaxis(w.reshape(w.size, *[1] * (x.ndim - 1)), 0, self.axis)
 
 
 @dataclass(frozen=True)
-class ClassCrossEntropy(CrossEntropy):
-    """Cross-entropy with targets that are classes: t is the number of the class.
-
-    The mean divides by the weight of the targets, Σ w[t]. A target equal to `ignore_index` counts for nothing;
-    if all are, the loss and its gradient are 0.
-    """
+class SmoothedCrossEntropy(CrossEntropy):
+    """Cross-entropy with label smoothing whose targets are classes: t is spelled out as probabilities."""
 
     signature = property(lambda self: self.losses("x[b c *d], int t[b *d]<c, const w[c]=1 -> y[b *d]"))
     exempt = property(lambda self: self.ignore_index)
 
     def forward(self, x, t, w):
-        hot = (t[..., None] == np.arange(len(w))).astype(x.dtype)
-        counted = (t != self.ignore_index)[..., None]
-        q = w * self.smooth(hot) * counted
-        n = (w * hot * counted).sum() or x.dtype.type(1)
-        y, logp = surprise(x, q)
+        place, share = self.located(t, w)
+        counted = self.lift(t != self.ignore_index)
+        hot = np.zeros_like(x)
+        hot[place] = 1
+        q = self.facing(w, x) * self.smooth(hot) * counted
+        y, logp = self.surprise(np.where(counted, x, 0), q)
+        n = share.sum() or 1
         return self.reduce(y, n), (logp, q, n)
 
     def jvp(self, tx, logp, q, n):
-        return self.reduce((slope(logp, q) * np.moveaxis(tx, 1, -1)).sum(-1), n)
+        return self.reduce((self.slope(logp, q) * tx).sum(self.axis), n)
 
     def vjp(self, gy, logp, q, n):
-        return np.moveaxis(self.spread(gy, n)[..., None] * slope(logp, q), -1, 1)
+        return self.lift(self.spread(gy, n)) * self.slope(logp, q)
 
-
-def surprise(x, q):
-    """-Σ q log p, and log p, with the classes last."""
-    x = np.moveaxis(x, 1, -1)
-    best = x.argmax(-1)[..., None]
-    z = x - np.take_along_axis(x, best, -1)
-    e = np.exp(z)
-    np.put_along_axis(e, best, 0, -1)  # log1p of the others: exact as p -> 1
-    logp = z - np.log1p(e.sum(-1, keepdims=True))
-    return -weigh(q, logp).sum(-1), logp
-
-
-def slope(logp, q):
-    g = np.exp(logp) * q.sum(-1, keepdims=True) - q
-    best = logp.argmax(-1)[..., None]
-    np.put_along_axis(g, best, 0, -1)
-    np.put_along_axis(g, best, -g.sum(-1, keepdims=True), -1)
-    return g
+    def hvp(self, gy, tx, logp, q, n):
+        return self.lift(self.spread(gy, n)) * self.bend(tx, logp, q)
 
 
 cross_entropy = CrossEntropy()

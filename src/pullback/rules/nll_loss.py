@@ -1,0 +1,48 @@
+"""Negative log-likelihood: the loss of log-probabilities and classes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pullback.rule import Straight
+from pullback.rules.class_loss import ClassLoss
+from pullback.rules.loss import weigh
+
+
+@dataclass(frozen=True)
+class NLLLoss(Straight, ClassLoss):
+    """Minus the log-probability x of the target t.
+
+        y = -w[t] x[t],    gx[t] = -w[t] gy and 0 elsewhere
+
+    x has its classes along `axis`, which is 1; a bare vector x[c] takes a single target. w is a weight per class.
+    The mean divides by the weight of the targets, Σ w[t]. A target equal to `ignore_index` counts for nothing; if all
+    do, or there are none, the loss and its gradient are 0 (PyTorch: nan). x[t] = -inf costs inf, or nothing if w[t] = 0.
+
+    Source: Fisher (1922), On the mathematical foundations of theoretical statistics.
+    """
+
+    signature = property(lambda self: self.losses("x[b c *d], int t[b *d]<c, const w[c]=1 -> y[b *d]"))
+    exempt = property(lambda self: self.ignore_index)
+    requires = (*ClassLoss.requires, "c > 0")
+    cases = (
+        dict(b=4, c=3, d=(), without=("w",)), dict(b=2, c=3, d=(2,), reduction="none"), dict(b=3, c=2, d=(), ignore_index=1),
+        dict(c=4, d=(), axis=0), dict(c=3, d=(2, 2), axis=-1, reduction="sum"), dict(b=2, c=1, d=(), ignore_index=0),
+        dict(b=0, c=2, d=()),
+    )  # fmt: skip
+
+    def forward(self, x, t, w):
+        place, share = self.located(t, w)
+        n = share.sum() or 1
+        return self.reduce(weigh(share, -x[place]), n), (place, share, n, x.shape)
+
+    def jvp(self, tx, place, share, n, shape):
+        return self.reduce(-share * tx[place], n)
+
+    def vjp(self, gy, place, share, n, shape):
+        gx = np.zeros(shape, gy.dtype)
+        gx[place] = -share * self.spread(gy, n)
+        return gx
+
+
+nll_loss = NLLLoss()
