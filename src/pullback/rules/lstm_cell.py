@@ -1,4 +1,4 @@
-"""LSTM: one step of a recurrent cell with a gated memory. Scan runs it over time."""
+"""LSTM cell: one step of a recurrent network with a gated memory. Scan runs it over time."""
 
 from dataclasses import dataclass
 
@@ -7,44 +7,63 @@ import numpy as np
 from pullback.batch import rows
 from pullback.functions import sigmoid
 from pullback.rule import Rule
+from pullback.rules.chain import add, moved
+from pullback.rules.linear import linear
+from pullback.rules.preactivations import PREACTIVATIONS
 
 
 @dataclass(frozen=True)
 class LSTMCell(Rule):
     """Forget a part of the memory c, write to it, and show a part of it as h.
 
-        z   = w x + u h + bw + bu          four blocks of pre-activations: i f g o
+        z   = w x + bw + u h + bu          four blocks of pre-activations: i f g o
         c1  = σ(f) c + σ(i) tanh(g)
         h1  = σ(o) tanh(c1)
 
     The memory path c -> c1 is multiplied by the forget gate alone: its gradient does not pass through u.
-    Two biases that are always added, because PyTorch keeps both.
+    h and c are taken as 0 where they are left out.
 
-    Source: Hochreiter & Schmidhuber (1997); the forget gate is Gers, Schmidhuber & Cummins (2000).
+    Source: Hochreiter & Schmidhuber (1997), Long short-term memory; the forget gate: Gers, Schmidhuber & Cummins
+    (2000), Learning to forget.
     """
 
     signature = "x[... n], h[... m]=0, c[... m]=0; w[4*m n], u[4*m m], bw[4*m]=0, bu[4*m]=0 -> h1[... m], c1[... m]"
     cases = dict(n=2, m=3), dict(n=1, m=1), dict(n=2, m=2, batch=(3,)), dict(n=2, m=2, without=("h", "c", "bw"))
 
     def forward(self, x, h, c, w, u, bw, bu):
-        i, f, g, o = gates(x @ w.T + h @ u.T + (bw + bu))
-        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        a, v = PREACTIVATIONS.forward(x, h, w, u, bw, bu)[0]
+        gates = opened(a + v)
+        i, f, g, o = blocks(gates)
         c1 = f * c + i * g
         r = np.tanh(c1)
-        return (o * r, c1), (x, h, c, w, u, i, f, g, o, r)
+        return (o * r, c1), (x, h, c, w, u, gates, r)
 
-    def jvp(self, tx, th, tc, tw, tu, tbw, tbu, x, h, c, w, u, i, f, g, o, r):
-        tz = tx @ w.T + x @ tw.T + th @ u.T + h @ tu.T + tbw + tbu
-        ti, tf, tg, to = gates(tz * slopes(i, f, g, o))
+    def jvp(self, tx, th, tc, tw, tu, tbw, tbu, x, h, c, w, u, gates, r):
+        ta, tv = PREACTIVATIONS.jvp(tx, th, tw, tu, tbw, tbu, x, h, w, u)
+        i, f, g, o = blocks(gates)
+        ti, tf, tg, to = blocks(slopes(gates) * (ta + tv))
         tc1 = tf * c + f * tc + ti * g + i * tg
         return to * r + o * (1 - r * r) * tc1, tc1
 
-    def vjp(self, gh1, gc1, x, h, c, w, u, i, f, g, o, r):
-        gc1 = gc1 + gh1 * o * (1 - r * r)  # through h1 = o tanh(c1)
-        gz = np.concatenate([gc1 * g, gc1 * c, gc1 * i, gh1 * r], -1) * slopes(i, f, g, o)
-        gw, gu = (lambda: rows(gz).T @ rows(x)), (lambda: rows(gz).T @ rows(h))
-        gb = rows(gz).sum(0)
-        return lambda: gz @ w, gz @ u, gc1 * f, gw, gu, gb, gb
+    def vjp(self, gh1, gc1, x, h, c, w, u, gates, r):
+        i, f, g, o = blocks(gates)
+        gm = gc1 + gh1 * o * (1 - r * r)  # of the memory: through h1 = o tanh(c1) as well
+        gz = join(gm * g, gm * c, gm * i, gh1 * r) * slopes(gates)
+        gx, gh, *others = PREACTIVATIONS.vjp(gz, gz, x, h, w, u)
+        return gx, gh, gm * f, *others
+
+    def hvp(self, gh1, gc1, tx, th, tc, tw, tu, tbw, tbu, x, h, c, w, u, gates, r):
+        tangents, saved = (tx, th, tw, tu, tbw, tbu), (x, h, w, u)
+        i, f, g, o = blocks(gates)
+        tgates = slopes(gates) * sum(PREACTIVATIONS.jvp(*tangents, *saved))
+        ti, tf, tg, to = blocks(tgates)
+        tr = (1 - r * r) * (tf * c + f * tc + ti * g + i * tg)
+        gm, tgm = gc1 + gh1 * o * (1 - r * r), gh1 * (to * (1 - r * r) - 2 * o * r * tr)
+        ggates = join(gm * g, gm * c, gm * i, gh1 * r)
+        tggates = join(tgm * g + gm * tg, tgm * c + gm * tc, tgm * i + gm * ti, gh1 * tr)
+        gz, tgz = ggates * slopes(gates), tggates * slopes(gates) + ggates * bends(gates) * tgates
+        gx, gh, *others = moved(PREACTIVATIONS, (gz, gz), (tgz, tgz), tangents, saved)
+        return gx, gh, tgm * f + gm * tf, *others
 
     derivation = """
         for a in n=1
@@ -76,13 +95,82 @@ class LSTMCell(Rule):
     """
 
 
+@dataclass(frozen=True)
+class ProjectedLSTMCell(LSTMCell):
+    """An LSTM cell that shows a projection of what it would show: h is smaller than c, and so is u.
+
+        c1, q as c1, h1 of lstm_cell;   h1 = p q
+
+    Source: Sak, Senior & Beaufays (2014), Long short-term memory recurrent neural network architectures for large
+    scale acoustic modeling.
+    """
+
+    signature = (
+        "x[... n], h[... k]=0, c[... m]=0; w[4*m n], u[4*m k], bw[4*m]=0, bu[4*m]=0, p[k m] -> h1[... k], c1[... m]"
+    )
+    cases = dict(n=2, m=3, k=2), dict(n=1, m=2, k=1, batch=(3,)), dict(n=2, m=1, k=2, without=("h", "c", "bw"))
+    saves = "x", "h", "c", "w", "u", "gates", "r", "q", "p"
+    derivation = ""
+
+    def forward(self, *inputs):
+        *inner, p = inputs
+        (q, c1), saved = super().forward(*inner)
+        return (linear.forward(q, p, 0)[0], c1), (*saved, q, p)
+
+    def jvp(self, *args):
+        *tangents, tp = args[:8]
+        *saved, q, p = args[8:]
+        tq, tc1 = super().jvp(*tangents, *saved)
+        return linear.jvp(tq, tp, 0, q, p), tc1
+
+    def vjp(self, gh1, gc1, *saved):
+        *saved, q, p = saved
+        gq, gp, _ = linear.vjp(gh1, q, p)
+        return *super().vjp(gq(), gc1, *saved), gp
+
+    def hvp(self, gh1, gc1, *args):
+        *tangents, tp = args[:8]
+        *saved, q, p = args[8:]
+        tq, _ = super().jvp(*tangents, *saved)
+        tgq, tgp, _ = linear.hvp(gh1, tq, tp, 0, q, p)
+        gq = linear.vjp(gh1, q, p)[0]()
+        bent = super().hvp(gq, gc1, *tangents, *saved)
+        return *add(bent, super().vjp(tgq, np.zeros_like(gc1), *saved)), tgp
+
+
 lstm_cell = LSTMCell()
+projected_lstm_cell = ProjectedLSTMCell()
 
 
-def gates(z):
+def blocks(z):
     return np.split(z, 4, -1)
 
 
-def slopes(i, f, g, o):
-    """Derivatives of the four gate activations, from their values."""
-    return np.concatenate([i * (1 - i), f * (1 - f), 1 - g * g, o * (1 - o)], -1)
+def join(*parts):
+    return np.concatenate(parts, -1)
+
+
+def opened(z):
+    """The gates from their pre-activations: i f o are sigmoids, g is a tanh."""
+    gates, g = sigmoid(z), third(z)
+    third(gates)[...] = np.tanh(g)
+    return gates
+
+
+def slopes(gates):
+    """The derivatives of the gates' activations, from their values."""
+    slopes, g = gates * (1 - gates), third(gates)
+    third(slopes)[...] = 1 - g * g
+    return slopes
+
+
+def bends(gates):
+    """How the slopes move when the gates move: 1 - 2 s for s (1 - s), -2 g for 1 - g²."""
+    bends = 1 - 2 * gates
+    third(bends)[...] = -2 * third(gates)
+    return bends
+
+
+def third(z):
+    m = z.shape[-1] // 4
+    return z[..., 2 * m : 3 * m]

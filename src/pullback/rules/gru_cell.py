@@ -1,0 +1,82 @@
+"""GRU cell: one step of a recurrent network whose state is replaced by degrees. Scan runs it over time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pullback.functions import sigmoid
+from pullback.rule import Rule
+from pullback.rules.chain import moved
+from pullback.rules.preactivations import PREACTIVATIONS
+
+
+@dataclass(frozen=True)
+class GRUCell(Rule):
+    """Mix the old state and a candidate n, for which the old one may be reset.
+
+        a, v = w x + bw, u h + bu          three blocks of pre-activations each: r z n
+        r    = σ(ar + vr)                  reset
+        z    = σ(az + vz)                  how much stays
+        n    = tanh(an + r vn)             candidate
+        h1   = n + z (h - n)
+
+    The reset acts after the weights (and their bias) were applied to h, as in PyTorch and cuDNN; in the article it
+    acts on h itself. That is why there are two biases. h is taken as 0 where it is left out.
+
+    Source: Cho et al. (2014), Learning phrase representations using RNN encoder-decoder for statistical machine
+    translation.
+    """
+
+    signature = "x[... n], h[... m]=0; w[3*m n], u[3*m m], bw[3*m]=0, bu[3*m]=0 -> h1[... m]"
+    cases = dict(n=2, m=3), dict(n=1, m=1), dict(n=2, m=2, batch=(3,)), dict(n=2, m=2, without=("h", "bw"))
+
+    def forward(self, x, h, w, u, bw, bu):
+        (ar, az, an), (vr, vz, vn) = map(blocks, PREACTIVATIONS.forward(x, h, w, u, bw, bu)[0])
+        r, z = sigmoid(ar + vr), sigmoid(az + vz)
+        n = np.tanh(an + r * vn)
+        return n + z * (h - n), (x, h, w, u, r, z, n, vn)
+
+    def jvp(self, tx, th, tw, tu, tbw, tbu, x, h, w, u, r, z, n, vn):
+        ta, tv = PREACTIVATIONS.jvp(tx, th, tw, tu, tbw, tbu, x, h, w, u)
+        tr, tz, tn, _ = activated(ta, tv, r, z, n, vn)
+        return tn + tz * (h - n) + z * (th - tn)
+
+    def vjp(self, gh1, x, h, w, u, r, z, n, vn):
+        gn = gh1 * (1 - z) * (1 - n * n)
+        gz = gh1 * (h - n) * z * (1 - z)
+        gr = gn * vn * r * (1 - r)
+        ga, gv = join(gr, gz, gn), join(gr, gz, gn * r)
+        gx, gh, *others = PREACTIVATIONS.vjp(ga, gv, x, h, w, u)
+        return gx, lambda: gh() + gh1 * z, *others
+
+    def hvp(self, gh1, tx, th, tw, tu, tbw, tbu, x, h, w, u, r, z, n, vn):
+        tangents, saved = (tx, th, tw, tu, tbw, tbu), (x, h, w, u)
+        tr, tz, tn, tvn = activated(*PREACTIVATIONS.push(tangents, saved), r, z, n, vn)
+        gn = gh1 * (1 - z) * (1 - n * n)
+        gz = gh1 * (h - n) * z * (1 - z)
+        gr = gn * vn * r * (1 - r)
+        tgn = -gh1 * (tz * (1 - n * n) + (1 - z) * 2 * n * tn)
+        tgz = gh1 * ((th - tn) * z * (1 - z) + (h - n) * (1 - 2 * z) * tz)
+        tgr = (tgn * vn + gn * tvn) * r * (1 - r) + gn * vn * (1 - 2 * r) * tr
+        g = join(gr, gz, gn), join(gr, gz, gn * r)
+        tg = join(tgr, tgz, tgn), join(tgr, tgz, tgn * r + gn * tr)
+        gx, gh, *others = moved(PREACTIVATIONS, g, tg, tangents, saved)
+        return gx, gh + gh1 * tz, *others
+
+
+gru_cell = GRUCell()
+
+
+def blocks(a):
+    return np.split(a, 3, -1)
+
+
+def join(*parts):
+    return np.concatenate(parts, -1)
+
+
+def activated(ta, tv, r, z, n, vn):
+    """The tangents of r, z, n, and of vn."""
+    (tar, taz, tan), (tvr, tvz, tvn) = blocks(ta), blocks(tv)
+    tr, tz = r * (1 - r) * (tar + tvr), z * (1 - z) * (taz + tvz)
+    return tr, tz, (1 - n * n) * (tan + tr * vn + r * tvn), tvn
