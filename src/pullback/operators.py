@@ -10,7 +10,7 @@ from math import prod
 
 import numpy as np
 
-from pullback.batch import flat, rows
+from pullback.batch import flat, rows, scatter
 from pullback.errors import ShapeError
 
 
@@ -164,9 +164,7 @@ class Sparse(Operator):
         batch = np.broadcast_shapes(v.shape[:-1], self.batch)
         each = lambda a: rows(np.broadcast_to(a, (*batch, a.shape[-1])))
         terms = each(self.values) * np.take_along_axis(each(v), each(self.cols), -1)
-        y = np.zeros((len(terms), prod(self.out)), terms.dtype)
-        np.add.at(y, (np.arange(len(y))[:, None], each(self.rows)), terms)
-        return y.reshape(*batch, *self.out)
+        return scatter(terms, each(self.rows), prod(self.out)).reshape((*batch, *self.out))
 
     def sparse(self):
         """A scipy.sparse array of the stored entries, for the Jacobian at one example."""
