@@ -91,6 +91,8 @@ def _each(op: Callable[..., Any], a: Any, b: Any) -> Any:
 def _holds(op: type, a: Any, b: Any) -> bool:
     if op in WHOLE:
         return WHOLE[op](a, b)
+    if isinstance(a, tuple) and isinstance(b, tuple) and len(a) != len(b):
+        return op is ast.NotEq
     try:
         found = _each(ELEMENTWISE[op], a, b)
     except TypeError:
