@@ -108,7 +108,10 @@ class Signature:
 def _draw(slot: Slot, sizes: Sizes, rng: np.random.Generator) -> NDArray[Any]:
     shape = sizes.shape(slot)
     if slot.kind == "int":
-        return rng.integers(0, sizes.value(slot.most), size=shape)
+        most = sizes.value(slot.most)
+        if not most and 0 not in shape:
+            raise ShapeError(f"{sizes.rule.name}: {slot} needs integers below {slot.most}, which is 0")
+        return rng.integers(0, most, size=shape)
     if slot.most:
         low, high = float(slot.least or 0), float(slot.most)
         return low + (high - low) * np.round(rng.uniform(0.05, 0.95, size=shape), 2)
