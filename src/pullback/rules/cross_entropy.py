@@ -44,7 +44,7 @@ class CrossEntropy(ClassLoss):
 
     def suited(self, x, t, w):
         rule = super().suited(x, t, w)
-        if t is None or t.dtype.kind not in "iu":
+        if t is not None and t.dtype.kind == "f":
             return rule
         if self.label_smoothing:
             return SmoothedCrossEntropy(**rule.options)

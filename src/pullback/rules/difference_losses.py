@@ -10,7 +10,10 @@ from pullback.rules.elementwise_loss import ElementwiseLoss
 
 @dataclass(frozen=True)
 class DifferenceLoss(ElementwiseLoss):
-    """y = f(d), d = x - t; hence gx = f'(d) gy and gt = -gx. A row gives f as `value`, f' as `slope_x`, f'' as `curve`."""
+    """y = f(d), d = x - t, hence gx = f'(d) gy and gt = -gx.
+
+    A row gives f as `value`, f' as `slope_x` and f'' as `curve`.
+    """
 
     signature = property(lambda self: self.losses("x[...], t[...] -> y[...]"))
     saves = ("d",)
@@ -62,8 +65,8 @@ class AbsoluteError(DifferenceLoss):
 
         y = |d|,    gx = sign(d) gy,    d = x - t
 
-    At d = 0 every slope from -1 to 1 is a derivative. `kink` picks the one of x, and that of t is its negative:
-    "right" (1, the default), "left" (-1), "mean", "min_norm", "max_norm", or what "torch" (0), "jax" (1), "tf" (0) picks.
+    At d = 0 every slope from -1 to 1 is a derivative. `kink` picks the one of x, and that of t is its negative: "right"
+    (1, the default), "left" (-1), "mean", "min_norm", "max_norm", or what "torch" (0), "jax" (1), "tf" (0) picks.
 
     Source: Boscovich (1757), De litteraria expeditione per pontificiam ditionem.
     """
@@ -90,8 +93,8 @@ class SmoothAbsoluteError(DifferenceLoss):
         y = d² / (2 beta) where |d| < beta, else |d| - beta/2,    d = x - t
         gx = d / beta gy, no less than -gy and no more
 
-    With beta = 0 it is l1_loss, and `kink` picks its slope at d = 0. Where |d| = beta the second derivative jumps; it is
-    taken from outside, 0.
+    With beta = 0 it is l1_loss, and `kink` picks its slope at d = 0. Where |d| = beta the second derivative jumps; the
+    outer one is taken, 0.
 
     Source: Girshick (2015), Fast R-CNN.
     """
@@ -124,7 +127,7 @@ class Huber(DifferenceLoss):
         y = d²/2 where |d| <= delta, else delta (|d| - delta/2),    d = x - t
         gx = d gy, no less than -delta gy and no more
 
-    It is delta smooth_l1_loss(beta=delta). Where |d| = delta the second derivative jumps; it is taken from outside, 0.
+    It is delta smooth_l1_loss(beta=delta). Where |d| = delta the second derivative jumps; the outer one is taken, 0.
 
     Source: Huber (1964), Robust estimation of a location parameter.
     """

@@ -17,7 +17,7 @@ class NLLLoss(Straight, ClassLoss):
 
     x has its classes along `axis`, which is 1; a bare vector x[c] takes a single target. w is a weight per class.
     The mean divides by the weight of the targets, Σ w[t]. A target equal to `ignore_index` counts for nothing; if all
-    do, or there are none, the loss and its gradient are 0 (PyTorch: nan). x[t] = -inf costs inf, or nothing if w[t] = 0.
+    do, or there are none, the loss and its gradient are 0 (PyTorch: nan). x[t] = -inf costs inf, or 0 if w[t] is 0.
 
     Source: Fisher (1922), On the mathematical foundations of theoretical statistics.
     """
@@ -26,9 +26,9 @@ class NLLLoss(Straight, ClassLoss):
     exempt = property(lambda self: self.ignore_index)
     requires = (*ClassLoss.requires, "c > 0")
     cases = (
-        dict(b=4, c=3, d=(), without=("w",)), dict(b=2, c=3, d=(2,), reduction="none"), dict(b=3, c=2, d=(), ignore_index=1),
-        dict(c=4, d=(), axis=0), dict(c=3, d=(2, 2), axis=-1, reduction="sum"), dict(b=2, c=1, d=(), ignore_index=0),
-        dict(b=0, c=2, d=()),
+        dict(b=4, c=3, d=(), without=("w",)), dict(b=2, c=3, d=(2,), reduction="none"), dict(c=4, d=(), axis=0),
+        dict(b=3, c=2, d=(), ignore_index=1), dict(c=3, d=(2, 2), axis=-1, reduction="sum"),
+        dict(b=2, c=1, d=(), ignore_index=0), dict(b=0, c=2, d=()),
     )  # fmt: skip
 
     def forward(self, x, t, w):
