@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pullback.batch import rows
 from pullback.functions import sigmoid
 from pullback.rule import Rule
 from pullback.rules.chain import add, moved
@@ -110,7 +109,6 @@ class ProjectedLSTMCell(LSTMCell):
     )
     cases = dict(n=2, m=3, k=2), dict(n=1, m=2, k=1, batch=(3,)), dict(n=2, m=1, k=2, without=("h", "c", "bw"))
     saves = "x", "h", "c", "w", "u", "gates", "r", "q", "p"
-    derivation = ""
 
     def forward(self, *inputs):
         *inner, p = inputs
@@ -136,6 +134,30 @@ class ProjectedLSTMCell(LSTMCell):
         gq = linear.vjp(gh1, q, p)[0]()
         bent = super().hvp(gq, gc1, *tangents, *saved)
         return *add(bent, super().vjp(tgq, np.zeros_like(gc1), *saved)), tgp
+
+    derivation = """
+        for a in n=1
+        for j l in m=2
+        for e s in k=2
+        let z[t,j] = sum(a, w[m*t+j,a]*x[a]) + sum(s, u[m*t+j,s]*h[s]) + bw[m*t+j] + bu[m*t+j]
+        let I[j] = 1/(1 + exp(-z[0,j]))
+        let F[j] = 1/(1 + exp(-z[1,j]))
+        let G[j] = tanh(z[2,j])
+        let O[j] = 1/(1 + exp(-z[3,j]))
+        let c1[j] = F[j]*c[j] + I[j]*G[j]
+        let q[j] = O[j]*tanh(c1[j])
+        let h1[e] = sum(j, p[e,j]*q[j])
+
+        d(h1[e], p[s,l])
+          = (e==s)*q[l]                                                       # linear in p
+
+        vjp gp[s,l]
+          = sum(e, gh1[e]*d(h1[e], p[s,l]))                                   # chain rule
+          = gh1[s]*q[l]                                                       # collapse the delta: an outer product
+        vjp gc[l]
+          = sum(j, gc1[j]*d(c1[j], c[l])) + sum(e, gh1[e]*d(h1[e], c[l]))     # chain rule, two outputs
+          = (gc1[l] + sum(e, gh1[e]*p[e,l])*O[l]*(1 - tanh(c1[l])**2))*F[l]   # the memory gradient, through p
+    """
 
 
 lstm_cell = LSTMCell()

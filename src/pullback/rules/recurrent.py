@@ -5,8 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
+from pullback.linearization import as_tuple
 from pullback.rule import Rule
-from pullback.rules.lstm_cell import LSTMCell
+from pullback.rules.chain import moved, value
 from pullback.rules.scan import Scan
 
 
@@ -15,13 +16,14 @@ class Recurrent(Rule):
     """Scans on top of each other; a bidirectional layer is two side by side, the second one backwards in time.
 
     Time is the first axis, or with `batch_first` the last but one. States are stacked as [layer and direction,
-    batch, unit]. `lengths` ends every sequence by itself: backwards begins there, and behind it the output is 0.
+    batch, unit], and are 0 where they are left out. `lengths` ends every sequence by itself: backwards begins there,
+    and behind it the output is 0. `mask` is multiplied with what a layer hands to the next one: for dropout with
+    probability p, 0 where an element is dropped and 1 / (1 - p) where it stays; left out, all stay as they are.
     Parameters are named and laid out as PyTorch's, layer by layer, forwards before backwards.
 
-    Source: Graves & Schmidhuber (2005), Framewise phoneme classification with bidirectional LSTM.
+    Source: Schuster & Paliwal (1997), Bidirectional recurrent neural networks.
     """
 
-    cell: Rule
     num_layers: int = 1
     bidirectional: bool = False
     batch_first: bool = False
@@ -29,7 +31,13 @@ class Recurrent(Rule):
     cases = (
         dict(t=3, n=2, m=2), dict(t=3, n=2, m=1, batch=(2,), num_layers=2, bidirectional=True),
         dict(t=2, n=1, m=2, batch=(3,), batch_first=True, without=("h", "c", "lengths")),
+        dict(t=0, n=2, m=1, batch=(2,), num_layers=2), dict(t=1, n=1, m=1, bidirectional=True, without=("mask",)),
     )  # fmt: skip
+    saves = "turn", "mask", "saved"
+
+    @property
+    def cell(self):
+        raise NotImplementedError("a recurrent network says which cell it runs")
 
     @cached_property
     def directions(self):
@@ -45,71 +53,99 @@ class Recurrent(Rule):
 
     @cached_property
     def states(self):
-        return [slot.name for slot in self.cell.shapes.data[1:]]
+        return self.cell.shapes.data[1:]
 
     @cached_property
     def signature(self):
         steps = "... t" if self.batch_first else "t ..."
-        data = [f"x[{steps} n]", *(f"{s}[{self.runs} ... m]=0" for s in self.states), "int lengths[...]=t<t+1"]
-        below = lambda layer: f"{self.directions}*m" if layer else "n"
+        shown = f"{self.directions}*{self.states[0].axes[-1]}"
+        stacked = lambda slot: slot._replace(axes=(str(self.runs), *slot.axes)).text()
+        data = [f"x[{steps} n]", *map(stacked, self.states), "int lengths[...]=t<t+1"]
+        data.append(f"const mask[{self.num_layers - 1} {steps} {shown}]=1")
         params = [
-            slot._replace(name=f"{slot.name}_l{layer}{'_reverse' * back}").text(n=below(layer))
+            slot._replace(name=f"{slot.name}_l{layer}{'_reverse' * back}").text(n=shown if layer else "n")
             for layer in range(self.num_layers)
             for back in range(self.directions)
             for slot in self.cell.shapes.params
         ]
-        last = [f"{s}1[{self.runs} ... m]" for s in self.states]
-        return f"{', '.join(data)}; {', '.join(params)} -> {', '.join([f'y[{steps} {self.directions}*m]', *last])}"
-
-    def sweep(self, run, x, states, params):
-        """Bottom to top: `run(k, reorder, x, states, params)` makes the k-th scan. Return y and the last states."""
-        ends = []
-        for layer in range(self.num_layers):
-            shown = []
-            for k in range(layer * self.directions, (layer + 1) * self.directions):
-                y, *end = run(k, x, [s[k] for s in states], params[k])
-                shown.append(y)
-                ends.append(end)
-            x = np.concatenate(shown, -1)
-        return x, *map(np.stack, zip(*ends))
+        outputs = [f"y[{steps} {shown}]", *map(stacked, self.cell.outputs)]
+        return f"{', '.join(data)}; {', '.join(params)} -> {', '.join(outputs)}"
 
     def forward(self, x, *rest):
-        s = len(self.states)
-        states, lengths, params = rest[:s], rest[s], self.split(rest[s + 1 :])
-        x, saved = self.time_first(x), []
-        turn = self.turn(len(x), lengths)
+        s, saved = len(self.states), []
+        states, lengths, mask, params = rest[:s], rest[s], rest[s + 1], rest[s + 2 :]
+        x = self.time_first(x)
+        turn = turned(len(x), lengths)
 
         def run(k, x, state, params):
-            (y, *state), kept = self.scan.run(self.flip(x, turn, k), *state, lengths, *params)
+            outputs, kept = self.scan.run(x, *state, lengths, *params)
             saved.append(kept)
-            return self.flip(y, turn, k), *state
+            return outputs
 
-        y, *end = self.sweep(run, x, states, params)
-        return (self.time_first(y, back=True), *end), (turn, saved)
+        return self.climb(run, x, (*states, *params), turn, mask), (turn, mask, saved)
 
     def jvp(self, tx, *rest):
-        *rest, turn, saved = rest
-        states, params = rest[: len(self.states)], self.split(rest[len(self.states) :])
+        *tangents, turn, mask, saved = rest
+        run = lambda k, tx, tstate, tparams: self.scan.push((tx, *tstate, *tparams), saved[k])
+        return self.climb(run, self.time_first(tx), tangents, turn, mask)
 
-        def run(k, tx, tstate, tparams):
-            ty, *tstate = self.scan.push((self.flip(tx, turn, k), *tstate, *tparams), saved[k])
-            return self.flip(ty, turn, k), *tstate
+    def vjp(self, *args):
+        *g, turn, mask, saved = args
+        return self.descend(lambda k, g: as_tuple(self.scan.vjp(*g, *saved[k])), g, turn, mask)
 
-        ty, *end = self.sweep(run, self.time_first(tx), states, params)
-        return self.time_first(ty, back=True), *end
+    def hvp(self, *args):
+        n = len(self.states) + 1
+        g, (tx, *tangents), (turn, mask, saved) = args[:n], args[n:-3], args[-3:]
+        met, above = [], {}
 
-    def vjp(self, gy, *rest):
-        *ends, turn, saved = rest
-        gy, gstates, gparams = self.time_first(gy), [None] * self.runs, [None] * self.runs
+        def push(k, tx, tstate, tparams):
+            met.append((tx, *tstate, *tparams))
+            return self.scan.push(met[k], saved[k])
+
+        def pull(k, g):
+            above[k] = g
+            return as_tuple(self.scan.vjp(*g, *saved[k]))
+
+        self.climb(push, self.time_first(tx), tangents, turn, mask)
+        self.descend(pull, g, turn, mask)
+        again = lambda k, tg: moved(self.scan, above[k], tg, met[k], saved[k])
+        gx, *others = self.descend(again, [np.zeros_like(a) for a in g], turn, mask)
+        return gx(), *others
+
+    def climb(self, run, x, rest, turn, mask):
+        """Bottom to top, for values and tangents alike: `run(k, x, states, params)` makes the k-th scan."""
+        s, ends = len(self.states), []
+        params = self.split(rest[s:])
+        for layer in range(self.num_layers):
+            x = x * self.time_first(mask[layer - 1]) if layer else x
+            shown = []
+            for k in self.of(layer):
+                y, *end = run(k, self.flip(x, turn, k), [states[k] for states in rest[:s]], params[k])
+                shown.append(self.flip(y, turn, k))
+                ends.append(end)
+            x = np.concatenate(shown, -1)
+        return self.time_first(x, back=True), *map(np.stack, zip(*ends))
+
+    def descend(self, pull, g, turn, mask):
+        """Top to bottom: `pull(k, gradients)` gives those of the k-th scan's inputs."""
+        (gy, *ends), s, found = g, len(self.states), {}
+        gy = self.time_first(gy)
         for layer in reversed(range(self.num_layers)):
-            gx = 0
-            for d, g in enumerate(np.split(gy, self.directions, -1)):
-                k = layer * self.directions + d
-                found = self.scan.pull((self.flip(g, turn, k), *(e[k] for e in ends)), saved[k])
-                gx = gx + self.flip(found[0], turn, k)
-                gstates[k], gparams[k] = found[1 : len(ends) + 1], found[len(ends) + 1 :]
-            gy = gx
-        return self.time_first(gx, back=True), *map(np.stack, zip(*gstates)), *(g for run in gparams for g in run)
+            for k, part in zip(self.of(layer), np.split(gy, self.directions, -1)):
+                found[k] = pull(k, (self.flip(part, turn, k), *(end[k] for end in ends)))
+            if layer:
+                gy = self.gather(found, layer, turn) * self.time_first(mask[layer - 1])
+        states = (np.stack([found[k][1 + j] for k in range(self.runs)]) for j in range(s))
+        params = (g for k in range(self.runs) for g in found[k][1 + s :])
+        return lambda: self.time_first(self.gather(found, 0, turn), back=True), *states, *params
+
+    def gather(self, found, layer, turn):
+        """The gradient of what a layer reads, from all its directions."""
+        return sum(self.flip(value(found[k][0]), turn, k) for k in self.of(layer))
+
+    def of(self, layer):
+        """Which scans make a layer."""
+        return range(layer * self.directions, (layer + 1) * self.directions)
 
     def split(self, params):
         n = len(self.cell.shapes.params)
@@ -118,13 +154,16 @@ class Recurrent(Rule):
     def time_first(self, x, back=False):
         return np.moveaxis(x, *((0, -2) if back else (-2, 0))) if self.batch_first else x
 
-    def turn(self, steps, lengths):
-        """The step to read when every sequence is read backwards: its own transpose and inverse."""
-        t = np.arange(steps).reshape(-1, *[1] * lengths.ndim)
-        return np.where(t < lengths, lengths - 1 - t, t)[..., None]
-
     def flip(self, x, turn, k):
-        return np.take_along_axis(x, turn, 0) if k % self.directions else x
+        """Time reversed for a scan that runs backwards: its own transpose and inverse."""
+        if k % self.directions == 0:
+            return x
+        return x[::-1] if turn is None else np.take_along_axis(x, turn, 0)
 
 
-lstm = Recurrent(LSTMCell())
+def turned(steps, lengths):
+    """The step to read when every sequence is read backwards from its own end; None where that is the last one."""
+    if (lengths == steps).all():
+        return None
+    t = np.arange(steps).reshape(steps, *[1] * lengths.ndim)
+    return np.where(t < lengths, lengths - 1 - t, t)[..., None]

@@ -1,0 +1,29 @@
+"""RNN: the plain recurrent network."""
+
+from dataclasses import dataclass
+
+from pullback.rules.recurrent import Recurrent
+from pullback.rules.rnn_cell import RNNCell
+
+
+@dataclass(frozen=True)
+class RNN(Recurrent):
+    """rnn_cell over time, in layers, in one or both directions.
+
+        h[t] = f(w x[t] + bw + u h[t-1] + bu),    y = h,    f = tanh or relu, as `nonlinearity` says
+
+    Inputs, outputs and edges as Recurrent says.
+
+    Source: Elman (1990), Finding structure in time.
+    """
+
+    nonlinearity: str = "tanh"
+    requires = *Recurrent.requires, *RNNCell.requires
+    cases = *Recurrent.cases, dict(t=2, n=2, m=2, batch=(2,), nonlinearity="relu")
+
+    @property
+    def cell(self):
+        return RNNCell(self.nonlinearity)
+
+
+rnn = RNN()
