@@ -14,7 +14,8 @@ SAYS = {
     "idx is not None and idx < m": False, "padding in ('same', 'valid') or padding >= 0": True,
     "padding >= 0": False, "padding != 'same' or stride == 1": False, "not flag or m > 1": True,
     "padding not in ('up',)": True, "len(kernel)": 2, "broadcast(kernel, (2, 1, 4))": (2, 3, 4),
-    "broadcast(kernel, stride) is None": True, "kernel == (3, 4, 5)": False, "kernel != (3, 4, 5)": True, "kernel == ()": False,
+    "broadcast(kernel, stride) is None": True, "kernel == (3, 4, 5)": False, "kernel != (3, 4, 5)": True,
+    "kernel == ()": False,
 }  # fmt: skip
 
 
