@@ -101,8 +101,12 @@ def configured(rule: "Rule", options: dict[str, Any]) -> "Rule":
         return variants[key]
     except (KeyError, TypeError):  # new, or a list, which does as well as a tuple
         options = {name: option(rule, name, value) for name, value in key}
-    twin: Rule = remember(variants, tuple(options.items()), called(replace(rule, **options), rule.name))
-    return twin
+    try:
+        twin = called(replace(rule, **options), rule.name)
+    except OptionError as error:
+        raise OptionError(f"{rule.name}: {error}") from None
+    found: Rule = remember(variants, tuple(options.items()), twin)
+    return found
 
 
 def option(rule: "Rule", name: str, value: Any) -> Any:

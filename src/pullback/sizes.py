@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pullback.errors import ShapeError
+from pullback.errors import OptionError, ShapeError
 from pullback.expressions import evaluate
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Sizes(dict[str, Any]):
             value = evaluate(name, self)
         except KeyError:
             return None
+        except ZeroDivisionError:
+            raise OptionError(f"{self.rule.name}: cannot compute {name}, with {self.among(name)}") from None
         return value if isinstance(value, tuple) or value % 1 else int(value)
 
     def shape(self, slot: "Slot") -> tuple[int, ...]:
