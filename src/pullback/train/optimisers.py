@@ -1,0 +1,149 @@
+"""Optimisers: PyTorch's formulas on dicts of arrays, in place.
+
+    optimiser = Adam(lr=1e-3)
+    optimiser.step(model.parameters, gradients)
+
+An optimiser remembers arrays as large as the parameters; `state` is all of it, by name, and `load` takes it back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite, sqrt
+from typing import ClassVar
+
+import numpy as np
+
+from pullback.errors import DataError, OptionError
+
+Array = np.ndarray
+Arrays = dict[str, Array]
+
+
+@dataclass
+class Optimiser:
+    """What all share: a learning rate, the number of steps taken, and a memory for every parameter."""
+
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    steps: int = field(default=0, init=False)
+    memory: dict[str, Arrays] = field(default_factory=dict, init=False, repr=False)
+    remembers: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        if not (self.lr > 0 and isfinite(self.lr)):
+            raise OptionError(f"lr must be a positive number, got {self.lr}")
+
+    def step(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
+        """Move the parameters that have a gradient, in place."""
+        self.steps += 1
+        for name, g in gradients.items():
+            if name not in self.memory:
+                self.memory[name] = {what: np.zeros_like(g) for what in self.remembers}
+            self.move(parameters[name], g, **self.memory[name])
+
+    def move(self, p: Array, g: Array, **memory: Array) -> None:
+        raise NotImplementedError
+
+    @property
+    def state(self) -> Arrays:
+        """Everything that the next step depends on."""
+        arrays = {f"{name}/{what}": a for name, kept in self.memory.items() for what, a in kept.items()}
+        return {"steps": np.array(self.steps), **arrays}
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Take over the state of an optimiser of the same kind."""
+        rest = dict(state)
+        try:
+            self.steps, self.memory = int(rest.pop("steps")), {}
+            for name, a in rest.items():
+                place, _, what = name.rpartition("/")
+                self.memory.setdefault(place, {})[what] = np.array(a)
+        except KeyError:
+            raise DataError("this is no state of an optimiser: it does not say how many steps were taken") from None
+        if any(set(kept) != set(self.remembers) for kept in self.memory.values()):
+            raise DataError(f"this is the state of another optimiser than {type(self).__name__}")
+
+
+@dataclass
+class SGD(Optimiser):
+    """Stochastic gradient descent: downhill, with the momentum of earlier steps.
+
+        g ← g + weight_decay p
+        v ← momentum v + g
+        p ← p - lr v                       nesterov: p - lr (g + momentum v)
+
+    Source: Polyak (1964), Some methods of speeding up the convergence of iteration methods; Nesterov (1983).
+    """
+
+    momentum: float = 0.0
+    nesterov: bool = False
+    remembers: ClassVar[tuple[str, ...]] = ("v",)
+
+    def move(self, p: Array, g: Array, **memory: Array) -> None:
+        v = memory["v"]
+        if self.weight_decay:
+            g = g + self.weight_decay * p
+        v *= self.momentum
+        v += g
+        p -= self.lr * (g + self.momentum * v if self.nesterov else v)
+
+
+@dataclass
+class Adam(Optimiser):
+    """Steps of one size for every parameter: the mean gradient over the root of the mean squared one.
+
+        g ← g + weight_decay p
+        m ← β1 m + (1 - β1) g
+        v ← β2 v + (1 - β2) g²
+        p ← p - lr m / (1 - β1ᵗ) / (√(v / (1 - β2ᵗ)) + eps)
+
+    Source: Kingma & Ba (2015), Adam: a method for stochastic optimization.
+    """
+
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    remembers: ClassVar[tuple[str, ...]] = ("m", "v")
+
+    def move(self, p: Array, g: Array, **memory: Array) -> None:
+        self.descend(p, g + self.weight_decay * p if self.weight_decay else g, **memory)
+
+    def descend(self, p: Array, g: Array, m: Array, v: Array) -> None:
+        (b1, b2), t = self.betas, self.steps
+        work = np.empty_like(p)
+        np.multiply(g, 1 - b1, out=work)
+        m *= b1
+        m += work
+        np.multiply(g, g, out=work)
+        work *= 1 - b2
+        v *= b2
+        v += work
+        np.sqrt(v, out=work)
+        work /= sqrt(1 - b2**t)
+        work += self.eps
+        np.divide(m, work, out=work)
+        work *= self.lr / (1 - b1**t)
+        p -= work
+
+
+@dataclass
+class AdamW(Adam):
+    """Adam whose weights decay by themselves, not through the gradient: p ← (1 - lr weight_decay) p, then Adam's step.
+
+    Source: Loshchilov & Hutter (2019), Decoupled weight decay regularization.
+    """
+
+    weight_decay: float = 1e-2
+
+    def move(self, p: Array, g: Array, **memory: Array) -> None:
+        p *= 1 - self.lr * self.weight_decay
+        self.descend(p, g, **memory)
+
+
+OPTIMISERS: dict[str, type[Optimiser]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+
+
+def make(name: str, lr: float) -> Optimiser:
+    """The optimiser of that name. Without momentum, sgd is of little use to networks: it gets 0.9."""
+    if name not in OPTIMISERS:
+        raise OptionError(f"no optimizer {name!r}; there are {', '.join(OPTIMISERS)}")
+    return SGD(lr, momentum=0.9) if name == "sgd" else OPTIMISERS[name](lr)

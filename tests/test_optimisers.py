@@ -1,0 +1,96 @@
+"""Optimisers against torch.optim, step by step in float64; and how they remember."""
+
+import numpy as np
+import pytest
+import torch
+
+from pullback.errors import DataError, OptionError
+from pullback.train.optimisers import SGD, Adam, AdamW, make
+
+TWINS = {"SGD": (SGD, torch.optim.SGD), "Adam": (Adam, torch.optim.Adam), "AdamW": (AdamW, torch.optim.AdamW)}
+OPTIONS = [
+    ("SGD", {}),
+    ("SGD", {"momentum": 0.9}),
+    ("SGD", {"momentum": 0.9, "weight_decay": 0.1}),
+    ("SGD", {"momentum": 0.8, "nesterov": True, "weight_decay": 0.01}),
+    ("Adam", {}),
+    ("Adam", {"betas": (0.5, 0.9), "eps": 1e-3}),
+    ("Adam", {"weight_decay": 0.1}),
+    ("AdamW", {}),
+    ("AdamW", {"weight_decay": 0.3, "betas": (0.7, 0.8)}),
+]
+
+
+def parameters():
+    rng = np.random.default_rng(0)
+    return {"0.weight": rng.normal(size=(3, 2)), "0.bias": rng.normal(size=3), "scale": np.array(0.5)}
+
+
+def gradient(p, k):
+    """Of the k-th step: it depends on p, and is 0 in places."""
+    return np.where(np.arange(p.size).reshape(p.shape) % 3 == k % 3, 0, np.cos(k + p) * 10.0 ** (k % 4 - 2))
+
+
+@pytest.mark.parametrize("name, options", OPTIONS, ids=str)
+def test_torch(name, options):
+    ours, theirs = TWINS[name]
+    p = parameters()
+    q = {name: torch.nn.Parameter(torch.tensor(a)) for name, a in p.items()}
+    optimiser, twin = ours(lr=0.05, **options), theirs(q.values(), lr=0.05, **options)
+    for k in range(20):
+        optimiser.step(p, {name: gradient(a, k) for name, a in p.items()})
+        for b in q.values():
+            b.grad = torch.tensor(gradient(b.detach().numpy(), k))
+        twin.step()
+        for name in p:
+            np.testing.assert_allclose(p[name], q[name].detach().numpy(), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_goes_on_where_it_was(name):
+    """Three steps, the state, three more: the same bits as six steps. float32 stays."""
+    straight, broken = ({n: a.astype("f4") for n, a in parameters().items()} for _ in range(2))
+    whole, first, second = (make(name, 0.1) for _ in range(3))
+    for k in range(6):
+        whole.step(straight, {n: gradient(a, k) for n, a in straight.items()})
+    for k in range(3):
+        first.step(broken, {n: gradient(a, k) for n, a in broken.items()})
+    second.load({n: a.copy() for n, a in first.state.items()})
+    for k in range(3, 6):
+        second.step(broken, {n: gradient(a, k) for n, a in broken.items()})
+    for n in straight:
+        assert straight[n].dtype == broken[n].dtype == np.float32
+        np.testing.assert_array_equal(straight[n], broken[n])
+
+
+def test_in_place_and_gradients_untouched():
+    for optimiser in (SGD(0.1, 0.1, momentum=0.9, nesterov=True), Adam(0.1, 0.1), AdamW(0.1)):
+        p = parameters()
+        before, gradients = dict(p), {n: np.ones_like(a) for n, a in p.items()}
+        optimiser.step(p, gradients)
+        assert all(p[n] is before[n] for n in p)
+        assert all((g == 1).all() for g in gradients.values())
+
+
+def test_what_has_no_gradient_stays():
+    p = parameters()
+    Adam(0.1).step(p, {"0.bias": np.ones(3)})
+    assert np.array_equal(p["0.weight"], parameters()["0.weight"])
+    assert not np.array_equal(p["0.bias"], parameters()["0.bias"])
+
+
+@pytest.mark.parametrize("lr", [0, -1, float("nan"), float("inf")])
+def test_learning_rate(lr):
+    with pytest.raises(OptionError, match="lr must be a positive number, got"):
+        Adam(lr)
+
+
+def test_foreign_states():
+    with pytest.raises(OptionError, match="no optimizer 'adma'; there are sgd, adam, adamw"):
+        make("adma", 0.1)
+    with pytest.raises(DataError, match="how many steps"):
+        Adam().load({"0.weight/m": np.zeros(2)})
+    adam = Adam()
+    adam.step(parameters(), parameters())
+    with pytest.raises(DataError, match="another optimiser than SGD"):
+        SGD().load(adam.state)
