@@ -62,8 +62,10 @@ class Plan(NamedTuple):
 def linearize(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[Any, Linearization]:
     """The output(s) of the rule and its derivative, checked."""
     if options:
-        options, inputs = split(rule, inputs, options)
-        rule = configured(rule, options)
+        own = {name: value for name, value in options.items() if name in rule.options}
+        rule = configured(rule, own)  # first, for they may decide which inputs there are
+        if len(own) < len(options):
+            inputs = placed(rule, inputs, {name: value for name, value in options.items() if name not in own})
     plan = rule.plans.get(tuple([(x.shape, x.dtype) if type(x) is np.ndarray else x is None for x in inputs]))
     if plan is None:
         inputs = arrays(rule, inputs)
@@ -78,17 +80,15 @@ def linearize(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[An
 # Keywords.
 
 
-def split(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[dict[str, Any], Inputs]:
-    """Keywords that are hyperparameters, and all inputs in order."""
-    letters = rule.letters
-    if letters.keys().isdisjoint(options):
-        return options, inputs
-    named = {letters[name]: value for name, value in options.items() if name in letters}
+def placed(rule: "Rule", inputs: Inputs, named: dict[str, Any]) -> Inputs:
+    """All inputs in order, those that were given by name in their places."""
+    if unknown := [name for name in named if name not in rule.letters]:
+        raise no_such(rule, unknown[0])
+    named = {rule.letters[name]: value for name, value in named.items()}
     late = [slot.name for slot in rule.inputs[len(inputs) :]]
     if twice := named.keys() - set(late):
         raise OptionError(f"{rule.name}: got {sorted(twice)[0]!r} by place and by name; give it once")
-    options = {name: value for name, value in options.items() if name not in letters}
-    return options, (*inputs, *(named.get(name) for name in late))
+    return *inputs, *(named.get(name) for name in late)
 
 
 def configured(rule: "Rule", options: dict[str, Any]) -> "Rule":
@@ -112,9 +112,7 @@ def configured(rule: "Rule", options: dict[str, Any]) -> "Rule":
 def option(rule: "Rule", name: str, value: Any) -> Any:
     """The value of a hyperparameter, if it is of the type that the rule's field says."""
     if name not in rule.options:
-        has = ", ".join(rule.options) or "no hyperparameters"
-        takes = ", ".join(slot.name for slot in rule.inputs)
-        raise OptionError(f"{rule.name} has no {name!r}; it has {has}, and takes {takes}")
+        raise no_such(rule, name)
     value = tuple(value) if isinstance(value, list) else value.item() if isinstance(value, np.generic) else value
     said = get_type_hints(type(rule))[name]
     kinds = [get_origin(kind) or kind for kind in (get_args(said) if isinstance(said, UnionType) else [said])]
@@ -122,6 +120,12 @@ def option(rule: "Rule", name: str, value: Any) -> Any:
         wanted = " or ".join("None" if kind is NoneType else kind.__name__ for kind in kinds)
         raise OptionError(f"{rule.name}: {name} must be {wanted}, got {value!r}")
     return value
+
+
+def no_such(rule: "Rule", name: str) -> OptionError:
+    has = ", ".join(rule.options) or "no hyperparameters"
+    takes = ", ".join(slot.name for slot in rule.inputs)
+    return OptionError(f"{rule.name} has no {name!r}; it has {has}, and takes {takes}")
 
 
 def called(rule: "Rule", name: str) -> "Rule":
