@@ -1,0 +1,54 @@
+"""Add: the sum of two arrays, as behind a way around some layers."""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from pullback.operators import Sparse
+from pullback.rule import Rule, Straight
+
+
+@dataclass(frozen=True)
+class Add(Straight, Rule):
+    """Element by element, where an axis that is missing in front or of size 1 is repeated.
+
+    y = x + z,    gx = gy, gz = gy, each summed over the axes on which it was repeated
+    """
+
+    names = dict(z="other")
+    signature = "x[*n], z[*m] -> y[*out]"
+    requires = ("broadcast(n, m) is not None",)
+    cases = (
+        dict(n=(2, 3), m=(2, 3)), dict(n=(2, 3), m=(3,)), dict(n=(2, 1), m=(2, 1, 3)), dict(n=(), m=(2,)),
+        dict(n=(), m=()), dict(n=(0, 2), m=(1, 2)),
+    )  # fmt: skip
+
+    def out(self, n, m):
+        return np.broadcast_shapes(n, m)
+
+    def forward(self, x, z):
+        return x + z, (x.shape, z.shape, x.dtype)
+
+    def jvp(self, tx, tz, n, m, dtype):
+        return tx + tz
+
+    def vjp(self, gy, n, m, dtype):
+        return summed(gy, n), summed(gy, m)
+
+    def jacobian(self, n, m, dtype):
+        """One 1 in every row."""
+        out = self.out(n, m)
+        row, one = np.arange(prod(out)), np.ones(prod(out), dtype)
+        source = lambda n: np.broadcast_to(np.arange(prod(n)).reshape(n), out).reshape(row.shape)
+        return Sparse(row, source(n), one, out, n), Sparse(row, source(m), one, out, m)
+
+
+def summed(g, n):
+    """The transpose of repeating: g summed to the shape n."""
+    added = g.ndim - len(n)
+    repeated = (k for k, size in enumerate(g.shape) if k < added or n[k - added] != size)
+    return g if g.shape == n else g.sum(tuple(repeated), keepdims=True).reshape(n)
+
+
+add = Add()
