@@ -21,7 +21,7 @@ class Sigmoid(Elementwise):
 
     def df(self, x):
         e = np.exp(-abs(x))
-        return e / (1 + e) ** 2
+        return e / (1 + e * (2 + e))
 
     def d2f(self, x):
         return -self.df(x) * np.tanh(x / 2)
@@ -40,7 +40,7 @@ class Tanh(Elementwise):
 
     def df(self, x):
         e = np.exp(-2 * np.minimum(abs(x), FAR))
-        return 4 * e / (1 + e) ** 2
+        return 4 * e / (1 + e * (2 + e))
 
     def d2f(self, x):
         return -2 * np.tanh(x) * self.df(x)
@@ -75,24 +75,22 @@ class Softplus(Elementwise):
     kinks = property(lambda self: (self.threshold / self.beta,))
 
     def f(self, x):
-        e = self.decay(x)
-        bend = np.where(e < TINY, self.decay(x / 2) * (self.decay(x / 2) / self.beta), np.log1p(e) / self.beta)
-        return self.unless_beyond(x, np.maximum(x, 0) + bend, x)
+        e, tail, beyond = self.exponential(x)
+        return np.where(beyond, x, np.maximum(x, 0) + np.log1p(e) / self.beta * tail)
 
     def df(self, x):
-        e = self.decay(x)
-        return self.unless_beyond(x, np.where(x < 0, e, 1) / (1 + e), 1)
+        e, tail, beyond = self.exponential(x)
+        return np.where(beyond, 1, np.where(x < 0, e * tail, 1) / (1 + e))
 
     def d2f(self, x):
-        e = self.decay(x)
-        return self.unless_beyond(x, self.beta * e / (1 + e) ** 2, 0)
+        e, tail, beyond = self.exponential(x)
+        return np.where(beyond, 0, self.beta * e / (1 + e * (2 + e)) * tail)
 
-    def decay(self, x):
-        """exp(-|beta x|)"""
-        return fn.exp_of_two(*fn.two_product(-self.beta, np.minimum(abs(x), FAR / self.beta)))
-
-    def unless_beyond(self, x, y, line):
-        return np.where(np.minimum(x, FAR / self.beta) * self.beta > self.threshold, line, y)
+    def exponential(self, x):
+        """exp(-|beta x|) in two factors, and whether beta x, as a product without rounding, is beyond the threshold."""
+        product, lost = fn.two_product(self.beta, np.clip(x, -FAR / self.beta, FAR / self.beta))
+        e, tail = fn.exp_in_two(-abs(product), np.where(x < 0, lost, -lost))
+        return e, tail, (product - self.threshold) + lost > 0
 
 
 class Softsign(Elementwise):
@@ -110,7 +108,7 @@ class Softsign(Elementwise):
         return x / (1 + abs(x))
 
     def df(self, x):
-        return (1 / (1 + abs(x))) ** 2
+        return 1 / (1 + abs(x)) / (1 + abs(x))
 
     def d2f(self, x):
         return np.where(x < 0, 2, -2) * (1 / (1 + abs(x))) ** 3
@@ -124,8 +122,8 @@ class Tanhshrink(Elementwise):
 
     def f(self, x):
         near = np.clip(x, -2, 2)
-        series = np.polynomial.polynomial.polyval(near**2, TANHSHRINK)
-        return np.where(abs(x) < 2, near**3 * series / np.cosh(near), x - np.tanh(x))
+        series = np.polynomial.polynomial.polyval(near * near, TANHSHRINK)
+        return np.where(abs(x) < 2, near * near * near * series / (3 * np.cosh(near)), x - np.tanh(x))
 
     def df(self, x):
         return np.tanh(x) ** 2
@@ -154,10 +152,10 @@ class ELU(Kinked):
         return np.where(x < 0, self.alpha * np.expm1(np.minimum(x, 0)), x)
 
     def df(self, x):
-        return np.where(x < 0, self.alpha * exp_below(x), 1)
+        return np.where(x < 0, below(self.alpha, x), 1)
 
     def d2f(self, x):
-        return np.where(x < 0, self.alpha * exp_below(x), 0)
+        return np.where(x < 0, below(self.alpha, x), 0)
 
 
 class SELU(Kinked):
@@ -177,10 +175,10 @@ class SELU(Kinked):
         return np.where(x < 0, SELU_BELOW * np.expm1(np.minimum(x, 0)), SELU_ABOVE * x)
 
     def df(self, x):
-        return np.where(x < 0, SELU_BELOW * exp_below(x), SELU_ABOVE)
+        return np.where(x < 0, below(SELU_BELOW, x), SELU_ABOVE)
 
     def d2f(self, x):
-        return np.where(x < 0, SELU_BELOW * exp_below(x), 0)
+        return np.where(x < 0, below(SELU_BELOW, x), 0)
 
 
 @dataclass(frozen=True)
@@ -198,7 +196,8 @@ class CELU(Elementwise):
     kinks = (0.0,)
 
     def f(self, x):
-        return np.where(x < 0, self.alpha * np.expm1(self.below(x) / self.alpha), x)
+        q = self.below(x) / self.alpha
+        return np.where(q < -TINY, self.alpha * np.expm1(q), x)
 
     def df(self, x):
         return np.where(x < 0, fn.exp_of_two(*fn.two_quotient(self.below(x), self.alpha)), 1)
@@ -221,48 +220,46 @@ class Mish(Elementwise):
     """
 
     def f(self, x):
-        x = np.maximum(x, -FAR)
-        h, e = root_and_exp(x)
-        below = x * h * ((2 + e) / (2 + 2 * e + e * e) * h)
-        return np.where(x < 0, below, x * ((1 + 2 * e) / (1 + 2 * e + 2 * e * e)))
+        gate, _, tail, _ = self.gate(x)
+        return np.maximum(x, -FAR) * gate * tail
 
     def df(self, x):
         x = np.clip(x, -FAR, FAR)
-        h, e = root_and_exp(x)
-        below = h / (2 + 2 * e + e * e)
-        above = 1 + e * (4 + e * (6 + e * 4 + 4 * x * (1 + e)))
-        return np.where(x < 0, below * self.dip(np.minimum(x, 0)) * below, above / (1 + 2 * e + 2 * e * e) ** 2)
+        gate, slope, tail, e = self.gate(x)
+        dip = e * self.dip(x, e) / (4 + e * (8 + e * (8 + e * (4 + e))))
+        return np.where(x < -0.5, dip * tail, gate + x * slope)
 
-    def dip(self, x):
-        """g(x) - g(x0), where d = x - x0 and m = e^d - 1"""
+    def dip(self, x, e):
+        """g(x); near its root g(x) - g(x0), where d = x - x0 and m = e^d - 1."""
         x0, rest, e1, e2, e3 = MISH
-        d = (x - x0) - rest
+        d = np.clip((x - x0) - rest, -2, 2)
         m = np.expm1(d)
-        return 4 * d * (1 + np.exp(x)) + m * (e1 + e2 * (2 + m) + e3 * (3 + m * (3 + m)))
+        near = 4 * d * (1 + e) + m * (e1 + e2 * (2 + m) + e3 * (3 + m * (3 + m)))
+        return np.where(abs(d) < 2, near, 4 * x * (1 + e) + (4 + e * (6 + e * (4 + e))))
 
     def d2f(self, x):
         x = np.clip(x, -FAR, FAR)
-        _, e = root_and_exp(x)
-        below, above = 2 + 2 * e + e * e, 1 + 2 * e + 2 * e * e
-        gate = np.where(x < 0, e * (2 + e) / below, (1 + 2 * e) / above)
-        slope = 4 * e * (1 + e) * np.where(x < 0, 1 / below**2, e / above**2)
-        return slope * (2 + x * (fn.sigmoid(-x) - 2 * gate * fn.sigmoid(x)))
+        gate, slope, tail, _ = self.gate(x)
+        return slope * (2 + x * (fn.sigmoid(-x) - 2 * gate * tail * fn.sigmoid(x))) * tail
+
+    def gate(self, x):
+        """The gate and its derivative, a factor of both that is to be multiplied last, and e."""
+        e, tail = fn.exp_in_two(np.where(x < 0, x, np.maximum(-x, -700)))
+        n, rest = np.where(x < 0, 2 * e + e * e, 1 + 2 * e), np.where(x < 0, 2, 2 * e * e)
+        slope = 4 * e * (1 + e) * np.where(x < 0, 1, e) / (n + rest) ** 2
+        return n / (n + rest), slope, tail, e
 
 
-def exp_below(x):
-    return np.exp(np.minimum(x, 0))
+def below(alpha, x):
+    """alpha eˣ, for x < 0"""
+    e, tail = fn.exp_in_two(np.minimum(x, 0))
+    return alpha * e * tail
 
 
-def root_and_exp(x):
-    """h = e^-|x|/2, and h². Multiplied by h and by h again, a product keeps its digits where e^-|x| has lost some."""
-    h = np.exp(-abs(x) / 2)
-    return h, h * h
-
-
-FAR = 1500.0  # e^-FAR is 0, and so is its square root
-TINY = 1e-30  # log(1 + TINY) is TINY
+FAR = 1500.0  # e^-FAR is 0
+TINY = 1e-20  # e^TINY is 1 + TINY
 HUGE = np.finfo(float).max
-TANHSHRINK = [2 * k / float(np.prod(np.arange(1.0, 2 * k + 2))) for k in range(1, 16)]
+TANHSHRINK = [6 * k / float(np.prod(np.arange(1.0, 2 * k + 2))) for k in range(1, 16)]
 SELU_ABOVE, SELU_BELOW = 1.0507009873554805, 1.7580993408473768  # λ, and λ α rounded once
 MISH = -1.1924312145154952, -4.8484829848031044e-17, 0.3733670191691929, 0.3684065968836178, 0.027951242009170138
 # x0 in two floats, then e^x0 (6 + 4 x0), 4 e^2x0, e^3x0: mpmath.findroot of g, with 60 digits

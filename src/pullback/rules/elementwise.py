@@ -1,4 +1,4 @@
-"""Elementwise rules: one function applied to every element. A row of their table is f, f' and f'', and where f' jumps."""
+"""Elementwise rules: one function applied to every element. A row of the table is f, f', f'', and where f' jumps."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pullback.functions import exp_of_two, two_product, two_sum
+from pullback.functions import exp_in_two, two_product, two_sum
 from pullback.rules.elementwise import Elementwise
 
 
@@ -30,10 +30,35 @@ class Gate(Elementwise):
         return np.minimum(abs(x), self.far)
 
 
-class SiLU(Gate):
+class LogisticGate(Gate):
+    """x σ(v), where v is an odd function of x. A row gives e^-v, v', v'' at a.
+
+        f'(x)  = σ(v) + x v' σ(v) σ(-v) = σ(v) σ(-v) dip(x),    dip(x) = 1 + e^v + x v'
+        f''(x) = σ(v) σ(-v) (2 v' + x v'' - x v'² tanh(v/2))
+
+    Near its root the dip is its difference from there, where e^v is `at_root`.
+    """
+
+    def left(self, a):
+        e, tail = self.exponential(a)
+        return -a * e / (1 + e) * tail
+
+    def left_slope(self, a):
+        e, tail = self.exponential(a)
+        near_root = abs(a - self.root[0]) < 0.5
+        dip = np.where(near_root, self.dip(a), 1 + e - a * self.dv(a))
+        return e / (1 + e * (2 + e)) * dip * tail
+
+    def left_bend(self, a):
+        e, tail = self.exponential(a)
+        dv = self.dv(a)
+        return e / (1 + e * (2 + e)) * (2 * dv + a * self.d2v(a) - a * dv * dv * (1 - e) / (1 + e)) * tail
+
+
+class SiLU(LogisticGate):
     """x σ(x), also called swish.
 
-        f'(x)  = σ(x) σ(-x) (1 + x + eˣ) = σ(x) σ(-x) (d + e^x0 (e^d - 1)),    d = x - x0, x0 = -1.278…
+        f'(x)  = σ(x) σ(-x) (1 + x + eˣ), and 1 + x + eˣ = d + e^x0 (e^d - 1), where d = x - x0, x0 = -1.278…
         f''(x) = σ(x) σ(-x) (2 - x tanh(x/2))
 
     f(-inf) is 0.
@@ -46,19 +71,18 @@ class SiLU(Gate):
     root = 1.2784645427610737, 1.0946994183093437e-16  # -x0: mpmath.findroot, with 60 digits
     at_root = 0.2784645427610738  # e^x0
 
-    def left(self, a):
-        h = np.exp(-a / 2)  # twice h, not once h²: that loses digits before a h² does
-        return -a * h * (h / (1 + h * h))
+    def exponential(self, a):
+        return exp_in_two(-a)
 
-    def left_slope(self, a):
-        h = np.exp(-a / 2)
+    def dv(self, a):
+        return 1.0
+
+    def d2v(self, a):
+        return 0.0
+
+    def dip(self, a):
         d = below_root(a, self.root)
-        s = h / (1 + h * h)
-        return s * (d + self.at_root * np.expm1(d)) * s
-
-    def left_bend(self, a):
-        h = np.exp(-a / 2)
-        return (h / (1 + h * h)) ** 2 * (2 - a * np.tanh(a / 2))
+        return d + self.at_root * np.expm1(d)
 
 
 class ErfGELU(Gate):
@@ -67,7 +91,7 @@ class ErfGELU(Gate):
         f'(x)  = Φ(x) + x φ(x)
         f''(x) = φ(x) (2 - x²)
 
-    At -a, Φ is e^(-a²/2) times a smooth function, and so is f' by (root - a): both are ratios of polynomials.
+    At -a, Φ is e^(-a²/2) times a smooth function, and f' is that times (root - a) and another one.
     """
 
     far = 40.0
@@ -75,28 +99,25 @@ class ErfGELU(Gate):
     inflexion = 1.4142135623730951, -9.667293313452913e-17  # √2
 
     def left(self, a):
-        h, k = self.halves(a)
-        return -a * h * ratio(TAIL, a) * k
+        e, tail = self.exponential(a)
+        return -a * e * (smooth(TAIL, a) / (1 + a)) * tail
 
     def left_slope(self, a):
-        h, k = self.halves(a)
-        return below_root(a, self.root) * h * ratio(SLOPE, a) * k
+        e, tail = self.exponential(a)
+        return below_root(a, self.root) * e * smooth(SLOPE, a) * tail
 
     def left_bend(self, a):
-        h, k = self.halves(a)
-        return below_root(a, self.inflexion) * (a + self.inflexion[0]) * h * k * 0.3989422804014327  # 1 / √2π
+        e, tail = self.exponential(a)
+        return below_root(a, self.inflexion) * (a + self.inflexion[0]) * e * 0.3989422804014327 * tail  # 1 / √2π
 
-    def halves(self, a):
-        """e^(-a²/2) as a product, so that it loses no digit before the whole result does."""
+    def exponential(self, a):
+        """e^(-a²/2), in two factors"""
         square, lost = two_product(a, a)
-        return np.exp(-square / 4), exp_of_two(-square / 4, -lost / 2)
+        return exp_in_two(-square / 2, -lost / 2)
 
 
-class TanhGELU(Gate):
+class TanhGELU(LogisticGate):
     """x σ(v), where v = 2 √(2/π) (x + 0.044715 x³): within 5e-4 of x Φ(x).
-
-        f'(x)  = σ(v) σ(-v) (1 + e^v + x v')
-        f''(x) = σ(v) σ(-v) (2 v' + x v'' - x v'² tanh(v/2))
 
     v is computed in twice the digits: an error of v is a relative error of e^v.
     """
@@ -107,32 +128,24 @@ class TanhGELU(Gate):
     one = 1.5957691216057308, -9.96930880911092e-17  # 2 √(2/π)
     three = 0.07135481627260025, -6.175149918155315e-19  # 2 √(2/π) 0.044715
 
-    def left(self, a):
-        h, k = self.halves(a)
-        return -a * h * (k / (1 + h * k))
-
-    def left_slope(self, a):
-        h, k = self.halves(a)
-        d, root = below_root(a, self.root), self.root[0]
-        q = a * a + a * root + root * root
-        inner = d * (self.one[0] + 3 * self.three[0] * q)
-        dip = inner + self.at_root * np.expm1(d * (self.one[0] + self.three[0] * q))
-        return h / (1 + h * k) * dip * (k / (1 + h * k))
-
-    def left_bend(self, a):
-        h, k = self.halves(a)
-        v = a * (self.one[0] + self.three[0] * a * a)
-        dv, d2v = self.one[0] + 3 * self.three[0] * a * a, 6 * self.three[0] * a
-        return h * k / (1 + h * k) ** 2 * (2 * dv + a * d2v - a * dv * dv * np.tanh(v / 2))
-
-    def halves(self, a):
-        """e^-v as a product."""
+    def exponential(self, a):
         square, lost = two_product(a, a)
         cubic, more = two_product(self.three[0], square)
         inner, rest = two_sum(self.one[0], cubic)
         rest = rest + more + self.three[0] * lost + self.three[1] * square + self.one[1]
         v, last = two_product(a, inner)
-        return np.exp(-v / 2), exp_of_two(-v / 2, -(last + a * rest))
+        return exp_in_two(-v, -(last + a * rest))
+
+    def dv(self, a):
+        return self.one[0] + THREE * (a * a)
+
+    def d2v(self, a):
+        return 6 * self.three[0] * a
+
+    def dip(self, a):
+        """What is 0 at the root, subtracted term by term: a³ - root³ = (a - root) (a² + a root + root²)"""
+        d, q = below_root(a, self.root), a * a + (a + self.root[0]) * self.root[0]
+        return d * (self.one[0] + THREE * q) + self.at_root * np.expm1(d * (self.one[0] + self.three[0] * q))
 
 
 @dataclass(frozen=True)
@@ -166,31 +179,33 @@ def below_root(a, root):
     return (root[0] - a) + root[1]
 
 
-def ratio(coefficients, a):
-    """A ratio of polynomials; all coefficients are positive, so nothing cancels."""
-    above, below = coefficients
-    return np.polynomial.polynomial.polyval(a, above) / np.polynomial.polynomial.polyval(a, below)
+def smooth(coefficients, a):
+    """A polynomial in (a - 4) / (a + 4), which is -1 at 0 and 1 at inf. Its constant outweighs all else."""
+    return np.polynomial.polynomial.polyval((a - 4) / (a + 4), coefficients)
 
 
-# Best ratios for relative error on 0 <= a <= 39, to 1e-18: least squares over Chebyshev nodes of (a - 2) / (a + 2),
-# the weights repeated with the denominator found and with the errors left (Lawson), with mpmath and 70 digits.
+# Both are interpolated at the Chebyshev nodes of 0 <= a <= 39 with mpmath and 70 digits; they err by less than 3e-18.
 
-# e^(a²/2) Φ(-a)
+# (1 + a) e^(a²/2) Φ(-a)
 TAIL = (
-    (0.5, 0.8278816859650728, 0.679538851383301, 0.35728865057396847, 0.13201754748208863, 0.03565766125456601,
-     0.007120287440828759, 0.001039238446160995, 0.0001065112110028864, 6.970889212123336e-06, 2.239740704130256e-07),
-    (1.0, 2.4536479327330114, 2.8168055059401316, 2.001200479023298, 0.9799352416684329, 0.348238470035289,
-     0.09195053981715555, 0.018113774987255745, 0.002622457901432865, 0.00026754543279955206, 1.7473427998458266e-05,
-     5.614197376813571e-07),
+    0.47205320650984467, -0.09670347732652575, 0.013999634724424621, 0.02860036405354347, -0.0321978374280405,
+    0.017936097479933355, -0.005002378592040056, -0.0002856231022781962, 0.0006948971155873954,
+    -9.443021364875517e-05, -8.785325318899536e-05, 2.124981611130674e-05, 1.3627133311758832e-05,
+    -3.4313191734891866e-06, -2.613509693720123e-06, 4.022837197703709e-07, 5.527491293283135e-07,
+    5.087457767203614e-09, -1.1125477022750613e-07, -2.3675621152375114e-08, 1.709633148627709e-08,
+    8.489743412344891e-09, -8.227128586340645e-10, -1.3741209048467073e-09, -2.6904207830448746e-10,
 )  # fmt: skip
 # e^(a²/2) (Φ(-a) - a φ(a)) / (root - a)
 SLOPE = (
-    (0.6650779951314343, 1.330170301340211, 1.2803008301434329, 0.7711326961631995, 0.32015242333953353,
-     0.09557641825962992, 0.02079246757150475, 0.003263122747423366, 0.00035511103276461835, 2.4360419365516282e-05,
-     8.081288479062863e-07),
-    (1.0, 2.2656346492361727, 2.380127837730633, 1.5301390950665428, 0.6683668011131342, 0.2079021823772171,
-     0.04681398171189035, 0.007569782161591235, 0.0008462507520000185, 5.9539627945454044e-05, 2.025678619706732e-06),
+    0.4622112440495753, -0.10336589852195695, 0.06046293676785131, -0.02808335995304573, 0.009504950375084639,
+    -0.001788260541310058, -0.00015461331259419432, 0.0001857757756654821, -1.7477216467442935e-05,
+    -1.8034946224740672e-05, 3.5389106149057796e-06, 2.216767253499198e-06, -4.921942701038313e-07,
+    -3.4943869763546267e-07, 5.2431920005157925e-08, 6.336411773468414e-08, -7.658197975341063e-10,
+    -1.14342011753986e-08, -1.7671038705710358e-09, 1.7128147179162118e-09, 5.603780903716187e-10,
+    -1.4934989125580393e-10, -7.266933611907862e-11,
 )  # fmt: skip
+
+THREE = 0.21406444881780073  # 6 √(2/π) 0.044715
 
 silu = SiLU()
 gelu = GELU()

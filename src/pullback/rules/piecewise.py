@@ -52,7 +52,7 @@ class ReLU6(Kinked):
         return np.clip(x, 0, 6)
 
     def df(self, x):
-        return step((0 <= x) & (x < 6), x)
+        return step((x >= 0) & (x < 6), x)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Hardsigmoid(Kinked):
         return np.clip(x + 3, 0, 6) / 6
 
     def df(self, x):
-        return step((-3 <= x) & (x < 3), x) / 6
+        return step((x >= -3) & (x < 3), x) / 6
 
 
 class Hardswish(Kinked):
@@ -153,10 +153,10 @@ class Hardswish(Kinked):
 
     def df(self, x):
         middle = np.clip(x, -3, 3)
-        return np.where((-3 <= x) & (x < 3), (2 * middle + 3) / 6, step(x >= 3, x))
+        return np.where((x >= -3) & (x < 3), (2 * middle + 3) / 6, step(x >= 3, x))
 
     def d2f(self, x):
-        return step((-3 <= x) & (x < 3), x) / 3
+        return step((x >= -3) & (x < 3), x) / 3
 
 
 @dataclass(frozen=True)

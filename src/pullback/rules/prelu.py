@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pullback.kinks import WORDS, choose
 from pullback.rule import Rule
 
 
@@ -11,30 +12,48 @@ from pullback.rule import Rule
 class PReLU(Rule):
     """x where it is positive, w x below; one w for all channels, or one per channel (axis 1).
 
-    At 0, w is 1's rival: the derivative from the right is 1.
+    At 0 the derivative by x is 1 from the right (the default) and w from the left. `kink` chooses as in elementwise
+    rules; for the frameworks it is w, as in PyTorch's backward (its forward mode takes 1; JAX has no such function).
 
     Source: He et al. (2015), Delving deep into rectifiers.
     """
 
+    kink: str = "right"
     signature = "x[n c *d]; w[p] -> y[n c *d]"
-    requires = ("p in (1, c)",)
+    requires = "p in (1, c)", f"kink in {WORDS}"
     kinks = (0.0,)
-    cases = dict(n=3, c=2, d=(), p=2), dict(n=2, c=3, d=(2,), p=1)
+    cases = dict(n=3, c=2, d=(), p=2), dict(n=2, c=3, d=(2,), p=1), dict(n=2, c=2, d=(2, 1), p=2, kink="mean")
 
     def forward(self, x, w):
-        return np.where(x < 0, widen(w, x) * x, x), (x, w)
+        return np.maximum(x, 0) + widen(w, x) * np.minimum(x, 0), (x, w)
 
     def jvp(self, tx, tw, x, w):
-        return np.where(x < 0, widen(w, x) * tx + widen(tw, x) * x, tx)
+        return self.slope(x, w) * tx + widen(tw, x) * np.minimum(x, 0)
 
     def vjp(self, gy, x, w):
-        gx = np.where(x < 0, widen(w, x) * gy, gy)
-        gw = (gy * np.minimum(x, 0)).sum((0, *range(2, x.ndim)))
-        return gx, gw if w.size > 1 else gw.sum(keepdims=True)
+        return self.slope(x, w) * gy, gathered(gy * np.minimum(x, 0), w)
+
+    def hvp(self, gy, tx, tw, x, w):
+        return np.where(x < 0, widen(tw, x) * gy, 0), gathered(np.where(x < 0, gy * tx, 0), w)
+
+    def slope(self, x, w):
+        slope = np.where(x < 0, widen(w, x), w.dtype.type(1))
+        return slope if self.kink == "right" else np.where(x == 0, widen(self.at_zero(w), x), slope)
+
+    def at_zero(self, w):
+        chosen = [choose(self.kink, slope, 1.0, torch="left", jax="left", tf="left") for slope in w]
+        return np.array(chosen, w.dtype)
 
 
 def widen(w, x):
-    return w.reshape(-1, *[1] * (x.ndim - 2))
+    """w along the axis of the channels."""
+    return w.reshape(w.size, *[1] * (x.ndim - 2))
+
+
+def gathered(g, w):
+    """The sum of g over what shares a slope."""
+    g = g.sum((0, *range(2, g.ndim)))
+    return g if w.size == g.size else g.sum(keepdims=True)
 
 
 prelu = PReLU()

@@ -1,0 +1,117 @@
+"""Log-sum-exp: a smooth maximum."""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from pullback.functions import centred, log_sum_exp
+from pullback.operators import Operator, Product
+from pullback.rule import Rule
+
+
+@dataclass(frozen=True)
+class LogSumExp(Rule):
+    """The logarithm of the sum of exponentials along an axis, or over several.
+
+        y = log Σk exp(x[k])
+
+    The largest score is taken out first: no finite score overflows. Its gradient is softmax.
+    A row of -inf alone gives -inf, as does an empty one, and gradient 0 (PyTorch: nan); inf gives inf, and its gradient
+    goes to the scores of inf in equal shares (PyTorch: nan). nan makes its row nan.
+    `keepdims` leaves axes of size 1 behind.
+    """
+
+    axis: int | tuple[int, ...] = -1
+    keepdims: bool = False
+    cases = (
+        dict(n=3), dict(n=1), dict(n=4, batch=(2, 3)), dict(n=3, batch=(2,), keepdims=True),
+        dict(n=3, axis=0, batch=(2,)), dict(n=3, b1=2, axis=-2, batch=(2,)), dict(n=3, b0=2, axis=1),
+        dict(n=3, n2=2, axis=(0, -1), batch=(2,)), dict(n=3, n2=2, axis=(-1, -2), keepdims=True),
+    )  # fmt: skip
+
+    @property
+    def axes(self):
+        return self.axis if isinstance(self.axis, tuple) else (self.axis,)
+
+    @property
+    def signature(self):
+        """`x[... n] -> y[...]`, with the axes where they stand: n, n2, … are summed over, b0, b1, … stay."""
+        sums = iter(("n", *(f"n{k}" for k in range(2, 2 + len(self.axes)))))
+        places = (*range(max(self.axes) + 1), None, *range(min(min(self.axes), 0), 0))
+        before, after = [], []
+        for k in places:
+            summed = k in self.axes
+            name = "..." if k is None else next(sums) if summed else f"b{abs(k)}"
+            before.append(name)
+            after += ["1"] * self.keepdims if summed else [name]
+        return f"x[{' '.join(before)}] -> y[{' '.join(after)}]"
+
+    def forward(self, x):
+        m, z = centred(x, self.axis)
+        rest = log_sum_exp(z, self.axis)
+        y = m + rest
+        return (y if self.keepdims else y.squeeze(self.axis)), (np.exp(z - rest),)
+
+    def jvp(self, tx, p):
+        return (p * tx).sum(self.axis, keepdims=self.keepdims)
+
+    def vjp(self, gy, p):
+        return p * self.spread(gy)
+
+    def hvp(self, gy, tx, p):
+        return p * (tx - (p * tx).sum(self.axis, keepdims=True)) * self.spread(gy)
+
+    def jacobian(self, p):
+        return Weigh(p, self)
+
+    def spread(self, gy):
+        """A gradient of the sums, with their axes back in place."""
+        return gy if self.keepdims else np.expand_dims(gy, self.axis)
+
+    derivation = """
+        for i j k in n=3
+        let p[j] = exp(x[j]) / sum(k, exp(x[k]))
+
+        d(log(sum(k, exp(x[k]))), x[j])
+          = exp(x[j]) / sum(k, exp(x[k]))                 # chain rule
+          = p[j]                                          # softmax
+    """
+
+
+@dataclass(frozen=True)
+class Weigh(Operator):
+    """x ↦ Σ p x over the rule's axes: a row per example. Spelled out, its axes are last."""
+
+    p: np.ndarray
+    rule: LogSumExp
+    inp = property(lambda self: tuple(self.p.shape[k] for k in self.rule.axes))
+    out = ()
+    batch = property(lambda self: self.last.shape[: self.p.ndim - len(self.inp)])
+    dtype = property(lambda self: self.p.dtype)
+    last = property(lambda self: np.moveaxis(self.p, self.rule.axes, range(-len(self.rule.axes), 0)))
+    T = property(lambda self: Share(self.p, self.rule))
+
+    def __matmul__(self, v):
+        return Product(self, v) if isinstance(v, Operator) else self.rule.jvp(np.asarray(v), self.p)
+
+    def dense(self):
+        return self.last.reshape(*self.batch, 1, prod(self.inp))
+
+
+@dataclass(frozen=True)
+class Share(Weigh):
+    """g ↦ p g, the transpose of Weigh."""
+
+    inp, out = Weigh.out, Weigh.inp
+    batch = property(lambda self: self.last.shape[: self.p.ndim - len(self.out)])
+    T = property(lambda self: Weigh(self.p, self.rule))
+
+    def __matmul__(self, g):
+        return Product(self, g) if isinstance(g, Operator) else self.rule.vjp(np.asarray(g), self.p)
+
+    def dense(self):
+        return self.last.reshape(*self.batch, prod(self.out), 1)
+
+
+logsumexp = LogSumExp()
