@@ -1,13 +1,38 @@
 """Rules made of rules keep the contract, whatever they are made of."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 import pullback as pb
+from pullback.batch import rows
 from pullback.check.contract import assert_rule
 from pullback.errors import ShapeError
+from pullback.rule import Rule
 from pullback.rules.cross_entropy import ClassCrossEntropy
 
+
+@dataclass(frozen=True)
+class Leaky(Rule):
+    """h1 = a h + (1 - a) x², a cell of one's own: Scan asks for nothing but a rule."""
+
+    signature = "x[... m], h[... m]=0; a[m] -> h1[... m]"
+
+    def forward(self, x, h, a):
+        return a * h + (1 - a) * x * x, (x, h, a)
+
+    def jvp(self, tx, th, ta, x, h, a):
+        return ta * (h - x * x) + a * th + (1 - a) * 2 * x * tx
+
+    def vjp(self, g, x, h, a):
+        return (1 - a) * 2 * x * g, a * g, lambda: rows((h - x * x) * g).sum(0)
+
+    def hvp(self, g, tx, th, ta, x, h, a):
+        return 2 * g * ((1 - a) * tx - ta * x), ta * g, rows((th - 2 * x * tx) * g).sum(0)
+
+
+SCAN_IN_CHAIN = dict(sizes=(dict(i=2, o=3), dict(m=2), dict(o=2)), batch=(3, 2))
 MLP = pb.Chain((pb.linear, pb.tanh, pb.linear, pb.softmax))
 BLOCK = pb.Residual(pb.Chain((pb.layer_norm, pb.linear, pb.tanh, pb.linear)))
 COMBINATIONS = {
@@ -15,9 +40,16 @@ COMBINATIONS = {
     "small mlp": (MLP, dict(sizes=(dict(i=2, o=2), {}, dict(o=2), {}))),
     "classifier": (pb.Chain((pb.linear, ClassCrossEntropy())), dict(sizes=(dict(i=3, o=4), {}), batch=(2,))),
     "embedding first": (pb.Chain((pb.embedding, pb.linear)), dict(sizes=(dict(v=4, d=2), dict(o=3)), batch=(5,))),
-    "chain in chain": (pb.Chain((pb.linear, MLP)), dict(sizes=(dict(i=2, o=3), dict(sizes=(dict(i=3, o=2), {}, dict(o=2), {}))))),
+    "chain in chain": (pb.Chain((pb.linear, MLP)), dict(sizes=(dict(i=2, o=3), dict(sizes=({}, {}, dict(o=2), {}), o=2)))),
     "residual": (pb.Residual(pb.linear), dict(i=3, o=3, batch=(2,))),
     "residual of a curve": (pb.Residual(pb.tanh), dict(batch=(2, 3))),
+    "scan of rnn_cell": (pb.Scan(pb.rnn_cell), dict(t=3, n=2, m=2, batch=(2,))),
+    "scan of lstm_cell": (pb.Scan(pb.lstm_cell), dict(t=3, n=2, m=2)),
+    "scan of projected_lstm_cell": (pb.Scan(pb.projected_lstm_cell), dict(t=2, n=1, m=3, k=2, batch=(2,))),
+    "scan of gru_cell": (pb.Scan(pb.gru_cell), dict(t=4, n=2, m=1, batch=(2,), without=("lengths", "h"))),
+    "scan of no steps": (pb.Scan(pb.lstm_cell), dict(t=0, n=1, m=1, batch=(2,))),
+    "scan of a cell of one's own": (pb.Scan(Leaky()), dict(t=4, m=3, batch=(2,))),
+    "scan in chain": (pb.Chain((pb.linear, pb.Scan(pb.rnn_cell), pb.linear)), SCAN_IN_CHAIN),
     "residual block": (BLOCK, dict(sizes=(dict(n=3), dict(o=4), {}, dict(o=3)), batch=(2,))),
 }  # fmt: skip
 

@@ -68,7 +68,8 @@ gru_cell = GRUCell()
 
 
 def blocks(a):
-    return np.split(a, 3, -1)
+    m = a.shape[-1] // 3
+    return [a[..., k * m : (k + 1) * m] for k in range(3)]
 
 
 def join(*parts):

@@ -165,7 +165,8 @@ projected_lstm_cell = ProjectedLSTMCell()
 
 
 def blocks(z):
-    return np.split(z, 4, -1)
+    m = z.shape[-1] // 4
+    return [z[..., k * m : (k + 1) * m] for k in range(4)]
 
 
 def join(*parts):
@@ -174,25 +175,20 @@ def join(*parts):
 
 def opened(z):
     """The gates from their pre-activations: i f o are sigmoids, g is a tanh."""
-    gates, g = sigmoid(z), third(z)
-    third(gates)[...] = np.tanh(g)
+    gates = sigmoid(z)
+    np.tanh(blocks(z)[2], out=blocks(gates)[2])
     return gates
 
 
 def slopes(gates):
     """The derivatives of the gates' activations, from their values."""
-    slopes, g = gates * (1 - gates), third(gates)
-    third(slopes)[...] = 1 - g * g
+    slopes, g = gates * (1 - gates), blocks(gates)[2]
+    blocks(slopes)[2][...] = 1 - g * g
     return slopes
 
 
 def bends(gates):
     """How the slopes move when the gates move: 1 - 2 s for s (1 - s), -2 g for 1 - g²."""
     bends = 1 - 2 * gates
-    third(bends)[...] = -2 * third(gates)
+    blocks(bends)[2][...] = -2 * blocks(gates)[2]
     return bends
-
-
-def third(z):
-    m = z.shape[-1] // 4
-    return z[..., 2 * m : 3 * m]
