@@ -35,12 +35,13 @@ class Leaky(Rule):
 SCAN_IN_CHAIN = dict(sizes=(dict(i=2, o=3), dict(m=2), dict(o=2)), batch=(3, 2))
 MLP = pb.Chain((pb.linear, pb.tanh, pb.linear, pb.softmax))
 BLOCK = pb.Residual(pb.Chain((pb.layer_norm, pb.linear, pb.tanh, pb.linear)))
+SMALL = dict(sizes=(dict(o=2), {}, dict(o=4), {}))
 COMBINATIONS = {
     "mlp": (MLP, dict(sizes=(dict(i=3, o=2), {}, dict(o=4), {}), batch=(3,))),
     "small mlp": (MLP, dict(sizes=(dict(i=2, o=2), {}, dict(o=2), {}))),
     "classifier": (pb.Chain((pb.linear, ClassCrossEntropy())), dict(sizes=(dict(i=3, o=4), {}), batch=(2,))),
     "embedding first": (pb.Chain((pb.embedding, pb.linear)), dict(sizes=(dict(v=4, d=2), dict(o=3)), batch=(5,))),
-    "chain in chain": (pb.Chain((pb.linear, MLP)), dict(sizes=(dict(i=2, o=3), dict(sizes=({}, {}, dict(o=2), {}), o=2)))),
+    "chain in chain": (pb.Chain((pb.tanh, MLP)), dict(sizes=({}, SMALL), batch=(3,))),
     "residual": (pb.Residual(pb.linear), dict(i=3, o=3, batch=(2,))),
     "residual of a curve": (pb.Residual(pb.tanh), dict(batch=(2, 3))),
     "scan of rnn_cell": (pb.Scan(pb.rnn_cell), dict(t=3, n=2, m=2, batch=(2,))),
@@ -88,3 +89,13 @@ def test_outputs_that_a_chain_does_not_show():
 def test_residual_needs_the_same_shape():
     with pytest.raises(ShapeError, match=r"linear turns \(4, 3\) into \(4, 2\)"):
         pb.Residual(pb.linear)(np.ones((4, 3)), np.ones((2, 3)))
+
+
+def test_what_a_chain_refuses():
+    x, w, v = np.ones((4, 3)), np.ones((2, 3)), np.ones((5, 4))
+    with pytest.raises(ShapeError, match=r"linear: w has shape \(5, 4\)"):
+        pb.Chain((pb.linear, pb.linear))(x, w, w1=v)
+    with pytest.raises(ShapeError, match="Chain: got 4 arrays, needs 3"):
+        pb.Chain((pb.linear, pb.tanh))(x, w, None, v)
+    with pytest.raises(ShapeError, match="x.* is missing"):
+        pb.Chain((pb.linear, pb.tanh))()

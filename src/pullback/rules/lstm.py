@@ -1,6 +1,7 @@
 """LSTM: the recurrent network with a gated memory."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from pullback.rules.lstm_cell import LSTMCell, ProjectedLSTMCell
 from pullback.rules.recurrent import Recurrent
@@ -29,7 +30,7 @@ class LSTM(Recurrent):
     def requires(self):
         return *super().requires, "proj_size >= 0", *["proj_size == k"] * (self.proj_size > 0)
 
-    @property
+    @cached_property
     def cell(self):
         return ProjectedLSTMCell() if self.proj_size else LSTMCell()
 

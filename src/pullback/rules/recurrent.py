@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,6 +25,7 @@ class Recurrent(Rule):
     Source: Schuster & Paliwal (1997), Bidirectional recurrent neural networks.
     """
 
+    cell: ClassVar[Rule]  # each kind of network has its own
     num_layers: int = 1
     bidirectional: bool = False
     batch_first: bool = False
@@ -34,10 +36,6 @@ class Recurrent(Rule):
         dict(t=0, n=2, m=1, batch=(2,), num_layers=2), dict(t=1, n=1, m=1, bidirectional=True, without=("mask",)),
     )  # fmt: skip
     saves = "turn", "mask", "saved"
-
-    @property
-    def cell(self):
-        raise NotImplementedError("a recurrent network says which cell it runs")
 
     @cached_property
     def directions(self):

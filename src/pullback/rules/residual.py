@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from pullback.errors import ShapeError
 from pullback.linearization import as_tuple
 from pullback.rule import Rule
@@ -45,12 +47,11 @@ class Residual(Rule):
     def hvp(self, *args):
         return self.rule.hvp(*args)
 
-    def plan(self, x, *rest):
-        found = self.rule.plan(x, *rest)
-        if found.gradients[0].shape != x.shape:
-            raise ShapeError(
-                f"{self.name}: {self.rule.name} turns {x.shape} into {found.gradients[0].shape}; needs the same"
-            )
+    def plan(self, *inputs):
+        found = self.rule.plan(*inputs)
+        before, after = np.shape(found.tangents[0]), np.shape(found.gradients[0])
+        if before != after:
+            raise ShapeError(f"{self.name}: {self.rule.name} turns {before} into {after}, needs the same shape")
         return found._replace(rule=Residual(found.rule))
 
     def sample(self, rng, **sizes):

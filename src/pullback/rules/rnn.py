@@ -1,6 +1,7 @@
 """RNN: the plain recurrent network."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from pullback.rules.recurrent import Recurrent
 from pullback.rules.rnn_cell import RNNCell
@@ -21,7 +22,7 @@ class RNN(Recurrent):
     requires = *Recurrent.requires, *RNNCell.requires
     cases = *Recurrent.cases, dict(t=2, n=2, m=2, batch=(2,), nonlinearity="relu")
 
-    @property
+    @cached_property
     def cell(self):
         return RNNCell(self.nonlinearity)
 
