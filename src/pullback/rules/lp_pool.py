@@ -21,8 +21,9 @@ class LpPool(Pool):
 
     At a kink, x = 0 for p = 1 and y = 0 for all p, it is 0: of all derivatives the one of least norm. For p < 2 the
     second derivative is infinite at x = 0, and taken as 0.
-    A window that holds inf has length inf and gradient 0. PyTorch sums x^p in place of |x|^p (nan where that is
-    negative), and in `ceil_mode` multiplies a window that hangs over the end by (its size / what it sees)^(1/p).
+    A window that holds inf has length inf and, for p > 1, gradient 0. PyTorch sums x^p in place of |x|^p (nan where
+    that is negative), and in `ceil_mode` multiplies a window that hangs over the end by
+    (its size / what it sees)^(1/p).
 
     Source: Sermanet, Chintala & LeCun (2012), Convolutional neural networks applied to house numbers digit
     classification.
