@@ -36,26 +36,26 @@ class Plan(NamedTuple):
     gradients: list[Any]  # per output the same
     has: list[bool]  # per input: was it given, and has it a derivative?
     defaults: list[Any]  # per input its value if it was left out
-    tops: list[int | None]  # per input of integers the size that they must stay below
+    ranges: list[Any]  # per input of integers the size that they must stay below, and the one integer excepted
     fill: tuple[Any, ...] = ()  # the defaults of inputs that were not given at the end
-    work: list[Any] = []  # (index, slot, default, top) of what needs a look in every call
+    work: list[Any] = []  # (index, slot, default, range) of what needs a look in every call
 
     def complete(self, given: Inputs) -> list[Any]:
         """Put in what was left out, check the range of integers, cast constants."""
         inputs = list(given)
-        for i, slot, default, top in self.work:
+        for i, slot, default, allowed in self.work:
             if inputs[i] is None:
                 inputs[i] = default
-            elif top is None:
+            elif allowed is None:
                 inputs[i] = inputs[i].astype(self.dtype)
-            elif inputs[i].size and not inputs[i].view(f"u{inputs[i].itemsize}").max() < top:
-                self.refuse_outside(inputs[i], slot, top)
+            elif inputs[i].size and not inputs[i].view(f"u{inputs[i].itemsize}").max() < allowed[0]:
+                self.refuse_outside(inputs[i], slot, *allowed)
         return inputs
 
-    def refuse_outside(self, x: NDArray[Any], slot: "Slot", top: int) -> None:
-        wrong = x[(x != self.rule.exempt) & ((x < 0) | (x >= top))]
+    def refuse_outside(self, x: NDArray[Any], slot: "Slot", top: int, exempt: int | None) -> None:
+        wrong = x[(x != exempt) & ((x < 0) | (x >= top))]
         if wrong.size:
-            allowed = f"0 .. {top - 1}" + (f" or {self.rule.exempt}" if self.rule.exempt is not None else "")
+            allowed = f"0 .. {top - 1}" + (f" or {exempt}" if exempt is not None else "")
             raise RangeError(f"{self.rule.name}: {slot} must lie in {allowed}, got {wrong.flat[0]}")
 
 
@@ -165,9 +165,9 @@ def remembered(rule: "Rule", inputs: Inputs) -> Plan:
         return rule.plans[key]
     found = rule.plan(*inputs)
     called(found.rule, rule.name)
-    notes = zip(range(len(inputs)), found.rule.inputs, inputs, found.defaults, found.tops)
+    notes = zip(range(len(inputs)), found.rule.inputs, inputs, found.defaults, found.ranges)
     odd = lambda slot, x: slot.kind == "const" and x.dtype not in (found.dtype, bool)
-    work = [(i, slot, d, top) for i, slot, x, d, top in notes if x is None or top is not None or odd(slot, x)]
+    work = [(i, slot, d, range) for i, slot, x, d, range in notes if x is None or range or odd(slot, x)]
     found = found._replace(fill=tuple(found.defaults[len(inputs) :]), work=work)
     remember(rule.plans, key, found)
     return found
@@ -196,7 +196,7 @@ def plan(rule: "Rule", inputs: Inputs) -> Plan:
         gradients=zeros(rule.outputs),
         has=[slot.differentiable and shape is not None for slot, shape in zip(rule.inputs, shapes)],
         defaults=[default(slot) if shape is None else None for slot, shape in zip(rule.inputs, shapes)],
-        tops=[sizes.value(slot.most) if slot.kind == "int" and slot.most else None for slot in rule.inputs],
+        ranges=[(sizes.value(slot.most), rule.exempt) if slot.kind == "int" and slot.most else None for slot in rule.inputs],
     )  # fmt: skip
 
 

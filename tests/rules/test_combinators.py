@@ -8,7 +8,7 @@ import pytest
 import pullback as pb
 from pullback.batch import rows
 from pullback.check.contract import assert_rule
-from pullback.errors import ShapeError
+from pullback.errors import RangeError, ShapeError
 from pullback.rule import Rule
 from pullback.rules.cross_entropy import ClassCrossEntropy
 
@@ -99,3 +99,12 @@ def test_what_a_chain_refuses():
         pb.Chain((pb.linear, pb.tanh))(x, w, None, v)
     with pytest.raises(ShapeError, match="x.* is missing"):
         pb.Chain((pb.linear, pb.tanh))()
+
+
+def test_an_exempt_integer_is_exempt_in_its_own_place():
+    """-100 may be a target of cross_entropy, and is no word of an embedding before it."""
+    model = pb.Chain((pb.embedding, pb.cross_entropy))
+    words, table = np.array([0, 2]), np.ones((3, 4))
+    assert model(words, table, np.array([-100, 3])) > 0
+    with pytest.raises(RangeError, match="0 .. 2, got -100"):
+        model(np.array([-100, 2]), table, np.array([1, 3]))

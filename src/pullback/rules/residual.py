@@ -29,7 +29,6 @@ class Residual(Rule):
     inputs = property(lambda self: self.rule.inputs)
     outputs = property(lambda self: self.rule.outputs)
     kinks = property(lambda self: self.rule.kinks)
-    exempt = property(lambda self: self.rule.exempt)
     saves = property(lambda self: self.rule.saves)
 
     def forward(self, x, *rest):
