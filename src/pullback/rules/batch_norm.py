@@ -31,7 +31,7 @@ class BatchNorm(Norm):
     momentum: float = 0.1
     names = dict(m="running_mean", v="running_var")
     requires = (*Norm.requires, "not training or values_per_channel != 1")
-    over = "nck", "c"
+    sums = "nck->c", "nck,nck->c"
     cases = (
         dict(n=4, c=2, d=(), training=True), dict(n=2, c=3, d=(2, 2), training=True, without=("m", "v", "w", "b")),
         dict(n=1, c=2, d=(3,), training=True, momentum=1.0), dict(n=0, c=2, d=(3,), training=True),

@@ -50,8 +50,8 @@ class LayerNorm(LastAxes, Norm):
         return w
 
     def narrow(self, w, *factors):
-        axes = ",".join(["nk"] * len(factors))
-        return np.einsum(f"{axes}->k", *(rows(self.fold(g)) for g in factors)).reshape(w.shape)
+        sums = "nk->k", "nk,nk->k"
+        return np.einsum(sums[len(factors) - 1], *(rows(self.fold(g)) for g in factors)).reshape(w.shape)
 
     def jacobian(self, u, r, w):
         u, own = self.fold(u), w.shape

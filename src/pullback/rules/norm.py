@@ -30,7 +30,7 @@ class Norm(Rule):
 
     eps: float = 1e-5
     requires = ("eps > 0",)
-    over = "...k", "..."  # the axes of a folded array, and those of its statistics
+    sums = "...k->...", "...k,...k->..."  # of a folded array, and of a product, over what shares statistics
 
     def forward(self, x, w, b):
         u, r, *_ = self.standardise(x)
@@ -68,12 +68,15 @@ class Norm(Rule):
 
     def project(self, v, u, r):
         """r (I - 1 1ᵀ/k - u uᵀ/k) v: symmetric, hence the derivative and its transpose."""
-        return r * (v - self.mean(v) - u * self.mean(u, v))
+        away = u * self.mean(u, v)
+        away += self.mean(v)
+        np.subtract(v, away, out=away)
+        away *= r
+        return away
 
     def mean(self, *factors):
         """The mean of a folded array, or of a product of two, over what shares statistics."""
-        axes, left = self.over
-        total = np.einsum(f"{','.join([axes] * len(factors))}->{left}", *factors)[..., None]
+        total = np.einsum(self.sums[len(factors) - 1], *factors)[..., None]
         return total / max(factors[0].size // max(total.size, 1), 1)
 
     def affine(self, u, w, b):
@@ -89,8 +92,8 @@ class Norm(Rule):
 
     def narrow(self, w, *factors):
         """Its transpose: the sum of an array, or of a product of two, over all that meet an element of w."""
-        axes = ",".join(["nck"] * len(factors))
-        return np.einsum(f"{axes}->c", *(g.reshape(len(g), len(w), prod(g.shape[2:])) for g in factors))
+        sums = "nck->c", "nck,nck->c"
+        return np.einsum(sums[len(factors) - 1], *(g.reshape(*g.shape[:2], prod(g.shape[2:])) for g in factors))
 
     def jacobian(self, u, r, w):
         own = u.shape[1:]
