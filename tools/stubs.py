@@ -44,7 +44,7 @@ def text():
 
 
 def rule_text(rule):
-    options = [(f.name, type_name(f.type), getattr(rule, f.name)) for f in fields(rule)]
+    options = [(f.name, type_name(f.type), getattr(rule, f.name)) for f in fields(rule) if f.repr]
     variants = [rule.at(case)[0] for case in rule.cases]
     parameters = ["self", *array_parameters(rule.inputs)]
     keywords = [f"{name}: {kind} = {value_text(value)}" for name, kind, value in options]

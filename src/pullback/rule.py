@@ -39,7 +39,7 @@ class Rule:
     cases: ClassVar[tuple[dict[str, Any], ...]] = ()  # what the tests try: axis sizes and hyperparameters
     kinks: ClassVar[Any] = ()  # inputs without a derivative; "ties" where equal inputs have none
     requires: ClassVar[tuple[str, ...]] = ()  # conditions on axis sizes and hyperparameters, as text
-    exempt: ClassVar[int | None] = None  # an integer that inputs with a bound may hold all the same
+    exempt: ClassVar[Any] = None  # an integer that inputs with a bound may hold all the same
     names: ClassVar[dict[str, str]] = {}  # what the field calls the letters, where it is not in `NAMES`
 
     if TYPE_CHECKING:  # the mathematics, which every rule defines
@@ -130,8 +130,8 @@ class Rule:
 
     @cached_property
     def options(self) -> dict[str, Any]:
-        """Hyperparameters, by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        """Hyperparameters, by name: the fields, but for those that `repr` does not show."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.repr}
 
     def sample(self, rng: np.random.Generator, **sizes: Any) -> list[NDArray[Any] | None]:
         """Random inputs for tests."""
@@ -147,7 +147,7 @@ class Rule:
         module, name = type(self).__module__, self.name
         if type(public(module, name)) is type(self):
             return restored, (module, name, self.options)
-        return type(self), tuple(self.options.values())
+        return type(self), tuple(getattr(self, f.name) for f in fields(self))
 
 
 def public(module: str, name: str) -> Any:
