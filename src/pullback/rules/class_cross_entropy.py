@@ -6,7 +6,8 @@ import numpy as np
 
 from pullback.functions import centred
 from pullback.rules.class_loss import ClassLoss
-from pullback.rules.loss import weigh
+
+FAR = 60.0  # exp of it is far from overflow, in float32 as well
 
 
 @dataclass(frozen=True)
@@ -25,18 +26,9 @@ class ClassCrossEntropy(ClassLoss):
 
     def forward(self, x, t, w):
         place, share = self.located(t, w)
-        z = self.lowered(x, share)
-        logit = z[place]
-        p, right = np.exp(z), np.exp(logit)
-        p[place] = 0
-        lack = 1 - right
-        rest = np.maximum(p.sum(self.axis), lack)  # the latter only if all scores are -inf
-        excess = rest - lack  # Σ exp(z) - 1
+        p, right, rest, y = self.by_odds(x, place) or self.by_shares(x, place, share)
         n = share.sum() or 1
-        y = self.reduce(weigh(share, np.log1p(excess) - logit), n)
-        total = 1 + excess
-        p /= self.lift(total)
-        return y, (p, right / total, rest / total, place, share, n)
+        return self.reduce(share * y, n), (p, right, rest, place, share, n)
 
     def jvp(self, tx, p, right, rest, place, share, n):
         return self.reduce(share * ((p * tx).sum(self.axis) - rest * tx[place]), n)
@@ -55,7 +47,28 @@ class ClassCrossEntropy(ClassLoss):
         gx[place] = -right * mean * g
         return gx
 
-    def lowered(self, x, share):
-        """x less the largest score of its row. An ignored row may hold anything."""
-        m = x.max(self.axis, keepdims=True)
-        return x - m if np.isfinite(m).all() else centred(np.where(self.lift(share) == 0, 0, x), self.axis)[1]
+    # Two ways to what is saved, and to -log p[t].
+
+    def by_odds(self, x, place):
+        """From the odds of the other classes against the target, Σ exp(x - x[t]); None where they might overflow."""
+        own = x[place]
+        if np.isfinite(own).all() and (z := x - self.lift(own)).max(initial=0) < FAR:
+            p = np.exp(z, out=z)
+            p[place] = 0
+            odds = p.sum(self.axis)
+            right = 1 / (1 + odds)
+            p *= self.lift(right)
+            return p, right, odds * right, np.log1p(odds)
+
+    def by_shares(self, x, place, share):
+        """From what every class has of Σ exp(x - max x). A row that does not count may hold anything."""
+        _, z = centred(np.where(self.lift(share) == 0, 0, x), self.axis)
+        logit = z[place]
+        p, right = np.exp(z), np.exp(logit)
+        p[place] = 0
+        lack = 1 - right
+        rest = np.maximum(p.sum(self.axis), lack)  # the latter only if all scores are -inf
+        excess = rest - lack  # Σ exp(z) - 1
+        total = 1 + excess
+        p /= self.lift(total)
+        return p, right / total, rest / total, np.where(share == 0, 0, np.log1p(excess) - logit)

@@ -111,6 +111,7 @@ class SmoothedCrossEntropy(CrossEntropy):
 
     signature = property(lambda self: self.losses("x[b c *d], int t[b *d]<c, const w[c]=1 -> y[b *d]"))
     exempt = property(lambda self: self.ignore_index)
+    suited = ClassLoss.suited
 
     def forward(self, x, t, w):
         place, share = self.located(t, w)

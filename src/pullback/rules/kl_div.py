@@ -63,6 +63,7 @@ class LogKLDiv(KLDiv):
     """
 
     signature = property(lambda self: self.losses("x[...], t[...] -> y[...]"))
+    suited = ElementwiseLoss.suited
 
     def value(self, x, t):
         return self.excess(x, t, 0)
