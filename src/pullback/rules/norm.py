@@ -59,7 +59,7 @@ class Norm(Rule):
         u = self.fold(x)
         mean = self.mean(u)
         u = u - mean
-        rest = self.mean(u)
+        rest = self.mean(u)  # what rounding left of it
         u -= rest
         var = self.mean(u, u)
         r = 1 / np.sqrt(var + self.eps)
