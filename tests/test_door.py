@@ -66,6 +66,15 @@ def test_integers_have_no_gradient():
     assert at.vjp(y, None).shape == IMAGE.shape and at.jvp(IMAGE)[1] is None
 
 
+def test_a_second_derivative_takes_lists_and_tuples():
+    _, at = pb.linear.linearize(X, W, B)
+    gy = np.ones((4, 2))
+    for a, b in zip(at.hvp([gy], [X, W, B]), at.hvp(gy, (X, W, B))):
+        np.testing.assert_array_equal(a, b)
+    _, at = pb.softmax.linearize([2, 3])
+    np.testing.assert_array_equal(at.hvp([1, 0], [0, 1]), at.hvp(np.array([1.0, 0]), np.array([0, 1.0])))
+
+
 def test_the_jacobian_always_answers():
     y, at = pb.scaled_dot_product_attention.linearize(X, X, X)
     jacobians = at.jacobian()

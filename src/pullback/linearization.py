@@ -41,9 +41,15 @@ class Linearization:
 
     def hvp(self, gradients: Any, tangents: Any, wrt: str | Iterable[str] | None = None) -> Any:
         """How vjp(*gradients) moves when the inputs move along the tangents: the Hessian of ⟨g, f⟩ times t."""
-        gradients = self._fit(as_tuple(gradients), self.plan.gradients, self.rule.outputs)
-        tangents = self._fit(as_tuple(tangents), self.plan.tangents, self.rule.inputs)
+        gradients = self._fit(self._each(gradients), self.plan.gradients, self.rule.outputs)
+        tangents = self._fit(self._each(tangents), self.plan.tangents, self.rule.inputs)
         return self._gradients(self.rule.hvp(*gradients, *tangents, *self.saved), wrt)
+
+    @staticmethod
+    def _each(given: Any) -> tuple[Any, ...]:
+        """A list of arrays is as good as a tuple; a list of numbers is one array."""
+        several = isinstance(given, list) and any(isinstance(a, np.ndarray) or a is None for a in given)
+        return tuple(given) if several else as_tuple(given)
 
     def jacobian(self) -> Any:
         """J as an Operator, one per input (None for integers); a tuple of them per output where there are several.

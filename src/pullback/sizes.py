@@ -60,6 +60,8 @@ class Sizes(dict[str, Any]):
             size = self.value(axis)
             if size is None and not is_group(axis):
                 raise ShapeError(f"{self.rule.name}: {slot} cannot be left out: the size of axis {axis} is not known")
+            if isinstance(size, float):
+                raise ShapeError(f"{self.rule.name}: {slot} needs a whole number for {axis}, got {size:g}")
             shape += (size or ()) if is_group(axis) else (size,)
         return tuple(shape)
 

@@ -9,7 +9,7 @@ import numpy as np
 from pullback.batch import flat
 from pullback.operators import Sparse
 from pullback.rule import Straight
-from pullback.rules.select import Select
+from pullback.rules.selection import Select
 from pullback.rules.spatial import Spatial
 
 

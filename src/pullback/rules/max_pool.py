@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from pullback.rules.pool import Pool
-from pullback.rules.select import Select
+from pullback.rules.selection import Select
 
 
 @dataclass(frozen=True)
