@@ -38,11 +38,11 @@ class Row:
     def __str__(self):
         return f"{self.name}({', '.join(f'{k}={v}' for k, v in self.options.items())})"
 
-    def truth(self, x, dtype):
+    def truth(self, x, dtype=float):
         """f and f' at x; where a rule computes in the dtype of x, its hyperparameters are of that dtype."""
         cast = dtype if find(self.name).plain else float
         options = {k: mpf(float(cast(v))) for k, v in self.options.items() if not isinstance(v, str)}
-        return mpf(self.f(mpf(float(x)), **options)), mpf(self.df(mpf(float(x)), **options))
+        return mpf(self.f(mpf(x), **options)), mpf(self.df(mpf(x), **options))
 
 
 @dataclass
@@ -64,7 +64,7 @@ def measure(row, dtype, n=150, seed=0):
     worst = Worst(), Worst()
     with mpmath.workprec(row.bits):
         for xi, *found in zip(x, y, slope, strict=True):
-            for one, got, true in zip(worst, found, row.truth(xi, dtype), strict=True):
+            for one, got, true in zip(worst, found, row.truth(float(xi), dtype), strict=True):
                 one.meet(distance(got, true, dtype), xi)
     return worst
 

@@ -1,6 +1,7 @@
 """Activations that are x times a gate: silu and gelu."""
 
 from dataclasses import dataclass
+from math import factorial, pi, sqrt
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Gate(Elementwise):
 
 
 class LogisticGate(Gate):
-    """x σ(v), where v is an odd function of x. A row gives e^-v, v', v'' at a.
+    """x σ(v), where v is an odd function of x. A row gives e^-v, v', v'' and the dip.
 
         f'(x)  = σ(v) + x v' σ(v) σ(-v) = σ(v) σ(-v) dip(x),    dip(x) = 1 + e^v + x v'
         f''(x) = σ(v) σ(-v) (2 v' + x v'' - x v'² tanh(v/2))
@@ -45,8 +46,8 @@ class LogisticGate(Gate):
 
     def left_slope(self, a):
         e, tail = self.exponential(a)
-        near_root = abs(a - self.root[0]) < 0.5
-        dip = np.where(near_root, self.dip(a), 1 + e - a * self.dv(a))
+        near_root = (self.root[0] / 2 < a) & (a < self.root[0] * 3)
+        dip = np.where(near_root, self.dip_near_root(a), self.dip(a, e))
         return e / (1 + e * (2 + e)) * dip * tail
 
     def left_bend(self, a):
@@ -80,7 +81,10 @@ class SiLU(LogisticGate):
     def d2v(self, a):
         return 0.0
 
-    def dip(self, a):
+    def dip(self, a, e):
+        return 1 - a + e
+
+    def dip_near_root(self, a):
         d = below_root(a, self.root)
         return d + self.at_root * np.expm1(d)
 
@@ -99,21 +103,22 @@ class ErfGELU(Gate):
     inflexion = 1.4142135623730951, -9.667293313452913e-17  # √2
 
     def left(self, a):
-        e, tail = self.exponential(a)
-        return -a * e * (smooth(TAIL, a) / (1 + a)) * tail
+        e, tail, lost = self.exponential(a)
+        near = 0.5 - a * np.polynomial.polynomial.polyval(a * a, ERF)
+        return -a * np.where(a < 0.5, near, e * (smooth(TAIL, a, lost) / (1 + a))) * tail
 
     def left_slope(self, a):
-        e, tail = self.exponential(a)
-        return below_root(a, self.root) * e * smooth(SLOPE, a) * tail
+        e, tail, lost = self.exponential(a)
+        return below_root(a, self.root) * e * smooth(SLOPE, a, lost) * tail
 
     def left_bend(self, a):
-        e, tail = self.exponential(a)
+        e, tail, _ = self.exponential(a)
         return below_root(a, self.inflexion) * (a + self.inflexion[0]) * e * 0.3989422804014327 * tail  # 1 / √2π
 
     def exponential(self, a):
-        """e^(-a²/2), in two factors"""
+        """e^(-a²/2) in two factors, and what they lack: a third one is 1 + lost."""
         square, lost = two_product(a, a)
-        return exp_in_two(-square / 2, -lost / 2)
+        return *exp_in_two(-square / 2), -lost / 2
 
 
 class TanhGELU(LogisticGate):
@@ -137,15 +142,21 @@ class TanhGELU(LogisticGate):
         return exp_in_two(-v, -(last + a * rest))
 
     def dv(self, a):
-        return self.one[0] + THREE * (a * a)
+        return self.one[0] + DIP[0][2] * (a * a)
 
     def d2v(self, a):
         return 6 * self.three[0] * a
 
-    def dip(self, a):
-        """What is 0 at the root, subtracted term by term: a³ - root³ = (a - root) (a² + a root + root²)"""
-        d, q = below_root(a, self.root), a * a + (a + self.root[0]) * self.root[0]
-        return d * (self.one[0] + THREE * q) + self.at_root * np.expm1(d * (self.one[0] + self.three[0] * q))
+    def dip(self, a, e):
+        dv, rest = two_sum(self.one[0], DIP[0][2] * (a * a))
+        rise, lost = two_product(a, dv)
+        return 1 - rise - (lost + a * rest) + e
+
+    def dip_near_root(self, a):
+        """Term by term, with v(x) - v(x0) = d (c0 + c1 d + c2 d²), and so x v'."""
+        d = below_root(a, self.root)
+        (b0, b1, b2), (c0, c1, c2) = DIP
+        return d * (b0 + d * (b1 + b2 * d)) + self.at_root * np.expm1(d * (c0 + d * (c1 + c2 * d)))
 
 
 @dataclass(frozen=True)
@@ -179,10 +190,15 @@ def below_root(a, root):
     return (root[0] - a) + root[1]
 
 
-def smooth(coefficients, a):
-    """A polynomial in (a - 4) / (a + 4), which is -1 at 0 and 1 at inf. Its constant outweighs all else."""
-    return np.polynomial.polynomial.polyval((a - 4) / (a + 4), coefficients)
+def smooth(coefficients, a, lost):
+    """(1 + lost) times a polynomial in (a - 4) / (a + 4), -1 at 0 and 1 at inf; its constant outweighs all else."""
+    s = (a - 4) / (a + 4)
+    rest = s * np.polynomial.polynomial.polyval(s, coefficients[1:])
+    return coefficients[0] + (rest + lost * (coefficients[0] + rest))
 
+
+# (Φ(a) - 1/2) / a, a series in a²
+ERF = [(-0.5) ** k / factorial(k) / (2 * k + 1) / sqrt(2 * pi) for k in range(12)]
 
 # Both are interpolated at the Chebyshev nodes of 0 <= a <= 39 with mpmath and 70 digits; they err by less than 3e-18.
 
@@ -205,7 +221,11 @@ SLOPE = (
     -1.4934989125580393e-10, -7.266933611907862e-11,
 )  # fmt: skip
 
-THREE = 0.21406444881780073  # 6 √(2/π) 0.044715
+# 2 √(2/π) (1 + 9 0.044715 root²), -9 0.044715 root, 3 0.044715; and the same with 3, -3 and 1
+DIP = (
+    (1.959377833092717, -0.48322571871687187, 0.21406444881780073),
+    (1.716972025434726, -0.1610752395722906, 0.07135481627260025),
+)
 
 silu = SiLU()
 gelu = GELU()

@@ -38,8 +38,9 @@ class LogSoftmax(Rule):
         return y, (y,)
 
     def jvp(self, tx, y):
-        tx = from_likeliest(tx, y, self.axis)
-        return tx - (np.exp(y) * tx).sum(self.axis, keepdims=True)
+        p = np.exp(y)
+        tx = from_likeliest(tx, p, self.axis)
+        return tx - (p * tx).sum(self.axis, keepdims=True)
 
     def vjp(self, gy, y):
         others = gy.sum(self.axis, keepdims=True) - gy
