@@ -102,7 +102,8 @@ class CrossEntropy(ClassLoss):
 
     def facing(self, w, x):
         """Weights of classes, shaped to multiply x."""
-        return np.moveaxis(w.reshape(w.size, *[1] * (x.ndim - 1)), 0, self.axis)
+        after = x.ndim - 1 - self.axis if self.axis >= 0 else -1 - self.axis
+        return w.reshape(w.size, *[1] * after)
 
 
 @dataclass(frozen=True)
