@@ -6,7 +6,7 @@ from pathlib import Path
 from pullback.errors import DataError
 
 
-def write(path, data):
+def write(path: str | Path, data: bytes) -> None:
     """Write bytes to `path`: first beside it, then into its place. If that fails, what was there before stays."""
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -22,7 +22,7 @@ def write(path, data):
         beside.unlink(missing_ok=True)
 
 
-def read(path):
+def read(path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:

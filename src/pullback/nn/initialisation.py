@@ -7,57 +7,66 @@ Both keep the variance: xavier between the two directions, kaiming in one, throu
 """
 
 from math import prod, sqrt
+from typing import Any
 
 import numpy as np
 
 from pullback.errors import OptionError, ShapeError
 
+Shape = tuple[int, ...]
+Random = int | np.random.Generator | None
+Array = np.ndarray[Any, np.dtype[np.float32]]
+
 GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": sqrt(2), "selu": 3 / 4}
 
 
-def uniform(shape, a=0.0, b=1.0, rng=None):
+def uniform(shape: Shape, a: float = 0.0, b: float = 1.0, rng: Random = None) -> Array:
     return np.random.default_rng(rng).uniform(a, b, shape).astype(np.float32)
 
 
-def normal(shape, mean=0.0, std=1.0, rng=None):
+def normal(shape: Shape, mean: float = 0.0, std: float = 1.0, rng: Random = None) -> Array:
     return np.random.default_rng(rng).normal(mean, std, shape).astype(np.float32)
 
 
-def constant(shape, value, rng=None):
+def constant(shape: Shape, value: float, rng: Random = None) -> Array:
     return np.full(shape, value, np.float32)
 
 
-def zeros(shape, rng=None):
+def zeros(shape: Shape, rng: Random = None) -> Array:
     return constant(shape, 0)
 
 
-def ones(shape, rng=None):
+def ones(shape: Shape, rng: Random = None) -> Array:
     return constant(shape, 1)
 
 
-def xavier_uniform(shape, gain=1.0, rng=None):
+def xavier_uniform(shape: Shape, gain: float = 1.0, rng: Random = None) -> Array:
     """Variance gain² 2 / (fan-in + fan-out). Source: Glorot & Bengio (2010), Understanding the difficulty of
     training deep feedforward neural networks."""
     bound = gain * sqrt(6 / max(sum(fans(shape)), 1))
     return uniform(shape, -bound, bound, rng)
 
 
-def xavier_normal(shape, gain=1.0, rng=None):
+def xavier_normal(shape: Shape, gain: float = 1.0, rng: Random = None) -> Array:
     return normal(shape, 0, gain * sqrt(2 / max(sum(fans(shape)), 1)), rng)
 
 
-def kaiming_uniform(shape, a=0.0, mode="fan_in", nonlinearity="leaky_relu", rng=None):
+def kaiming_uniform(
+    shape: Shape, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", rng: Random = None
+) -> Array:
     """Variance gain² / fan; `a` is the slope of the leaky_relu that follows. Source: He et al. (2015), Delving deep
     into rectifiers."""
     bound = sqrt(3) * kaiming(shape, a, mode, nonlinearity)
     return uniform(shape, -bound, bound, rng)
 
 
-def kaiming_normal(shape, a=0.0, mode="fan_in", nonlinearity="leaky_relu", rng=None):
+def kaiming_normal(
+    shape: Shape, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", rng: Random = None
+) -> Array:
     return normal(shape, 0, kaiming(shape, a, mode, nonlinearity), rng)
 
 
-def orthogonal(shape, gain=1.0, rng=None):
+def orthogonal(shape: Shape, gain: float = 1.0, rng: Random = None) -> Array:
     """Rows (or columns, if there are fewer) of length gain, at right angles. Source: Saxe, McClelland & Ganguli
     (2014), Exact solutions to the nonlinear dynamics of learning in deep linear neural networks."""
     fans(shape)
@@ -67,7 +76,7 @@ def orthogonal(shape, gain=1.0, rng=None):
     return (gain * (q.T if rows < columns else q)).reshape(shape).astype(np.float32)
 
 
-def calculate_gain(nonlinearity, param=None):
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """By what an activation shrinks the standard deviation, undone; `param` is the slope of a leaky_relu."""
     if nonlinearity == "leaky_relu":
         return sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
@@ -76,7 +85,7 @@ def calculate_gain(nonlinearity, param=None):
     return GAINS[nonlinearity]
 
 
-def kaiming(shape, a, mode, nonlinearity):
+def kaiming(shape: Shape, a: float, mode: str, nonlinearity: str) -> float:
     """The standard deviation."""
     if mode not in ("fan_in", "fan_out"):
         raise OptionError(f"mode must be 'fan_in' or 'fan_out', got {mode!r}")
@@ -84,7 +93,7 @@ def kaiming(shape, a, mode, nonlinearity):
     return calculate_gain(nonlinearity, a) / sqrt(max(fan, 1))
 
 
-def fans(shape):
+def fans(shape: Shape) -> tuple[int, int]:
     """Fan-in and fan-out of a weight [out, in, *kernel]."""
     if len(shape) < 2:
         raise ShapeError(f"a weight of shape {tuple(shape)} has no fan-in and fan-out: needs two axes or more")

@@ -1,61 +1,75 @@
 """The table of layers: torch.nn's names and arguments, `axis` where torch says `dim`, and the rule behind each.
 
-Read a row as: the layer, its rule, where its parameters start, what is put around it, and its arguments in order.
+Read a row as: the layer, its rule, where its parameters start, what is added to it, and its arguments in order.
 """
 
-from pullback.discovery import find
+import numpy as np
+
 from pullback.door import configured
 from pullback.errors import OptionError
+from pullback.nn.derivative import Arrays
 from pullback.nn.initialisation import normal
 from pullback.nn.kind import NEEDED, Kind, axis, fan
 from pullback.nn.layer import Layer
+from pullback.nn.model import Model
 from pullback.nn.sequential import Series
 
 # What a rule alone does not say.
 
 
-def padded(layer, padding_mode):
+def padded(layer: Layer, padding_mode: str) -> Model:
     """A convolution pads with zeros by itself; the other modes are a rule of their own, in front of it."""
     if padding_mode == "zeros":
         return layer
     if padding_mode not in ("reflect", "replicate", "circular"):
-        raise OptionError(
-            f"{layer.kind}: padding_mode must be zeros, reflect, replicate or circular, got {padding_mode!r}"
-        )
-    pad = Layer(configured(find("pad"), {"pad": widths(layer), "mode": padding_mode}), kind="Pad")
+        raise OptionError(f"{layer.kind}: no padding_mode {padding_mode!r}; zeros, reflect, replicate and circular are")
+    pad = Pad(widths(layer), padding_mode)
     layer.rule = layer.learning = configured(layer.rule, {"padding": 0})
-    both = Series({"pad": pad, "": layer})
-    both.kind = layer.kind
-    return both
+    return Series({"pad": pad, "": layer}, layer.kind)
 
 
-def widths(layer):
-    """Elements before and behind, the last axis first."""
-    rule, kernel = layer.rule, layer.own["weight"].shape[2:]
-    if rule.padding == "same":
-        spare = [d * (k - 1) for k, d in zip(kernel, rule.dilation)]
+def widths(layer: Layer) -> tuple[int, ...]:
+    """How many elements a convolution puts before and behind x, the last axis first."""
+    padding, dilation, kernel = (*map(layer.rule.options.get, ("padding", "dilation")), layer.own["weight"].shape[2:])
+    if padding == "same":
+        spare = [d * (k - 1) for k, d in zip(kernel, dilation)]
         pairs = [(n // 2, n - n // 2) for n in spare]
     else:
-        pairs = [(0, 0)] * rule.dims if rule.padding == "valid" else [(n, n) for n in rule.padding]
+        pairs = [(n, n) for n in ((0,) * len(kernel) if padding == "valid" else padding)]
     return tuple(n for pair in reversed(pairs) for n in pair)
 
 
-def blank(layer):
+def blank(layer: Layer) -> Layer:
     """The row of an Embedding that stands for padding starts as zeros."""
-    draw, row = layer.start, layer.rule.padding_idx
+    row, draw = layer.rule.options["padding_idx"], layer.start
 
-    def start(rng):
+    def start(rng: np.random.Generator) -> Arrays:
         own = draw(rng)
-        if row is not None:
-            own["weight"][row] = 0
+        own["weight"][row] = 0
         return own
 
-    return Layer(layer.rule, start, kind=layer.kind)
+    if row is not None:
+        layer.own["weight"][row] = 0
+        layer.start = start
+    return layer
 
 
-def sleeping(layer):
-    """Dropout passes everything on, except in training."""
+def dropping(layer: Layer) -> Layer:
+    """In training a mask says what stays; otherwise everything does, as it is."""
+    p = layer.rule.options["p"]
     layer.rule = configured(layer.rule, {"p": 0.0})
+    layer.mask = lambda x, rng: rng.random(x.shape, np.float32) >= p
+    return layer
+
+
+def dropping_between(layer: Layer, dropout: float) -> Layer:
+    """Dropout of what one layer of a recurrent network hands to the next."""
+    if not isinstance(dropout, int | float) or not 0 <= dropout <= 1:
+        raise OptionError(f"{layer.kind}: needs 0 <= dropout <= 1, got {dropout!r}")
+    if dropout and "weight_ih_l1" in layer.own:
+        scale = np.float32(1 / (1 - dropout) if dropout < 1 else 0)
+        between, width = layer.rule.options["num_layers"] - 1, layer.own["weight_ih_l1"].shape[1]
+        layer.mask = lambda x, rng: scale * (rng.random((between, *x.shape[:-1], width), np.float32) >= dropout)
     return layer
 
 
@@ -115,18 +129,22 @@ GroupNorm = Kind("group_norm", num_groups=NEEDED, num_channels=axis("c"), eps=1e
 
 # Recurrent: what comes out is y alone, of all steps.
 
-RNN = Kind("rnn", fan("m"), input_size=axis("n"), hidden_size=axis("m"), num_layers=1, nonlinearity="tanh", bias=True,
-           batch_first=False, dropout=0.0, bidirectional=False)
-LSTM = Kind("lstm", fan("m"), input_size=axis("n"), hidden_size=axis("m"), num_layers=1, bias=True,
-            batch_first=False, dropout=0.0, bidirectional=False, proj_size=0)
-GRU = Kind("gru", fan("m"), input_size=axis("n"), hidden_size=axis("m"), num_layers=1, bias=True,
-           batch_first=False, dropout=0.0, bidirectional=False)
+RNN = Kind("rnn", fan("m"), dropping_between,
+           input_size=axis("n"), hidden_size=axis("m"), num_layers=1, nonlinearity="tanh", bias=True, batch_first=False,
+           dropout=0.0, bidirectional=False)
+LSTM = Kind("lstm", fan("m"), dropping_between,
+            input_size=axis("n"), hidden_size=axis("m"), num_layers=1, bias=True, batch_first=False,
+            dropout=0.0, bidirectional=False, proj_size=axis("k", default=0))
+GRU = Kind("gru", fan("m"), dropping_between,
+           input_size=axis("n"), hidden_size=axis("m"), num_layers=1, bias=True, batch_first=False,
+           dropout=0.0, bidirectional=False)
 
 # Shape, and noise.
 
 Flatten = Kind("flatten", start_axis=1, end_axis=-1)
 Select = Kind("select", axis=NEEDED, index=NEEDED)
-Dropout = Kind("dropout", None, sleeping, p=0.5)
+Pad = Kind("pad")
+Dropout = Kind("dropout", None, dropping, p=0.5)
 
 # Activations: the arguments are those of the rule.
 
@@ -136,7 +154,7 @@ SiLU, Mish, Softplus, Softsign, LogSigmoid = map(Kind, ("silu", "mish", "softplu
 Hardswish, Hardsigmoid, Hardtanh, Threshold = map(Kind, ("hardswish", "hardsigmoid", "hardtanh", "threshold"))
 Hardshrink, Softshrink, Tanhshrink, GLU = map(Kind, ("hardshrink", "softshrink", "tanhshrink", "glu"))
 Softmax, Softmin, LogSoftmax = map(Kind, ("softmax", "softmin", "log_softmax"))
-PReLU = Kind("prelu", 0.25, num_parameters=axis("p"))
+PReLU = Kind("prelu", 0.25, num_parameters=axis("p", default=1), kink="right")
 
 # fmt: on
 

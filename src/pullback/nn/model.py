@@ -2,11 +2,20 @@
 
 import copy
 import warnings
-from typing import Any, NamedTuple
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from pullback.errors import DtypeError, ShapeError
+from pullback.nn.derivative import Arrays, Derivative
+
+if TYPE_CHECKING:
+    from pullback.nn.layer import Layer
+
+Random = int | np.random.Generator | None  # a seed, a generator, or neither
+Visit = Callable[[str, "Layer", Any], Any]  # of a layer: its name, itself, its input; returns its output
 
 COUNTER = "num_batches_tracked"  # PyTorch counts the batches of a BatchNorm; nothing here needs the number
 
@@ -16,96 +25,112 @@ class Row(NamedTuple):
 
     name: str  # its place: "0", "2.fn.1"
     kind: str  # "Conv2d"
-    shape: tuple  # of its output
-    count: int  # how many numbers it learns
-    layer: Any
+    shape: tuple[int, ...]  # of its output
+    size: int  # how many numbers it learns
+    layer: "Layer"
 
 
-class Model:
-    """It defines `leaves()`: the layers inside with their names; `linearize(x, training, rng)`: the output and
-    the derivative there; and `follow(x, step)`: x through the layers, one `step(name, layer, x)` after the other."""
+class Model(ABC):
+    """A function with parameters. `parameters` are the arrays themselves, `load` puts others in their place."""
 
-    def __call__(self, x, training=False, rng=None):
+    kind = "Model"
+
+    @abstractmethod
+    def leaves(self) -> Iterator[tuple[str, "Layer"]]:
+        """All layers inside, with their names."""
+
+    @abstractmethod
+    def linearize(self, x: Any, training: bool = False, rng: Random = None) -> tuple[np.ndarray, Derivative]:
+        """The output, and the derivative there.
+
+        In training, batch norm normalises by this batch, and dropout draws its masks from `rng`, a seed or a Generator.
+        """
+
+    @abstractmethod
+    def follow(self, x: Any, visit: Visit) -> Any:
+        """Let `visit(name, layer, x)` stand for every layer, one after the other; return what comes out."""
+
+    def __call__(self, x: Any, training: bool = False, rng: Random = None) -> np.ndarray:
         return self.linearize(x, training, rng)[0]
 
     @property
-    def parameters(self):
+    def parameters(self) -> Arrays:
         """All arrays that the model owns, running statistics too, under their names in a PyTorch state_dict."""
         return {join(place, name): p for place, layer in self.leaves() for name, p in layer.own.items()}
 
     @property
-    def trainable(self):
+    def trainable(self) -> list[str]:
         """The names of the parameters that have a gradient."""
         return [join(place, name) for place, layer in self.leaves() for name in layer.learns.values()]
 
-    def load(self, values, strict=True):
-        """Take over the arrays that `values` names, as float32 or whatever this model computes in.
+    def load(self, values: Mapping[str, np.ndarray], strict: bool = True) -> tuple[list[str], list[str]]:
+        """Take over copies of the arrays that `values` names, as float32, or whatever the model computes in.
 
         With `strict`, the names must be those of `parameters`. Otherwise what is there is taken, and the names that
-        were missing and those that nobody expected are returned. If something does not fit, nothing is changed.
+        were missing and those that nobody expected are returned. If anything does not fit, nothing is changed. A
+        warning says which values were rounded (float64 to float32). PyTorch's num_batches_tracked is ignored.
         """
         values = {name: value for name, value in values.items() if name.rpartition(".")[2] != COUNTER}
         known = self.parameters
         missing, unexpected = [n for n in known if n not in values], [n for n in values if n not in known]
         if strict and (missing or unexpected):
-            raise ShapeError(f"the names do not fit this model: {differ(missing, unexpected)}")
-        fitting = {name: fit(name, values[name], p) for name, p in known.items() if name in values}
-        if narrowed := [name for name in fitting if np.asarray(values[name]).dtype.itemsize > known[name].itemsize]:
-            said = f"{len(narrowed)} parameters were rounded to {known[narrowed[0]].dtype}: {some(narrowed)}"
-            warnings.warn(said, stacklevel=2)
+            raise ShapeError(f"the names do not fit this model: {differing(missing, unexpected)}")
+        taken = {name: fit(name, values[name], p) for name, p in known.items() if name in values}
+        if rounded := [name for name, p in taken.items() if np.asarray(values[name]).dtype.itemsize > p.itemsize]:
+            warnings.warn(f"rounded to {taken[rounded[0]].dtype}: {some(rounded)}", stacklevel=2)
         for place, layer in self.leaves():
-            layer.own |= {name: fitting[join(place, name)] for name in layer.own if join(place, name) in fitting}
+            layer.own |= {name: taken[full] for name in layer.own if (full := join(place, name)) in taken}
         return missing, unexpected
 
-    def draw(self, rng):
+    def draw(self, rng: Random) -> None:
         """Draw all parameters anew, layer by layer, from one generator: the same seed gives the same bits."""
         rng = np.random.default_rng(rng)
         for _, layer in self.leaves():
             layer.own = {name: p.astype(layer.own[name].dtype) for name, p in layer.start(rng).items()}
 
-    def astype(self, dtype):
+    def astype(self, dtype: Any) -> Self:
         """A copy that computes in float32 or float64."""
         other = copy.deepcopy(self)
         for _, layer in other.leaves():
             layer.own = {name: p.astype(dtype) for name, p in layer.own.items()}
         return other
 
-    def trace(self, x, training=False, rng=None):
-        """Every layer with its place and its input, when x runs through: (name, layer, x) in order."""
+    def trace(self, x: Any, training: bool = False, rng: Random = None) -> list[tuple[str, "Layer", Any]]:
+        """Every layer with its name and its own input, when x runs through the model."""
         rng, met = generator(rng), []
 
-        def step(name, layer, x):
+        def visit(name: str, layer: "Layer", x: Any) -> Any:
             met.append((name, layer, x))
             return layer(x, training, rng)
 
-        self.follow(x, step)
+        self.follow(x, visit)
         return met
 
-    def describe(self, x):
-        """A table of the layers for an input like x, as a list of rows; nothing is computed."""
+    def describe(self, x: Any) -> list[Row]:
+        """A table of the layers for an input like x; nothing is computed."""
         rows = []
 
-        def step(name, layer, x):
+        def visit(name: str, layer: "Layer", x: Any) -> Any:
             y = layer.stand_in(x)
-            count = sum(layer.own[name].size for name in layer.learns.values())
-            rows.append(Row(name, layer.kind, y.shape, count, layer))
+            size = sum(layer.own[name].size for name in layer.learns.values())
+            rows.append(Row(name, layer.kind, y.shape, size, layer))
             return y
 
-        self.follow(x, step)
+        self.follow(x, visit)
         return rows
 
 
-def join(*names):
+def join(*names: str) -> str:
     """One name out of the names of places; an empty one is left out."""
     return ".".join(filter(None, names))
 
 
-def generator(rng):
+def generator(rng: Random) -> np.random.Generator | None:
     """A Generator for a seed; None stays None, for a model that needs none."""
     return None if rng is None else np.random.default_rng(rng)
 
 
-def fit(name, value, like):
+def fit(name: str, value: Any, like: np.ndarray) -> Any:
     """A copy of the value in the dtype of the parameter, if it has its shape."""
     value = np.asarray(value)
     if value.dtype.kind != "f":
@@ -115,10 +140,10 @@ def fit(name, value, like):
     return value.astype(like.dtype)
 
 
-def differ(missing, unexpected):
+def differing(missing: list[str], unexpected: list[str]) -> str:
     found = {"missing": missing, "unexpected": unexpected}
-    return "; ".join(f"{what} {some(names)}" for what, names in found.items() if names)
+    return "; ".join(f"{what}: {some(names)}" for what, names in found.items() if names)
 
 
-def some(names, most=8):
+def some(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -31,36 +31,50 @@ left out: it is read off the layer before, or off the data. So may `out_features
 
 import tomllib
 from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pullback.errors import DataError, PullbackError
 from pullback.nn import files
+from pullback.nn.kind import Kind
 from pullback.nn.layers import KINDS
+from pullback.nn.model import Model, Random
 from pullback.nn.residual import Residual
 from pullback.nn.sequential import Sequential
 from pullback.sizes import Sizes
 
-NESTS = {"Sequential": Sequential, "Residual": Residual}
+NESTS: dict[str, type[Sequential] | type[Residual]] = {"Sequential": Sequential, "Residual": Residual}
+EXAMPLES = 13  # a size that nothing else is likely to have: a layer that takes the examples for channels is found out
 
 
-def read_model(path, shape, classes, tokens=None, rng=None):
+def read_model(
+    path: str | Path, shape: tuple[int, ...], classes: int, tokens: int | None = None, rng: Random = None
+) -> Sequential:
     """The model that a TOML file describes; see `build_model`."""
-    return build_model(text(path), shape, classes, tokens, rng, source=str(path))
+    return build_model(read_text(path), shape, classes, tokens, rng, source=str(path))
 
 
-def text(path):
+def read_text(path: str | Path) -> str:
     try:
         return files.read(path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is no text (UTF-8): {error.reason} at byte {error.start}") from None
 
 
-def build_model(toml, shape, classes, tokens=None, rng=None, source="the model"):
+def build_model(
+    toml: str,
+    shape: tuple[int, ...],
+    classes: int,
+    tokens: int | None = None,
+    rng: Random = None,
+    source: str = "the model",
+) -> Sequential:
     """The model that a TOML text describes, for examples of this shape, giving one score per class.
 
     `tokens` says that the examples are integers, and how many different ones there are: the `num_embeddings` of an
-    Embedding that leaves them out.
+    Embedding that leaves them out. `rng`, a seed or a NumPy Generator, decides the first parameters.
     """
     try:
         tables = tomllib.loads(toml)
@@ -68,11 +82,8 @@ def build_model(toml, shape, classes, tokens=None, rng=None, source="the model")
         raise DataError(f"{source} is not TOML: {error}") from None
     if tables.keys() != {"layer"} or not listed(tables["layer"]):
         raise DataError(f"{source}: needs [[layer]] tables and nothing else, got {', '.join(tables) or 'none'}")
-    x = np.zeros((2, *shape), np.float32 if tokens is None else int)  # two examples: some layers mix them
-    try:
-        model, y = Builder(source, classes, tokens).series(tables["layer"], x, last=True)
-    except MemoryError:
-        raise DataError(f"{source}: the model is too large for the memory of this machine") from None
+    x = np.broadcast_to(np.zeros((), "f4" if tokens is None else int), (EXAMPLES, *shape))
+    model, y = Builder(source, classes, tokens).series(tables["layer"], x, last=True)
     if y.shape[1:] != (classes,):
         wanted = f"needs {classes} scores, one per class, as from a Linear with out_features = {classes}"
         raise DataError(f"{source}: the last layer gives {y.shape[1:]} per example; {wanted}")
@@ -80,65 +91,67 @@ def build_model(toml, shape, classes, tokens=None, rng=None, source="the model")
     return model
 
 
-def listed(tables):
-    return isinstance(tables, list) and all(isinstance(table, dict) for table in tables)
+def listed(tables: Any) -> bool:
+    return isinstance(tables, list) and bool(tables) and all(isinstance(table, dict) for table in tables)
 
 
 class Builder:
-    """Tables to layers; x is an array like the input that a layer will get, and what comes back beside a layer is
-    one like its output."""
+    """Tables to layers. `x` is an array like what a layer will get; beside the layer comes one like what it gives."""
 
-    def __init__(self, source, classes, tokens):
+    def __init__(self, source: str, classes: int, tokens: int | None) -> None:
         self.source, self.classes, self.tokens = source, classes, tokens
 
-    def series(self, tables, x, place="", last=False):
+    def series(self, tables: list[Any], x: Any, place: str = "", last: bool = False) -> tuple[Sequential, Any]:
         layers = []
         for k, table in enumerate(tables):
             layer, x = self.layer(table, x, f"{place}{k}", last and table is tables[-1])
             layers.append(layer)
         return Sequential(*layers), x
 
-    def layer(self, table, x, place, last):
-        """A layer and its output, or what is wrong, and where."""
+    def layer(self, table: dict[str, Any], x: Any, place: str, last: bool) -> tuple[Model, Any]:
         options = dict(table)
         kind = options.pop("kind", None)
         where = f"{self.source}: layer {place} ({kind})"
-        if kind not in KINDS and kind not in NESTS:
-            raise DataError(f"{where}: {unknown('kind of layer', kind, [*KINDS, *NESTS])}")
+        if not isinstance(kind, str) or kind not in KINDS and kind not in NESTS:
+            raise DataError(f"{where}: {unknown('kind', kind, [*KINDS, *NESTS])}")
         try:
             if kind in NESTS:
                 layer = self.nest(kind, options, x, place, where)
             else:
                 layer = KINDS[kind](**self.complete(KINDS[kind], options, x, where, last))
-            return layer, layer.follow(x, lambda name, layer, x: layer.stand_in(x))
+            y = layer.follow(x, lambda name, layer, x: layer.stand_in(x))
         except DataError:
             raise
         except PullbackError as error:
             raise DataError(f"{where} gets {x.shape[1:]} per example: {error}") from None
+        except (MemoryError, OverflowError):
+            raise DataError(f"{where} is too large for the memory of this machine") from None
+        if y.shape[:1] != x.shape[:1]:
+            raise DataError(f"{where} gets {x.shape[1:]} per example, and takes the examples for another axis")
+        return layer, y
 
-    def nest(self, kind, options, x, place, where):
-        inner = options.pop("layer", [])
-        if options or not inner or not listed(inner):
+    def nest(self, kind: str, options: dict[str, Any], x: Any, place: str, where: str) -> Model:
+        inner = options.pop("layer", None)
+        if options or not listed(inner):
             raise DataError(f"{where}: holds [[layer.layer]] tables and nothing else")
         layers, _ = self.series(inner, x, f"{place}.")
         return NESTS[kind](*layers.layers)
 
-    def complete(self, kind, options, x, where, last):
-        """The arguments of a kind, with what was left out read off x."""
-        arguments = [name for name in kind.arguments if name not in ("init", "rng")]
+    def complete(self, kind: Kind, options: dict[str, Any], x: Any, where: str, last: bool) -> dict[str, Any]:
+        """The arguments of a kind, those that were left out read off x."""
         for name in options:
-            if name not in arguments:
-                raise DataError(f"{where}: {unknown('argument', name, arguments)}")
+            if name not in kind.arguments:
+                raise DataError(f"{where}: {unknown('argument', name, list(kind.arguments))}")
         sizes = Sizes(kind.rule)
         sizes.bind(kind.rule.inputs[0].axes, x.shape)
-        known = {name: sizes.get(letter) for name, (letter, _) in kind.axes.items()}
-        known |= {"num_embeddings": self.tokens, "out_features": self.classes if last else None}
-        return {name: n for name, n in known.items() if n is not None and name in arguments} | options
+        found = {name: sizes.get(letter) for name, (letter, *_) in kind.axes.items()}
+        found |= {"num_embeddings": self.tokens} | ({"out_features": self.classes} if last else {})
+        return {name: n for name, n in found.items() if n is not None and name in kind.arguments} | options
 
 
-def unknown(what, name, known):
+def unknown(what: str, name: Any, known: list[str]) -> str:
     if name is None:
         return f"has no {what}"
     close = get_close_matches(str(name), known, 1, 0.5)
-    advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+    advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(known) or 'none'}"
     return f"unknown {what} {name!r}; {advice}"

@@ -1,9 +1,16 @@
 """Around a layer, not only through it."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
 from pullback.errors import ShapeError
-from pullback.nn.derivative import Derivative
-from pullback.nn.model import Model, generator, join
-from pullback.nn.sequential import Sequential, as_part
+from pullback.nn.derivative import Arrays, Derivative, Walk
+from pullback.nn.layer import Layer
+from pullback.nn.model import Model, Random, Visit, generator, join
+from pullback.nn.sequential import Sequential, as_part, within
+from pullback.rule import Rule
 
 
 class Residual(Model):
@@ -17,42 +24,43 @@ class Residual(Model):
 
     kind = "Residual"
 
-    def __init__(self, *layers):
+    def __init__(self, *layers: Model | Rule) -> None:
         self.fn = as_part(layers[0]) if len(layers) == 1 else Sequential(*layers)
 
-    def leaves(self):
+    def leaves(self) -> Iterator[tuple[str, Layer]]:
         for name, layer in self.fn.leaves():
             yield join("fn", name), layer
 
-    def linearize(self, x, training=False, rng=None):
+    def linearize(self, x: Any, training: bool = False, rng: Random = None) -> tuple[np.ndarray, "Around"]:
         y, at = self.fn.linearize(x, training, generator(rng))
-        return self.add(x, y), Around(at)
+        return add(x, y), Around(at)
 
-    def follow(self, x, step):
-        return self.add(x, self.fn.follow(x, lambda name, layer, x: step(join("fn", name), layer, x)))
-
-    def add(self, x, y):
-        if x.shape != y.shape:
-            raise ShapeError(f"fn made {y.shape} of {x.shape}; to be added to its input, it has to keep the shape")
-        return x + y
+    def follow(self, x: Any, visit: Visit) -> Any:
+        return add(x, self.fn.follow(x, within("fn", visit)))
 
 
 class Around(Derivative):
     """The derivative of a Residual at one point."""
 
-    def __init__(self, at):
+    def __init__(self, at: Derivative) -> None:
         self.at = at
 
     @property
-    def updates(self):
+    def updates(self) -> Arrays:
         return {join("fn", name): value for name, value in self.at.updates.items()}
 
-    def jvp(self, tx=None, tangents={}):
+    def jvp(self, tx: np.ndarray | None = None, tangents: Mapping[str, np.ndarray] = {}) -> np.ndarray:
         ty = self.at.jvp(tx, {name.removeprefix("fn."): t for name, t in tangents.items()})
         return ty if tx is None else tx + ty
 
-    def walk(self, gy, x=True):
-        gx = gy
+    def walk(self, gy: np.ndarray, x: bool = True) -> Walk:
+        gx: np.ndarray | None = gy
         for name, gx, own in self.at.walk(gy, x):
             yield join("fn", name), gx, {join("fn", n): g for n, g in own.items()}
-        yield "", gy + gx if x else None, {}
+        yield "", (gy + gx if x else None), {}
+
+
+def add(x: np.ndarray, y: np.ndarray) -> Any:
+    if x.shape != y.shape:
+        raise ShapeError(f"fn makes {y.shape} of {x.shape}; what is added to its input must have its shape")
+    return x + y

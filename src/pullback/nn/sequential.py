@@ -1,31 +1,33 @@
 """Layers one after the other."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
 from pullback.errors import OptionError, PullbackError
-from pullback.nn.derivative import Derivative
+from pullback.nn.derivative import Arrays, Derivative, Walk
 from pullback.nn.layer import Layer
-from pullback.nn.model import Model, generator, join, some
+from pullback.nn.model import Model, Random, Visit, generator, join, some
 from pullback.rule import Rule
 
 
 class Series(Model):
-    """Parts by name, each fed with what the one before gives."""
+    """Parts by name, each fed with what the one before gives. A part without a name keeps the names of its own."""
 
-    kind = "Series"
-
-    def __init__(self, parts):
-        self.parts = parts
-        self.first = next((k for k, part in enumerate(parts.values()) if part.trainable), len(parts))
+    def __init__(self, parts: Mapping[str, Model], kind: str = "Series") -> None:
+        self.parts, self.kind = parts, kind
+        self.lowest = next((k for k, part in enumerate(parts.values()) if part.trainable), len(parts))
         owners = [id(layer) for _, layer in self.leaves() if layer.own]
         if len(owners) > len(set(owners)):
-            raise OptionError("a layer with parameters stands twice in the model; make two, or give the second a copy")
+            raise OptionError("a layer stands twice in the model; parameters are not shared: make two layers")
 
-    def leaves(self):
+    def leaves(self) -> Iterator[tuple[str, Layer]]:
         for name, part in self.parts.items():
             for inner, layer in part.leaves():
                 yield join(name, inner), layer
 
-    def linearize(self, x, training=False, rng=None):
-        """The output and the derivative there. Dropout draws its masks from `rng`, a seed or a NumPy Generator."""
+    def linearize(self, x: Any, training: bool = False, rng: Random = None) -> tuple[np.ndarray, "Path"]:
         rng, steps = generator(rng), {}
         for name, part in self.parts.items():
             try:
@@ -34,69 +36,81 @@ class Series(Model):
                 raise placed(error, name, part) from None
         return x, Path(self, steps)
 
-    def follow(self, x, step):
+    def follow(self, x: Any, visit: Visit) -> Any:
         for name, part in self.parts.items():
             try:
-                x = part.follow(x, lambda inner, layer, x, name=name: step(join(name, inner), layer, x))
+                x = part.follow(x, within(name, visit))
             except PullbackError as error:
                 raise placed(error, name, part) from None
         return x
 
 
 class Sequential(Series):
-    """Layers, one after the other; a rule is a layer too: `Sequential(nn.Linear(2, 8), pb.tanh, nn.Linear(8, 3), rng=0)`.
+    """Layers, one after the other; a rule is a layer too: `Sequential(nn.Linear(2, 8), pb.tanh, nn.Linear(8, 3))`.
 
     Layers are numbered, and so are their parameters: `0.weight`, `0.bias`, `2.weight`, ... as in PyTorch.
-    With `rng`, a seed or a NumPy Generator, all parameters are drawn anew, from the first layer to the last; the
+    With `rng`, a seed or a NumPy Generator, all parameters are drawn anew, from the first layer to the last: the
     same seed gives the same model, bit for bit. Without it the layers keep those that they were made with.
     """
 
-    kind = "Sequential"
-
-    def __init__(self, *layers, rng=None):
-        super().__init__({str(k): as_part(layer) for k, layer in enumerate(layers)})
+    def __init__(self, *layers: Model | Rule, rng: Random = None) -> None:
+        super().__init__({str(k): as_part(layer) for k, layer in enumerate(layers)}, "Sequential")
         if rng is not None:
             self.draw(rng)
 
     @property
-    def layers(self):
+    def layers(self) -> list[Model]:
         return list(self.parts.values())
 
 
 class Path(Derivative):
     """The derivative of a Series at one point."""
 
-    def __init__(self, series, steps):
+    def __init__(self, series: Series, steps: Mapping[str, Derivative]) -> None:
         self.series, self.steps = series, steps
 
     @property
-    def updates(self):
-        return {join(name, own): v for name, step in self.steps.items() for own, v in step.updates.items()}
+    def updates(self) -> Arrays:
+        return {join(name, own): value for name, step in self.steps.items() for own, value in step.updates.items()}
 
-    def jvp(self, tx=None, tangents={}):
+    def jvp(self, tx: np.ndarray | None = None, tangents: Mapping[str, np.ndarray] = {}) -> np.ndarray:
         if unknown := tangents.keys() - set(self.series.trainable):
-            raise OptionError(f"{some(sorted(unknown))}: no such parameter has a derivative in this model")
+            raise OptionError(f"no parameter of this model with a derivative: {some(sorted(unknown))}")
         for name, step in self.steps.items():
             own = self.series.parts[name].trainable
             tx = step.jvp(tx, {n: tangents[full] for n in own if (full := join(name, n)) in tangents})
+        assert tx is not None, "a model without layers moves only with x"
         return tx
 
-    def walk(self, gy, x=True):
+    def walk(self, gy: np.ndarray, x: bool = True) -> Walk:
+        g: Any = gy
         for k, (name, step) in reversed(list(enumerate(self.steps.items()))):
-            if k < self.series.first and not x:
-                break  # nothing below learns
-            for inner, gy, own in step.walk(gy, x or k > self.series.first):
-                yield join(name, inner), gy, {join(name, n): g for n, g in own.items()}
+            if k < self.series.lowest and not x:
+                break  # nothing from here on learns
+            layers = step.walk(g, x or k > self.series.lowest)
+            for inner, g, own in layers:
+                yield join(name, inner), g, {join(name, n): gradient for n, gradient in own.items()}
 
 
-def as_part(layer):
+def within(place: str, visit: Visit) -> Visit:
+    """The visit, told the names inside a part as names inside the whole."""
+    return lambda name, layer, x: visit(join(place, name), layer, x)
+
+
+def as_part(layer: Model | Rule) -> Model:
     if isinstance(layer, Model):
         return layer
     if isinstance(layer, Rule):
-        return Layer(layer)
+        return bare(layer)
     raise OptionError(f"{layer!r} is no layer; a layer is made by a call, as in nn.ReLU(), or it is a rule, as pb.relu")
 
 
-def placed(error, name, part):
+def bare(rule: Rule) -> Layer:
+    if missing := [str(slot) for slot in rule.inputs[1:] if not slot.default]:
+        raise OptionError(f"{rule.name} is no layer by itself: nobody gives it {', '.join(missing)}")
+    return Layer(rule)
+
+
+def placed(error: PullbackError, name: str, part: Model) -> PullbackError:
     """The same error, saying where it happened."""
     return type(error)(f"layer {name} ({part.kind}): {error}")

@@ -1,11 +1,16 @@
 """Weights in files: safetensors, under PyTorch's names."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import safetensors
 from safetensors.numpy import save as serialized
 
 from pullback.errors import DataError
 from pullback.nn import files
+from pullback.nn.model import Model
 
 DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
@@ -13,14 +18,14 @@ DTYPES = {
 }  # fmt: skip
 
 
-def save(weights, path):
+def save(weights: Model | Mapping[str, np.ndarray], path: str | Path) -> None:
     """Write the parameters of a model, or a dict of arrays, to a .safetensors file: whole, or not at all."""
-    values = getattr(weights, "parameters", weights)
+    values = weights.parameters if isinstance(weights, Model) else weights
     # safetensors reads the memory as it lies, so that it has to lie in order; ascontiguousarray would add an axis to ()
     files.write(path, serialized({name: np.array(value, order="C") for name, value in values.items()}))
 
 
-def load_weights(path):
+def load_weights(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays of a .safetensors file, by name. bfloat16 becomes float32, which holds all its values."""
     try:
         tensors = safetensors.deserialize(files.read(path))
@@ -29,7 +34,7 @@ def load_weights(path):
     return {name: array(path, name, tensor) for name, tensor in tensors}
 
 
-def array(path, name, tensor):
+def array(path: str | Path, name: str, tensor: dict[str, Any]) -> Any:
     shape, data = tensor["shape"], tensor["data"]
     if tensor["dtype"] == "BF16":  # the upper half of a float32
         return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4").reshape(shape)
