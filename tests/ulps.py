@@ -171,7 +171,6 @@ def softplus_slope(x, beta, threshold):
 SELU = mpf("1.0507009873554804934193349852946"), mpf("1.6732632423543772848170429916717")
 BOTH = [lambda u: u, lambda u: -u]
 HALF = [lambda u: u / 2]
-FREE = {"domain": lambda x: x[abs(x) <= 1e6]}  # mpmath needs as many bits as the argument has digits before the point
 mp = mpmath
 
 # fmt: off
