@@ -23,10 +23,8 @@ def calls(rule, inputs, options):
     """The same work twice: through the door, and by the bodies alone."""
     y, at = rule.linearize(*inputs, **options)
     seed = np.ones_like(y)
-    body, filled = (
-        at.rule,
-        tuple(at.plan.complete((*inputs, *at.plan.fill)) if at.plan.work else (*inputs, *at.plan.fill)),
-    )
+    filled = (*inputs, *at.plan.fill)
+    body, filled = at.rule, at.plan.complete(filled) if at.plan.work else filled
 
     def through_the_door():
         rule.linearize(*inputs, **options)[1].vjp(seed)

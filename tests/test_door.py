@@ -157,7 +157,7 @@ def test_refused(call, kind, message):
 
 def test_names():
     with pytest.raises(AttributeError, match="pullback has no 'nosuch'"):
-        pb.nosuch
+        _ = pb.nosuch
     assert pb.conv3d.name == "conv3d" and pb.relu.name == "relu"
     assert {"softmax", "Chain", "nn"} <= set(dir(pb))
     assert pb.Chain((pb.linear, pb.tanh))(X, W).shape == (4, 2)

@@ -22,7 +22,7 @@ VOCABULARY = {
 }
 CORE = VOCABULARY | {"rule", "door", "linearization"}
 MAY_IMPORT = {
-    **{part: VOCABULARY for part in VOCABULARY},
+    **dict.fromkeys(VOCABULARY, VOCABULARY),
     "discovery": {"rule"},
     "rule": CORE,
     "door": CORE - {"rule"},

@@ -106,7 +106,7 @@ def test_dense():
 
 
 def test_convolution():
-    """A 3 × 3 image under a 2 × 2 kernel: gx is the gradient under the rotated kernel, gw the image under the gradient."""
+    """A 3 × 3 image under a 2 × 2 kernel: gx sees the kernel rotated, gw is the image under the gradient."""
     x = np.arange(1.0, 10).reshape(1, 1, 3, 3)
     w = np.array([[[[1.0, 2.0], [3.0, 4.0]]]])
     y, at = pb.conv2d.linearize(x, w, np.array([1.0]))

@@ -26,7 +26,7 @@ MATRICES = {
     "negative": (-op.Matrix(A), -A),
     "product": (op.Matrix(A) @ op.Diagonal(D), A * D[:, None, :]),
     "contract": (op.Contract(X, 2), np.einsum("bi,op->bopi", X, np.eye(2)).reshape(3, 2, 10)),
-    "sparse": (op.Sparse(ROWS, COLS, VALUES, (2,), (4,)), np.stack([[[0, 0, 0, a], [b, 0, c, 0]] for a, b, c in VALUES])),
+    "sparse": (op.Sparse(ROWS, COLS, VALUES, (2,), (4,)), np.array([[[0, 0, 0, a], [b, 0, c, 0]] for a, b, c in VALUES])),
     "sparse per example": (op.Sparse(*SELECTED, (2,), (4,)), np.stack([np.eye(4)[[3, 0]], 2 * np.eye(4)[[1, 1]]])),
     "blocks": (op.Blocks((6, 2), 0, op.Matrix(SQUARE)), block_diag(*SQUARE)),
     "blocks of a later axis": (op.Blocks((2, 3, 2), 1, op.Matrix(SQUARE)), INTERLEAVED),

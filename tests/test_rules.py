@@ -2,8 +2,8 @@
 
 import pytest
 
-from pullback.discovery import every
 from pullback.check.contract import assert_rule
+from pullback.discovery import every
 
 CASES = [
     pytest.param(rule, case, id=f"{name}-{k}") for name, rule in every().items() for k, case in enumerate(rule.cases)

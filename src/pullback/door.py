@@ -96,7 +96,7 @@ def configured(rule: "Rule", options: dict[str, Any]) -> "Rule":
     if not options:
         return rule
     key = tuple(options.items())
-    variants: dict[Any, "Rule"] = rule.__dict__.setdefault("_variants", {})
+    variants: dict[Any, Rule] = rule.__dict__.setdefault("_variants", {})
     try:
         return variants[key]
     except (KeyError, TypeError):  # new, or a list, which does as well as a tuple
@@ -190,13 +190,16 @@ def plan(rule: "Rule", inputs: Inputs) -> Plan:
     def default(slot: "Slot") -> NDArray[Any]:
         return fill(slot, sizes.value(slot.default), int if slot.kind == "int" else dtype)
 
+    def allowed(slot: "Slot") -> tuple[int, int | None] | None:
+        return (sizes.value(slot.most), rule.exempt) if slot.kind == "int" and slot.most else None
+
     return Plan(
         rule, sizes, dtype,
         tangents=zeros(rule.inputs),
         gradients=zeros(rule.outputs),
         has=[slot.differentiable and shape is not None for slot, shape in zip(rule.inputs, shapes)],
         defaults=[default(slot) if shape is None else None for slot, shape in zip(rule.inputs, shapes)],
-        ranges=[(sizes.value(slot.most), rule.exempt) if slot.kind == "int" and slot.most else None for slot in rule.inputs],
+        ranges=[allowed(slot) for slot in rule.inputs],
     )  # fmt: skip
 
 

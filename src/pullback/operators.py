@@ -291,7 +291,7 @@ class Flat(OfOne):
 
 @dataclass(frozen=True)
 class Blocks(OfOne):
-    """A block-diagonal map of the axes `own` together: block k of `a` acts on the k-th part of `axis`, all else whole."""
+    """A block-diagonal map of the axes `own` together: block k of `a` acts on part k of `axis`, all else whole."""
 
     own: tuple
     axis: int

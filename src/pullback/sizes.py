@@ -18,7 +18,10 @@ def is_group(axis: str) -> bool:
 
 
 class Sizes(dict[str, Any]):
-    """Sizes of named axes. What is not bound is asked of the rule: a hyperparameter, or a method of axes (`batch` is `...`)."""
+    """Sizes of named axes.
+
+    What is not bound is asked of the rule: a hyperparameter, or a method of axes, which calls `...` `batch`.
+    """
 
     def __init__(self, rule: "Rule", known: Mapping[str, Any] = {}) -> None:
         super().__init__(known)
