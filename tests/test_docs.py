@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_a_rule_is_one_file(tmp_path):
-    """The example of docs/add-a-rule.md, saved as it says, is found and keeps every promise; nothing else is touched."""
+    """The example of docs/add-a-rule.md, saved as it says, is found and keeps every promise; no other is touched."""
     shutil.copytree(ROOT / "src" / "pullback", tmp_path / "pullback", ignore=shutil.ignore_patterns("__pycache__"))
     (text,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "add-a-rule.md").read_text("utf-8"), re.DOTALL)
     (tmp_path / "pullback" / "rules" / "outer.py").write_text(text, "utf-8")

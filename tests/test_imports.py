@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "train": CORE | {"train", "nn", "check", "discovery"},
     "__init__": {"discovery"},
     "__main__": {"cli"},
-    "cli": {path.stem for path in ROOT.iterdir()},
+    "cli": {"__version__", *(path.stem for path in ROOT.iterdir())},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

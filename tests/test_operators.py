@@ -13,6 +13,7 @@ D, U, V = RNG.normal(size=(3, 4)), RNG.normal(size=(3, 4)), RNG.normal(size=(3, 
 A, X = RNG.normal(size=(3, 2, 4)), RNG.normal(size=(3, 5))
 ROWS, COLS, VALUES = np.array([0, 1, 1]), np.array([3, 0, 2]), RNG.normal(size=(3, 3))
 EYE = np.eye(4)
+SPELLED = np.array([[[0, 0, 0, a], [b, 0, c, 0]] for a, b, c in VALUES])
 SELECTED = np.array([0, 1]), np.array([[3, 0], [1, 1]]), np.array([[1.0, 1.0], [2.0, 2.0]])
 SQUARE = RNG.normal(size=(3, 4, 4))
 INTERLEAVED = np.einsum("kabcd,kl->akbcld", SQUARE.reshape(3, 2, 2, 2, 2), np.eye(3)).reshape(12, 12)
@@ -26,7 +27,7 @@ MATRICES = {
     "negative": (-op.Matrix(A), -A),
     "product": (op.Matrix(A) @ op.Diagonal(D), A * D[:, None, :]),
     "contract": (op.Contract(X, 2), np.einsum("bi,op->bopi", X, np.eye(2)).reshape(3, 2, 10)),
-    "sparse": (op.Sparse(ROWS, COLS, VALUES, (2,), (4,)), np.array([[[0, 0, 0, a], [b, 0, c, 0]] for a, b, c in VALUES])),
+    "sparse": (op.Sparse(ROWS, COLS, VALUES, (2,), (4,)), SPELLED),
     "sparse per example": (op.Sparse(*SELECTED, (2,), (4,)), np.stack([np.eye(4)[[3, 0]], 2 * np.eye(4)[[1, 1]]])),
     "blocks": (op.Blocks((6, 2), 0, op.Matrix(SQUARE)), block_diag(*SQUARE)),
     "blocks of a later axis": (op.Blocks((2, 3, 2), 1, op.Matrix(SQUARE)), INTERLEAVED),
