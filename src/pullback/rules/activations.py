@@ -232,10 +232,10 @@ class Mish(Elementwise):
 
     def dip(self, x, e):
         """g(x); near its root g(x) - g(x0), where d = x - x0 and m = e^d - 1."""
-        x0, rest, e1, e2, e3 = MISH
+        x0, rest, c1, c2, c3 = MISH
         d = np.clip((x - x0) - rest, -0.3, 0.3)
         m = np.expm1(d)
-        near = 4 * d * (1 + e) + m * (e1 + e2 * (2 + m) + e3 * (3 + m * (3 + m)))
+        near = 4 * d * (1 + e) + m * (c1 + m * (c2 + m * c3))
         return np.where(abs(d) < 0.3, near, 4 * (1 + x) + e * (4 * x + 6 + e * (4 + e)))
 
     def d2f(self, x):
@@ -261,8 +261,9 @@ FAR = 1500.0  # e^-FAR is 0
 TINY = 1e-20  # e^TINY is 1 + TINY
 HUGE = np.finfo(float).max
 SELU_ABOVE, SELU_BELOW = 1.0507009873554805, 1.7580993408473768  # λ, and λ α rounded once
-MISH = -1.1924312145154952, -4.8484829848031044e-17, 0.3733670191691929, 0.3684065968836178, 0.027951242009170138
-# x0 in two floats, then e^x0 (6 + 4 x0), 4 e^2x0, e^3x0: mpmath.findroot of g, with 60 digits
+MISH = -1.1924312145154952, -4.8484829848031044e-17, 1.194033938963939, 0.4522603229111282, 0.027951242009170138
+# x0 in two floats; with a = e^x0, the powers of m in g(x) - g(x0) - 4d (1 + e): (6 + 4 x0) a + 8 a² + 3 a³, 4 a² + 3 a³,
+# a³. From mpmath.findroot, with 60 digits.
 
 # (x - tanh x) / x³ as a polynomial in x² - 1, interpolated at the Chebyshev nodes of 0 <= x² <= 2.25 with mpmath and
 # 70 digits, to 1e-18. Its constant outweighs all else.
