@@ -1,0 +1,87 @@
+"""The command line. What it offers lives elsewhere, and is imported when it is asked for."""
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from pullback import __version__
+from pullback.errors import PullbackError
+
+
+class Commands(click.Group):
+    """Whatever a user can get wrong ends here, in one line on stderr and exit code 2."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            sys.exit(super().main(*args, **kwargs | {"standalone_mode": False}) or 0)
+        except BrokenPipeError:  # whoever read our output has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except (KeyboardInterrupt, click.Abort):
+            fail("stopped", 130)
+        except click.ClickException as error:
+            fail(error.format_message(), 2)
+        except (PullbackError, OSError, MemoryError) as error:
+            fail(str(error), getattr(error, "exit_code", 2))
+
+
+def fail(message: str, code: int) -> None:
+    click.echo("pullback: " + " ".join(message.split()), err=True)
+    sys.exit(code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="pullback %(version)s")
+def main() -> None:
+    """The derivative of every neural-network layer in closed form: computed, explained, and used to check yours."""
+
+
+@main.command()
+@click.argument("data")
+@click.option("--target", metavar="COLUMN", help="The column of a .csv file that holds the classes.")
+@click.option("--model", metavar="NAME", help="cnn, mlp, rnn, lstm, gru, or a .toml file that names layers.")
+@click.option("--epochs", type=click.IntRange(1), help="How often to go through the data, in all.")
+@click.option("--batch", type=click.IntRange(1), help="Examples in a step.")
+@click.option("--lr", type=float, help="Learning rate.")
+@click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"]))
+@click.option("--seed", type=click.IntRange(0), help="All chance follows from it: the same seed, the same weights.")
+@click.option("--resume", is_flag=True, help="Go on where the last run with these data was stopped.")
+@click.option("--out", metavar="FOLDER", help="Where to write; runs/ and the name of the data by default.")
+def train(data: str, **options: Any) -> None:
+    """Train a network on DATA: digits, mnist5k, text, or your own.
+
+    Your own are a .npz, .csv or .txt file, a file or folder of MNIST's kind, or a folder of images by class.
+    """
+    from pullback.train import job, report
+
+    job.train(data, report.console(), **options)
+
+
+@main.command()
+@click.argument("run")
+@click.argument("input")
+def predict(run: str, input: str) -> None:
+    """Use the RUN in a folder on INPUT: a file of examples, or the beginning of a text."""
+    from pullback.train import predict
+
+    for line in predict.lines(run, input):
+        click.echo(line)
+
+
+@main.command("list")
+def list_rules() -> None:
+    """All rules with their signatures, one a line."""
+    from pullback.handbook.page import listing
+
+    click.echo(listing())
+
+
+@main.command()
+@click.argument("rule")
+def show(rule: str) -> None:
+    """What RULE means: formula, shapes, hyperparameters, cases, and where it is written."""
+    from pullback.handbook.page import page
+
+    click.echo(page(rule))

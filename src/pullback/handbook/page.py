@@ -1,0 +1,41 @@
+"""What there is to say about a rule, in plain text."""
+
+import inspect
+from difflib import get_close_matches
+
+from pullback.discovery import every, find, index
+from pullback.errors import OptionError
+from pullback.rule import Rule
+
+
+def listing() -> str:
+    """One rule a line: its name and signature."""
+    return "\n".join(f"{name:<34} {rule.signature}" for name, rule in every().items())
+
+
+def page(name: str) -> str:
+    """What a rule means, its shapes, hyperparameters and cases, and where it is written."""
+    rule = known(name)
+    file, line = inspect.getsourcefile(type(rule)), inspect.getsourcelines(type(rule))[1]
+    options = [f"{option} = {value!r}" for option, value in rule.options.items()]
+    parts = {
+        "Shapes": [rule.signature],
+        "Needs": list(rule.requires),
+        "Hyperparameters": options,
+        "Tested with": [described(case) for case in rule.cases],
+        "Written in": [f"{file}:{line}"],
+    }
+    blocks = [f"{title}\n" + "\n".join(f"    {text}" for text in lines) for title, lines in parts.items() if lines]
+    return "\n\n".join([f"{name}\n{'=' * len(name)}\n\n{inspect.getdoc(type(rule))}", *blocks])
+
+
+def described(case: dict[str, object]) -> str:
+    return ", ".join(f"{size} = {value!r}" for size, value in case.items()) or "the defaults"
+
+
+def known(name: str) -> Rule:
+    if rule := find(name):
+        return rule
+    close = get_close_matches(name, index(), 3, 0.5)
+    advice = f"did you mean {' or '.join(close)}?" if close else "`pullback list` shows all"
+    raise OptionError(f"no rule {name!r}; {advice}")

@@ -1,0 +1,14 @@
+"""Training: data, optimisers, the loop, and what `pullback train` makes of them.
+
+data, test = train.split(train.load("digits"), seed=0)
+history = train.fit(model, data, test, epochs=10)          history[-1].accuracy
+"""
+
+from pullback.train.data import Dataset, Scaling, Text, load, read_inputs, split
+from pullback.train.loop import Epoch, fit, judge, predictions
+from pullback.train.optimisers import SGD, Adam, AdamW, Optimiser
+
+__all__ = [
+    "SGD", "Adam", "AdamW", "Dataset", "Epoch", "Optimiser", "Scaling", "Text",
+    "fit", "judge", "load", "predictions", "read_inputs", "split",
+]  # fmt: skip

@@ -1,0 +1,127 @@
+"""The training loop."""
+
+from collections.abc import Callable, Iterator
+from math import ceil, isfinite
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pullback.discovery import public
+from pullback.errors import OptionError
+from pullback.nn.model import Model
+from pullback.train.data import Dataset
+from pullback.train.optimisers import Optimiser, make
+
+CHUNK = 128  # examples at a time, where nothing is learned
+
+
+class Epoch(NamedTuple):
+    """What happened in one epoch: mean losses in nats, the share of test examples that are right, and the mean norm
+    of the gradient of every layer's parameters."""
+
+    epoch: int
+    loss: float
+    test_loss: float | None
+    accuracy: float | None
+    gradients: dict[str, float]
+    seconds: float
+
+
+def fit(
+    model: Model,
+    data: Dataset,
+    test: Dataset | None = None,
+    *,
+    epochs: int = 10,
+    batch: int = 32,
+    optimizer: str | Optimiser = "adam",
+    lr: float = 1e-3,
+    seed: int = 0,
+) -> list[Epoch]:
+    """Train the model on the data, in place, to give the right class the highest score (cross-entropy).
+
+    The same seed gives the same order of examples and the same dropout, hence the same weights, bit for bit. After
+    each epoch the model is tried on `test`, from which it learns nothing. `lr` is for an optimizer given by name.
+    """
+    optimiser = make(optimizer, lr) if isinstance(optimizer, str) else optimizer
+    return [one_epoch(model, data, test, optimiser, k + 1, batch=batch, seed=seed) for k in range(epochs)]
+
+
+def one_epoch(
+    model: Model,
+    data: Dataset,
+    test: Dataset | None,
+    optimiser: Optimiser,
+    number: int,
+    *,
+    batch: int,
+    seed: int,
+    tick: Callable[[], Any] = lambda: None,
+) -> Epoch:
+    """Learn from every example once. All chance in it follows from the seed and the number of the epoch."""
+    began, rng = perf_counter(), np.random.default_rng([seed, number])
+    losses, norms = [], []
+    for rows in batches(rng.permutation(len(data.t)), batch):
+        loss, gradients = step(model, data.x[rows], data.t[rows], optimiser, rng)
+        if not isfinite(loss):
+            raise OptionError(f"the loss is {loss} in epoch {number}; try a smaller lr than {optimiser.lr:g}")
+        losses.append(loss * len(rows))
+        norms.append(layer_norms(gradients))
+        tick()
+    test_loss, accuracy = judge(model, test) if test else (None, None)
+    means = {place: float(np.mean([n[place] for n in norms])) for place in norms[0]}
+    return Epoch(number, sum(losses) / len(data.t), test_loss, accuracy, means, perf_counter() - began)
+
+
+def batches(order: np.ndarray, size: int) -> list[np.ndarray]:
+    """As few as will do, and all about as large: none is left with a single example."""
+    return np.array_split(order, ceil(len(order) / size))
+
+
+def step(
+    model: Model, x: np.ndarray, t: np.ndarray, optimiser: Optimiser, rng: np.random.Generator
+) -> tuple[float, dict[str, np.ndarray]]:
+    """Forward, backward, downhill. Steps that are too large end in inf or nan; the caller looks at the loss."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        y, at = model.linearize(x, training=True, rng=rng)
+        loss, gy = surprise(y, t)
+        _, gradients = at.vjp(gy, x=False)
+        optimiser.step(model.parameters, gradients)
+        if updates := at.updates:
+            model.load(updates, strict=False)
+    return loss, gradients
+
+
+def surprise(y: np.ndarray, t: np.ndarray) -> tuple[float, np.ndarray]:
+    """The mean cross-entropy and its gradient. An example has one target or, in a text, one for each step."""
+    loss, at = public("cross_entropy").linearize(y.reshape(-1, y.shape[-1]), t.reshape(-1))
+    return float(loss), at.vjp(1.0)[0].reshape(y.shape)
+
+
+def layer_norms(gradients: dict[str, np.ndarray]) -> dict[str, float]:
+    squares: dict[str, float] = {}
+    for name, g in gradients.items():
+        place = name.rpartition(".")[0]
+        squares[place] = squares.get(place, 0.0) + float(np.vdot(g, g))
+    return {place: square**0.5 for place, square in sorted(squares.items())}
+
+
+def judge(model: Model, data: Dataset) -> tuple[float, float]:
+    """The mean loss on the data, and the share that is right."""
+    loss, right = 0.0, 0
+    for rows, y in scores(model, data.x):
+        loss += surprise(y, data.t[rows])[0] * len(y)
+        right += int((y.argmax(-1) == data.t[rows]).sum())
+    return loss / len(data.t), right / data.t.size
+
+
+def predictions(model: Model, x: np.ndarray) -> np.ndarray:
+    """The scores of all examples."""
+    return np.concatenate([y for _, y in scores(model, x)])
+
+
+def scores(model: Model, x: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    for start in range(0, len(x), CHUNK):
+        rows = slice(start, start + CHUNK)
+        yield rows, model(x[rows])

@@ -1,0 +1,45 @@
+"""What a run says about new examples, or how it continues a text."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pullback.discovery import public
+from pullback.train import text
+from pullback.train.data import read_inputs
+from pullback.train.loop import predictions
+from pullback.train.runs import Run
+
+LENGTH = 400  # characters that a text is continued by
+
+
+class Prediction(NamedTuple):
+    """The likeliest class, and its probability."""
+
+    label: str
+    probability: float
+
+
+def predict(run: Run, inputs: str) -> list[Prediction]:
+    """One for every example in a file."""
+    config = run.config
+    x = read_inputs(inputs, tuple(config.shape), tuple(config.features))
+    x = config.scaling.apply(x) if config.scaling else x
+    p = public("softmax")(predictions(run.trained(), x))
+    return [Prediction(config.classes[k], float(row[k])) for k, row in zip(p.argmax(-1), p)]
+
+
+def proceed(run: Run, start: str) -> str:
+    """How the run would go on with a text."""
+    config = run.config
+    return text.sample(run.trained(), "".join(config.classes), start, LENGTH, config.seed)
+
+
+def lines(folder: str, inputs: str) -> Iterator[str]:
+    """Either of them, to print: a class and its probability a line, or the text."""
+    run = Run(folder)
+    if run.config.reads_text:
+        yield inputs + proceed(run, inputs)
+        return
+    found = predict(run, inputs)
+    width = max((len(p.label) for p in found), default=0)
+    yield from (f"{p.label:<{width}}  {p.probability:.4f}" for p in found)

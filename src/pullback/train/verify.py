@@ -1,0 +1,130 @@
+"""Is the derivative of every layer right? Judged by differences, where the layers will work: at a real batch.
+
+The batch runs through the network in float64. At each layer's own input, along random directions t of the input and
+of every parameter, ⟨g, J t⟩ by differences of the forward pass is held against ⟨Jᵀ g, t⟩ by the backward pass.
+"""
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pullback.check.differences import away_from, difference, inner
+from pullback.discovery import public
+from pullback.linearization import as_tuple
+from pullback.nn.model import Model
+from pullback.rule import Rule
+
+STEP = 1e-3  # the largest step, in units of the input's own size
+FINE = 1e-6  # the same where elements must not overtake each other
+BOUND = 1e-6  # of the gradient's size: more than this is wrong
+GRAVITY = "right", "cannot judge", "wrong"
+ROUGH = 1e-7  # where the differences themselves are not known better, they cannot judge
+
+
+class Verdict(NamedTuple):
+    """Of one layer."""
+
+    layer: str
+    kind: str
+    moved: int  # elements of the batch moved off a kink, where there is no derivative to judge
+    size: int  # elements of the batch at this layer
+    error: float  # the largest, in units of the gradient's size
+    says: str  # right, wrong, cannot judge
+    why: str = ""
+
+
+def verify(model: Model, x: np.ndarray, t: np.ndarray, seed: int = 0) -> list[Verdict]:
+    """A verdict for every layer of the model at the batch x, and one for the loss at its targets t."""
+    rng = np.random.default_rng(seed)
+    double = model.astype(np.float64)
+    x = x.astype(np.float64) if x.dtype.kind == "f" else x
+    found = [
+        judged(place, layer.kind, layer.learning, layer.arguments(inputs, True, rng), rng)
+        for place, layer, inputs in double.trace(x, True, rng)
+    ]
+    y = double(x, True, rng)
+    scores = y.reshape(-1, y.shape[-1]), t.reshape(-1)
+    return [*found, judged("loss", "cross_entropy", public("cross_entropy"), scores, rng)]
+
+
+def judged(place: str, kind: str, rule: Rule, inputs: Sequence[Any], rng: np.random.Generator) -> Verdict:
+    """The worst that is found along one direction for each input that has a derivative."""
+    first, moved = off_kinks(rule.kinks, inputs[0])
+    trials = list(compared(rule, [first, *inputs[1:]], rng))
+    worst = max(trials, key=lambda trial: (GRAVITY.index(trial.verdict[0]), trial.error), default=None)
+    says, why = worst.verdict if worst else ("cannot judge", "nothing here has a derivative")
+    return Verdict(place, kind, moved, first.size, max((trial.error for trial in trials), default=0.0), says, why)
+
+
+class Trial(NamedTuple):
+    """One input of a layer, moved along one direction; all in units of the gradient's length."""
+
+    name: str
+    error: float  # how far the backward and the differences are apart
+    doubt: float  # how far the differences can be trusted
+    moves: bool  # does the output?
+
+    @property
+    def verdict(self) -> tuple[str, str]:
+        if not isfinite(self.doubt):
+            return "cannot judge", f"the output is not finite near {self.name}"
+        if not self.error <= BOUND + 10 * self.doubt:
+            return "wrong", f"the gradient of {self.name}"
+        if self.doubt > ROUGH:
+            return "cannot judge", f"the differences are too rough for {self.name}"
+        return ("right", "") if self.moves else ("cannot judge", f"nothing moves with {self.name} here")
+
+
+def compared(rule: Rule, inputs: Sequence[Any], rng: np.random.Generator) -> Iterator[Trial]:
+    """A trial for every input that has a derivative."""
+    _, at = rule.linearize(*inputs)
+    gy = [None if zero is None else rng.normal(size=zero.shape) for zero in at.plan.gradients]
+    for k, gx in enumerate(as_tuple(at.vjp(*gy))):
+        if gx is None or not gx.size:
+            continue
+        tx = rng.uniform(-1, 1, gx.shape)  # no element moves by more than the step
+
+        def along(x: np.ndarray, k: int = k) -> np.ndarray:
+            return np.array(product(gy, as_tuple(rule(*inputs[:k], x, *inputs[k + 1 :]))))
+
+        ((slope, doubt),) = difference(along, [inputs[k]], [tx], h=stride(rule.kinks, inputs[k]))
+        size = max(float(np.linalg.norm(gx)), abs(float(slope)))
+        unit = size or 1.0
+        error = abs(inner([gx], [tx]) - float(slope)) / unit
+        yield Trial(rule.long_names[at.rule.inputs[k].name], error, float(doubt) / unit, size > 0)
+
+
+def product(gy: Sequence[Any], y: Sequence[Any]) -> float:
+    """⟨g, y⟩ over the outputs that have a derivative."""
+    return sum(float(np.vdot(g, a)) for g, a in zip(gy, y, strict=True) if g is not None)
+
+
+def stride(kinks: Any, x: np.ndarray) -> float:
+    """The largest step of the differences: relative to how large x is."""
+    size = float(np.sqrt(np.mean(x * x))) or 1.0
+    return (FINE if kinks == "ties" else STEP) * size
+
+
+def off_kinks(kinks: Any, x: np.ndarray) -> tuple[np.ndarray, int]:
+    """The batch with no element so close to a kink, or to another element, that a step would cross it; and how many
+    were moved for that."""
+    if x.dtype.kind != "f" or not x.size or isinstance(kinks, tuple) and not kinks:
+        return x, 0
+    gap = 2 * stride(kinks, x)
+    y = apart(x, gap) if kinks == "ties" else away_from(kinks, x, gap)
+    return y, int((y != x).sum())
+
+
+def apart(x: np.ndarray, gap: float) -> np.ndarray:
+    """Push elements of an example upwards until no two are closer than the gap."""
+    rows = x.reshape(len(x), -1)
+    order = rows.argsort(-1, kind="stable")
+    steps = gap * np.arange(rows.shape[1])
+    ascending = np.take_along_axis(rows, order, -1)
+    pushed = np.maximum.accumulate(ascending - steps, -1) + steps
+    pushed = np.where(pushed - ascending > gap / 100, pushed, ascending)  # what only rounding moved stays
+    y = np.empty_like(rows)
+    np.put_along_axis(y, order, pushed, -1)
+    return y.reshape(x.shape)
