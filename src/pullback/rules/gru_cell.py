@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pullback.functions import sigmoid
+from pullback.functions import sigmoids, tanh_and_slope
 from pullback.rule import Rule
 from pullback.rules.chain import moved
 from pullback.rules.preactivations import PREACTIVATIONS
@@ -23,6 +23,9 @@ class GRUCell(Rule):
     The reset acts after the weights (and their bias) were applied to h, as in PyTorch and cuDNN; in the article it
     acts on h itself. That is why there are two biases. h is taken as 0 where it is left out.
 
+    Saved beside r, z, n are the slopes sr and sn of r and n, and fresh = 1 - z, the share of what is new. All three
+    are taken from the pre-activations: from r, z, n they would lose their digits as soon as a gate saturates.
+
     Source: Cho et al. (2014), Learning phrase representations using RNN encoder-decoder for statistical machine
     translation.
     """
@@ -32,32 +35,33 @@ class GRUCell(Rule):
 
     def forward(self, x, h, w, u, bw, bu):
         (ar, az, an), (vr, vz, vn) = map(blocks, PREACTIVATIONS.forward(x, h, w, u, bw, bu)[0])
-        r, z = sigmoid(ar + vr), sigmoid(az + vz)
-        n = np.tanh(an + r * vn)
-        return n + z * (h - n), (x, h, w, u, r, z, n, vn)
+        (r, shut), (z, fresh) = sigmoids(ar + vr), sigmoids(az + vz)
+        n, sn = tanh_and_slope(an + r * vn)
+        return n + z * (h - n), (x, h, w, u, r, z, n, r * shut, sn, fresh, vn)
 
-    def jvp(self, tx, th, tw, tu, tbw, tbu, x, h, w, u, r, z, n, vn):
+    def jvp(self, tx, th, tw, tu, tbw, tbu, x, h, w, u, r, z, n, sr, sn, fresh, vn):
         ta, tv = PREACTIVATIONS.jvp(tx, th, tw, tu, tbw, tbu, x, h, w, u)
-        tr, tz, tn, _ = activated(ta, tv, r, z, n, vn)
-        return tn + tz * (h - n) + z * (th - tn)
+        _, tz, tn, _ = activated(ta, tv, r, z, sr, sn, fresh, vn)
+        return fresh * tn + (h - n) * tz + z * th
 
-    def vjp(self, gh1, x, h, w, u, r, z, n, vn):
-        gn = gh1 * (1 - z) * (1 - n * n)
-        gz = gh1 * (h - n) * z * (1 - z)
-        gr = gn * vn * r * (1 - r)
+    def vjp(self, gh1, x, h, w, u, r, z, n, sr, sn, fresh, vn):
+        gn = gh1 * fresh * sn
+        gz = gh1 * (h - n) * z * fresh
+        gr = gn * vn * sr
         ga, gv = join(gr, gz, gn), join(gr, gz, gn * r)
         gx, gh, *others = PREACTIVATIONS.vjp(ga, gv, x, h, w, u)
         return gx, lambda: gh() + gh1 * z, *others
 
-    def hvp(self, gh1, tx, th, tw, tu, tbw, tbu, x, h, w, u, r, z, n, vn):
+    def hvp(self, gh1, tx, th, tw, tu, tbw, tbu, x, h, w, u, r, z, n, sr, sn, fresh, vn):
         tangents, saved = (tx, th, tw, tu, tbw, tbu), (x, h, w, u)
-        tr, tz, tn, tvn = activated(*PREACTIVATIONS.push(tangents, saved), r, z, n, vn)
-        gn = gh1 * (1 - z) * (1 - n * n)
-        gz = gh1 * (h - n) * z * (1 - z)
-        gr = gn * vn * r * (1 - r)
-        tgn = -gh1 * (tz * (1 - n * n) + (1 - z) * 2 * n * tn)
-        tgz = gh1 * ((th - tn) * z * (1 - z) + (h - n) * (1 - 2 * z) * tz)
-        tgr = (tgn * vn + gn * tvn) * r * (1 - r) + gn * vn * (1 - 2 * r) * tr
+        ta, tv = PREACTIVATIONS.push(tangents, saved)
+        tr, tz, tn, tvn = activated(ta, tv, r, z, sr, sn, fresh, vn)
+        gn = gh1 * fresh * sn
+        gz = gh1 * (h - n) * z * fresh
+        gr = gn * vn * sr
+        tgn = -gh1 * (tz * sn + fresh * 2 * n * tn)
+        tgz = gh1 * ((th - tn) * z * fresh + (h - n) * (fresh - z) * tz)
+        tgr = (tgn * vn + gn * tvn) * sr + gn * vn * (1 - 2 * r) * tr
         g = join(gr, gz, gn), join(gr, gz, gn * r)
         tg = join(tgr, tgz, tgn), join(tgr, tgz, tgn * r + gn * tr)
         gx, gh, *others = moved(PREACTIVATIONS, g, tg, tangents, saved)
@@ -76,8 +80,8 @@ def join(*parts):
     return np.concatenate(parts, -1)
 
 
-def activated(ta, tv, r, z, n, vn):
+def activated(ta, tv, r, z, sr, sn, fresh, vn):
     """The tangents of r, z, n, and of vn."""
     (tar, taz, tan), (tvr, tvz, tvn) = blocks(ta), blocks(tv)
-    tr, tz = r * (1 - r) * (tar + tvr), z * (1 - z) * (taz + tvz)
-    return tr, tz, (1 - n * n) * (tan + tr * vn + r * tvn), tvn
+    tr, tz = sr * (tar + tvr), z * fresh * (taz + tvz)
+    return tr, tz, sn * (tan + tr * vn + r * tvn), tvn

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pullback.functions import sigmoid
+from pullback.functions import sigmoids, tanh_and_slope
 from pullback.rule import Rule
 from pullback.rules.chain import add, moved
 from pullback.rules.linear import linear
@@ -20,7 +20,8 @@ class LSTMCell(Rule):
         h1  = σ(o) tanh(c1)
 
     The memory path c -> c1 is multiplied by the forget gate alone: its gradient does not pass through u.
-    h and c are taken as 0 where they are left out.
+    h and c are taken as 0 where they are left out. The slopes of saturated gates keep their digits: they are taken
+    from z, not from the gates.
 
     Source: Hochreiter & Schmidhuber (1997), Long short-term memory; the forget gate: Gers, Schmidhuber & Cummins
     (2000), Learning to forget.
@@ -31,36 +32,36 @@ class LSTMCell(Rule):
 
     def forward(self, x, h, c, w, u, bw, bu):
         a, v = PREACTIVATIONS.forward(x, h, w, u, bw, bu)[0]
-        gates = opened(a + v)
+        gates, slopes = opened(a + v)
         i, f, g, o = blocks(gates)
         c1 = f * c + i * g
-        r = np.tanh(c1)
-        return (o * r, c1), (x, h, c, w, u, gates, r)
+        r, slope = tanh_and_slope(c1)
+        return (o * r, c1), (x, h, c, w, u, gates, slopes, r, slope)
 
-    def jvp(self, tx, th, tc, tw, tu, tbw, tbu, x, h, c, w, u, gates, r):
+    def jvp(self, tx, th, tc, tw, tu, tbw, tbu, x, h, c, w, u, gates, slopes, r, slope):
         ta, tv = PREACTIVATIONS.jvp(tx, th, tw, tu, tbw, tbu, x, h, w, u)
         i, f, g, o = blocks(gates)
-        ti, tf, tg, to = blocks(slopes(gates) * (ta + tv))
+        ti, tf, tg, to = blocks(slopes * (ta + tv))
         tc1 = tf * c + f * tc + ti * g + i * tg
-        return to * r + o * (1 - r * r) * tc1, tc1
+        return to * r + o * slope * tc1, tc1
 
-    def vjp(self, gh1, gc1, x, h, c, w, u, gates, r):
+    def vjp(self, gh1, gc1, x, h, c, w, u, gates, slopes, r, slope):
         i, f, g, o = blocks(gates)
-        gm = gc1 + gh1 * o * (1 - r * r)  # of the memory: through h1 = o tanh(c1) as well
-        gz = join(gm * g, gm * c, gm * i, gh1 * r) * slopes(gates)
+        gm = gc1 + gh1 * o * slope  # of the memory: through h1 = o tanh(c1) as well
+        gz = join(gm * g, gm * c, gm * i, gh1 * r) * slopes
         gx, gh, *others = PREACTIVATIONS.vjp(gz, gz, x, h, w, u)
         return gx, gh, gm * f, *others
 
-    def hvp(self, gh1, gc1, tx, th, tc, tw, tu, tbw, tbu, x, h, c, w, u, gates, r):
+    def hvp(self, gh1, gc1, tx, th, tc, tw, tu, tbw, tbu, x, h, c, w, u, gates, slopes, r, slope):
         tangents, saved = (tx, th, tw, tu, tbw, tbu), (x, h, w, u)
         i, f, g, o = blocks(gates)
-        tgates = slopes(gates) * sum(PREACTIVATIONS.jvp(*tangents, *saved))
+        tgates = slopes * sum(PREACTIVATIONS.jvp(*tangents, *saved))
         ti, tf, tg, to = blocks(tgates)
-        tr = (1 - r * r) * (tf * c + f * tc + ti * g + i * tg)
-        gm, tgm = gc1 + gh1 * o * (1 - r * r), gh1 * (to * (1 - r * r) - 2 * o * r * tr)
+        tr = slope * (tf * c + f * tc + ti * g + i * tg)
+        gm, tgm = gc1 + gh1 * o * slope, gh1 * (to * slope - 2 * o * r * tr)
         ggates = join(gm * g, gm * c, gm * i, gh1 * r)
         tggates = join(tgm * g + gm * tg, tgm * c + gm * tc, tgm * i + gm * ti, gh1 * tr)
-        gz, tgz = ggates * slopes(gates), tggates * slopes(gates) + ggates * bends(gates) * tgates
+        gz, tgz = ggates * slopes, tggates * slopes + ggates * bends(gates) * tgates
         gx, gh, *others = moved(PREACTIVATIONS, (gz, gz), (tgz, tgz), tangents, saved)
         return gx, gh, tgm * f + gm * tf, *others
 
@@ -108,7 +109,7 @@ class ProjectedLSTMCell(LSTMCell):
         "x[... n], h[... k]=0, c[... m]=0; w[4*m n], u[4*m k], bw[4*m]=0, bu[4*m]=0, p[k m] -> h1[... k], c1[... m]"
     )
     cases = dict(n=2, m=3, k=2), dict(n=1, m=2, k=1, batch=(3,)), dict(n=2, m=1, k=2, without=("h", "c", "bw"))
-    saves = "x", "h", "c", "w", "u", "gates", "r", "q", "p"
+    saves = "x", "h", "c", "w", "u", "gates", "slopes", "r", "slope", "q", "p"
 
     def forward(self, *inputs):
         *inner, p = inputs
@@ -174,17 +175,11 @@ def join(*parts):
 
 
 def opened(z):
-    """The gates from their pre-activations: i f o are sigmoids, g is a tanh."""
-    gates = sigmoid(z)
-    np.tanh(blocks(z)[2], out=blocks(gates)[2])
-    return gates
-
-
-def slopes(gates):
-    """The derivatives of the gates' activations, from their values."""
-    slopes, g = gates * (1 - gates), blocks(gates)[2]
-    blocks(slopes)[2][...] = 1 - g * g
-    return slopes
+    """The gates and their slopes, from the pre-activations: i f o are sigmoids, g is a tanh."""
+    gates, shut = sigmoids(z)
+    slopes = gates * shut
+    blocks(gates)[2][...], blocks(slopes)[2][...] = tanh_and_slope(blocks(z)[2])
+    return gates, slopes
 
 
 def bends(gates):

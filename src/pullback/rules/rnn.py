@@ -13,18 +13,19 @@ class RNN(Recurrent):
 
         h[t] = f(w x[t] + bw + u h[t-1] + bu),    y = h,    f = tanh or relu, as `nonlinearity` says
 
-    Inputs, outputs and edges as Recurrent says.
+    Inputs, outputs and edges as Recurrent says, and `kink` as rnn_cell says.
 
     Source: Elman (1990), Finding structure in time.
     """
 
     nonlinearity: str = "tanh"
+    kink: str = "right"
     requires = *Recurrent.requires, *RNNCell.requires
-    cases = *Recurrent.cases, dict(t=2, n=2, m=2, batch=(2,), nonlinearity="relu")
+    cases = *Recurrent.cases, dict(t=2, n=2, m=2, batch=(2,), nonlinearity="relu", kink="torch")
 
     @cached_property
     def cell(self):
-        return RNNCell(self.nonlinearity)
+        return RNNCell(self.nonlinearity, self.kink)
 
 
 rnn = RNN()
