@@ -262,8 +262,8 @@ TINY = 1e-20  # e^TINY is 1 + TINY
 HUGE = np.finfo(float).max
 SELU_ABOVE, SELU_BELOW = 1.0507009873554805, 1.7580993408473768  # λ, and λ α rounded once
 MISH = -1.1924312145154952, -4.8484829848031044e-17, 1.194033938963939, 0.4522603229111282, 0.027951242009170138
-# x0 in two floats; with a = e^x0, the powers of m in g(x) - g(x0) - 4d (1 + e): (6 + 4 x0) a + 8 a² + 3 a³, 4 a² + 3 a³,
-# a³. From mpmath.findroot, with 60 digits.
+# x0 in two floats, and the coefficients of m, m², m³: (6 + 4 x0) a + 8 a² + 3 a³, 4 a² + 3 a³ and a³, where a = e^x0;
+# from mpmath.findroot, with 60 digits
 
 # (x - tanh x) / x³ as a polynomial in x² - 1, interpolated at the Chebyshev nodes of 0 <= x² <= 2.25 with mpmath and
 # 70 digits, to 1e-18. Its constant outweighs all else.

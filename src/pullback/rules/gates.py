@@ -46,7 +46,7 @@ class LogisticGate(Gate):
 
     def left_slope(self, a):
         e, tail = self.exponential(a)
-        near_root = (self.root[0] / 2 < a) & (a < self.root[0] * 3)
+        near_root = abs(a - self.root[0]) < 0.3
         dip = np.where(near_root, self.dip_near_root(a), self.dip(a, e))
         return e / (1 + e * (2 + e)) * dip * tail
 
