@@ -120,7 +120,7 @@ class Kind:
 
     def size(self, rule: Rule, name: str, letter: str, size: Any) -> Any:
         """That of one axis, or of a group of axes, for all of which one number will do."""
-        dims = rule.dims if any(f"*{letter}" in slot.axes for slot in rule.inputs) else 0
+        dims: int = vars(rule)["dims"] if any(f"*{letter}" in slot.axes for slot in rule.inputs) else 0
         if dims and whole(size):
             size = (size,) * dims
         many = isinstance(size, tuple) and all(map(whole, size)) and (len(size) == dims or name in rule.options)

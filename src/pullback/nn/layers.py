@@ -30,9 +30,10 @@ def padded(layer: Layer, padding_mode: str) -> Model:
 
 def widths(layer: Layer) -> tuple[int, ...]:
     """How many elements a convolution puts before and behind x, the last axis first."""
-    padding, dilation, kernel = (*map(layer.rule.options.get, ("padding", "dilation")), layer.own["weight"].shape[2:])
+    options, kernel = layer.rule.options, layer.own["weight"].shape[2:]
+    padding = options["padding"]
     if padding == "same":
-        spare = [d * (k - 1) for k, d in zip(kernel, dilation)]
+        spare = [d * (k - 1) for k, d in zip(kernel, options["dilation"])]
         pairs = [(n // 2, n - n // 2) for n in spare]
     else:
         pairs = [(n, n) for n in ((0,) * len(kernel) if padding == "valid" else padding)]
@@ -56,7 +57,7 @@ def blank(layer: Layer) -> Layer:
 
 def dropping(layer: Layer) -> Layer:
     """In training a mask says what stays; otherwise everything does, as it is."""
-    p = layer.rule.options["p"]
+    p = chance(layer, "p", layer.rule.options["p"])
     layer.rule = configured(layer.rule, {"p": 0.0})
     layer.mask = lambda x, rng: rng.random(x.shape, np.float32) >= p
     return layer
@@ -64,13 +65,17 @@ def dropping(layer: Layer) -> Layer:
 
 def dropping_between(layer: Layer, dropout: float) -> Layer:
     """Dropout of what one layer of a recurrent network hands to the next."""
-    if not isinstance(dropout, int | float) or not 0 <= dropout <= 1:
-        raise OptionError(f"{layer.kind}: needs 0 <= dropout <= 1, got {dropout!r}")
-    if dropout and "weight_ih_l1" in layer.own:
+    if chance(layer, "dropout", dropout) and "weight_ih_l1" in layer.own:
         scale = np.float32(1 / (1 - dropout) if dropout < 1 else 0)
         between, width = layer.rule.options["num_layers"] - 1, layer.own["weight_ih_l1"].shape[1]
         layer.mask = lambda x, rng: scale * (rng.random((between, *x.shape[:-1], width), np.float32) >= dropout)
     return layer
+
+
+def chance(layer: Layer, name: str, p: float) -> float:
+    if not isinstance(p, int | float) or not 0 <= p <= 1:
+        raise OptionError(f"{layer.kind}: needs 0 <= {name} <= 1, got {p!r}")
+    return p
 
 
 # fmt: off

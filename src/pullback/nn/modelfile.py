@@ -152,6 +152,7 @@ class Builder:
 def unknown(what: str, name: Any, known: list[str]) -> str:
     if name is None:
         return f"has no {what}"
-    close = get_close_matches(str(name), known, 1, 0.5)
-    advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(known) or 'none'}"
+    lower = {word.lower(): word for word in known}
+    close = get_close_matches(str(name).lower(), lower, 1, 0.5)
+    advice = f"did you mean {lower[close[0]]}?" if close else f"there are {', '.join(known) or 'none'}"
     return f"unknown {what} {name!r}; {advice}"
