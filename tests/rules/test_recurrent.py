@@ -122,6 +122,22 @@ def test_cells(name, blocks, count, theirs, options, states, biases, batch):
     same(name, of_one, [normal(*batch, N), *first, *weights, *b], **options)
 
 
+def test_relu_has_a_kink():
+    """Every other example has pre-activations of 0: there PyTorch takes 0, and the default is 1."""
+    x, w, u, zero = normal(T, B, N), normal(M, N), normal(M, M), np.zeros(M)
+    x[:, ::2] = 0
+    options = dict(nonlinearity="relu", kink="torch")
+    same("rnn_cell", torch.rnn_relu_cell, [x[0], np.zeros((B, M)), w, u, zero, zero], **options)
+    module = torch.nn.RNN(N, M, nonlinearity="relu")
+    same("rnn", stacked([module], 1), [x, np.zeros((1, B, M)), None, None, w, u, zero, zero], **options)
+
+    chosen = dict(right=1, left=0, mean=0.5, min_norm=0, max_norm=1, torch=0, jax=0, tf=0)
+    for kink, slope in [(None, 1), *chosen.items()]:
+        y, at = pb.rnn_cell.linearize(x[0], None, w, u, nonlinearity="relu", **{"kink": kink} if kink else {})
+        gx = at.vjp(np.ones_like(y), wrt="x")[0]
+        np.testing.assert_allclose(gx[::2], slope * np.ones((2, M)) @ w)
+
+
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("name, blocks", [("rnn", 1), ("lstm", 4), ("gru", 3)])
 def test_no_steps(name, blocks, bidirectional):
@@ -171,6 +187,8 @@ def test_what_is_refused():
         pb.lstm(x, w_l0=w, u_l0=u, p_l0=np.ones((1, 2)), proj_size=2)
     with pytest.raises(OptionError, match="nonlinearity in"):
         pb.rnn(x, w_l0=np.ones((2, 3)), u_l0=np.ones((2, 2)), nonlinearity="sigmoid")
+    with pytest.raises(OptionError, match="kink in"):
+        pb.rnn(x, w_l0=np.ones((2, 3)), u_l0=np.ones((2, 2)), kink="zero")
     with pytest.raises(OptionError, match="num_layers > 0"):
         pb.gru(x, num_layers=0)
     with pytest.raises(IndexError, match="lengths"):

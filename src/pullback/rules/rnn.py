@@ -11,7 +11,9 @@ from pullback.rules.rnn_cell import RNNCell
 class RNN(Recurrent):
     """rnn_cell over time, in layers, in one or both directions.
 
-        h[t] = f(w x[t] + bw + u h[t-1] + bu),    y = h,    f = tanh or relu, as `nonlinearity` says
+        h[t]    = f(w x[t] + bw + u h[t-1] + bu),    y = h,    f = tanh or relu, as `nonlinearity` says
+        gh[t-1] = gy[t-1] + uᵀ gz[t],    gz[t] = f' gh[t],    gx[t] = wᵀ gz[t]
+        gw      = Σt gz[t] x[t]ᵀ,    gu = Σt gz[t] h[t-1]ᵀ,    gbw = gbu = Σt gz[t]
 
     Inputs, outputs and edges as Recurrent says, and `kink` as rnn_cell says.
 
