@@ -19,7 +19,7 @@ __version__: str
 Array = NDArray[np.floating[Any]]
 
 class _sigmoid(Rule):
-    """The logistic function σ(x) = 1 / (1 + e⁻ˣ), a probability from a score.
+    """The logistic function, a probability from a score.
 
     x[...] -> y[...]
     """
@@ -30,7 +30,7 @@ class _sigmoid(Rule):
 sigmoid: _sigmoid
 
 class _tanh(Rule):
-    """The hyperbolic tangent, a sigmoid between -1 and 1: tanh(x) = 2 σ(2x) - 1.
+    """The hyperbolic tangent, a sigmoid between -1 and 1.
 
     x[...] -> y[...]
     """
@@ -41,7 +41,7 @@ class _tanh(Rule):
 tanh: _tanh
 
 class _logsigmoid(Rule):
-    """log σ(x) = -softplus(-x); its derivative is σ(-x). For x -> -inf it is x.
+    """The logarithm of the sigmoid.
 
     x[...] -> y[...]
     """
@@ -52,7 +52,7 @@ class _logsigmoid(Rule):
 logsigmoid: _logsigmoid
 
 class _softplus(Rule):
-    """A smooth relu, the integral of the sigmoid: log(1 + e^(beta x)) / beta, and x itself where beta x > threshold.
+    """A smooth relu, the integral of the sigmoid.
 
     x[...] -> y[...]
     """
@@ -65,7 +65,7 @@ class _softplus(Rule):
 softplus: _softplus
 
 class _softsign(Rule):
-    """x / (1 + |x|), a sigmoid with slow tails; its derivative is 1 / (1 + |x|)².
+    """A sigmoid with slow tails.
 
     x[...] -> y[...]
     """
@@ -76,7 +76,7 @@ class _softsign(Rule):
 softsign: _softsign
 
 class _tanhshrink(Rule):
-    """x - tanh(x); its derivative is tanh²(x).
+    """What the hyperbolic tangent takes away.
 
     x[...] -> y[...]
     """
@@ -87,7 +87,7 @@ class _tanhshrink(Rule):
 tanhshrink: _tanhshrink
 
 class _elu(Rule):
-    """x where it is positive, alpha (eˣ - 1) below: it levels off at -alpha.
+    """A relu that levels off at -alpha.
 
     x[...] -> y[...]
     """
@@ -100,7 +100,7 @@ class _elu(Rule):
 elu: _elu
 
 class _selu(Rule):
-    """λ x where it is positive, λ α (eˣ - 1) below: an elu that keeps mean 0 and variance 1 through the layers.
+    """An elu that keeps mean 0 and variance 1 through the layers.
 
     x[...] -> y[...]
     """
@@ -112,7 +112,7 @@ class _selu(Rule):
 selu: _selu
 
 class _celu(Rule):
-    """x where it is positive, alpha (e^(x/alpha) - 1) below: an elu that is smooth for every alpha.
+    """An elu that is smooth for every alpha.
 
     x[...] -> y[...]
     """
@@ -124,7 +124,7 @@ class _celu(Rule):
 celu: _celu
 
 class _mish(Rule):
-    """x tanh(softplus(x)): x times a gate, like silu with a deeper dip.
+    """x times a gate, like silu with a deeper dip.
 
     x[...] -> y[...]
     """
@@ -759,7 +759,7 @@ class _projected_lstm_cell(Rule):
 projected_lstm_cell: _projected_lstm_cell
 
 class _exp(Rule):
-    """eˣ, its own derivative. f(-inf) is 0.
+    """The exponential function, its own derivative.
 
     x[...] -> y[...]
     """
@@ -770,7 +770,7 @@ class _exp(Rule):
 exp: _exp
 
 class _log(Rule):
-    """The natural logarithm; its derivative is 1/x. f(0) is -inf, and f'(0) is inf; x < 0 gives nan.
+    """The natural logarithm.
 
     x[...]>0 -> y[...]
     """
@@ -781,7 +781,7 @@ class _log(Rule):
 log: _log
 
 class _sqrt(Rule):
-    """The square root; its derivative is 1 / (2 √x). f'(0) is inf; x < 0 gives nan.
+    """The square root.
 
     x[...]>0 -> y[...]
     """
@@ -792,7 +792,7 @@ class _sqrt(Rule):
 sqrt: _sqrt
 
 class _square(Rule):
-    """x²; its derivative is 2x.
+    """The square.
 
     x[...] -> y[...]
     """
@@ -803,7 +803,7 @@ class _square(Rule):
 square: _square
 
 class _abs(Rule):
-    """|x|; its derivative is the sign of x.
+    """The size of x.
 
     x[...] -> y[...]
     """
@@ -815,7 +815,7 @@ class _abs(Rule):
 abs: _abs
 
 class _sin(Rule):
-    """sin x; its derivative is cos x. Infinite x gives nan.
+    """The sine.
 
     x[...] -> y[...]
     """
@@ -826,7 +826,7 @@ class _sin(Rule):
 sin: _sin
 
 class _cos(Rule):
-    """cos x; its derivative is -sin x. Infinite x gives nan.
+    """The cosine.
 
     x[...] -> y[...]
     """
@@ -927,7 +927,7 @@ class _identity(Rule):
 identity: _identity
 
 class _relu(Rule):
-    """max(x, 0): what is negative is dropped.
+    """What is negative is dropped.
 
     x[...] -> y[...]
     """
@@ -939,7 +939,7 @@ class _relu(Rule):
 relu: _relu
 
 class _relu6(Rule):
-    """min(max(x, 0), 6).
+    """A relu that stops at 6.
 
     x[...] -> y[...]
     """
@@ -951,7 +951,7 @@ class _relu6(Rule):
 relu6: _relu6
 
 class _leaky_relu(Rule):
-    """x where it is positive, negative_slope x below.
+    """A relu that leaks.
 
     x[...] -> y[...]
     """
@@ -992,7 +992,7 @@ class _clamp(Rule):
 clamp: _clamp
 
 class _hardsigmoid(Rule):
-    """A sigmoid of straight lines: min(max(x + 3, 0), 6) / 6.
+    """A sigmoid of straight lines.
 
     x[...] -> y[...]
     """
@@ -1004,7 +1004,7 @@ class _hardsigmoid(Rule):
 hardsigmoid: _hardsigmoid
 
 class _hardswish(Rule):
-    """x hardsigmoid(x) = x min(max(x + 3, 0), 6) / 6: silu without an exponential.
+    """silu without an exponential.
 
     x[...] -> y[...]
     """
@@ -1016,7 +1016,7 @@ class _hardswish(Rule):
 hardswish: _hardswish
 
 class _softshrink(Rule):
-    """x, drawn towards 0 by lambd: x - lambd above it, x + lambd below -lambd, 0 between.
+    """x, drawn towards 0 by lambd.
 
     x[...] -> y[...]
     """
@@ -1029,7 +1029,7 @@ class _softshrink(Rule):
 softshrink: _softshrink
 
 class _hardshrink(Rule):
-    """x where it is larger than lambd in size, 0 elsewhere.
+    """What is small is dropped.
 
     x[...] -> y[...]
     """
@@ -1041,7 +1041,7 @@ class _hardshrink(Rule):
 hardshrink: _hardshrink
 
 class _threshold(Rule):
-    """x above the threshold, `value` elsewhere.
+    """x above a threshold, a value elsewhere.
 
     x[...] -> y[...]
     """
@@ -1054,7 +1054,7 @@ class _threshold(Rule):
 threshold: _threshold
 
 class _prelu(Rule):
-    """x where it is positive, w x below; one w for all channels, or one per channel (axis 1).
+    """A leaky relu whose slope is learned; one w for all channels, or one per channel (axis 1).
 
     x[n c *d]; w[p] -> y[n c *d]
     """

@@ -9,9 +9,12 @@ from pullback.rules.elementwise import Elementwise, Kinked
 
 
 class Sigmoid(Elementwise):
-    """The logistic function σ(x) = 1 / (1 + e⁻ˣ), a probability from a score.
+    """The logistic function, a probability from a score.
 
-    f'(x) = σ(x) σ(-x), taken from e^-|x|: y (1 - y) would be 0 as soon as y rounds to 1.
+        y  = σ(x) = 1 / (1 + e⁻ˣ)
+        gx = σ(x) σ(-x) gy,    that is y (1 - y) gy
+
+    σ(x) σ(-x) is taken from e^-|x|: y (1 - y) would be 0 as soon as y rounds to 1.
 
     Source: Rumelhart, Hinton & Williams (1986), Learning representations by back-propagating errors.
     """
@@ -28,9 +31,12 @@ class Sigmoid(Elementwise):
 
 
 class Tanh(Elementwise):
-    """The hyperbolic tangent, a sigmoid between -1 and 1: tanh(x) = 2 σ(2x) - 1.
+    """The hyperbolic tangent, a sigmoid between -1 and 1.
 
-    f'(x) = 1 - y², taken as 4 e^-2|x| / (1 + e^-2|x|)², which does not vanish when y rounds to 1.
+        y  = tanh(x) = 2 σ(2x) - 1
+        gx = (1 - y²) gy
+
+    1 - y² is taken as 4 e^-2|x| / (1 + e^-2|x|)², which does not vanish when y rounds to 1.
 
     Source: LeCun et al. (1998), Efficient BackProp.
     """
@@ -47,7 +53,13 @@ class Tanh(Elementwise):
 
 
 class Logsigmoid(Elementwise):
-    """log σ(x) = -softplus(-x); its derivative is σ(-x). For x -> -inf it is x."""
+    """The logarithm of the sigmoid.
+
+        y  = log σ(x) = -softplus(-x)
+        gx = σ(-x) gy
+
+    For x -> -inf it is x.
+    """
 
     def f(self, x):
         return -fn.softplus(-x)
@@ -61,9 +73,12 @@ class Logsigmoid(Elementwise):
 
 @dataclass(frozen=True)
 class Softplus(Elementwise):
-    """A smooth relu, the integral of the sigmoid: log(1 + e^(beta x)) / beta, and x itself where beta x > threshold.
+    """A smooth relu, the integral of the sigmoid.
 
-    f'(x) = σ(beta x), and 1 beyond the threshold. f jumps there, by e^-threshold / beta: 2e-9 as it stands.
+        y  = log(1 + e^(beta x)) / beta,    and x where beta x > threshold
+        gx = σ(beta x) gy,                  and gy there
+
+    f jumps at the threshold, by e^-threshold / beta: 2e-9 as it stands.
 
     Source: Dugas et al. (2001), Incorporating second-order functional knowledge for better option pricing.
     """
@@ -94,7 +109,10 @@ class Softplus(Elementwise):
 
 
 class Softsign(Elementwise):
-    """x / (1 + |x|), a sigmoid with slow tails; its derivative is 1 / (1 + |x|)².
+    """A sigmoid with slow tails.
+
+        y  = x / (1 + |x|)
+        gx = gy / (1 + |x|)²
 
     The second derivative jumps at 0, from 2 to -2.
 
@@ -115,7 +133,10 @@ class Softsign(Elementwise):
 
 
 class Tanhshrink(Elementwise):
-    """x - tanh(x); its derivative is tanh²(x).
+    """What the hyperbolic tangent takes away.
+
+        y  = x - tanh(x)
+        gx = tanh²(x) gy
 
     Near 0, where the two cancel, it is x³ times a polynomial in x².
     """
@@ -135,7 +156,10 @@ class Tanhshrink(Elementwise):
 
 @dataclass(frozen=True)
 class ELU(Kinked):
-    """x where it is positive, alpha (eˣ - 1) below: it levels off at -alpha.
+    """A relu that levels off at -alpha.
+
+        y  = x where it is positive,     alpha (eˣ - 1) below
+        gx = gy where x is positive,     alpha eˣ gy below
 
     At 0 the derivative is 1 from the right and alpha from the left, which is what the frameworks take.
 
@@ -160,7 +184,10 @@ class ELU(Kinked):
 
 
 class SELU(Kinked):
-    """λ x where it is positive, λ α (eˣ - 1) below: an elu that keeps mean 0 and variance 1 through the layers.
+    """An elu that keeps mean 0 and variance 1 through the layers.
+
+        y  = λ x where it is positive,     λ α (eˣ - 1) below
+        gx = λ gy where x is positive,     λ α eˣ gy below
 
     λ = 1.0507009873554805 and α = 1.6732632423543772. At 0 PyTorch and JAX take λα, the slope from the left;
     TensorFlow λ, that from the right.
@@ -184,9 +211,12 @@ class SELU(Kinked):
 
 @dataclass(frozen=True)
 class CELU(Elementwise):
-    """x where it is positive, alpha (e^(x/alpha) - 1) below: an elu that is smooth for every alpha.
+    """An elu that is smooth for every alpha.
 
-    f' is e^(x/alpha) below 0. The second derivative jumps at 0, from 1/alpha to 0.
+        y  = x where it is positive,     alpha (e^(x/alpha) - 1) below
+        gx = gy where x is positive,     e^(x/alpha) gy below
+
+    The second derivative jumps at 0, from 1/alpha to 0.
 
     Source: Barron (2017), Continuously differentiable exponential linear units.
     """
@@ -211,7 +241,10 @@ class CELU(Elementwise):
 
 
 class Mish(Elementwise):
-    """x tanh(softplus(x)): x times a gate, like silu with a deeper dip.
+    """x times a gate, like silu with a deeper dip.
+
+        y  = x tanh(s),    s = softplus(x)
+        gx = (tanh(s) + x (1 - tanh²(s)) σ(x)) gy
 
     With e = e^-|x| the gate is e (2 + e) / (2 + 2e + e²) left of 0 and (1 + 2e) / (1 + 2e + 2e²) right of it. Left of 0
     f' is e g(x) / (2 + 2e + e²)², g = 4x (1 + e) + 4 + 6e + 4e² + e³; what g is at its root x0 = -1.19… is subtracted

@@ -51,6 +51,7 @@ class AdaptiveMaxPool(AdaptivePool, Select):
     """The largest element of every window. Ties go to the first; nan wins, the first of several.
 
     y[p] = x[index[p]],    index[p] = argmax of x over window p
+    gx   = gy[p] added at index[p], for all p
     """
 
     cases3d = *AdaptivePool.cases3d, dict(n=(5, 3, 2), output_size=2, return_indices=True, batch=(2,))
@@ -69,6 +70,7 @@ class AdaptiveAvgPool(Straight, AdaptivePool):
     """The mean of every window.
 
         y[p] = Σ of x over window p / count[p]
+        gx   = gy[p] / count[p] added all over window p, for all p
 
     Linear in x, so nothing but its shape is kept.
     """

@@ -15,6 +15,7 @@ class AvgPool(Straight, Pool):
     """The mean of every window.
 
         y[p] = Σk x[stride p + k - padding] / count[p]
+        gx   = gy[p] / count[p] added all over window p, for all p
 
     Padding counts as zeros, unless `count_include_pad` is false; what hangs over it never counts.
     `divisor_override` takes the place of the count. Linear in x, so nothing but its shape is kept.

@@ -14,6 +14,8 @@ class ConvTranspose(Convolution):
     """The transpose of a convolution in x, used forwards: every input is spread over one window of the output.
 
         y[o, stride p + dilation k - padding] += Σi w[i, o, k] x[i, p],    and + b[o]
+        gx[i, p] = Σo Σk w[i, o, k] gy[o, stride p + dilation k - padding]
+        gw[i, o, k] = Σp x[i, p] gy[o, stride p + dilation k - padding],    gb[o] = Σp gy[o, p]
 
     `padding` takes that much off both ends; `output_padding` puts so many outputs behind, which may hold b alone.
     It tells apart the sizes that a convolution with a stride makes equal, hence its bound. The channels of w are

@@ -44,7 +44,8 @@ class DifferenceLoss(ElementwiseLoss):
 class SquaredError(DifferenceLoss):
     """The square of the difference.
 
-        y = d²,    gx = 2 d gy,    d = x - t
+        y  = d²,      d = x - t
+        gx = 2 d gy,  gt = -gx
 
     Source: Legendre (1805), Nouvelles méthodes pour la détermination des orbites des comètes.
     """
@@ -63,7 +64,8 @@ class SquaredError(DifferenceLoss):
 class AbsoluteError(DifferenceLoss):
     """The size of the difference.
 
-        y = |d|,    gx = sign(d) gy,    d = x - t
+        y  = |d|,          d = x - t
+        gx = sign(d) gy,   gt = -gx
 
     At d = 0 every slope from -1 to 1 is a derivative. `kink` picks the one of x, and that of t is its negative: "right"
     (1, the default), "left" (-1), "mean", "min_norm", "max_norm", or what "torch" (0), "jax" (1), "tf" (0) picks.

@@ -10,7 +10,8 @@ from pullback.rule import Rule, Straight
 class Dropout(Straight, Rule):
     """Keep x where the mask is 1 (or True), and scale it up so that its expectation stays; p is the chance of a 0.
 
-        y = x mask / (1 - p)
+        y  = x mask / (1 - p)
+        gx = gy mask / (1 - p)
 
     p = 0 keeps what the mask keeps, and p = 1 gives 0 and gradient 0. A mask of other numbers is a weight. A 0 does
     not hide a nan or inf: their y is nan.

@@ -59,6 +59,7 @@ class LogisticGate(Gate):
 class SiLU(LogisticGate):
     """x σ(x), also called swish.
 
+        gx     = f'(x) gy
         f'(x)  = σ(x) σ(-x) (1 + x + eˣ), and 1 + x + eˣ = d + e^x0 (e^d - 1), where d = x - x0, x0 = -1.278…
         f''(x) = σ(x) σ(-x) (2 - x tanh(x/2))
 
@@ -163,7 +164,7 @@ class TanhGELU(LogisticGate):
 class GELU(Elementwise):
     """x Φ(x), where Φ is the normal distribution function; with approximate="tanh", x σ(2 √(2/π) (x + 0.044715 x³)).
 
-        f'(x) = Φ(x) + x φ(x)
+        gx = (Φ(x) + x φ(x)) gy,    where φ is the density of Φ
 
     The two differ by 5e-4 at most. f(-inf) is 0.
 

@@ -14,7 +14,8 @@ from pullback.signature import along
 class GLU(Rule):
     """a σ(b), where a and b are the two halves of x along an axis of even size.
 
-        y = a σ(b)        ga = gy σ(b)        gb = gy a σ(b) σ(-b)
+        y  = a σ(b)
+        gx = [gy σ(b), gy a σ(b) σ(-b)]
 
     Source: Dauphin et al. (2017), Language modeling with gated convolutional networks.
     """

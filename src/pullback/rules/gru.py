@@ -10,7 +10,8 @@ from pullback.rules.recurrent import Recurrent
 class GRU(Recurrent):
     """gru_cell over time, in layers, in one or both directions.
 
-        h[t] = gru_cell(x[t], h[t-1]),    y = h
+        h[t]    = gru_cell(x[t], h[t-1]),    y = h
+        gh[t-1] = gy[t-1] + Jᵀ gh[t],        gx[t] likewise, by the J of step t; gw, gu, gb: summed over t
 
     Inputs, outputs and edges as Recurrent says.
 

@@ -19,6 +19,7 @@ class GRUCell(Rule):
         z    = σ(az + vz)                  how much stays
         n    = tanh(an + r vn)             candidate
         h1   = n + z (h - n)
+        gx   = wᵀ ga,    gh = uᵀ gv + z gh1,    where ga, gv are the gradients of a and v
 
     The reset acts after the weights (and their bias) were applied to h, as in PyTorch and cuDNN; in the article it
     acts on h itself. That is why there are two biases. h is taken as 0 where it is left out.

@@ -12,7 +12,8 @@ from pullback.rules.loss import weigh
 class KLDiv(ElementwiseLoss):
     """How far the log-probabilities x are from the probabilities t, in nats, element by element.
 
-        y = t (log t - x),    gx = -t gy,    gt = (log t - x + 1) gy
+        y  = t (log t - x)
+        gx = -t gy,    gt = (log t - x + 1) gy
 
     With log_target, t holds log-probabilities as well. reduction="batchmean" divides the sum by the length of the
     first axis, which makes it the divergence itself; "mean" divides by the number of elements, as in PyTorch.

@@ -15,7 +15,8 @@ from pullback.signature import along
 class LogSoftmax(Rule):
     """The logarithm of softmax along an axis.
 
-        y[i] = x[i] - log Σk exp(x[k])
+        y[i]  = x[i] - log Σk exp(x[k])
+        gx[i] = gy[i] - exp(y[i]) Σk gy[k]
 
     The largest score is subtracted first, and counts as log1p of the others: as its probability tends to 1, y and the
     gradient tend to 0 without a digit lost.

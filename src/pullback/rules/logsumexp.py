@@ -14,9 +14,10 @@ from pullback.rule import Rule
 class LogSumExp(Rule):
     """The logarithm of the sum of exponentials along an axis, or over several.
 
-        y = log Σk exp(x[k])
+        y     = log Σk exp(x[k])
+        gx[i] = softmax(x)[i] gy
 
-    The largest score is taken out first: no finite score overflows. Its gradient is softmax.
+    The largest score is taken out first: no finite score overflows.
     A row of -inf alone gives -inf, as does an empty one, and gradient 0 (PyTorch: nan); inf gives inf, and its gradient
     goes to the scores of inf in equal shares (PyTorch: nan). nan makes its row nan.
     `keepdims` leaves axes of size 1 behind.

@@ -18,6 +18,8 @@ class LSTMCell(Rule):
         z   = w x + bw + u h + bu          four blocks of pre-activations: i f g o
         c1  = σ(f) c + σ(i) tanh(g)
         h1  = σ(o) tanh(c1)
+        gc  = σ(f) gm,    gm = gc1 + gh1 σ(o) (1 - tanh²(c1)),    the gradient of the memory
+        gx  = wᵀ gz,    gh = uᵀ gz,    where gz is the gradient of z
 
     The memory path c -> c1 is multiplied by the forget gate alone: its gradient does not pass through u.
     h and c are taken as 0 where they are left out. The slopes of saturated gates keep their digits: they are taken
@@ -100,6 +102,7 @@ class ProjectedLSTMCell(LSTMCell):
     """An LSTM cell that shows a projection of what it would show: h is smaller than c, and so is u.
 
         c1, q as c1, h1 of lstm_cell;   h1 = p q
+        gq = pᵀ gh1,    gp = gh1 qᵀ,    and on from gq as in lstm_cell
 
     Source: Sak, Senior & Beaufays (2014), Long short-term memory recurrent neural network architectures for large
     scale acoustic modeling.

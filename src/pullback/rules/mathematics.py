@@ -6,7 +6,13 @@ from pullback.rules.elementwise import Elementwise, Kinked
 
 
 class Exp(Elementwise):
-    """eˣ, its own derivative. f(-inf) is 0."""
+    """The exponential function, its own derivative.
+
+        y  = eˣ
+        gx = y gy
+
+    f(-inf) is 0.
+    """
 
     def f(self, x):
         return np.exp(x)
@@ -15,7 +21,13 @@ class Exp(Elementwise):
 
 
 class Log(Elementwise):
-    """The natural logarithm; its derivative is 1/x. f(0) is -inf, and f'(0) is inf; x < 0 gives nan."""
+    """The natural logarithm.
+
+        y  = log x
+        gx = gy / x
+
+    f(0) is -inf, and f'(0) is inf; x < 0 gives nan.
+    """
 
     signature = "x[...]>0 -> y[...]"
 
@@ -30,7 +42,13 @@ class Log(Elementwise):
 
 
 class Sqrt(Elementwise):
-    """The square root; its derivative is 1 / (2 √x). f'(0) is inf; x < 0 gives nan."""
+    """The square root.
+
+        y  = √x
+        gx = gy / (2 √x)
+
+    f'(0) is inf; x < 0 gives nan.
+    """
 
     signature = "x[...]>0 -> y[...]"
 
@@ -45,7 +63,11 @@ class Sqrt(Elementwise):
 
 
 class Square(Elementwise):
-    """x²; its derivative is 2x."""
+    """The square.
+
+    y  = x²
+    gx = 2 x gy
+    """
 
     plain = True
 
@@ -60,7 +82,10 @@ class Square(Elementwise):
 
 
 class Abs(Kinked):
-    """|x|; its derivative is the sign of x.
+    """The size of x.
+
+        y  = |x|
+        gx = sign(x) gy
 
     At 0 PyTorch and TensorFlow take 0, JAX 1.
     """
@@ -76,7 +101,12 @@ class Abs(Kinked):
 
 
 class Sin(Elementwise):
-    """sin x; its derivative is cos x. Infinite x gives nan.
+    """The sine.
+
+        y  = sin x
+        gx = cos(x) gy
+
+    Infinite x gives nan.
 
     Source: Sitzmann et al. (2020), Implicit neural representations with periodic activation functions.
     """
@@ -92,7 +122,13 @@ class Sin(Elementwise):
 
 
 class Cos(Elementwise):
-    """cos x; its derivative is -sin x. Infinite x gives nan."""
+    """The cosine.
+
+        y  = cos x
+        gx = -sin(x) gy
+
+    Infinite x gives nan.
+    """
 
     def f(self, x):
         return np.cos(x)

@@ -14,6 +14,7 @@ class MaxPool(Pool, Select):
     """The largest element of every window.
 
         y[p] = x[index[p]],    index[p] = argmax k  x[stride p + dilation k - padding]
+        gx   = gy[p] added at index[p], for all p
 
     Ties go to the first. Padding never wins, even over -inf; nan always does, the first of several.
     Its derivative gathers, and the transpose scatters: the indices are all that it keeps. They count inside one

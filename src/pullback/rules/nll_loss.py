@@ -13,7 +13,8 @@ from pullback.rules.loss import weigh
 class NLLLoss(Straight, ClassLoss):
     """Minus the log-probability x of the target t.
 
-        y = -w[t] x[t],    gx[t] = -w[t] gy and 0 elsewhere
+        y     = -w[t] x[t]
+        gx[c] = -w[t] (c==t) gy
 
     x has its classes along `axis`, which is 1; a bare vector x[c] takes a single target. w is a weight per class.
     The mean divides by the weight of the targets, Σ w[t]. A target equal to `ignore_index` counts for nothing; if all

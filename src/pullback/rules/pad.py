@@ -24,6 +24,7 @@ class Pad(Straight, Rule):
     """Put elements around x: `value`, or what `mode` takes from x itself.
 
         y[p] = x[source[p - before]],   or `value` where there is no source
+        gx   = gy[p] added at source[p - before], for all p that have one
 
     `pad` holds two numbers for each padded axis, before and behind, the last axis first: (left, right, top, bottom).
     "reflect" mirrors x at its first and last element (which are not repeated), "replicate" repeats these, "circular"

@@ -8,7 +8,11 @@ from pullback.rules.elementwise import Elementwise, Kinked, step
 
 
 class Identity(Elementwise):
-    """x, as it is (a copy)."""
+    """x, as it is (a copy).
+
+    y  = x
+    gx = gy
+    """
 
     plain = True
 
@@ -20,7 +24,10 @@ class Identity(Elementwise):
 
 
 class ReLU(Kinked):
-    """max(x, 0): what is negative is dropped.
+    """What is negative is dropped.
+
+        y  = max(x, 0)
+        gx = gy where x >= 0, else 0
 
     At 0 the derivative is 1, the one from the right; PyTorch, JAX and TensorFlow take 0.
 
@@ -38,7 +45,10 @@ class ReLU(Kinked):
 
 
 class ReLU6(Kinked):
-    """min(max(x, 0), 6).
+    """A relu that stops at 6.
+
+        y  = min(max(x, 0), 6)
+        gx = gy where 0 <= x < 6, else 0
 
     At 0 and 6 the frameworks take 0.
 
@@ -57,7 +67,10 @@ class ReLU6(Kinked):
 
 @dataclass(frozen=True)
 class LeakyReLU(Kinked):
-    """x where it is positive, negative_slope x below.
+    """A relu that leaks.
+
+        y  = x where it is positive,     negative_slope x below
+        gx = gy where x >= 0,            negative_slope gy below
 
     At 0 PyTorch and TensorFlow take the slope from the left, JAX that from the right.
 
@@ -78,6 +91,9 @@ class LeakyReLU(Kinked):
 @dataclass(frozen=True)
 class Hardtanh(Kinked):
     """x, kept between min_val and max_val.
+
+        y  = min(max(x, min_val), max_val)
+        gx = gy where min_val <= x < max_val, else 0
 
     At the bounds PyTorch takes 0, JAX and TensorFlow 1.
 
@@ -101,6 +117,9 @@ class Hardtanh(Kinked):
 class Clamp(Kinked):
     """x, kept between min and max; an infinite bound is none.
 
+        y  = x, not less than min, not more than max
+        gx = gy where min <= x < max, else 0
+
     At the bounds PyTorch and TensorFlow take 1, JAX 1/2: they treat clamp and hardtanh differently.
     """
 
@@ -119,7 +138,10 @@ class Clamp(Kinked):
 
 
 class Hardsigmoid(Kinked):
-    """A sigmoid of straight lines: min(max(x + 3, 0), 6) / 6.
+    """A sigmoid of straight lines.
+
+        y  = min(max(x + 3, 0), 6) / 6
+        gx = gy / 6 where -3 <= x < 3, else 0
 
     At -3 and 3 the frameworks take 0.
 
@@ -137,7 +159,10 @@ class Hardsigmoid(Kinked):
 
 
 class Hardswish(Kinked):
-    """x hardsigmoid(x) = x min(max(x + 3, 0), 6) / 6: silu without an exponential.
+    """silu without an exponential.
+
+        y  = x hardsigmoid(x) = x min(max(x + 3, 0), 6) / 6
+        gx = (x / 3 + 1 / 2) gy where -3 <= x < 3, 0 below, gy above
 
     f(-inf) is 0. At -3 the derivative jumps from 0 to -1/2, at 3 from 3/2 to 1; the frameworks take 0 and 1.
 
@@ -161,7 +186,10 @@ class Hardswish(Kinked):
 
 @dataclass(frozen=True)
 class Softshrink(Kinked):
-    """x, drawn towards 0 by lambd: x - lambd above it, x + lambd below -lambd, 0 between.
+    """x, drawn towards 0 by lambd.
+
+        y  = x - lambd above lambd, x + lambd below -lambd, 0 between
+        gx = gy outside, 0 between
 
     At -lambd and lambd PyTorch and TensorFlow take 0; JAX has no such function, and its word means the same here.
 
@@ -182,7 +210,10 @@ class Softshrink(Kinked):
 
 @dataclass(frozen=True)
 class Hardshrink(Elementwise):
-    """x where it is larger than lambd in size, 0 elsewhere.
+    """What is small is dropped.
+
+        y  = x where |x| > lambd, else 0
+        gx = gy where |x| > lambd, else 0
 
     f itself jumps at -lambd and lambd: there is no derivative there, nor a set of them, and no word to choose.
     The derivative given is that of the piece to which f(x) belongs: 0 at both places, as in PyTorch.
@@ -204,7 +235,10 @@ class Hardshrink(Elementwise):
 
 @dataclass(frozen=True)
 class Threshold(Elementwise):
-    """x above the threshold, `value` elsewhere.
+    """x above a threshold, a value elsewhere.
+
+        y  = x where x > threshold, else value
+        gx = gy where x > threshold, else 0
 
     f itself jumps at the threshold (unless value = threshold): there is no derivative, and no word to choose.
     The derivative given is that of the piece to which f(threshold) belongs: 0, as in PyTorch.

@@ -10,7 +10,10 @@ from pullback.rule import Rule
 
 @dataclass(frozen=True)
 class PReLU(Rule):
-    """x where it is positive, w x below; one w for all channels, or one per channel (axis 1).
+    """A leaky relu whose slope is learned; one w for all channels, or one per channel (axis 1).
+
+        y  = x where it is positive,     w x below
+        gx = gy where x >= 0,            w gy below;    gw = Σ x gy over x < 0
 
     At 0 the derivative by x is 1 from the right (the default) and w from the left. `kink` chooses as in elementwise
     rules; for the frameworks it is w, as in PyTorch's backward (its forward mode takes 1; JAX has no such function).

@@ -17,6 +17,7 @@ class RNNCell(Rule):
 
         z  = w x + bw + u h + bu
         h1 = f(z),                  f = tanh or relu, as `nonlinearity` says
+        gx = wᵀ gz,    gh = uᵀ gz,    gz = f'(z) gh1
 
     h is taken as 0 where it is left out. At z = 0 the derivative of relu is 1, that from the right, or what `kink`
     picks: "left", "mean", "min_norm", "max_norm", or as "torch", "jax" or "tf" does (0 in all three).

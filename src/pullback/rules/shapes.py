@@ -39,7 +39,8 @@ class Reshaping(Moving):
 class Reshape(Reshaping):
     """The same numbers, in row-major order, as an array of another shape; one size may be -1, and is found out.
 
-        y = x as `shape`,    gx = gy as the shape of x
+        y  = x as `shape`
+        gx = gy as the shape of x
 
     The shape is that of the whole array, batch and all. A -1 of an array without elements is 0.
     """
@@ -62,7 +63,8 @@ class Reshape(Reshaping):
 class Flatten(Reshaping):
     """The axes from `start_axis` to `end_axis`, both included, become one.
 
-    y = x as [... product of the sizes ...],    gx = gy as the shape of x
+    y  = x as [... product of the sizes ...]
+    gx = gy as the shape of x
     """
 
     start_axis: int = 0
@@ -85,7 +87,8 @@ class Flatten(Reshaping):
 class Select(Moving):
     """The slice at one place along an axis, such as the last step of a sequence (by default: time first).
 
-        y = x[index],    gx[index] = gy, and 0 elsewhere
+        y  = x[index]
+        gx = gy at index, 0 elsewhere
 
     y shares its memory with x.
     """
