@@ -7,7 +7,9 @@ BIN := .venv/bin
 train: .venv/run
 	$(BIN)/pullback train digits
 
-test: .venv/dev
+test: export OMP_NUM_THREADS = 1
+test: export OPENBLAS_NUM_THREADS = 1
+test: .venv/dev # two workers with one thread each
 	$(BIN)/python -m pytest -n 2
 
 ulps: .venv/dev
