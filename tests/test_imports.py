@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "check": {"check", "errors"},
     "handbook": {"handbook", "errors", "rule", "discovery"},
     "nn": CORE | {"nn", "discovery"},
-    "train": CORE | {"train", "nn", "check", "discovery"},
+    "train": CORE | {"train", "nn", "check", "discovery", "handbook"},
     "__init__": {"discovery"},
     "__main__": {"cli"},
     "cli": {"__version__", *(path.stem for path in ROOT.iterdir())},

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pullback.discovery import every, index
+from pullback.handbook.page import backward
 
 TARGET = Path(__file__).parent.parent / "docs" / "rules.md"
 
@@ -11,8 +12,8 @@ HEAD = """\
 
 Written by `make docs` from the rules themselves; a test compares it. A name leads to its file.
 
-| rule | shapes | what it is |
-| --- | --- | --- |
+| rule | what it is | shapes | backward |
+| --- | --- | --- | --- |
 """
 
 
@@ -21,9 +22,9 @@ def text():
 
 
 def row(name, rule):
-    signature = rule.signature.replace("|", "\\|")
-    says = rule.__doc__.strip().splitlines()[0].replace("|", "\\|")
-    return f"| [{name}](../src/pullback/rules/{index()[name]}.py) | `{signature}` | {says} |\n"
+    says = rule.__doc__.strip().splitlines()[0]
+    cells = f"[{name}](../src/pullback/rules/{index()[name]}.py)", says, f"`{rule.signature}`", f"`{backward(rule)}`"
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What there is to say about a rule, in plain text."""
 
 import inspect
+import re
 from difflib import get_close_matches
 
 from pullback.discovery import every, find, index
@@ -27,6 +28,14 @@ def page(name: str) -> str:
     }
     blocks = [f"{title}\n" + "\n".join(f"    {text}" for text in lines) for title, lines in parts.items() if lines]
     return "\n\n".join([f"{name}\n{'=' * len(name)}\n\n{inspect.getdoc(type(rule))}", *blocks])
+
+
+def backward(rule: Rule) -> str:
+    """The formula of a rule's backward: the first line of its docstring, or of its family's, that gives a gradient."""
+    for family in type(rule).__mro__:
+        if found := re.search(r"^ *(g\w+(\[.*?\])? +\+?= .*)$", family.__doc__ or "", re.MULTILINE):
+            return " ".join(found[1].split())
+    raise LookupError(f"the docstring of {rule.name} gives no gradient")
 
 
 def described(case: dict[str, object]) -> str:

@@ -1,8 +1,6 @@
 """What a training tells while it runs: tables, a bar on a terminal and a line an epoch elsewhere."""
 
-import inspect
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import log
@@ -15,8 +13,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from pullback.handbook.page import backward
 from pullback.nn.model import Row
-from pullback.rule import Rule
 from pullback.train.loop import Epoch
 from pullback.train.verify import Verdict
 
@@ -50,15 +48,6 @@ def network(rows: Sequence[Row]) -> Group:
     found.add_section()
     found.add_row("", "", "", f"{sum(row.size for row in rows):,}", "")
     return titled("The network", found)
-
-
-def backward(rule: Rule) -> str:
-    """The formula of a rule's backward: the first line in its docstring, or its family's, that begins with `gx =`."""
-    for family in type(rule).__mro__:
-        for line in (inspect.cleandoc(family.__doc__ or "")).splitlines():
-            if re.match(r"\s*g\w+ += ", line):
-                return " ".join(line.split())
-    return "gx = Jᵀ gy"
 
 
 def verdicts(found: Sequence[Verdict], examples: int) -> Group:
