@@ -23,7 +23,11 @@ class Commands(click.Group):
             fail("stopped", 130)
         except click.ClickException as error:
             fail(error.format_message(), 2)
-        except (PullbackError, OSError, MemoryError) as error:
+        except OSError as error:
+            fail(f"{error.filename or 'the system'}: {error.strerror or error}", 2)
+        except MemoryError as error:
+            fail(f"out of memory: {error}", 2)
+        except PullbackError as error:
             fail(str(error), getattr(error, "exit_code", 2))
 
 

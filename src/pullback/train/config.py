@@ -18,7 +18,7 @@ from pullback.train.data import Scaling
 from pullback.train.optimisers import OPTIMISERS
 from pullback.train.task import Task
 
-EPOCHS = {"digits": 20, "mnist5k": 12, "text": 6}  # and 20 for data that we do not know
+EPOCHS = {"digits": 30, "mnist5k": 12, "text": 6}  # and 20 for data that we do not know
 RATES = {"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3}
 BATCH = 32
 Chosen = Mapping[str, Any]  # options by name; None: not given
@@ -51,10 +51,10 @@ class Config:
     def scaling(self) -> Scaling | None:
         return Scaling(np.array(self.mean, "f4"), np.array(self.deviation, "f4")) if self.mean else None
 
-    def build(self) -> Model:
-        """The network with its first weights, which follow from the seed."""
+    def build(self, source: str = "the model") -> Model:
+        """The network with its first weights, which follow from the seed; `source` names it in messages."""
         tokens = len(self.classes) if self.reads_text else None
-        return build_model(self.model, tuple(self.shape), len(self.classes), tokens, self.seed)
+        return build_model(self.model, tuple(self.shape), len(self.classes), tokens, self.seed, source)
 
     def refuse_other(self, task: Task) -> None:
         if task.digest != self.digest:

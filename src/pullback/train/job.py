@@ -19,6 +19,7 @@ from pullback.train.task import Task, confusion, prepare, sizes
 from pullback.train.verify import verify
 
 CHECKED = 32  # examples that the derivatives are checked at
+WINDOWS = 4  # the same of a text
 SAMPLE = 400  # characters of new text
 
 
@@ -46,7 +47,7 @@ def train(data: str, console: Console, resume: bool = False, out: str | None = N
         config = configs.begin(task, chosen)
     console.print(f"{task.source}\n{sizes(task)}\n", markup=False)
 
-    model, optimiser = config.build(), make(config.optimizer, config.lr)
+    model, optimiser = config.build(chosen.get("model") or "the model"), make(config.optimizer, config.lr)
     history = run.restore(model, optimiser) if resume else []
     if len(history) >= config.epochs:
         raise OptionError(f"{run.folder} has done its {len(history)} epochs; --epochs says to how many it shall go on")
@@ -66,7 +67,8 @@ def train(data: str, console: Console, resume: bool = False, out: str | None = N
 
 def introduce(model: Model, task: Task, console: Console) -> dict[str, str]:
     """Show the network, check its derivatives; return what the layers that learn are called."""
-    x, t = task.train.x[:CHECKED], task.train.t[:CHECKED]
+    some = slice(WINDOWS if task.reads_text else CHECKED)
+    x, t = task.train.x[some], task.train.t[some]
     rows = model.describe(x)
     console.print(report.network(rows))
     found = verify(model, x, t)

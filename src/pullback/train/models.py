@@ -39,7 +39,7 @@ def recurrent(kind: str) -> Callable[[Shape], list[str]]:
 
     def layers(shape: Shape) -> list[str]:
         if not shape:
-            reads = layer(kind, hidden_size=192, batch_first=True)
+            reads = layer(kind, hidden_size=128, batch_first=True)
             return [layer("Embedding", embedding_dim=64), reads, layer("Linear")]
         rows = layer("Flatten", start_axis=1, end_axis=2)  # of all channels
         reads = layer(kind, hidden_size=96, batch_first=True)

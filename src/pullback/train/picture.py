@@ -71,7 +71,7 @@ def panel(lines: Lines, title: str, top: float) -> str:
             *(mark(across(x), top + HEIGHT - BOTTOM, f"{x:g}") for x in epochs(int(first), int(last))),
             f'<text x="{across((first + last) / 2):.1f}" y="{top + HEIGHT - 12}" text-anchor="middle">epoch</text>',
             *(drawn(k, line) for k, line in enumerate(placed.values())),
-            *labels(placed),
+            *labels(placed, top + HEIGHT - BOTTOM),
         ]
     )
 
@@ -115,13 +115,13 @@ def stroke(k: int) -> str:
     return f'fill="none" stroke="{COLOURS[k % len(COLOURS)]}" stroke-dasharray="{DASHES[k % len(DASHES)]}"'
 
 
-def labels(lines: Lines) -> list[str]:
+def labels(lines: Lines, bottom: float) -> list[str]:
     """A name beside the end of every line; names that would overlap are moved apart, half of the way up."""
     ends = sorted((line[-1][1], line[-1][0], k, name) for k, (name, line) in enumerate(lines.items()) if line)
-    apart, places = min(LINE, (HEIGHT - TOP) / len(ends)), [ends[0][0]]
+    apart, places = min(LINE, (HEIGHT - TOP - BOTTOM) / len(ends)), [ends[0][0]]
     for y, *_ in ends[1:]:
         places.append(max(y, places[-1] + apart))
-    lift = (places[-1] - ends[-1][0]) / 2
+    lift = max((places[-1] - ends[-1][0]) / 2, places[-1] - bottom)
     return [label(x, y, place - lift, k, name) for (y, x, k, name), place in zip(ends, places)]
 
 

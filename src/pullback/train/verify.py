@@ -5,7 +5,7 @@ of every parameter, ⟨g, J t⟩ by differences of the forward pass is held agai
 """
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,7 +52,8 @@ def verify(model: Model, x: np.ndarray, t: np.ndarray, seed: int = 0) -> list[Ve
 def judged(place: str, kind: str, rule: Rule, inputs: Sequence[Any], rng: np.random.Generator) -> Verdict:
     """The worst that is found along one direction for each input that has a derivative."""
     first, moved = off_kinks(rule.kinks, inputs[0])
-    trials = list(compared(rule, [first, *inputs[1:]], rng))
+    with np.errstate(all="ignore"):  # what is not finite is said in the verdict
+        trials = list(compared(rule, [first, *inputs[1:]], rng))
     worst = max(trials, key=lambda trial: (GRAVITY.index(trial.verdict[0]), trial.error), default=None)
     says, why = worst.verdict if worst else ("cannot judge", "nothing here has a derivative")
     return Verdict(place, kind, moved, first.size, max((trial.error for trial in trials), default=0.0), says, why)
@@ -81,19 +82,24 @@ def compared(rule: Rule, inputs: Sequence[Any], rng: np.random.Generator) -> Ite
     """A trial for every input that has a derivative."""
     _, at = rule.linearize(*inputs)
     gy = [None if zero is None else rng.normal(size=zero.shape) for zero in at.plan.gradients]
-    for k, gx in enumerate(as_tuple(at.vjp(*gy))):
+    opposite = [None if g is None else -2 * g for g in gy]
+    pairs = zip(as_tuple(at.vjp(*gy)), as_tuple(at.vjp(*opposite)))  # a backward is linear, and must not take |g|
+    for k, (gx, other) in enumerate(pairs):
         if gx is None or not gx.size:
             continue
-        tx = rng.uniform(-1, 1, gx.shape)  # no element moves by more than the step
+        name, x = rule.long_names[at.rule.inputs[k].name], inputs[k]
+        if not gx.shape == other.shape == x.shape:
+            yield Trial(name, inf, 0.0, True)
+            continue
+        tx = rng.uniform(-1, 1, x.shape)  # no element moves by more than the step
 
-        def along(x: np.ndarray, k: int = k) -> np.ndarray:
-            return np.array(product(gy, as_tuple(rule(*inputs[:k], x, *inputs[k + 1 :]))))
+        def along(moved: np.ndarray, k: int = k) -> np.ndarray:
+            return np.array(product(gy, as_tuple(rule(*inputs[:k], moved, *inputs[k + 1 :]))))
 
-        ((slope, doubt),) = difference(along, [inputs[k]], [tx], h=stride(rule.kinks, inputs[k]))
+        ((slope, doubt),) = difference(along, [x], [tx], h=stride(rule.kinks, x))
         size = max(float(np.linalg.norm(gx)), abs(float(slope)))
-        unit = size or 1.0
-        error = abs(inner([gx], [tx]) - float(slope)) / unit
-        yield Trial(rule.long_names[at.rule.inputs[k].name], error, float(doubt) / unit, size > 0)
+        apart = [abs(inner([g], [tx]) - float(slope)) / (size or 1.0) for g in (gx, other / -2)]
+        yield Trial(name, float(np.max(apart)), float(doubt) / (size or 1.0), size > 0)
 
 
 def product(gy: Sequence[Any], y: Sequence[Any]) -> float:
