@@ -23,6 +23,7 @@ MLP = '[[layer]]\nkind = "Flatten"\n\n[[layer]]\nkind = "Linear"\n'
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # as the command does, which comes too late here
 
 
 def run(*args):

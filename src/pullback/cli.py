@@ -36,6 +36,13 @@ def fail(message: str, code: int) -> None:
     sys.exit(code)
 
 
+def one_thread() -> None:
+    """Matrices of small networks are multiplied sooner by one thread than by two that wait for each other: ten times
+    sooner on a busy machine. And the last bits do not depend on the number of cores. Said before NumPy is imported."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="pullback %(version)s")
 def main() -> None:
@@ -58,6 +65,7 @@ def train(data: str, **options: Any) -> None:
 
     Your own are a .npz, .csv or .txt file, a file or folder of MNIST's kind, or a folder of images by class.
     """
+    one_thread()
     from pullback.train import job, report
 
     job.train(data, report.console(), **options)
