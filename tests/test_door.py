@@ -22,6 +22,9 @@ def test_an_input_may_be_left_out_or_named():
 
 
 def test_the_names_of_torch_are_known():
+    y, at = pb.linear.linearize(X, W, B)
+    assert [g is None for g in at.vjp(y, wrt=["weight", "b"])] == [True, False, False]
+    assert pb.Chain((pb.linear, pb.cross_entropy)).long_names["t1"] == "target1"
     np.testing.assert_array_equal(pb.linear(input=X, weight=W, bias=B), pb.linear(X, W, B))
     assert pb.lstm.long_names["w_l0"] == "weight_ih_l0"
     assert pb.batch_norm.long_names["v"] == "running_var"
@@ -91,6 +94,39 @@ def test_hyperparameters_make_another_rule_once():
     np.testing.assert_array_equal(pb.conv2d(IMAGE, KERNEL, stride=[2, 1]), pb.conv2d(IMAGE, KERNEL, stride=(2, 1)))
 
 
+def test_hyperparameters_that_compare_equal_are_told_apart():
+    """True is 1, and hashes alike; what one call allows must not decide the other."""
+    assert pb.logsumexp(X, axis=1, keepdims=True).shape == (4, 1)
+    with pytest.raises(OptionError, match="keepdims must be bool, got 1"):
+        pb.logsumexp(X, axis=1, keepdims=1)
+    with pytest.raises(OptionError):
+        pb.softmax(X, axis=True)
+    assert pb.softmax(X, axis=1).shape == (4, 3)
+
+
+def test_booleans_are_numbers_where_they_weigh():
+    t, keep = np.array([0, 2, 1, 0]), np.array([True, False, True])
+    for dtype in (np.float32, np.float64):
+        y, at = pb.nll_loss.linearize(X.astype(dtype), t, keep)
+        assert y == pb.nll_loss(X.astype(dtype), t, keep.astype(dtype))
+        assert y.dtype == at.vjp(1.0)[0].dtype == dtype
+
+
+def test_a_list_takes_its_dtype_from_arrays_that_have_a_derivative():
+    y = pb.scaled_dot_product_attention([[1.0]], [[1.0]], [[2.0]], np.ones((1, 1), "f2"))
+    assert y.dtype == np.float64
+
+
+def test_what_was_left_out_has_no_jacobian():
+    assert [J is None for J in pb.linear.linearize(X, W)[1].jacobian()] == [False, False, True]
+    cell = pb.rnn_cell.linearize(np.ones((1, 2)), np.ones((1, 2)), np.ones((2, 2)), np.ones((2, 2)))[1]
+    assert [J is None for J in cell.jacobian()] == [False, False, False, False, True, True]
+
+
+def test_a_derivative_says_what_it_is():
+    assert repr(pb.linear.linearize(X, W, B)[1]) == "<derivative of linear at x[4, 3], w[2, 3], b[2], float64>"
+
+
 def test_memory_of_plans_is_bounded():
     from pullback.door import MEMO
 
@@ -125,13 +161,13 @@ REFUSED = [
     (lambda: pb.linear(np.array(["a"]), W), DtypeError, "x is <U1, needs float32 or float64"),
     (lambda: pb.linear([[1], [1, 2]], W), ShapeError, "a list is ragged"),
     (lambda: pb.linear(X, W, biass=B), OptionError, "no 'biass'; it has no hyperparameters, and takes x, w, b"),
-    (lambda: pb.linear(X, W, x=X), OptionError, "got 'x' by place and by name"),
+    (lambda: pb.linear(X, W, x=X), OptionError, "got 'x' twice, by place or by another name; give it once"),
     (lambda: pb.softmax(X, dim=0), OptionError, "softmax has no 'dim'; it has axis"),
-    (lambda: pb.softmax(X, axis=2), ShapeError, "softmax: x has shape (4, 3), needs x[b0 b1 n ...]"),
+    (lambda: pb.softmax(X, axis=2), ShapeError, "softmax: axis=2 is out of range for x of shape (4, 3)"),
     (lambda: pb.conv2d(IMAGE, KERNEL, groups=3), ShapeError, "conv2d: w has shape (6, 4, 3, 3), needs w[o i/groups"),
     (lambda: pb.conv2d(IMAGE, KERNEL, stride=0), OptionError, "conv2d: needs "),
-    (lambda: pb.conv2d(IMAGE, KERNEL, stride=1.5), OptionError, "conv2d: stride must be int or tuple, got 1.5"),
-    (lambda: pb.conv2d(IMAGE, KERNEL, stride=(1, 1.5)), OptionError, "stride must be "),
+    (lambda: pb.conv2d(IMAGE, KERNEL, stride=1.5), OptionError, "int or tuple of whole numbers, got 1.5"),
+    (lambda: pb.conv2d(IMAGE, KERNEL, stride=(1, 1.5)), OptionError, "tuple of whole numbers, got (1, 1.5)"),
     (lambda: pb.conv2d(IMAGE[..., :2], KERNEL), OptionError, "conv2d: needs "),
     (lambda: pb.cross_entropy(X, np.array([0, 3, 1, 1])), RangeError, "must lie in 0 .. 2 or -100, got 3"),
     (lambda: pb.embedding(np.array([-1]), W), RangeError, "embedding: x[...] must lie in 0 .. 1, got -1"),
@@ -140,9 +176,23 @@ REFUSED = [
     (lambda: pb.softmax.linearize(X)[1].vjp(X.astype("f4")), ShapeError, "got float32(4, 3), needs float64(4, 3)"),
     (lambda: pb.softmax.linearize(X)[1].jvp(X, X), ShapeError, "softmax: got 2 arrays, needs 1"),
     (lambda: pb.softmax(X, axis=B), OptionError, "softmax: axis must be int, got array"),
+    (lambda: pb.linear(X, w=W, weight=W), OptionError, "got 'weight' twice"),
+    (lambda: pb.log_softmax(X, axis=True), OptionError, "axis must be int, got True"),
+    (lambda: pb.log_softmax(X, axis=1.0), OptionError, "axis must be int, got 1.0"),
+    (lambda: pb.conv2d(IMAGE, KERNEL, groups=0), OptionError, "conv2d: needs groups > 0 and o % groups == 0"),
+    (lambda: pb.conv2d(IMAGE, KERNEL, groups=-1), OptionError, "conv2d: needs groups > 0 and o % groups == 0"),
+    (lambda: pb.embedding(np.array([0]), W[:0]), RangeError, "must lie in nothing, for there are none, got 0"),
+    (lambda: pb.embedding(np.array([-1], "i1"), np.ones((300, 2))), RangeError, "in 0 .. 299, got -1"),
+    (lambda: pb.embedding(np.array([-7], "i2"), np.ones((40000, 1))), RangeError, "in 0 .. 39999, got -7"),
+    (lambda: pb.embedding(np.array([200], "u1"), W), RangeError, "in 0 .. 1, got 200"),
+    (lambda: pb.nll_loss(X, np.zeros(4, int), np.array(["a"] * 3)), DtypeError, "w must be numbers or booleans"),
+    (lambda: pb.softmax.linearize(X)[1].vjp("a"), ShapeError, "for y[... n], got a str, needs float64(4, 3)"),
+    (lambda: pb.softmax.linearize(X)[1].vjp([[1], [1, 2]]), ShapeError, "got a list, needs float64(4, 3)"),
+    (lambda: pb.softmax.linearize(X)[1].jvp({}), ShapeError, "got a dict, needs float64(4, 3)"),
+    (lambda: pb.linear.linearize(X, W)[1].vjp(X[:, :2], wrt=3), OptionError, "wrt names 3; the inputs are x, w, b"),
     (lambda: pb.softmax(X, axis=1.5), OptionError, "softmax: axis must be int, got 1.5"),
     (lambda: pb.leaky_relu(X, negative_slope="a"), OptionError, "negative_slope must be float, got 'a'"),
-    (lambda: pb.conv2d(IMAGE, KERNEL, stride=None), OptionError, "stride must be int or tuple, got None"),
+    (lambda: pb.conv2d(IMAGE, KERNEL, stride=None), OptionError, "int or tuple of whole numbers, got None"),
     (lambda: pb.cross_entropy(X), ShapeError, "t[b *d] is missing"),
     (lambda: pb.relu(X, kink="up"), OptionError, "relu: needs kink in"),
 ]  # fmt: skip

@@ -48,15 +48,24 @@ class Plan(NamedTuple):
                 inputs[i] = default
             elif allowed is None:
                 inputs[i] = inputs[i].astype(self.dtype)
-            elif inputs[i].size and not inputs[i].view(f"u{inputs[i].itemsize}").max() < allowed[0]:
+            elif inputs[i].size and outside(inputs[i], allowed[0]):
                 self.refuse_outside(inputs[i], slot, *allowed)
         return inputs
 
     def refuse_outside(self, x: NDArray[Any], slot: "Slot", top: int, exempt: int | None) -> None:
         wrong = x[(x != exempt) & ((x < 0) | (x >= top))]
         if wrong.size:
-            allowed = f"0 .. {top - 1}" + (f" or {exempt}" if exempt is not None else "")
+            allowed = (f"0 .. {top - 1}" if top else "nothing, for there are none") + (
+                f" or {exempt}" if exempt is not None else ""
+            )
             raise RangeError(f"{self.rule.name}: {slot} must lie in {allowed}, got {wrong.flat[0]}")
+
+
+def outside(x: NDArray[Any], top: int) -> bool:
+    """Is any integer negative, or not below the top? As unsigned numbers, the negative ones are the largest."""
+    if x.view(f"u{x.itemsize}").max() >= top:
+        return True
+    return x.dtype.kind == "i" and top > 1 << (8 * x.itemsize - 1) and bool(x.min() < 0)
 
 
 def linearize(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[Any, Linearization]:
@@ -84,29 +93,37 @@ def placed(rule: "Rule", inputs: Inputs, named: dict[str, Any]) -> Inputs:
     """All inputs in order, those that were given by name in their places."""
     if unknown := [name for name in named if name not in rule.letters]:
         raise no_such(rule, unknown[0])
-    named = {rule.letters[name]: value for name, value in named.items()}
     late = [slot.name for slot in rule.inputs[len(inputs) :]]
-    if twice := named.keys() - set(late):
-        raise OptionError(f"{rule.name}: got {sorted(twice)[0]!r} by place and by name; give it once")
-    return *inputs, *(named.get(name) for name in late)
+    given: dict[str, Any] = {}
+    for name, value in named.items():
+        letter = rule.letters[name]
+        if letter not in late or letter in given:
+            raise OptionError(f"{rule.name}: got {name!r} twice, by place or by another name; give it once")
+        given[letter] = value
+    return *inputs, *(given.get(letter) for letter in late)
 
 
 def configured(rule: "Rule", options: dict[str, Any]) -> "Rule":
     """The rule with these hyperparameters; the same ones make the same rule, so that its plans are remembered."""
     if not options:
         return rule
-    key = tuple(options.items())
     variants: dict[Any, Rule] = rule.__dict__.setdefault("_variants", {})
     try:
-        return variants[key]
+        return variants[key_of(options)]
     except (KeyError, TypeError):  # new, or a list, which does as well as a tuple
-        options = {name: option(rule, name, value) for name, value in key}
+        options = {name: option(rule, name, value) for name, value in options.items()}
     try:
         twin = called(replace(rule, **options), rule.name)
     except OptionError as error:
         raise OptionError(f"{rule.name}: {error}") from None
-    found: Rule = remember(variants, tuple(options.items()), twin)
+    found: Rule = remember(variants, key_of(options), twin)
     return found
+
+
+def key_of(options: dict[str, Any]) -> tuple[Any, ...]:
+    """What tells hyperparameters apart: True is not 1, nor is 1.0."""
+    kind = lambda value: tuple(map(type, value)) if type(value) is tuple else type(value)
+    return tuple([(name, value, kind(value)) for name, value in options.items()])
 
 
 def option(rule: "Rule", name: str, value: Any) -> Any:
@@ -116,8 +133,11 @@ def option(rule: "Rule", name: str, value: Any) -> Any:
     value = tuple(value) if isinstance(value, list) else value.item() if isinstance(value, np.generic) else value
     said = get_type_hints(type(rule))[name]
     kinds = [get_origin(kind) or kind for kind in (get_args(said) if isinstance(said, UnionType) else [said])]
-    if not isinstance(value, tuple(kinds)) and not (float in kinds and type(value) is int):
-        wanted = " or ".join("None" if kind is NoneType else kind.__name__ for kind in kinds)
+    number = type(value) is int and float in kinds
+    fits = type(value) in kinds if isinstance(value, bool) else isinstance(value, tuple(kinds)) or number
+    if not fits or isinstance(value, tuple) and not all(item is None or type(item) is int for item in value):
+        words = {NoneType: "None", tuple: "tuple of whole numbers"}
+        wanted = " or ".join(words.get(kind, kind.__name__) for kind in kinds)
         raise OptionError(f"{rule.name}: {name} must be {wanted}, got {value!r}")
     return value
 
@@ -141,7 +161,8 @@ def arrays(rule: "Rule", inputs: Inputs) -> Inputs:
     """Arrays out of what was given; plain numbers and lists take the floating dtype that stands beside them."""
     found: Inputs = tuple([x if x is None else array(rule, x) for x in inputs])
     kinds = [slot.kind for slot in suited(rule, found).inputs]
-    beside = [a.dtype for x, a in zip(inputs, found) if hasattr(x, "dtype") and a.dtype.kind == "f"]
+    beside = [a.dtype for x, a, kind in zip(inputs, found, kinds) if hasattr(x, "dtype") and not kind]
+    beside = [dtype for dtype in beside if dtype in FLOATS]
     dtype = beside[0] if beside else np.dtype(float)
     plain = lambda x, a, kind: kind == "" and a.dtype.kind in "biuf" and not hasattr(x, "dtype")
     casts = [a is not None and plain(x, a, kind) for x, a, kind in zip(inputs, found, kinds)]
@@ -166,11 +187,16 @@ def remembered(rule: "Rule", inputs: Inputs) -> Plan:
     found = rule.plan(*inputs)
     called(found.rule, rule.name)
     notes = zip(range(len(inputs)), found.rule.inputs, inputs, found.defaults, found.ranges)
-    odd = lambda slot, x: slot.kind == "const" and x.dtype not in (found.dtype, bool)
+    odd = lambda slot, x: slot.kind == "const" and x.dtype != found.dtype and not keeps(found.rule, slot, x)
     work = [(i, slot, d, range) for i, slot, x, d, range in notes if x is None or range or odd(slot, x)]
     found = found._replace(fill=tuple(found.defaults[len(inputs) :]), work=work)
     remember(rule.plans, key, found)
     return found
+
+
+def keeps(rule: "Rule", slot: "Slot", x: NDArray[Any]) -> bool:
+    """Does a constant stay what it is, since its booleans say something else than 0 and 1?"""
+    return x.dtype == bool and slot.name in rule.logical
 
 
 def plan(rule: "Rule", inputs: Inputs) -> Plan:

@@ -29,6 +29,11 @@ class Linearization:
     def __init__(self, rule: "Rule", plan: "Plan", saved: tuple[Any, ...]) -> None:
         self.rule, self.plan, self.saved = rule, plan, saved
 
+    def __repr__(self) -> str:
+        points = zip(self.rule.inputs, self.plan.tangents)
+        given = ", ".join(f"{slot.name}{list(zero.shape)}" for slot, zero in points if zero is not None)
+        return f"<derivative of {self.rule.name} at {given}, {self.plan.dtype}>"
+
     def jvp(self, *tangents: Any) -> Any:
         """J t: how the output(s) move when the inputs move along the tangents."""
         found = self.rule.jvp(*self._fit(tangents, self.plan.tangents, self.rule.inputs), *self.saved)
@@ -60,7 +65,9 @@ class Linearization:
         found = self.rule.jacobian(*self.saved)
         if found is None:
             return self._implicit()
-        return found if len(self.plan.has) == 1 else self._spread(found, self.plan.tangents)
+        if len(self.plan.has) == 1:
+            return found
+        return tuple([J if has else None for J, has in zip(self._spread(found, self.plan.tangents), self.plan.has)])
 
     def _implicit(self) -> Any:
         rows = [self._row(j) for j, zero in enumerate(self.plan.gradients) if zero is not None]
@@ -96,11 +103,18 @@ class Linearization:
         for slot, a, z in zip(slots, (*given, *[None] * (len(zeros) - len(given))), zeros):
             if z is None:
                 continue
-            a = z if a is None else np.asarray(a) if hasattr(a, "dtype") else np.asarray(a, z.dtype)
+            a = z if a is None else self._array(a, z, slot)
             if a.shape != z.shape or a.dtype != z.dtype:
                 raise ShapeError(f"{self.rule.name}: for {slot}, got {a.dtype}{a.shape}, needs {z.dtype}{z.shape}")
             fitting.append(a)
         return fitting
+
+    def _array(self, a: Any, zero: Any, slot: "Slot") -> Any:
+        try:
+            return np.asarray(a) if hasattr(a, "dtype") else np.asarray(a, zero.dtype)
+        except (TypeError, ValueError):
+            given = type(a).__name__
+            raise ShapeError(f"{self.rule.name}: for {slot}, got a {given}, needs {zero.dtype}{zero.shape}") from None
 
     def _gradients(self, found: Any, wrt: str | Iterable[str] | None) -> Any:
         has = self.plan.has
@@ -108,16 +122,18 @@ class Linearization:
             found = found[0] if type(found) is tuple else found
             return found() if callable(found) else found
         if wrt is not None:
-            has = self._wanted((wrt,) if isinstance(wrt, str) else tuple(wrt))
+            has = self._wanted((wrt,) if isinstance(wrt, str) or not isinstance(wrt, Iterable) else tuple(wrt))
         every = self._spread(found, self.plan.tangents)
         every = tuple([None if not h else g() if callable(g) else g for h, g in zip(has, every)])
         return every if len(every) > 1 else every[0]
 
     def _wanted(self, names: tuple[str, ...]) -> list[bool]:
-        known = [slot.name for slot in self.rule.inputs]
-        if unknown := [name for name in names if name not in known]:
-            raise OptionError(f"{self.rule.name}: wrt names {unknown[0]!r}; the inputs are {', '.join(known)}")
-        return [h and name in names for h, name in zip(self.plan.has, known)]
+        letters = self.rule.letters
+        if unknown := [name for name in names if name not in letters]:
+            known = ", ".join(slot.name for slot in self.rule.inputs)
+            raise OptionError(f"{self.rule.name}: wrt names {unknown[0]!r}; the inputs are {known}")
+        wanted = {letters[name] for name in names}
+        return [h and slot.name in wanted for h, slot in zip(self.plan.has, self.rule.inputs)]
 
     @staticmethod
     def _spread(found: Any, zeros: Sequence[Any]) -> tuple[Any, ...]:

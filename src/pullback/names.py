@@ -19,7 +19,8 @@ def long_names(rule: "Rule") -> dict[str, str]:
 
     def long(name: str) -> str:
         head, mark, tail = name.partition("_")
-        return table.get(name) or table.get(head, head) + mark + tail
+        letter = head.rstrip("0123456789")  # in a chain, inputs are numbered
+        return table.get(name) or table.get(letter, letter) + head[len(letter) :] + mark + tail
 
     return {slot.name: long(slot.name) for slot in rule.inputs}
 

@@ -39,6 +39,7 @@ class Rule:
     cases: ClassVar[tuple[dict[str, Any], ...]] = ()  # what the tests try: axis sizes and hyperparameters
     kinks: ClassVar[Any] = ()  # inputs without a derivative; "ties" where equal inputs have none
     requires: ClassVar[tuple[str, ...]] = ()  # conditions on axis sizes and hyperparameters, as text
+    logical: ClassVar[tuple[str, ...]] = ()  # constants whose booleans mean more than 0 and 1
     exempt: ClassVar[Any] = None  # an integer that inputs with a bound may hold all the same
     names: ClassVar[dict[str, str]] = {}  # what the field calls the letters, where it is not in `NAMES`
 
@@ -58,6 +59,7 @@ class Rule:
     def linearize(self, *inputs: Any, **options: Any) -> tuple[Any, Linearization]:
         """Return the output(s) and the derivative at `inputs`, as a Linearization.
 
+        It refers to the arrays that it was given, and to the output: they must not be overwritten while it is in use.
         Keywords are inputs, or hyperparameters for this call: `linear(x, w, b=b)`, `softmax(x, axis=0)`.
         """
         return door.linearize(self, inputs, options)

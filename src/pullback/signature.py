@@ -74,6 +74,7 @@ class Signature:
         if len(shapes) > len(self.inputs):
             raise ShapeError(f"{rule.name}: got {len(shapes)} arrays, needs {len(self.inputs)}: {self.text}")
         shapes = (*shapes, *[None] * (len(self.inputs) - len(shapes)))
+        _require(rule, Sizes(rule))  # what hyperparameters alone decide, before an array is blamed
         for slot, shape in zip(self.inputs, shapes):
             if shape is None and not slot.default:
                 raise ShapeError(f"{rule.name}: {slot} is missing: {self.text}")
@@ -82,12 +83,10 @@ class Signature:
         for found in (sizes.bind, sizes.agree):  # all names first: 4*m may stand before m
             for slot, shape in given:
                 if not found(slot.axes, shape):
-                    raise ShapeError(f"{rule.name}: {slot.name} has shape {shape}, needs {slot} with {sizes}")
+                    raise ShapeError(_misfit(rule, slot, shape, sizes))
         for axis in (axis for slot in self.inputs for axis in slot.axes if is_group(axis) and sizes.free(axis)):
             sizes.setdefault(axis.lstrip("*"), ())  # a group of what was left out is empty
-        for condition in rule.requires:
-            if not evaluate(condition, sizes):
-                raise OptionError(f"{rule.name}: needs {condition}, with {sizes.among(condition)}")
+        _require(rule, sizes)
         return sizes
 
     def sample(
@@ -103,6 +102,25 @@ class Signature:
         known = Sizes(rule, {"...": batch})
         known.update({k: v[:dims] if isinstance(v, tuple) else v for k, v in sizes.items()})
         return [None if slot.name in without else _draw(slot, known, rng) for slot in self.inputs]
+
+
+def _require(rule: "Rule", sizes: Sizes) -> None:
+    """Check the conditions of the rule, as far as the sizes that they speak of are known."""
+    for condition in rule.requires:
+        try:
+            holds = evaluate(condition, sizes)
+        except KeyError:
+            continue
+        if not holds:
+            raise OptionError(f"{rule.name}: needs {condition}, with {sizes.among(condition)}")
+
+
+def _misfit(rule: "Rule", slot: Slot, shape: tuple[int, ...], sizes: Sizes) -> str:
+    axes = getattr(rule, "axis", ())
+    for axis in axes if isinstance(axes, tuple) else (axes,):
+        if not -len(shape) <= axis < len(shape):
+            return f"{rule.name}: axis={axis} is out of range for {slot.name} of shape {shape}"
+    return f"{rule.name}: {slot.name} has shape {shape}, needs {slot} with {sizes}"
 
 
 def _draw(slot: Slot, sizes: Sizes, rng: np.random.Generator) -> NDArray[Any]:
@@ -133,6 +151,7 @@ def along(text: str, axis: str = "axis") -> property:
         k = getattr(rule, axis)
         before, after = (" ".join(f"b{j}" for j in range(n)) for n in (max(k, 0), max(-k - 1, 0)))
         place = rf"[{before} \1 ...]" if k >= 0 else rf"[... \1 {after}]"
-        return re.sub(r"\[\.\.\. ?([^\s\]]*)\]", place, text)
+        placed = re.sub(r"\[\.\.\. ?([^\s\]]*)\]", place, text)
+        return re.sub(r"(?<=\[) +| +(?=\])|(?<= ) +", "", placed)
 
     return property(signature)

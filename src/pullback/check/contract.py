@@ -1,7 +1,7 @@
 """The contract of a rule: every promise that DESIGN makes is one function here, and `assert_rule` keeps them all."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -10,19 +10,20 @@ import numpy as np
 from pullback.check.differences import away_from, difference, inner
 
 Arrays = tuple[Any, ...]
+SINGLE = 1e-4  # float32 against float64, relative to the largest element (or 1)
 
 
 def assert_rule(rule: Any, seed: int = 0, **case: Any) -> None:
     """Check every promise of `rule` at random inputs of one case: axis sizes and hyperparameters."""
-    with np.errstate(all="raise", under="ignore"):
-        trial = Trial(rule, case, seed)
-        for promise in PROMISES:
-            promise(trial)
+    cases = [case]
     if any("..." in slot.axes for slot in rule.inputs):
-        nothing = Trial(rule, case | {"batch": (0, 2)}, seed)
-        for promise in PROMISES:
-            promise(nothing)
-    single_precision_stays(Trial(rule, case, seed, np.float32))
+        cases.append(case | {"batch": (0, 2)})
+    with np.errstate(all="raise", under="ignore"):
+        for each in cases:
+            trial = Trial(rule, each, seed)
+            for promise in PROMISES:
+                promise(trial)
+            single_precision_stays(Trial(rule, each, seed, np.float32), trial)
 
 
 class Trial:
@@ -155,9 +156,14 @@ def memory_order_does_not_matter(trial: Trial) -> None:
     awkwardly = "read-only arrays with negative strides"
     for a, b in zip(trial.shown(y), trial.shown(trial.y), strict=True):
         equal(a, b, 1e-11, awkwardly)
-    for a, b in zip(as_tuple(at.vjp(*map(awkward, trial.gy))), trial.gx, strict=True):
-        if a is not None:
-            equal(a, b, 1e-11, awkwardly)
+    gy, tx = tuple(map(awkward, trial.gy)), tuple(map(awkward, trial.tx))
+    for a, b in zip(trial.given(as_tuple(at.vjp(*gy))), trial.given(trial.gx), strict=True):
+        equal(a, b, 1e-11, awkwardly)
+    for a, b in zip(trial.shown(at.jvp(*tx)), trial.shown(trial.ty), strict=True):
+        equal(a, b, 1e-11, awkwardly)
+    bent = as_tuple(trial.at.hvp(trial.gy, trial.tx))
+    for a, b in zip(trial.given(as_tuple(at.hvp(gy, tx))), trial.given(bent), strict=True):
+        equal(a, b, 1e-11, awkwardly)
 
 
 def wrt_leaves_the_others_alone(trial: Trial) -> None:
@@ -177,11 +183,28 @@ def the_saved_arrays_are_named(trial: Trial) -> None:
             assert tail == saves, f"{method.__name__} and vjp need the same saved values: {tail}, {saves}"
 
 
-def single_precision_stays(trial: Trial) -> None:
-    """float32 in, float32 out."""
-    bent = as_tuple(trial.at.hvp(trial.gy, trial.tx))
-    found = *trial.shown(trial.y), *trial.shown(trial.ty), *trial.given(trial.gx), *trial.given(bent)
-    assert {np.asarray(a).dtype for a in found} == {np.dtype("f4")}, "float32 in, float32 out"
+def single_precision_stays(single: Trial, double: Trial) -> None:
+    """float32 in, float32 out; and the same values, but for rounding."""
+
+    def found(trial: Trial) -> Iterator[tuple[str, Any]]:
+        yield from (("output", a) for a in trial.shown(trial.y))
+        yield from (("jvp", a) for a in trial.shown(trial.ty))
+        yield from (("vjp", a) for a in trial.given(trial.gx))
+        yield from (("hvp", a) for a in trial.given(as_tuple(trial.at.hvp(trial.gy, trial.tx))))
+        yield from (("jacobian", J.dense()) for J in leaves(trial.at.jacobian()))
+
+    for (name, a), (_, b) in zip(found(single), found(double), strict=True):
+        assert np.asarray(a).dtype == np.float32, f"float32 in, but the {name} is {np.asarray(a).dtype}"
+        equal(a, b, SINGLE * max(1.0, float(np.max(abs(b), initial=0.0))), f"{name} in float32 and float64")
+
+
+def leaves(jacobian: Any) -> Iterator[Any]:
+    """The operators in the tuples (of tuples) that `jacobian()` gives."""
+    if isinstance(jacobian, tuple):
+        for part in jacobian:
+            yield from leaves(part)
+    elif jacobian is not None:
+        yield jacobian
 
 
 PROMISES = (
