@@ -1,4 +1,4 @@
-"""Every rule at drawn shapes: what the signature allows is computed, and its derivatives fit together."""
+"""Every rule at drawn shapes and hyperparameters: what is allowed is computed, and its derivatives fit together."""
 
 import numpy as np
 import pytest
@@ -17,19 +17,26 @@ QUICK = (
     contract.memory_order_does_not_matter,
 )
 
+STRUCTURE = "axis", "normalized_shape", "shape"  # what decides which sizes a case has to name
 
-def drawn(data, case):
-    """The case with other sizes: every axis at least 0, a batch where it had one."""
-    sizes = {}
+
+def drawn(data, rule):
+    """A case of the rule with other sizes, and with hyperparameters of any of its cases."""
+    case = dict(data.draw(st.sampled_from(rule.cases), "case"))
+    for name in rule.options:
+        values = [getattr(rule, name), *(other[name] for other in rule.cases if name in other)]
+        if len(values) > 1 and name not in STRUCTURE:
+            case[name] = data.draw(st.sampled_from(values), name)
     for name, value in case.items():
-        if isinstance(value, int) and not isinstance(value, bool) and len(name) == 1:
-            value = data.draw(st.integers(0, value + 3), name)
-        elif isinstance(value, tuple) and len(name) == 1 and name not in "lmv":
-            value = tuple(data.draw(st.integers(0, v + 3), name) for v in value)
+        if name in rule.options:
+            continue
+        if isinstance(value, int):
+            case[name] = data.draw(st.integers(0, value + 3), name)
         elif name == "batch":
-            value = tuple(data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=3), name))
-        sizes[name] = value
-    return sizes
+            case[name] = tuple(data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=3), name))
+        elif isinstance(value, tuple) and all(isinstance(v, int) for v in value):
+            case[name] = tuple(data.draw(st.integers(0, v + 3), name) for v in value)
+    return case
 
 
 @pytest.mark.parametrize("name", every())
@@ -37,7 +44,7 @@ def drawn(data, case):
 @given(st.data())
 def test_any_shape(name, data):
     rule = every()[name]
-    case = drawn(data, data.draw(st.sampled_from(rule.cases)))
+    case = drawn(data, rule)
     try:
         with np.errstate(all="raise", under="ignore"):
             trial = contract.Trial(rule, case, data.draw(st.integers(0, 99)))

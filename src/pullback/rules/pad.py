@@ -95,7 +95,7 @@ class Pad(Straight, Rule):
         to, source = self.copies(n)
         y = np.full((*x.shape[: x.ndim - self.dims], prod(self.out(n))), value, x.dtype)
         y[..., to] = flat(x, self.dims)[..., source]
-        return y.reshape(*y.shape[:-1], *self.out(n))
+        return y.reshape((*y.shape[:-1], *self.out(n)))
 
     def copies(self, n):
         """Every element of y that comes from x, and where from, both counted row by row."""
