@@ -124,3 +124,16 @@ def test_what_is_drawn_fits(batch, i, o):
     assert b is None and np.all((0 < x) & (x < 1)) and np.all((0 <= t) & (t < 9))
     sizes = rule.shapes.bind(rule, [x.shape, t.shape, w.shape, None])
     assert sizes["..."] == tuple(batch) and sizes["i"] == i and sizes["o"] == o
+
+
+def test_what_cannot_be_filled_in_or_drawn():
+    with pytest.raises(ShapeError, match=r"b\[c\] cannot be left out: the size of axis c is not known"):
+        rule = Example("x[i], b[c]=0 -> y[i]")
+        rule.linearize(np.ones(3))
+    with pytest.raises(ShapeError, match=r"t\[i\] needs integers below c, which is 0"):
+        Example("x[c], int t[i]<c -> y[i]").sample(np.random.default_rng(0), c=0, i=2)
+
+
+def test_hyperparameters_are_judged_before_arrays():
+    with pytest.raises(OptionError, match="needs groups > 0"):
+        bind("x[i]; w[i/groups] -> y[i]", (5,), None, groups=0)

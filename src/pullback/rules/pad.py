@@ -85,7 +85,7 @@ class Pad(Straight, Rule):
         to, source = self.copies(n)
         g = flat(gy, self.dims)[..., to]
         gx = scatter(g, np.broadcast_to(source, g.shape), prod(n))
-        return gx.reshape(*gy.shape[: gy.ndim - self.dims], *n)
+        return gx.reshape((*gy.shape[: gy.ndim - self.dims], *n))
 
     def jacobian(self, n, dtype):
         to, source = self.copies(n)
