@@ -8,9 +8,10 @@ import pytest
 import pullback as pb
 from pullback.batch import rows
 from pullback.check.contract import assert_rule
-from pullback.errors import RangeError, ShapeError
+from pullback.discovery import every
+from pullback.errors import OptionError, RangeError, ShapeError
 from pullback.rule import Rule
-from pullback.rules.cross_entropy import ClassCrossEntropy
+from pullback.rules.cross_entropy import ClassCrossEntropy, SmoothedCrossEntropy
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,13 @@ SCAN_IN_CHAIN = dict(sizes=(dict(i=2, o=3), dict(m=2), dict(o=2)), batch=(3, 2))
 MLP = pb.Chain((pb.linear, pb.tanh, pb.linear, pb.softmax))
 BLOCK = pb.Residual(pb.Chain((pb.layer_norm, pb.linear, pb.tanh, pb.linear)))
 SMALL = dict(sizes=(dict(o=2), {}, dict(o=4), {}))
+CLASSIFIER = dict(sizes=(dict(i=3, o=4), {}), batch=(2,))
 COMBINATIONS = {
     "mlp": (MLP, dict(sizes=(dict(i=3, o=2), {}, dict(o=4), {}), batch=(3,))),
     "small mlp": (MLP, dict(sizes=(dict(i=2, o=2), {}, dict(o=2), {}))),
-    "classifier": (pb.Chain((pb.linear, ClassCrossEntropy())), dict(sizes=(dict(i=3, o=4), {}), batch=(2,))),
+    "classifier": (pb.Chain((pb.linear, ClassCrossEntropy())), CLASSIFIER),
+    "classifier with soft targets": (pb.Chain((pb.linear, pb.cross_entropy)), CLASSIFIER),
+    "classifier with label smoothing": (pb.Chain((pb.linear, SmoothedCrossEntropy(label_smoothing=0.2))), CLASSIFIER),
     "embedding first": (pb.Chain((pb.embedding, pb.linear)), dict(sizes=(dict(v=4, d=2), dict(o=3)), batch=(5,))),
     "chain in chain": (pb.Chain((pb.tanh, MLP)), dict(sizes=({}, SMALL), batch=(3,))),
     "residual": (pb.Residual(pb.linear), dict(i=3, o=3, batch=(2,))),
@@ -59,6 +63,14 @@ COMBINATIONS = {
 def test_contract(name):
     rule, case = COMBINATIONS[name]
     assert_rule(rule, **case)
+
+
+@pytest.mark.parametrize("method", ["run", "push", "pull", "bend"])
+def test_what_combinators_call_is_the_same_for_all_rules(method):
+    """A helper of that name in a rule would be called in its place."""
+    for name, rule in (every() | {name: rule for name, (rule, _) in COMBINATIONS.items()}).items():
+        for kind in (type(rule), *type(rule).__subclasses__()):
+            assert getattr(kind, method) is getattr(Rule, method), f"{kind.__name__} of {name}"
 
 
 def test_members_are_chosen_by_dtypes():
@@ -108,3 +120,19 @@ def test_an_exempt_integer_is_exempt_in_its_own_place():
     assert model(words, table, np.array([-100, 3])) > 0
     with pytest.raises(RangeError, match="0 .. 2, got -100"):
         model(np.array([-100, 2]), table, np.array([1, 3]))
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: pb.Chain(()), "Chain needs a tuple of rules, at least one"),
+        (lambda: pb.Chain((pb.linear, np.tanh)), "Chain needs a tuple of rules"),
+        (lambda: pb.Chain(pb.linear), "Chain needs a tuple of rules"),
+        (lambda: pb.Residual(3), "Residual needs a rule, got 3"),
+        (lambda: pb.Scan(3), "Scan needs a cell"),
+        (lambda: pb.Scan(pb.relu), "Scan needs a cell"),
+    ],
+)
+def test_what_no_rule_can_be_made_of(make, message):
+    with pytest.raises(OptionError, match=message):
+        make()

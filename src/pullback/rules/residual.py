@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pullback.errors import ShapeError
+from pullback.errors import OptionError, ShapeError
 from pullback.linearization import as_tuple
 from pullback.rule import Rule
 from pullback.rules.chain import alone, value
@@ -24,6 +24,10 @@ class Residual(Rule):
     """
 
     rule: Rule
+
+    def __post_init__(self):
+        if not isinstance(self.rule, Rule):
+            raise OptionError(f"Residual needs a rule, got {self.rule!r}")
 
     signature = property(lambda self: self.rule.signature)
     inputs = property(lambda self: self.rule.inputs)
