@@ -68,7 +68,7 @@ class CrossEntropy(ClassLoss):
     def hvp(self, gy, tx, tt, logp, q, w, n):
         g, tq = self.lift(self.spread(gy, n)), self.kept * w * tt
         straight = np.exp(logp) * self.total(tq) - tq
-        return g * (self.bend(tx, logp, q) + straight), -self.kept * w * g * self.moved(tx, logp)
+        return g * (self.slope_moved(tx, logp, q) + straight), -self.kept * w * g * self.moved(tx, logp)
 
     # What both kinds of targets share.
 
@@ -89,7 +89,7 @@ class CrossEntropy(ClassLoss):
         g, most = p * self.total(q) - q, p > 0.5
         return np.where(most, -self.total(np.where(most, 0, g)), g)
 
-    def bend(self, tx, logp, q):
+    def slope_moved(self, tx, logp, q):
         """How the slope moves along tx."""
         return np.exp(logp) * self.total(q) * self.moved(tx, logp)
 
@@ -131,7 +131,7 @@ class SmoothedCrossEntropy(CrossEntropy):
         return self.lift(self.spread(gy, n)) * self.slope(logp, q)
 
     def hvp(self, gy, tx, logp, q, n):
-        return self.lift(self.spread(gy, n)) * self.bend(tx, logp, q)
+        return self.lift(self.spread(gy, n)) * self.slope_moved(tx, logp, q)
 
 
 cross_entropy = CrossEntropy()
