@@ -34,10 +34,31 @@ def test_logsumexp_over_several_axes_as_in_pytorch(axis, keepdims):
 
 @pytest.mark.parametrize("axis, signature", [
     (-1, "x[... n] -> y[...]"), (0, "x[n ...] -> y[...]"), (1, "x[b0 n ...] -> y[b0 ...]"),
-    (-2, "x[... n b1] -> y[... b1]"), ((0, -1), "x[n ... n2] -> y[...]"),
+    (-2, "x[... n e1] -> y[... e1]"), ((0, -1), "x[n ... n2] -> y[...]"),
+    ((2, -2), "x[b0 b1 n ... n2 e1] -> y[b0 b1 ... e1]"),
 ])  # fmt: skip
 def test_the_signature_of_logsumexp_shows_its_axes(axis, signature):
-    assert pb.logsumexp.linearize(np.ones((2, 3, 4)), axis=axis)[1].rule.signature == signature
+    assert pb.logsumexp.linearize(np.ones((2, 3, 4, 5, 6)), axis=axis)[1].rule.signature == signature
+
+
+def test_axes_counted_from_both_ends_are_different_axes():
+    same("logsumexp", lambda x: torch.logsumexp(x, (2, -2)), [normal(2, 3, 4, 5, 6)], axis=(2, -2))
+
+
+@pytest.mark.parametrize("axis", [(-1, -2), (-2, -1), (1, 0), (-1, 0)])
+def test_the_jacobian_of_logsumexp_takes_its_axes_as_they_stand(axis):
+    v = normal(3, 2, seed=1)
+    J = pb.logsumexp.linearize(normal(3, 2), axis=axis)[1].jacobian()
+    np.testing.assert_allclose(J.dense() @ v.ravel(), [J @ v], rtol=1e-14)
+    np.testing.assert_allclose(J.linear_operator() @ v.ravel(), [J @ v], rtol=1e-14)
+    np.testing.assert_allclose(J.T.dense()[:, 0], (J.T @ np.array(1.0)).ravel(), rtol=1e-14)
+    np.testing.assert_allclose(J.linear_operator().rmatvec(np.ones(1)), J.T.dense()[:, 0], rtol=1e-14)
+
+
+@pytest.mark.parametrize("axis", [(), (0, 0), (1, -1, 1)])
+def test_axes_of_logsumexp_that_make_no_sense(axis):
+    with pytest.raises(OptionError, match="logsumexp: axis must be one number, or several that differ, got"):
+        pb.logsumexp(np.ones((2, 3)), axis=axis)
 
 
 @pytest.mark.parametrize("name", FAMILY)

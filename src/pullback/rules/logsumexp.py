@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 
+from pullback.errors import OptionError
 from pullback.functions import centred, log_sum_exp
 from pullback.operators import Operator, Product
 from pullback.rule import Rule
@@ -27,23 +28,30 @@ class LogSumExp(Rule):
     keepdims: bool = False
     cases = (
         dict(n=3), dict(n=1), dict(n=4, batch=(2, 3)), dict(n=3, batch=(2,), keepdims=True),
-        dict(n=3, axis=0, batch=(2,)), dict(n=3, b1=2, axis=-2, batch=(2,)), dict(n=3, b0=2, axis=1),
+        dict(n=3, axis=0, batch=(2,)), dict(n=3, e1=2, axis=-2, batch=(2,)), dict(n=3, b0=2, axis=1),
         dict(n=3, n2=2, axis=(0, -1), batch=(2,)), dict(n=3, n2=2, axis=(-1, -2), keepdims=True),
+        dict(n=3, n2=2, b0=2, b1=3, e1=2, axis=(-2, 2)),
     )  # fmt: skip
+
+    def __post_init__(self):
+        if not self.axes or len(set(self.axes)) < len(self.axes):
+            raise OptionError(f"axis must be one number, or several that differ, got {self.axis!r}")
 
     @property
     def axes(self):
-        return self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        """All of them, in the order in which they stand."""
+        axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        return tuple(sorted(axes, key=lambda k: (k < 0, k)))
 
     @property
     def signature(self):
-        """`x[... n] -> y[...]`, with the axes where they stand: n, n2, … are summed over, b0, b1, … stay."""
+        """`x[... n] -> y[...]`, with the axes where they stand: n, n2, … are summed over; b0, b1, …, e2, e1 stay."""
         sums = iter(("n", *(f"n{k}" for k in range(2, 2 + len(self.axes)))))
         places = (*range(max(self.axes) + 1), None, *range(min(min(self.axes), 0), 0))
         before, after = [], []
         for k in places:
             summed = k in self.axes
-            name = "..." if k is None else next(sums) if summed else f"b{abs(k)}"
+            name = "..." if k is None else next(sums) if summed else f"b{k}" if k >= 0 else f"e{-k}"
             before.append(name)
             after += ["1"] * self.keepdims if summed else [name]
         return f"x[{' '.join(before)}] -> y[{' '.join(after)}]"
