@@ -1,1 +1,0 @@
-"""Tests run with `tests/` on the path, so that they share `twins`."""
