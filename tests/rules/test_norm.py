@@ -80,6 +80,14 @@ def test_running_statistics_as_torch(case):
     np.testing.assert_allclose(v1, variances, **close)
 
 
+def test_small_statistics_are_not_lost_beside_old_ones():
+    """With momentum 1 nothing is left of the old ones: v + (new - v) would be 0 in float32."""
+    x = (normal(4, 1) * 1e-5).astype("f4")
+    _, m1, v1 = pb.batch_norm(x, np.ones(1, "f4"), np.ones(1, "f4"), training=True, momentum=1.0)
+    np.testing.assert_allclose(m1, x.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(v1, x.astype(float).var(0, ddof=1), rtol=1e-5)
+
+
 def test_running_statistics_that_were_left_out_start_at_0_and_1():
     x = normal(5, 3)
     _, m1, v1 = pb.batch_norm(x, training=True, momentum=0.25)

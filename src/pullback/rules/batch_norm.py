@@ -52,8 +52,8 @@ class BatchNorm(Norm):
             u, r, mean, var = self.standardise(x)
             count = x.size // max(len(w), 1)
             rate = self.momentum if count else 0
-            m1 = m + rate * (mean[:, 0] - m)
-            v1 = v + rate * (var[:, 0] * (count / max(count - 1, 1)) - v)
+            m1 = (1 - rate) * m + rate * mean[:, 0]
+            v1 = (1 - rate) * v + rate * (var[:, 0] * (count / max(count - 1, 1)))
             return (self.affine(u, w, b), m1, v1), (u, r, w)
         r = 1 / np.sqrt(v + self.eps)[:, None]
         u = ((self.fold(x) - m[:, None]) * r).reshape(x.shape)
