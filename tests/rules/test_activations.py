@@ -9,6 +9,7 @@ from twins import normal, pairs, same, torch
 import pullback as pb
 from pullback.discovery import every, find
 from pullback.errors import OptionError
+from pullback.kinks import WORDS
 from pullback.rules.elementwise import Elementwise, Kinked
 
 F = torch.nn.functional
@@ -258,6 +259,30 @@ def test_prelu_at_its_kink(w):
     theirs = torch.tensor(x, requires_grad=True)
     F.prelu(theirs, torch.tensor(w)).sum().backward()
     np.testing.assert_array_equal(gx("torch"), theirs.grad.numpy()[0])
+
+
+@pytest.mark.parametrize("kink", WORDS)
+@pytest.mark.parametrize("w", [[0.25], [0.25, -2.0], [-0.5, 1.5]])
+def test_the_slope_of_prelu_at_its_kink_moves_with_w(w, kink):
+    """And with it gx, along a straight line: a quotient is the derivative. The Hessian stays symmetric."""
+    x, w, gy = np.zeros((1, 2)), np.array(w), np.array([[1.0, 2.0]])
+    tx, tw = np.array([[3.0, -1.0]]), np.linspace(1, 2, len(w))
+    gx = lambda w: pb.prelu.linearize(x, w, kink=kink)[1].vjp(gy)[0]
+    at = pb.prelu.linearize(x, w, kink=kink)[1]
+    hx, _ = at.hvp(gy, (None, tw))
+    np.testing.assert_allclose(hx, (gx(w + tw / 64) - gx(w - tw / 64)) * 32, atol=1e-13)
+    _, hw = at.hvp(gy, (tx, None))
+    assert (hx * tx).sum() == (hw * tw).sum()
+
+
+@pytest.mark.parametrize("p", [1, 3])
+def test_the_jacobian_of_prelu_is_a_diagonal_and_a_column_per_slope(p):
+    x, w = normal(2, 3, 4), normal(p)
+    jx, jw = pb.prelu.linearize(x, w)[1].jacobian()
+    assert (type(jx.a).__name__, jw.nnz) == ("Diagonal", 12)
+    want = torch.autograd.functional.jacobian(F.prelu, (torch.tensor(x[:1]), torch.tensor(w)))
+    np.testing.assert_allclose(jx.dense()[0], want[0].reshape(12, 12), atol=1e-15)
+    np.testing.assert_allclose(jw.dense()[0], want[1].reshape(12, p), atol=1e-15)
 
 
 def test_prelu_of_infinite_numbers():

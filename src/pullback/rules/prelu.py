@@ -1,11 +1,15 @@
 """PReLU: a leaky ReLU that learns its slope."""
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
+from pullback.batch import flat
 from pullback.kinks import WORDS, choose
+from pullback.operators import Diagonal, Flat, Sparse
 from pullback.rule import Rule
+from pullback.rules.elementwise import step
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,26 @@ class PReLU(Rule):
         return self.slope(x, w) * gy, gathered(gy * np.minimum(x, 0), w)
 
     def hvp(self, gy, tx, tw, x, w):
-        return np.where(x < 0, widen(tw, x) * gy, 0), gathered(np.where(x < 0, gy * tx, 0), w)
+        share = self.share(x, w)
+        return share * widen(tw, x) * gy, gathered(share * tx * gy, w)
+
+    def jacobian(self, x, w):
+        own = x.shape[1:]
+        channel = np.broadcast_to(widen(np.arange(w.size), x), own).reshape(prod(own))
+        entries = Sparse(np.arange(prod(own)), channel, flat(np.minimum(x, 0), len(own)), own, w.shape)
+        return Flat(own, Diagonal(flat(self.slope(x, w), len(own)))), entries
 
     def slope(self, x, w):
         slope = np.where(x < 0, widen(w, x), w.dtype.type(1))
         return slope if self.kink == "right" else np.where(x == 0, widen(self.at_zero(w), x), slope)
+
+    def share(self, x, w):
+        """How the slope moves with w: as w itself does where w is the slope, which at 0 is up to `kink`."""
+        left = step(x < 0, x)
+        if self.kink == "right":
+            return left
+        at_zero = np.full_like(w, 0.5) if self.kink == "mean" else step(self.at_zero(w) == w, w)
+        return np.where(x == 0, widen(at_zero, x), left)
 
     def at_zero(self, w):
         chosen = [choose(self.kink, slope, 1.0, torch="left", jax="left", tf="left") for slope in w]
