@@ -6,7 +6,7 @@ import pytest
 import ulps
 from mpmath import mpf
 
-from pullback.discovery import every
+from pullback.discovery import every, find
 from pullback.rules.activations import Sigmoid
 from pullback.rules.elementwise import Elementwise
 
@@ -29,6 +29,13 @@ def test_the_truth_about_the_derivative_is_the_derivative_of_the_truth(row):
         with mpmath.workprec(row.bits):
             _, slope = row.truth(float(x))
             assert abs(mpmath.diff(lambda v: row.truth(v)[0], float(x)) - slope) < 1e-20
+
+
+@pytest.mark.parametrize("x", [-30.0, -12.3, -2.1, -0.3, 0.1, 1.1, 3.3, 7.7, 12.1, 25.3, 35.3])
+def test_the_second_derivative_of_gelu_keeps_its_digits_in_the_tails(x):
+    with mpmath.workprec(250):
+        true = (2 - mpf(x) ** 2) * mpmath.npdf(x)
+    assert ulps.distance(find("gelu").linearize(x)[1].hvp(1.0, 1.0), true, np.float64) <= 8
 
 
 def test_a_derivative_from_the_rounded_value_is_caught(monkeypatch):

@@ -14,7 +14,8 @@ from pullback.rule import Rule
 class Elementwise(Rule):
     """y = f(x), element by element: the Jacobian is diag(f'(x)).
 
-    A row gives `f`, `df` and `d2f`, to 4 units in the last place wherever the true value is a normal number.
+    A row gives `f` and `df`, to 4 units in the last place wherever the true value is a normal number, and `d2f`, which
+    may lose digits around its roots.
     They are computed in float64 and rounded once, unless the row is `plain`: compares, adds and multiplies alone.
     nan gives nan, and so does its derivative unless that is a constant on each piece.
     """
@@ -54,7 +55,8 @@ class Kinked(Elementwise):
     """An elementwise rule whose derivative jumps at `breaks`; `df` and `d2f` are those from the right there.
 
     `kink` picks one of the derivatives between the two sides: "right" (the default), "left", "mean", "min_norm"
-    (the one nearest to 0), "max_norm" (the one farthest from it), or what "torch", "jax" or "tf" picks.
+    (the one nearest to 0), "max_norm" (the one farthest from it), or what "torch", "jax" or "tf" picks. The second
+    derivative is the one from the right whatever it picks.
     """
 
     kink: str = "right"

@@ -113,8 +113,9 @@ class ErfGELU(Gate):
         return below_root(a, self.root) * e * smooth(SLOPE, a, lost) * tail
 
     def left_bend(self, a):
-        e, tail, _ = self.exponential(a)
-        return below_root(a, self.inflexion) * (a + self.inflexion[0]) * e * 0.3989422804014327 * tail  # 1 / √2π
+        e, tail, lost = self.exponential(a)
+        density = 0.3989422804014327 * (e + lost * e)  # 1 / √2π
+        return below_root(a, self.inflexion) * (a + self.inflexion[0]) * density * tail
 
     def exponential(self, a):
         """e^(-a²/2) in two factors, and what they lack: a third one is 1 + lost."""
