@@ -1,7 +1,6 @@
 """The command line: what it prints, and one clear line with exit code 2 for whatever a user can get wrong."""
 
 import gzip
-import os
 import resource
 import signal
 import subprocess
@@ -134,7 +133,7 @@ def test_ctrl_c_keeps_the_checkpoint():
     args = ["train", "t.csv", "--target", "way", "--out", "stopped"]
     process = subprocess.Popen(
         [sys.executable, "-m", "pullback", *args, "--epochs", "100000"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     for line in process.stdout:
         if line.startswith("epoch      3/"):
@@ -201,7 +200,10 @@ def test_damaged_data():
         ('[[layer]]\nkind = "Linaer"\n', "did you mean Linear"),
         ('[[layer]]\nkind = "Linear"\nin_features = 5\n', "net.toml: layer 0 (Linear)"),
         (MLP + "out_features = 7\n", "needs 10"),
-        ('[[layer]]\nkind = "LSTM"\nhidden_size = 4\n', "net.toml: the last layer gives (1, 8, 4) per example; needs 10 scores"),
+        (
+            '[[layer]]\nkind = "LSTM"\nhidden_size = 4\n',
+            "net.toml: the last layer gives (1, 8, 4) per example; needs 10 scores",
+        ),
     ],
 )
 def test_model_files(content, says):

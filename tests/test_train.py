@@ -140,6 +140,74 @@ def test_every_layer_of_every_network_is_right(name, data):
     assert max(v.error for v in found) < 1e-7
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 5, 9), (1, 6, 6), (1, 15, 40), (3, 28, 28), (4, 64, 33)])
+@pytest.mark.parametrize("name", ["cnn", "mlp", "lstm"])
+def test_networks_take_images_of_any_size(name, shape):
+    model = nn.build_model(models.network(name, shape), shape, 7, rng=0)
+    assert model(np.zeros((2, *shape), "f4")).shape == (2, 7)
+
+
+RICH = """
+[[layer]]
+kind = "Conv2d"
+out_channels = 4
+kernel_size = 3
+padding = 1
+padding_mode = "reflect"
+
+[[layer]]
+kind = "Residual"
+  [[layer.layer]]
+  kind = "GroupNorm"
+  num_groups = 2
+  [[layer.layer]]
+  kind = "GELU"
+  [[layer.layer]]
+  kind = "Conv2d"
+  out_channels = 4
+  kernel_size = 3
+  padding = "same"
+
+[[layer]]
+kind = "AvgPool2d"
+kernel_size = 2
+
+[[layer]]
+kind = "PReLU"
+num_parameters = 1
+
+[[layer]]
+kind = "Flatten"
+
+[[layer]]
+kind = "Linear"
+"""
+
+
+def test_layers_in_layers(tmp_path):
+    (tmp_path / "net.toml").write_text(RICH)
+    run, said = work(tmp_path, model=str(tmp_path / "net.toml"), epochs=1)
+    assert "wrong" not in said and "cannot judge" not in said
+    assert {"0", "1.fn.0", "1.fn.2", "3", "5"} == set(run.history(1)[0].gradients)
+    assert "1.fn.2 Conv2d" in (run.folder / "picture.svg").read_text()
+
+
+LEAKS = {
+    "sees the characters that it has to guess": "batch_first = true\nbidirectional = true",
+    "mixes the examples of a batch": "",
+}
+
+
+@pytest.mark.parametrize("says", LEAKS)
+def test_networks_that_see_too_much(tmp_path, says):
+    layers = f'kind = "Embedding"\nembedding_dim = 4\n[[layer]]\nkind = "RNN"\nhidden_size = 4\n{LEAKS[says]}'
+    (tmp_path / "net.toml").write_text(f'[[layer]]\n{layers}\n[[layer]]\nkind = "Linear"\n')
+    (tmp_path / "poem.txt").write_text("\nabcdef" * 600)
+    with pytest.raises(DataError, match=says):
+        work(tmp_path, str(tmp_path / "poem.txt"), model=str(tmp_path / "net.toml"))
+    assert not (tmp_path / "run").exists()
+
+
 @dataclass(frozen=True)
 class Faulty(Linear):
     """Linear, with a fault in one of its gradients."""
@@ -384,10 +452,6 @@ def test_confusion():
     many[3, 7] = 5
     said = shown(report.confusion(many, [f"[class{k}]" for k in range(20)]))
     assert "[class3]" in said and "[class7]" in said and "[class4]" not in said
-
-
-def test_backward_formulas():
-    assert report.backward(nn.BatchNorm2d(3).rule).startswith("gx = r (gu - mean(gu)")
 
 
 def test_a_bar_on_a_terminal():

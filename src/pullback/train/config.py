@@ -18,8 +18,9 @@ from pullback.train.data import Scaling
 from pullback.train.optimisers import OPTIMISERS
 from pullback.train.task import Task
 
-EPOCHS = {"digits": 30, "mnist5k": 12, "text": 6}  # and 20 for data that we do not know
+EPOCHS = {"digits": 30, "mnist5k": 14, "text": 6}  # and 20 for data that we do not know
 RATES = {"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3}
+TEXT_RATES = RATES | {"adam": 5e-3, "adamw": 5e-3}
 BATCH = 32
 Chosen = Mapping[str, Any]  # options by name; None: not given
 
@@ -84,7 +85,7 @@ def begin(task: Task, chosen: Chosen) -> Config:
         deviation=task.scaling.deviation.tolist() if task.scaling else [],
         model=models.network(given.get("model"), task.shape),
         optimizer=optimizer,
-        lr=given.get("lr", RATES.get(optimizer, 0.0)),
+        lr=given.get("lr", (TEXT_RATES if task.reads_text else RATES).get(optimizer, 0.0)),
         batch=given.get("batch", min(BATCH, n)),
         epochs=given.get("epochs", EPOCHS.get(task.name, 20)),
         seed=given.get("seed", 0),

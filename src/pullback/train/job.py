@@ -15,11 +15,13 @@ from pullback.train.data import load
 from pullback.train.loop import Epoch, one_epoch, predictions
 from pullback.train.optimisers import Optimiser, make
 from pullback.train.runs import Run
+from pullback.train.sight import refuse_cheats
 from pullback.train.task import Task, confusion, prepare, sizes
 from pullback.train.verify import verify
 
 CHECKED = 32  # examples that the derivatives are checked at
-WINDOWS = 4  # the same of a text
+NUMBERS = 2**17  # that they may hold in all: fewer examples do if they are large
+WINDOWS = 4  # of a text
 SAMPLE = 400  # characters of new text
 
 
@@ -61,14 +63,17 @@ def train(data: str, console: Console, resume: bool = False, out: str | None = N
     except KeyboardInterrupt:
         raise Stopped(stopped(run, data, config, out)) from None
     conclude(model, task, history[-1], config.seed, console)
-    console.print(f"\nWritten to {run.folder}: weights.safetensors, history.jsonl, picture.svg", markup=False)
+    console.print(
+        f"\nWritten to {run.folder}: weights.safetensors, history.jsonl, picture.svg", markup=False, soft_wrap=True
+    )
     return run
 
 
 def introduce(model: Model, task: Task, console: Console) -> dict[str, str]:
     """Show the network, check its derivatives; return what the layers that learn are called."""
-    some = slice(WINDOWS if task.reads_text else CHECKED)
-    x, t = task.train.x[some], task.train.t[some]
+    some = WINDOWS if task.reads_text else max(2, min(CHECKED, NUMBERS // task.train.x[0].size))
+    x, t = task.train.x[:some], task.train.t[:some]
+    refuse_cheats(model, x, task.reads_text)
     rows = model.describe(x)
     console.print(report.network(rows))
     found = verify(model, x, t)
@@ -103,7 +108,7 @@ def conclude(model: Model, task: Task, last: Epoch, seed: int, console: Console)
         alphabet = "".join(task.classes)
         start = alphabet[0] if "\n" not in alphabet else "\n"
         new = text.sample(model, alphabet, start, SAMPLE, seed)
-        console.print(f"A sample:\n\n{new}", markup=False)
+        console.print(f"A sample:\n\n{new}", markup=False, soft_wrap=True)
         return
     found = predictions(model, task.test.x).argmax(-1)
     right, total = int((found == task.test.t).sum()), len(found)

@@ -9,7 +9,8 @@ from pullback.errors import DataError
 from pullback.nn import files
 
 Shape = tuple[int, ...]
-STAGES = 16, 32  # channels of the convolutions
+STAGES = 16, 32, 64  # channels of the convolutions
+SMALL = 6  # pixels: too few for another convolution
 LARGE = 16  # pixels: smaller images are not halved at once
 
 
@@ -19,14 +20,19 @@ def layer(kind: str, **options: Any) -> str:
 
 def cnn(shape: Shape) -> list[str]:
     """Convolutions of 3 x 3, each stage with more channels and half the pixels, as long as there are enough."""
-    size, layers = min(shape[1:]), []
-    for channels in STAGES:
-        layers += [layer("Conv2d", out_channels=channels, kernel_size=3, padding=1)]
-        layers += [layer("BatchNorm2d"), layer("ReLU")]
-        if size >= LARGE or channels > STAGES[0] and size > 1:
-            layers += [layer("MaxPool2d", kernel_size=2)]
+    size = min(shape[1:])
+    layers = stage(STAGES[0], halved=size >= LARGE)
+    size //= 2 if size >= LARGE else 1
+    for channels in STAGES[1:]:
+        if size >= SMALL:
+            layers += stage(channels, halved=True)
             size //= 2
     return [*layers, layer("Flatten"), layer("Dropout"), layer("Linear")]
+
+
+def stage(channels: int, halved: bool) -> list[str]:
+    seen = layer("Conv2d", out_channels=channels, kernel_size=3, padding=1)
+    return [seen, layer("BatchNorm2d"), layer("ReLU")] + [layer("MaxPool2d", kernel_size=2)] * halved
 
 
 def mlp(shape: Shape) -> list[str]:
