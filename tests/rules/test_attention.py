@@ -1,5 +1,6 @@
 """Scaled dot-product attention: PyTorch with every kind of mask, second derivatives, hidden keys, small numbers."""
 
+import mpmath
 import numpy as np
 import pytest
 import torch.nn.functional as F
@@ -183,3 +184,17 @@ def test_names_of_torch():
     q, k, v = draw()
     named = pb.scaled_dot_product_attention(query=q, key=k, value=v, attn_mask=normal(L, S))
     np.testing.assert_array_equal(named, pb.scaled_dot_product_attention(q, k, v, normal(L, S)))
+
+
+def test_no_digit_is_lost_where_one_key_has_almost_all():
+    """Rows of the gradient of the scores sum to 0, and so do the gradients of keys, under one query of 1."""
+    q, k, v = np.array([[1.0]]), np.array([[0.0], [-40.0]]), np.array([[1.0], [0.0]])
+    _, at = pb.scaled_dot_product_attention.linearize(q, k, v)
+    with mpmath.workdps(60):
+        e = 1 / (1 + mpmath.exp(40))
+        bent = float(e * (1 - e))
+    np.testing.assert_allclose(at.vjp(np.ones((1, 1)))[1], [[bent], [-bent]], rtol=1e-14)
+    np.testing.assert_allclose(at.jvp(None, np.array([[1.0], [0.0]]), None), [[bent]], rtol=1e-14)
+    _, hk, hv, _ = at.hvp(np.ones((1, 1)), (None, np.array([[1.0], [0.0]]), None))
+    np.testing.assert_allclose(hk, [[-bent], [bent]], rtol=1e-14)  # p'' = p (1 - p) (1 - 2p), and 1 - 2p is -1
+    np.testing.assert_allclose(hv, [[bent], [-bent]], rtol=1e-14)

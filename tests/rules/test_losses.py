@@ -287,6 +287,19 @@ def test_binary_cross_entropy_keeps_its_digits(dtype):
             assert max(ulps(y, loss, dtype), ulps(gx[0], slope, dtype), ulps(gt[0], odds, dtype)) <= 4
 
 
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("t", [0, 1, [0.25, 0.75]])
+def test_the_second_derivative_of_cross_entropy_keeps_its_digits(t, label_smoothing):
+    """Whatever the targets are, it is diag(p) - p pᵀ; the entries of p are 1 - e and e."""
+    with mpmath.workdps(60):
+        e = 1 / (1 + mpmath.exp(40))
+        bent = float(e * (1 - e))
+    _, at = pb.cross_entropy.linearize(np.array([0.0, -40.0]), np.array(t), label_smoothing=label_smoothing)
+    for sign, tx in ((1, [1.0, 0.0]), (-1, [0.0, 1.0])):
+        hx, *_ = at.hvp(1.0, (np.array(tx), None))
+        np.testing.assert_allclose(hx, [sign * bent, -sign * bent], rtol=1e-14)
+
+
 def test_rows_of_the_gradient_sum_to_0_where_one_class_is_sure():
     x = np.array([[30.0, 0.0, 1.0]], np.float32)
     for t in (np.array([0]), np.array([[1, 0, 0]], np.float32)):

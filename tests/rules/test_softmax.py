@@ -190,6 +190,19 @@ def test_as_a_probability_tends_to_1_no_digit_is_lost(gap):
     assert pb.logsumexp(x - gap) == pytest.approx(-log_p[0], rel=1e-15, abs=0)
 
 
+@pytest.mark.parametrize("gap", [5, 40, 300])
+def test_the_second_derivative_loses_no_digit_either(gap):
+    """It is diag(p) - p pᵀ, and the entries of p are 1 - e and e, wherever they stand: one of four axes, two of two."""
+    with mpmath.workprec(2000):
+        e = 1 / (1 + mpmath.exp(mpmath.mpf(gap)))
+        bent = float(e * (1 - e))
+    for axis in (0, (0, 1)):
+        x = np.array([[0.0], [-gap]])
+        y, at = pb.logsumexp.linearize(x, axis=axis)
+        found = at.hvp(np.ones_like(y), np.array([[1.0], [0.0]]))
+        np.testing.assert_allclose(found, [[bent], [-bent]], rtol=1e-14)
+
+
 # Structure and manners.
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pullback.functions import centred
+from pullback.functions import centred, from_likeliest
 from pullback.rules.class_loss import ClassLoss
 
 FAR = 60.0  # exp of it is far from overflow, in float32 as well
@@ -41,11 +41,10 @@ class ClassCrossEntropy(ClassLoss):
 
     def hvp(self, gy, tx, p, right, rest, place, share, n):
         g = share * self.spread(gy, n)
-        from_target = tx - self.lift(tx[place])
-        mean = (p * from_target).sum(self.axis)
-        gx = p * self.lift(g) * (from_target - self.lift(mean))
-        gx[place] = -right * mean * g
-        return gx
+        p = p.copy()
+        p[place] = right
+        tx = from_likeliest(tx, p, self.axis)
+        return p * self.lift(g) * (tx - (p * tx).sum(self.axis, keepdims=True))
 
     # Two ways to what is saved, and to -log p[t].
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pullback.functions import centred, log_sum_exp
+from pullback.functions import centred, from_likeliest, log_sum_exp
 from pullback.rules.class_cross_entropy import ClassCrossEntropy
 from pullback.rules.class_loss import ClassLoss
 from pullback.rules.loss import weigh
@@ -95,7 +95,9 @@ class CrossEntropy(ClassLoss):
 
     def moved(self, tx, logp):
         """How log p moves along tx."""
-        return tx - self.total(np.exp(logp) * tx)
+        p = np.exp(logp)
+        tx = from_likeliest(tx, p, self.axis)
+        return tx - self.total(p * tx)
 
     def total(self, a):
         return a.sum(self.axis, keepdims=True)

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pullback.functions import centred, log_sum_exp
+from pullback.functions import centred, from_likeliest, log_sum_exp
 from pullback.operators import Along, Diagonal, Outer
 from pullback.rule import Rule
-from pullback.rules.softmax import from_likeliest
 from pullback.signature import along
 
 

@@ -1,12 +1,12 @@
 """Log-sum-exp: a smooth maximum."""
 
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 
+from pullback.batch import flat
 from pullback.errors import OptionError
-from pullback.functions import centred, log_sum_exp
+from pullback.functions import at_likeliest, centred, log_sum_exp
 from pullback.operators import Operator, Product
 from pullback.rule import Rule
 
@@ -69,10 +69,20 @@ class LogSumExp(Rule):
         return p * self.spread(gy)
 
     def hvp(self, gy, tx, p):
+        best = at_likeliest(self.flat(tx), self.flat(p), -1)[..., 0]
+        tx = tx - np.expand_dims(best, self.axis)  # so that nothing cancels where p is almost 1
         return p * (tx - (p * tx).sum(self.axis, keepdims=True)) * self.spread(gy)
 
     def jacobian(self, p):
         return Weigh(p, self)
+
+    def last(self, a):
+        """The axes of the sum, behind all others."""
+        return np.moveaxis(a, self.axes, range(-len(self.axes), 0))
+
+    def flat(self, a):
+        """The same, as one axis."""
+        return flat(self.last(a), len(self.axes))
 
     def spread(self, gy):
         """A gradient of the sums, with their axes back in place."""
@@ -96,16 +106,15 @@ class Weigh(Operator):
     rule: LogSumExp
     inp = property(lambda self: tuple(self.p.shape[k] for k in self.rule.axes))
     out = ()
-    batch = property(lambda self: self.last.shape[: self.p.ndim - len(self.inp)])
+    batch = property(lambda self: self.rule.last(self.p).shape[: self.p.ndim - len(self.inp)])
     dtype = property(lambda self: self.p.dtype)
-    last = property(lambda self: np.moveaxis(self.p, self.rule.axes, range(-len(self.rule.axes), 0)))
     T = property(lambda self: Share(self.p, self.rule))
 
     def __matmul__(self, v):
         return Product(self, v) if isinstance(v, Operator) else self.rule.jvp(np.asarray(v), self.p)
 
     def dense(self):
-        return self.last.reshape(*self.batch, 1, prod(self.inp))
+        return self.rule.flat(self.p)[..., None, :]
 
 
 @dataclass(frozen=True)
@@ -113,14 +122,14 @@ class Share(Weigh):
     """g ↦ p g, the transpose of Weigh."""
 
     inp, out = Weigh.out, Weigh.inp
-    batch = property(lambda self: self.last.shape[: self.p.ndim - len(self.out)])
+    batch = property(lambda self: self.rule.last(self.p).shape[: self.p.ndim - len(self.out)])
     T = property(lambda self: Weigh(self.p, self.rule))
 
     def __matmul__(self, g):
         return Product(self, g) if isinstance(g, Operator) else self.rule.vjp(np.asarray(g), self.p)
 
     def dense(self):
-        return self.last.reshape(*self.batch, prod(self.out), 1)
+        return self.rule.flat(self.p)[..., None]
 
 
 logsumexp = LogSumExp()
