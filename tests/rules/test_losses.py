@@ -504,6 +504,37 @@ def test_any_axis_is_torch_with_the_classes_moved(data):
         )
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("t, y, slope", [(0, 0, 0), (1, INF, 1)])
+def test_scores_farther_apart_than_the_largest_number(t, y, slope, dtype):
+    """inf is the difference of the two; no floating-point error is to be seen (the fixture above looks)."""
+    x = np.array([1, -1], dtype) * np.finfo(dtype).max
+    for target in (t, np.eye(2, dtype=dtype)[t]):
+        found, at = pb.cross_entropy.linearize(x, target)
+        assert found == y
+        np.testing.assert_array_equal(at.vjp(1.0)[0], [slope, -slope])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_smallest_beta(dtype):
+    """It is l1_loss to the last digit, and no part of it overflows; a smaller beta would round to 0 in float32."""
+    x, t = np.array([-30, -1, 0, 2e30], dtype), np.zeros(4, dtype)
+    y, at = pb.smooth_l1_loss.linearize(x, t, beta=1e-36, reduction="none")
+    np.testing.assert_allclose(y, abs(x), rtol=1e-6)
+    np.testing.assert_allclose(at.vjp(np.ones(4, dtype))[0], np.sign(x), rtol=1e-6)
+    assert np.isfinite(at.hvp(np.ones(4, dtype), (np.ones(4, dtype), None))[0]).all()
+
+
+@pytest.mark.parametrize("x", [1.5, -0.5, np.nan])
+@pytest.mark.parametrize("t", [0.0, 0.5, 1.0])
+def test_binary_cross_entropy_of_no_probability_is_nan_and_so_is_all_of_its_derivatives(x, t):
+    with np.errstate(invalid="ignore"):
+        y, at = pb.binary_cross_entropy.linearize(np.array(x), np.array(t))
+        gx, gt, _ = at.vjp(1.0)
+        hx, ht, _ = at.hvp(1.0, (np.array(1.0), np.array(1.0)))
+    assert np.isnan([y, gx, gt, hx, ht]).all()
+
+
 def test_a_bare_vector_of_scores():
     x = np.log([1.0, 2.0, 5.0])
     for t in (2, np.array(2), np.uint8(2), np.array([0.0, 0.0, 1.0])):
@@ -552,7 +583,8 @@ REFUSED = [
     ("mse_loss", (X, X[0]), {}, ShapeError, "t has shape (3,), needs t[...]"),
     ("mse_loss", (X, X), dict(reduction="batchmean"), OptionError, "needs reduction in ('none', 'mean', 'sum'), with"),
     ("l1_loss", (X, X), dict(kink="up"), OptionError, "needs kink in ('right', 'left'"),
-    ("smooth_l1_loss", (X, X), dict(beta=-1), OptionError, "needs beta >= 0, with beta=-1"),
+    ("smooth_l1_loss", (X, X), dict(beta=-1), OptionError, "needs beta == 0 or beta >= 1e-36, with beta=-1"),
+    ("smooth_l1_loss", (X, X), dict(beta=1e-50), OptionError, "needs beta == 0 or beta >= 1e-36, with beta=1e-50"),
     ("smooth_l1_loss", (X, X), dict(beta=0, kink="up"), OptionError, "needs kink in ('right', 'left'"),
     ("huber_loss", (X, X), dict(delta=0), OptionError, "needs delta > 0, with delta=0"),
     ("kl_div", (X, X), dict(reduction="avg"), OptionError, "needs reduction in ('none', 'mean', 'sum', 'batchmean')"),

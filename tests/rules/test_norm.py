@@ -201,6 +201,18 @@ def test_a_batch_of_nothing_moves_no_statistics(shape):
     assert gx.shape == shape and gw is gb is None, "they were left out"
 
 
+@pytest.mark.parametrize("name", NORMS)
+def test_the_smallest_eps(name):
+    """Rows without variance or of zeros, in float32: a smaller eps would round to 0, and all be nan."""
+    x, g = np.zeros((3, 4, 5), "f4"), normal(3, 4, 5).astype("f4")
+    with np.errstate(all="raise", under="ignore"):
+        y, at = pb.discovery.find(name).linearize(x, **NORMS[name][0] | dict(eps=1e-36))
+        assert not (y[0] if isinstance(y, tuple) else y).any()
+        assert np.isfinite(at.vjp(g)[0]).all() and np.isfinite(at.hvp(g, (x,))[0]).all()
+    with pytest.raises(OptionError, match=f"{name}: needs .*eps >= 1e-36, with eps=1e-50"):
+        pb.discovery.find(name)(x, **NORMS[name][0] | dict(eps=1e-50))
+
+
 def test_a_nan_stays_with_what_shares_its_statistics():
     x = normal(3, 4, 2)
     x[1, 2, 0] = np.nan
@@ -262,8 +274,8 @@ X = normal(4, 6)
     (lambda: pb.batch_norm(X[0], training=True), ShapeError, "batch_norm: x has shape (6,), needs x[n c *d]"),
     (lambda: pb.layer_norm(X, normalized_shape=(3,)), ShapeError, "layer_norm: x has shape (4, 6), needs x[... 3]"),
     (lambda: pb.layer_norm(X, normal(4)), ShapeError, "layer_norm: w has shape (4,), needs w[n]"),
-    (lambda: pb.layer_norm(X, eps=0.0), OptionError, "layer_norm: needs eps > 0, with eps=0.0"),
-    (lambda: pb.rms_norm(X, eps=-1.0), OptionError, "rms_norm: needs eps is None or eps > 0, with eps=-1.0"),
+    (lambda: pb.layer_norm(X, eps=0.0), OptionError, "layer_norm: needs eps >= 1e-36, with eps=0.0"),
+    (lambda: pb.rms_norm(X, eps=-1.0), OptionError, "rms_norm: needs eps is None or eps >= 1e-36, with eps=-1.0"),
     (lambda: pb.group_norm(X, num_groups=4), OptionError, "needs c % num_groups == 0, with c=6, num_groups=4"),
     (lambda: pb.group_norm(X, num_groups=0), OptionError, "group_norm: needs num_groups > 0, with num_groups=0"),
 ])  # fmt: skip

@@ -51,7 +51,11 @@ class ClassCrossEntropy(ClassLoss):
     def by_odds(self, x, place):
         """From the odds of the other classes against the target, Σ exp(x - x[t]); None where they might overflow."""
         own = x[place]
-        if np.isfinite(own).all() and (z := x - self.lift(own)).max(initial=0) < FAR:
+        if not np.isfinite(own).all():
+            return None
+        with np.errstate(over="ignore"):  # two finite scores may be farther apart than the largest number
+            z = x - self.lift(own)
+        if z.max(initial=0) < FAR:
             p = np.exp(z, out=z)
             p[place] = 0
             odds = p.sum(self.axis)

@@ -103,7 +103,7 @@ class SmoothAbsoluteError(DifferenceLoss):
 
     beta: float = 1.0
     kink: str = "right"
-    requires = (*AbsoluteError.requires, "beta >= 0")
+    requires = (*AbsoluteError.requires, "beta == 0 or beta >= 1e-36")
     breaks = property(lambda self: (-self.beta, self.beta))
     cases = *DifferenceLoss.cases, dict(batch=(5,), beta=0.5), dict(batch=(5,), beta=0, reduction="none")
 
@@ -116,7 +116,7 @@ class SmoothAbsoluteError(DifferenceLoss):
         return inner / self.beta * (size - inner / 2)
 
     def slope_x(self, d):
-        return np.clip(d / self.beta, -1, 1)
+        return np.clip(d, -self.beta, self.beta) / self.beta
 
     def curve(self, d):
         return (abs(d) < self.beta).astype(d.dtype) / self.beta
