@@ -336,7 +336,7 @@ binary_cross_entropy_with_logits: _binary_cross_entropy_with_logits
 class _concatenate(Rule):
     """x, and behind it z, along an axis; the other axes are the same. More than two: one after the other.
 
-    x[ n ...], z[ m ...] -> y[ n+m ...]
+    x[n ...], z[m ...] -> y[n+m ...]
     """
     axis: int
 
@@ -555,7 +555,7 @@ gelu: _gelu
 class _glu(Rule):
     """a σ(b), where a and b are the two halves of x along an axis of even size.
 
-    x[... n ] -> y[... half ]
+    x[... n] -> y[... half]
     """
     axis: int
 
@@ -654,7 +654,7 @@ linear: _linear
 class _log_softmax(Rule):
     """The logarithm of softmax along an axis.
 
-    x[... n ] -> y[... n ]
+    x[... n] -> y[... n]
     """
     axis: int
 
@@ -1135,7 +1135,7 @@ flatten: _flatten
 class _select(Rule):
     """The slice at one place along an axis, such as the last step of a sequence (by default: time first).
 
-    x[ n ...] -> y[  ...]
+    x[n ...] -> y[...]
     """
     axis: int
     index: int
@@ -1148,7 +1148,7 @@ select: _select
 class _softmax(Rule):
     """Exponentials along an axis, scaled to sum to one.
 
-    x[... n ] -> y[... n ]
+    x[... n] -> y[... n]
     """
     axis: int
 
@@ -1160,7 +1160,7 @@ softmax: _softmax
 class _softmin(Rule):
     """Softmax of the scores with their signs turned.
 
-    x[... n ] -> y[... n ]
+    x[... n] -> y[... n]
     """
     axis: int
 
