@@ -1,7 +1,9 @@
 """Training: data, optimisers, the loop, and what `pullback train` makes of them.
 
-data, test = train.split(train.load("digits"), seed=0)
-history = train.fit(model, data, test, epochs=10)          history[-1].accuracy
+    data, test = train.split(train.load("digits"), seed=0)
+    history = train.fit(model, data, test, epochs=10)          history[-1].accuracy
+
+These names are for everybody; the rest of the folder serves the command line.
 """
 
 from pullback.train.data import Dataset, Scaling, Text, load, read_inputs, split
