@@ -202,18 +202,21 @@ def test_infinite_derivatives():
 
 
 @pytest.mark.parametrize(
-    "name, options",
+    "name, options, message",
     [
-        ("relu", dict(kink="middle")), ("softplus", dict(beta=0.0)), ("celu", dict(alpha=0.0)),
-        ("clamp", dict(min=1.0, max=0.0)), ("hardtanh", dict(min_val=1.0, max_val=0.0)),
-        ("softshrink", dict(lambd=-1.0)),
-        ("hardshrink", dict(lambd=-1.0)), ("gelu", dict(approximate="sigmoid")), ("prelu", dict(kink="middle")),
-        ("silu", dict(kink="left")), ("relu", dict(alpha=1.0)),
+        ("relu", dict(kink="middle"), "needs kink in ('right',"), ("softplus", dict(beta=0.0), "needs beta > 0"),
+        ("celu", dict(alpha=0.0), "needs alpha > 0, with alpha=0.0"),
+        ("clamp", dict(min=1.0, max=0.0), "needs min <= max, with max=0.0, min=1.0"),
+        ("hardtanh", dict(min_val=1.0, max_val=0.0), "needs min_val <= max_val, with max_val=0.0, min_val=1.0"),
+        ("softshrink", dict(lambd=-1.0), "needs lambd >= 0"), ("hardshrink", dict(lambd=-1.0), "needs lambd >= 0"),
+        ("gelu", dict(approximate="sigmoid"), "needs approximate in ('none', 'tanh')"),
+        ("silu", dict(kink="left"), "silu has no 'kink'"), ("relu", dict(alpha=1.0), "relu has no 'alpha'"),
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_is_refused(name, options):
-    with pytest.raises(OptionError, match=name):
-        find(name)(*([np.ones((1, 1)), np.ones(1)] if name == "prelu" else [np.ones(1)]), **options)
+def test_what_makes_no_sense_is_refused(name, options, message):
+    with pytest.raises(OptionError) as error:
+        find(name)(np.ones(1), **options)
+    assert str(error.value).startswith(name) and message in str(error.value)
 
 
 @pytest.mark.parametrize("name, options", CASES)
@@ -283,6 +286,13 @@ def test_the_jacobian_of_prelu_is_a_diagonal_and_a_column_per_slope(p):
     want = torch.autograd.functional.jacobian(F.prelu, (torch.tensor(x[:1]), torch.tensor(w)))
     np.testing.assert_allclose(jx.dense()[0], want[0].reshape(12, 12), atol=1e-15)
     np.testing.assert_allclose(jw.dense()[0], want[1].reshape(12, p), atol=1e-15)
+
+
+def test_what_prelu_refuses():
+    with pytest.raises(OptionError, match=r"prelu: needs p in \(1, c\), with c=3, p=2"):
+        pb.prelu(np.ones((2, 3)), np.ones(2))
+    with pytest.raises(OptionError, match=r"prelu: needs kink in \('right', 'left',"):
+        pb.prelu(np.ones((2, 3)), np.ones(3), kink="middle")
 
 
 def test_prelu_of_infinite_numbers():

@@ -162,8 +162,8 @@ def test_keys_have_no_order(order, seed):
 def test_a_mask_must_broadcast_to_the_scores(mask, shape):
     with pytest.raises(OptionError) as error:
         pb.scaled_dot_product_attention(*draw(), np.ones(mask))
-    message = "scaled_dot_product_attention: needs broadcast(m, scores) == scores, with m="
-    assert str(error.value) == f"{message}{shape}, scores=(4, 6)"
+    message = "scaled_dot_product_attention: needs broadcast(mask_shape, scores_shape) == scores_shape, with "
+    assert str(error.value) == f"{message}mask_shape={shape}, scores_shape=(4, 6)"
 
 
 def test_a_mask_does_not_make_more_queries():

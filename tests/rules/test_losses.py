@@ -564,6 +564,7 @@ def test_torch_names():
 # Errors.
 
 X, T = np.zeros((4, 3)), np.zeros(4, int)
+FIT = "needs broadcast(w_shape, x_shape) == x_shape"
 REFUSED = [
     ("cross_entropy", (X, T + 3), {}, RangeError, "t[b *d] must lie in 0 .. 2 or -100, got 3"),
     ("cross_entropy", (X, T - 1), {}, RangeError, "t[b *d] must lie in 0 .. 2 or -100, got -1"),
@@ -588,9 +589,9 @@ REFUSED = [
     ("smooth_l1_loss", (X, X), dict(beta=0, kink="up"), OptionError, "needs kink in ('right', 'left'"),
     ("huber_loss", (X, X), dict(delta=0), OptionError, "needs delta > 0, with delta=0"),
     ("kl_div", (X, X), dict(reduction="avg"), OptionError, "needs reduction in ('none', 'mean', 'sum', 'batchmean')"),
-    ("binary_cross_entropy", (X, X, X[:, 0]), {}, OptionError, "needs broadcast(w, x) == x, with w=(4,), x=(4, 3)"),
-    ("binary_cross_entropy", (X[0], X[0], X), {}, OptionError, "needs broadcast(w, x) == x, with w=(4, 3), x=(3,)"),
-    ("binary_cross_entropy_with_logits", (X, X), dict(pos_weight=X[:, 0]), OptionError, "with v=(4,), x=(4, 3)"),
+    ("binary_cross_entropy", (X, X, X[:, 0]), {}, OptionError, f"{FIT}, with w_shape=(4,), x_shape=(4, 3)"),
+    ("binary_cross_entropy", (X[0], X[0], X), {}, OptionError, f"{FIT}, with w_shape=(4, 3), x_shape=(3,)"),
+    ("binary_cross_entropy_with_logits", (X, X), dict(pos_weight=X[:, 0]), OptionError, FIT.replace("w", "v")),
 ]  # fmt: skip
 
 

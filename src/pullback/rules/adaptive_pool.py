@@ -24,7 +24,7 @@ class AdaptivePool(Spatial):
     output_size: int | tuple | None = 1
     per_axis = ("output_size",)
     words = (None,)
-    requires = "n > 0", "out >= 0"
+    requires = "n > 0", "windows_per_axis >= 0"
     cases3d = (
         dict(n=(4, 3, 2)),
         dict(n=(5, 4, 3), output_size=(3, 2, None), batch=(2,)),
@@ -35,6 +35,9 @@ class AdaptivePool(Spatial):
     def out(self, n):
         sizes = self.output_size or (None,) * self.dims
         return tuple(size if m is None else m for size, m in zip(n, sizes))
+
+    def windows_per_axis(self, out):
+        return out
 
     def windows(self, n):
         """What every output sees: its number, and the slices of x."""

@@ -28,7 +28,7 @@ class Conv(Convolution):
     words = "same", "valid"
     requires = (
         "stride > 0", "dilation > 0", "groups > 0 and o % groups == 0",
-        "padding in ('same', 'valid') or padding >= 0", "padding != 'same' or stride == 1", "k > 0", "out > 0",
+        "padding in ('same', 'valid') or padding >= 0", "padding != 'same' or stride == 1", "k > 0", "output_size > 0",
     )  # fmt: skip
     cases3d = (
         dict(i=2, o=3, n=(5, 4, 3), k=(3, 2, 1)),

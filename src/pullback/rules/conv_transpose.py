@@ -29,7 +29,7 @@ class ConvTranspose(Convolution):
     signature = "x[... i *n]; w[i o *k], b[o*groups]=0 -> y[... o*groups *out]"
     requires = (
         "stride > 0", "dilation > 0", "groups > 0 and i % groups == 0", "padding >= 0",
-        "0 <= output_padding < stride_or_dilation", "k > 0", "out > 0",
+        "0 <= output_padding < stride_or_dilation", "k > 0", "output_size > 0",
     )  # fmt: skip
     cases3d = (
         dict(i=2, o=3, n=(3, 2, 3), k=(3, 2, 1)),

@@ -26,6 +26,10 @@ class Convolution(Spatial):
     groups: int = 1
     per_axis = "stride", "padding", "dilation"
 
+    def output_size(self, out):
+        """What error messages call it."""
+        return out
+
     def correlate(self, x, w, out):
         seen = self.seen(x, self.windows(self.space(x), w, out))
         columns = seen.reshape(*self.examples(x), self.groups, prod(w.shape[1:]), prod(out))

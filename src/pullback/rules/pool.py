@@ -21,7 +21,7 @@ class Pool(Spatial):
     words = (None,)
     requires = (
         "kernel_size > 0", "stride is None or stride > 0", "dilation > 0", "0 <= padding <= kernel_size/2",
-        "out > 0", "elements_per_window > 0",
+        "output_size > 0", "fewest_elements_in_a_window > 0",
     )  # fmt: skip
 
     def out(self, n):
@@ -32,8 +32,12 @@ class Pool(Spatial):
 
         return tuple(map(along, n, self.kernel_size, self.step, self.padding, self.dilation))
 
-    def elements_per_window(self, n):
-        """How many there are at least; a dilated window can miss a short x."""
+    def output_size(self, out):
+        """What error messages call it."""
+        return out
+
+    def fewest_elements_in_a_window(self, n):
+        """A dilated window can miss a short x."""
         return int(self.windows(n).counts(margin=(0,) * self.dims).min())
 
     def windows(self, n):
