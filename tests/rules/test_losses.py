@@ -43,10 +43,10 @@ def labels(*shape, most):
 # Integer targets: the rules that cross_entropy hands over to keep the contract.
 
 CLASSES = [
-    dict(b=4, c=3, d=()), dict(b=4, c=3, d=(), without=("w",)), dict(b=2, c=3, d=(2, 2)), dict(b=0, c=3, d=()),
-    dict(c=4, d=(), axis=0), dict(c=3, d=(2,), axis=0), dict(c=3, d=(2, 2), axis=-1), dict(b=2, c=3, d=(2,), axis=-2),
-    dict(b=2, b1=2, c=3, d=(), axis=2), dict(b=2, c=1, d=()), dict(b=3, c=1, d=(), ignore_index=0),
-    dict(b=3, c=2, d=(), ignore_index=1), dict(b=2, c=3, d=(0,)),
+    dict(n=4, c=3, d=()), dict(n=4, c=3, d=(), without=("w",)), dict(n=2, c=3, d=(2, 2)), dict(n=0, c=3, d=()),
+    dict(c=4, d=(), axis=0), dict(c=3, d=(2,), axis=0), dict(c=3, d=(2, 2), axis=-1), dict(n=2, c=3, d=(2,), axis=-2),
+    dict(n=2, n1=2, c=3, d=(), axis=2), dict(n=2, c=1, d=()), dict(n=3, c=1, d=(), ignore_index=0),
+    dict(n=3, c=2, d=(), ignore_index=1), dict(n=2, c=3, d=(0,)),
 ]  # fmt: skip
 
 
@@ -566,15 +566,15 @@ def test_torch_names():
 X, T = np.zeros((4, 3)), np.zeros(4, int)
 FIT = "needs broadcast(w_shape, x_shape) == x_shape"
 REFUSED = [
-    ("cross_entropy", (X, T + 3), {}, RangeError, "t[b *d] must lie in 0 .. 2 or -100, got 3"),
-    ("cross_entropy", (X, T - 1), {}, RangeError, "t[b *d] must lie in 0 .. 2 or -100, got -1"),
-    ("cross_entropy", (X, T + 3), dict(label_smoothing=0.1), RangeError, "t[b *d] must lie in 0 .. 2 or -100, got 3"),
-    ("nll_loss", (X, T + 3), dict(ignore_index=7), RangeError, "t[b *d] must lie in 0 .. 2 or 7, got 3"),
-    ("cross_entropy", (X, T[:3]), {}, ShapeError, "t has shape (3,), needs t[b *d] with b=4, c=3"),
-    ("cross_entropy", (X, X[:, :2]), {}, ShapeError, "t has shape (4, 2), needs t[b c *d] with b=4, c=3"),
-    ("cross_entropy", (X, T, X[0, :2]), {}, ShapeError, "w has shape (2,), needs w[c] with b=4, c=3"),
-    ("cross_entropy", (X,), {}, ShapeError, "t[b *d] is missing"),
-    ("cross_entropy", (1.0, 0), {}, ShapeError, "x has shape (), needs x[b c *d]"),
+    ("cross_entropy", (X, T + 3), {}, RangeError, "t[n *d] must lie in 0 .. 2 or -100, got 3"),
+    ("cross_entropy", (X, T - 1), {}, RangeError, "t[n *d] must lie in 0 .. 2 or -100, got -1"),
+    ("cross_entropy", (X, T + 3), dict(label_smoothing=0.1), RangeError, "t[n *d] must lie in 0 .. 2 or -100, got 3"),
+    ("nll_loss", (X, T + 3), dict(ignore_index=7), RangeError, "t[n *d] must lie in 0 .. 2 or 7, got 3"),
+    ("cross_entropy", (X, T[:3]), {}, ShapeError, "t has shape (3,), needs t[n *d] with n=4, c=3"),
+    ("cross_entropy", (X, X[:, :2]), {}, ShapeError, "t has shape (4, 2), needs t[n c *d] with n=4, c=3"),
+    ("cross_entropy", (X, T, X[0, :2]), {}, ShapeError, "w has shape (2,), needs w[c] with n=4, c=3"),
+    ("cross_entropy", (X,), {}, ShapeError, "t[n *d] is missing"),
+    ("cross_entropy", (1.0, 0), {}, ShapeError, "axis=1 is out of range for x of shape ()"),
     ("cross_entropy", (X, T == 0), {}, DtypeError, "t must be integers, got bool"),
     ("cross_entropy", (X, X.astype("f4")), {}, DtypeError, "one for all; x is float64, t is float32"),
     ("nll_loss", (X, X[:, 0]), {}, DtypeError, "t must be integers, got float64"),

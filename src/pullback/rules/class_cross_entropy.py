@@ -20,7 +20,7 @@ class ClassCrossEntropy(ClassLoss):
     Saved are `p`, but 0 at the target; there `right` is p, and `rest` is 1 - p.
     """
 
-    signature = property(lambda self: self.losses("x[b c *d], int t[b *d]<c, const w[c]=1 -> y[b *d]"))
+    signature = property(lambda self: self.losses("x[n c *d], int t[n *d]<c, const w[c]=1 -> y[n *d]"))
     exempt = property(lambda self: self.ignore_index)
     requires = (*ClassLoss.requires, "c > 0")
 

@@ -22,10 +22,10 @@ class ClassLoss(Loss):
         return replace(self, axis=0) if bare else self
 
     def losses(self, text):
-        """The signature, of a text with the classes on axis 1: where it says b c *d, they go to their place."""
-        named = lambda n: " ".join(f"b{j or ''}" for j in range(n))
+        """The signature, of a text with the classes on axis 1: where it says n c *d, they go to their place."""
+        named = lambda count: " ".join(f"n{j or ''}" for j in range(count))
         before, after = (named(self.axis), "*d") if self.axis >= 0 else ("*d", named(-self.axis - 1))
-        text = text.replace("[b c *d]", f"[{before} c {after}]").replace("[b *d]", f"[{before} {after}]")
+        text = text.replace("[n c *d]", f"[{before} c {after}]").replace("[n *d]", f"[{before} {after}]")
         return super().losses(text)
 
     def located(self, t, w):

@@ -34,12 +34,12 @@ class CrossEntropy(ClassLoss):
     """
 
     label_smoothing: float = 0.0
-    signature = property(lambda self: self.losses("x[b c *d], t[b c *d]>0<1, const w[c]=1 -> y[b *d]"))
+    signature = property(lambda self: self.losses("x[n c *d], t[n c *d]>0<1, const w[c]=1 -> y[n *d]"))
     requires = (*ClassLoss.requires, "0 <= label_smoothing <= 1", "c > 0")
     cases = (
-        dict(b=4, c=3, d=(), without=("w",)), dict(b=2, c=3, d=(2,), label_smoothing=0.1, reduction="none"),
-        dict(b=1, c=1, d=(1, 2)), dict(c=3, d=(), axis=0), dict(c=3, d=(2, 2), axis=-1, reduction="sum"),
-        dict(b=0, c=2, d=()),
+        dict(n=4, c=3, d=(), without=("w",)), dict(n=2, c=3, d=(2,), label_smoothing=0.1, reduction="none"),
+        dict(n=1, c=1, d=(1, 2)), dict(c=3, d=(), axis=0), dict(c=3, d=(2, 2), axis=-1, reduction="sum"),
+        dict(n=0, c=2, d=()),
     )  # fmt: skip
 
     def suited(self, x, t, w):
@@ -112,7 +112,7 @@ class CrossEntropy(ClassLoss):
 class SmoothedCrossEntropy(CrossEntropy):
     """Cross-entropy with label smoothing whose targets are classes: t is spelled out as probabilities."""
 
-    signature = property(lambda self: self.losses("x[b c *d], int t[b *d]<c, const w[c]=1 -> y[b *d]"))
+    signature = property(lambda self: self.losses("x[n c *d], int t[n *d]<c, const w[c]=1 -> y[n *d]"))
     exempt = property(lambda self: self.ignore_index)
     suited = ClassLoss.suited
 

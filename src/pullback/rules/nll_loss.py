@@ -23,13 +23,13 @@ class NLLLoss(Straight, ClassLoss):
     Source: Fisher (1922), On the mathematical foundations of theoretical statistics.
     """
 
-    signature = property(lambda self: self.losses("x[b c *d], int t[b *d]<c, const w[c]=1 -> y[b *d]"))
+    signature = property(lambda self: self.losses("x[n c *d], int t[n *d]<c, const w[c]=1 -> y[n *d]"))
     exempt = property(lambda self: self.ignore_index)
     requires = (*ClassLoss.requires, "c > 0")
     cases = (
-        dict(b=4, c=3, d=(), without=("w",)), dict(b=2, c=3, d=(2,), reduction="none"), dict(c=4, d=(), axis=0),
-        dict(b=3, c=2, d=(), ignore_index=1), dict(c=3, d=(2, 2), axis=-1, reduction="sum"),
-        dict(b=2, c=1, d=(), ignore_index=0), dict(b=0, c=2, d=()),
+        dict(n=4, c=3, d=(), without=("w",)), dict(n=2, c=3, d=(2,), reduction="none"), dict(c=4, d=(), axis=0),
+        dict(n=3, c=2, d=(), ignore_index=1), dict(c=3, d=(2, 2), axis=-1, reduction="sum"),
+        dict(n=2, c=1, d=(), ignore_index=0), dict(n=0, c=2, d=()),
     )  # fmt: skip
 
     def forward(self, x, t, w):
