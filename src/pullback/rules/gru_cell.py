@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from pullback.functions import sigmoids, tanh_and_slope
+from pullback.functions import blocks, join, sigmoids, tanh_and_slope
 from pullback.rule import Rule
 from pullback.rules.chain import moved
 from pullback.rules.preactivations import PREACTIVATIONS
@@ -35,7 +33,8 @@ class GRUCell(Rule):
     cases = dict(n=2, m=3), dict(n=1, m=1), dict(n=2, m=2, batch=(3,)), dict(n=2, m=2, without=("h", "bw"))
 
     def forward(self, x, h, w, u, bw, bu):
-        (ar, az, an), (vr, vz, vn) = map(blocks, PREACTIVATIONS.forward(x, h, w, u, bw, bu)[0])
+        a, v = PREACTIVATIONS.forward(x, h, w, u, bw, bu)[0]
+        (ar, az, an), (vr, vz, vn) = blocks(a, 3), blocks(v, 3)
         (r, shut), (z, fresh) = sigmoids(ar + vr), sigmoids(az + vz)
         n, sn = tanh_and_slope(an + r * vn)
         return n + z * (h - n), (x, h, w, u, r, z, n, r * shut, sn, fresh, vn)
@@ -72,17 +71,8 @@ class GRUCell(Rule):
 gru_cell = GRUCell()
 
 
-def blocks(a):
-    m = a.shape[-1] // 3
-    return [a[..., k * m : (k + 1) * m] for k in range(3)]
-
-
-def join(*parts):
-    return np.concatenate(parts, -1)
-
-
 def activated(ta, tv, r, z, sr, sn, fresh, vn):
     """The tangents of r, z, n, and of vn."""
-    (tar, taz, tan), (tvr, tvz, tvn) = blocks(ta), blocks(tv)
+    (tar, taz, tan), (tvr, tvz, tvn) = blocks(ta, 3), blocks(tv, 3)
     tr, tz = sr * (tar + tvr), z * fresh * (taz + tvz)
     return tr, tz, sn * (tan + tr * vn + r * tvn), tvn

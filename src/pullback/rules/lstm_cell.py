@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pullback.functions import sigmoids, tanh_and_slope
+from pullback.functions import blocks, join, sigmoids, tanh_and_slope
 from pullback.rule import Rule
 from pullback.rules.chain import add, moved
 from pullback.rules.linear import linear
@@ -35,20 +35,20 @@ class LSTMCell(Rule):
     def forward(self, x, h, c, w, u, bw, bu):
         a, v = PREACTIVATIONS.forward(x, h, w, u, bw, bu)[0]
         gates, slopes = opened(a + v)
-        i, f, g, o = blocks(gates)
+        i, f, g, o = blocks(gates, 4)
         c1 = f * c + i * g
         r, slope = tanh_and_slope(c1)
         return (o * r, c1), (x, h, c, w, u, gates, slopes, r, slope)
 
     def jvp(self, tx, th, tc, tw, tu, tbw, tbu, x, h, c, w, u, gates, slopes, r, slope):
         ta, tv = PREACTIVATIONS.jvp(tx, th, tw, tu, tbw, tbu, x, h, w, u)
-        i, f, g, o = blocks(gates)
-        ti, tf, tg, to = blocks(slopes * (ta + tv))
+        i, f, g, o = blocks(gates, 4)
+        ti, tf, tg, to = blocks(slopes * (ta + tv), 4)
         tc1 = tf * c + f * tc + ti * g + i * tg
         return to * r + o * slope * tc1, tc1
 
     def vjp(self, gh1, gc1, x, h, c, w, u, gates, slopes, r, slope):
-        i, f, g, o = blocks(gates)
+        i, f, g, o = blocks(gates, 4)
         gm = gc1 + gh1 * o * slope  # of the memory: through h1 = o tanh(c1) as well
         gz = join(gm * g, gm * c, gm * i, gh1 * r) * slopes
         gx, gh, *others = PREACTIVATIONS.vjp(gz, gz, x, h, w, u)
@@ -56,9 +56,9 @@ class LSTMCell(Rule):
 
     def hvp(self, gh1, gc1, tx, th, tc, tw, tu, tbw, tbu, x, h, c, w, u, gates, slopes, r, slope):
         tangents, saved = (tx, th, tw, tu, tbw, tbu), (x, h, w, u)
-        i, f, g, o = blocks(gates)
+        i, f, g, o = blocks(gates, 4)
         tgates = slopes * sum(PREACTIVATIONS.jvp(*tangents, *saved))
-        ti, tf, tg, to = blocks(tgates)
+        ti, tf, tg, to = blocks(tgates, 4)
         tr = slope * (tf * c + f * tc + ti * g + i * tg)
         gm, tgm = gc1 + gh1 * o * slope, gh1 * (to * slope - 2 * o * r * tr)
         ggates = join(gm * g, gm * c, gm * i, gh1 * r)
@@ -168,25 +168,16 @@ lstm_cell = LSTMCell()
 projected_lstm_cell = ProjectedLSTMCell()
 
 
-def blocks(z):
-    m = z.shape[-1] // 4
-    return [z[..., k * m : (k + 1) * m] for k in range(4)]
-
-
-def join(*parts):
-    return np.concatenate(parts, -1)
-
-
 def opened(z):
     """The gates and their slopes, from the pre-activations: i f o are sigmoids, g is a tanh."""
     gates, shut = sigmoids(z)
     slopes = gates * shut
-    blocks(gates)[2][...], blocks(slopes)[2][...] = tanh_and_slope(blocks(z)[2])
+    blocks(gates, 4)[2][...], blocks(slopes, 4)[2][...] = tanh_and_slope(blocks(z, 4)[2])
     return gates, slopes
 
 
 def bends(gates):
     """How the slopes move when the gates move: 1 - 2 s for s (1 - s), -2 g for 1 - g²."""
     bends = 1 - 2 * gates
-    blocks(bends)[2][...] = -2 * blocks(gates)[2]
+    blocks(bends, 4)[2][...] = -2 * blocks(gates, 4)[2]
     return bends
