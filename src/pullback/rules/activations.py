@@ -59,6 +59,8 @@ class Logsigmoid(Elementwise):
         gx = σ(-x) gy
 
     For x -> -inf it is x.
+
+    Source: Mikolov et al. (2013), Distributed representations of words and phrases and their compositionality.
     """
 
     def f(self, x):
@@ -139,6 +141,9 @@ class Tanhshrink(Elementwise):
         gx = tanh²(x) gy
 
     Near 0, where the two cancel, it is x³ times a polynomial in x².
+
+    Source: TanhShrink in the nn package of Torch7: Collobert, Kavukcuoglu & Farabet (2011), Torch7: a Matlab-like
+    environment for machine learning.
     """
 
     def f(self, x):

@@ -53,8 +53,10 @@ class AdaptivePool(Spatial):
 class AdaptiveMaxPool(AdaptivePool, Select):
     """The largest element of every window. Ties go to the first; nan wins, the first of several.
 
-    y[p] = x[index[p]],    index[p] = argmax of x over window p
-    gx   = gy[p] added at index[p], for all p
+        y[p] = x[index[p]],    index[p] = argmax of x over window p
+        gx   = gy[p] added at index[p], for all p
+
+    Source: He, Zhang, Ren & Sun (2014), Spatial pyramid pooling in deep convolutional networks for visual recognition.
     """
 
     cases3d = *AdaptivePool.cases3d, dict(n=(5, 3, 2), output_size=2, return_indices=True, batch=(2,))
@@ -76,6 +78,8 @@ class AdaptiveAvgPool(Straight, AdaptivePool):
         gx   = gy[p] / count[p] added all over window p, for all p
 
     Linear in x, so nothing but its shape is kept.
+
+    Source: He, Zhang, Ren & Sun (2014), Spatial pyramid pooling in deep convolutional networks for visual recognition.
     """
 
     signature = "x[... *n] -> y[... *out]"

@@ -15,6 +15,8 @@ class Add(Straight, Rule):
 
     y  = x + z
     gx = gy,    gz = gy,    each summed over the axes on which it was repeated
+
+    Source: NumPy's definition of broadcasting: Harris et al. (2020), Array programming with NumPy.
     """
 
     names = dict(z="other")

@@ -16,6 +16,8 @@ class Concatenate(Straight, Rule):
 
     y  = [x z]
     gx = the part of gy where x is,    gz = the rest
+
+    Source: NumPy's definition of concatenate.
     """
 
     axis: int = 0

@@ -22,6 +22,8 @@ class LogSumExp(Rule):
     A row of -inf alone gives -inf, as does an empty one, and gradient 0 (PyTorch: nan); inf gives inf, and its gradient
     goes to the scores of inf in equal shares (PyTorch: nan). nan makes its row nan.
     `keepdims` leaves axes of size 1 behind.
+
+    Source: Blanchard, Higham & Higham (2021), Accurately computing the log-sum-exp and softmax functions.
     """
 
     axis: int | tuple[int, ...] = -1

@@ -12,6 +12,8 @@ class Exp(Elementwise):
         gx = y gy
 
     f(-inf) is 0.
+
+    Source: Abramowitz & Stegun (1964), Handbook of mathematical functions, section 4.2.
     """
 
     def f(self, x):
@@ -27,6 +29,8 @@ class Log(Elementwise):
         gx = gy / x
 
     f(0) is -inf, and f'(0) is inf; x < 0 gives nan.
+
+    Source: Abramowitz & Stegun (1964), Handbook of mathematical functions, section 4.1.
     """
 
     signature = "x[...]>0 -> y[...]"
@@ -48,6 +52,8 @@ class Sqrt(Elementwise):
         gx = gy / (2 √x)
 
     f'(0) is inf; x < 0 gives nan.
+
+    Source: Abramowitz & Stegun (1964), Handbook of mathematical functions, section 3.3.
     """
 
     signature = "x[...]>0 -> y[...]"
@@ -65,8 +71,10 @@ class Sqrt(Elementwise):
 class Square(Elementwise):
     """The square.
 
-    y  = x²
-    gx = 2 x gy
+        y  = x²
+        gx = 2 x gy
+
+    Source: Abramowitz & Stegun (1964), Handbook of mathematical functions, section 3.3.
     """
 
     plain = True
@@ -88,6 +96,8 @@ class Abs(Kinked):
         gx = sign(x) gy
 
     At 0 PyTorch and TensorFlow take 0, JAX 1.
+
+    Source: Rockafellar (1970), Convex analysis: all slopes from -1 to 1 are derivatives at 0.
     """
 
     breaks = (0.0,)
@@ -128,6 +138,8 @@ class Cos(Elementwise):
         gx = -sin(x) gy
 
     Infinite x gives nan.
+
+    Source: Abramowitz & Stegun (1964), Handbook of mathematical functions, section 4.3.
     """
 
     def f(self, x):

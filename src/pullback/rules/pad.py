@@ -29,6 +29,8 @@ class Pad(Straight, Rule):
     `pad` holds two numbers for each padded axis, before and behind, the last axis first: (left, right, top, bottom).
     "reflect" mirrors x at its first and last element (which are not repeated), "replicate" repeats these, "circular"
     begins x anew; in "constant" a negative number takes elements away. An element gets the gradients of all its copies.
+
+    Source: NumPy's definition of pad; the names of the modes are PyTorch's.
     """
 
     pad: tuple = ()

@@ -10,8 +10,10 @@ from pullback.rules.elementwise import Elementwise, Kinked, step
 class Identity(Elementwise):
     """x, as it is (a copy).
 
-    y  = x
-    gx = gy
+        y  = x
+        gx = gy
+
+    Source: He, Zhang, Ren & Sun (2016), Identity mappings in deep residual networks.
     """
 
     plain = True
@@ -121,6 +123,8 @@ class Clamp(Kinked):
         gx = gy where min <= x < max, else 0
 
     At the bounds PyTorch and TensorFlow take 1, JAX 1/2: they treat clamp and hardtanh differently.
+
+    Source: NumPy's definition of clip.
     """
 
     min: float = -np.inf
@@ -242,6 +246,9 @@ class Threshold(Elementwise):
 
     f itself jumps at the threshold (unless value = threshold): there is no derivative, and no word to choose.
     The derivative given is that of the piece to which f(threshold) belongs: 0, as in PyTorch.
+
+    Source: Threshold in the nn package of Torch7: Collobert, Kavukcuoglu & Farabet (2011), Torch7: a Matlab-like
+    environment for machine learning.
     """
 
     threshold: float = 0.0

@@ -43,6 +43,8 @@ class Reshape(Reshaping):
         gx = gy as the shape of x
 
     The shape is that of the whole array, batch and all. A -1 of an array without elements is 0.
+
+    Source: NumPy's definition of reshape.
     """
 
     shape: int | tuple = -1
@@ -63,8 +65,10 @@ class Reshape(Reshaping):
 class Flatten(Reshaping):
     """The axes from `start_axis` to `end_axis`, both included, become one.
 
-    y  = x as [... product of the sizes ...]
-    gx = gy as the shape of x
+        y  = x as [... product of the sizes ...]
+        gx = gy as the shape of x
+
+    Source: PyTorch's definition of flatten.
     """
 
     start_axis: int = 0
@@ -91,6 +95,8 @@ class Select(Moving):
         gx = gy at index, 0 elsewhere
 
     y shares its memory with x.
+
+    Source: NumPy's definition of indexing.
     """
 
     axis: int = 0
