@@ -276,6 +276,16 @@ def test_float32_stays_in_the_jacobian():
         assert find(name).linearize(np.ones(4, np.float32))[1].jacobian().dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_huge_power_is_the_maximum(dtype):
+    """Up to what float32 can hold as an exponent; beyond, lp_pool refuses."""
+    x = np.array([[3.0, -5.0, 0.25, 0.125]], dtype)
+    with np.errstate(all="raise", under="ignore"):
+        y, at = pb.lp_pool1d.linearize(x, norm_type=1e38)
+        np.testing.assert_array_equal(y, [[5, 0.25]])
+        np.testing.assert_array_equal(at.vjp(np.ones_like(y)), [[0, -1, 1, 0]])
+
+
 # Errors.
 
 PLANE = np.ones((1, 5, 5))
@@ -305,8 +315,8 @@ REFUSED = [
         "needs divisor_override is None or divisor_override != 0",
     ),
     (lambda: pb.avg_pool2d(PLANE, dilation=2), OptionError, "avg_pool2d has no 'dilation'"),
-    (lambda: pb.lp_pool2d(PLANE, norm_type=0.5), OptionError, "lp_pool2d: needs 1 <= norm_type <= 1e308"),
-    (lambda: pb.lp_pool2d(PLANE, norm_type=np.inf), OptionError, "lp_pool2d: needs 1 <= norm_type <= 1e308"),
+    (lambda: pb.lp_pool2d(PLANE, norm_type=0.5), OptionError, "lp_pool2d: needs 1 <= norm_type <= 1e38"),
+    (lambda: pb.lp_pool2d(PLANE, norm_type=np.inf), OptionError, "lp_pool2d: needs 1 <= norm_type <= 1e38"),
     (
         lambda: pb.adaptive_avg_pool2d(PLANE, output_size=-1),
         OptionError,

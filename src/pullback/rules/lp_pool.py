@@ -33,7 +33,7 @@ class LpPool(Pool):
     signature = "x[... *n] -> y[... *out]"
     kinks = (0.0,)
     per_axis = "kernel_size", "stride"
-    requires = "1 <= norm_type <= 1e308", *Pool.requires
+    requires = "1 <= norm_type <= 1e38", *Pool.requires
     cases3d = (
         dict(n=(4, 5, 2)),
         dict(n=(5, 4, 3), kernel_size=(3, 2, 2), stride=(2, 1, 2), ceil_mode=True, norm_type=3, batch=(2,)),
