@@ -193,7 +193,7 @@ REFUSED = [
     (lambda: pb.softmax(X, axis=1.5), OptionError, "softmax: axis must be int, got 1.5"),
     (lambda: pb.leaky_relu(X, negative_slope="a"), OptionError, "negative_slope must be float, got 'a'"),
     (lambda: pb.conv2d(IMAGE, KERNEL, stride=None), OptionError, "int or tuple of whole numbers, got None"),
-    (lambda: pb.cross_entropy(X), ShapeError, "t[b *d] is missing"),
+    (lambda: pb.cross_entropy(X), ShapeError, "t[n *d] is missing"),
     (lambda: pb.relu(X, kink="up"), OptionError, "relu: needs kink in"),
 ]  # fmt: skip
 

@@ -312,7 +312,7 @@ bilinear: _bilinear
 class _binary_cross_entropy(Rule):
     """How surprised the probability x is by the target t, in nats.
 
-    x[...]>0.2<0.8, t[...]>0<1, const w[*w]=1 -> y[]
+    x[...]>0.2<0.8, t[...]>0<1, const w[*k]=1 -> y[]
     """
     reduction: str
 
@@ -324,7 +324,7 @@ binary_cross_entropy: _binary_cross_entropy
 class _binary_cross_entropy_with_logits(Rule):
     """How surprised sigmoid(x) is by the target t, in nats.
 
-    x[...], t[...]>0<1, const w[*w]=1, const v[*v]=1 -> y[]
+    x[...], t[...]>0<1, const w[*k]=1, const v[*m]=1 -> y[]
     """
     reduction: str
 
@@ -441,7 +441,7 @@ conv_transpose3d: _conv_transpose3d
 class _cross_entropy(Rule):
     """How surprised softmax(x) is by the targets, in nats.
 
-    x[b c *d], t[b c *d]>0<1, const w[c]=1 -> y[]
+    x[n c *d], t[n c *d]>0<1, const w[c]=1 -> y[]
     """
     reduction: str
     ignore_index: int
@@ -890,7 +890,7 @@ max_pool3d: _max_pool3d
 class _nll_loss(Rule):
     """Minus the log-probability x of the target t.
 
-    x[b c *d], int t[b *d]<c, const w[c]=1 -> y[]
+    x[n c *d], int t[n *d]<c, const w[c]=1 -> y[]
     """
     reduction: str
     ignore_index: int

@@ -116,7 +116,7 @@ def _require(rule: "Rule", sizes: Sizes) -> None:
 
 
 def _misfit(rule: "Rule", slot: Slot, shape: tuple[int, ...], sizes: Sizes) -> str:
-    axes = getattr(rule, "axis", ())
+    axes = getattr(rule, "axis", ()) if slot is rule.inputs[0] else ()
     for axis in axes if isinstance(axes, tuple) else (axes,):
         if not -len(shape) <= axis < len(shape):
             return f"{rule.name}: axis={axis} is out of range for {slot.name} of shape {shape}"
