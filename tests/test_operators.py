@@ -5,6 +5,7 @@ import pytest
 from scipy.linalg import block_diag
 from scipy.sparse import issparse
 
+import pullback as pb
 from pullback import operators as op
 from pullback.errors import ShapeError
 
@@ -32,7 +33,7 @@ MATRICES = {
     "blocks": (op.Blocks((6, 2), 0, op.Matrix(SQUARE)), block_diag(*SQUARE)),
     "blocks of a later axis": (op.Blocks((2, 3, 2), 1, op.Matrix(SQUARE)), INTERLEAVED),
     "flat": (op.Flat((2, 2), op.Diagonal(D)), D[..., None] * EYE),
-    "along": (op.Along(0, op.Diagonal(D)), D[..., None] * EYE),
+    "along": (op.Diagonal(D).along(0), D[..., None] * EYE),
     "implicit": (op.Implicit(lambda t: A[0] @ t, lambda g: A[0].T @ g, (4,), (2,), np.dtype(float)), A[0]),
 }  # fmt: skip
 
@@ -47,7 +48,51 @@ def test_matrix(name):
 
 def test_along_acts_on_its_axis():
     v = RNG.normal(size=(4, 3))
-    np.testing.assert_allclose(op.Along(0, op.Diagonal(D)) @ v, D.T * v)
+    np.testing.assert_allclose(op.Diagonal(D).along(0) @ v, D.T * v)
+
+
+ALONG = [("softmax", 0), ("softmin", -2), ("log_softmax", 0), ("glu", 0), ("glu", 1), ("logsumexp", 0), ("softmax", 1)]
+
+
+@pytest.mark.parametrize("name, axis", ALONG)
+def test_what_is_made_of_operators_along_an_axis_is_along_it(name, axis):
+    x, t = RNG.normal(size=(2, 4, 2, 3))[:, :, :, 0], RNG.normal(size=(2, 4, 2))
+    y, at = getattr(pb, name).linearize(x, axis=axis)
+    J, g = at.jacobian(), RNG.normal(size=y.shape)
+    dense, vjp, jvp = J.dense(), at.vjp, at.jvp
+    transposed = np.swapaxes(dense, -1, -2)
+    for found, matrix, tangent, moved in (
+        (J.T @ J, transposed @ dense, t, vjp(jvp(t))),
+        (J @ J.T, dense @ transposed, g, jvp(vjp(g))),
+        (J + J, 2 * dense, t, 2 * jvp(t)),
+        (J - J, 0 * dense, t, 0 * jvp(t)),
+        (-J, -dense, t, -jvp(t)),
+        (-J.T + J.T + J.T, transposed, g, vjp(g)),
+        ((J.T @ J).T, transposed @ dense, t, vjp(jvp(t))),
+    ):
+        assert found.shape == matrix.shape
+        np.testing.assert_allclose(found.dense(), matrix, atol=1e-14)
+        np.testing.assert_allclose(found @ tangent, moved, atol=1e-14)
+
+
+def test_an_axis_is_counted_from_the_end():
+    """So that a stack of tangents stands in front, as everywhere, and the last axis is the last axis by any name."""
+    x, many = RNG.normal(size=(3, 2)), RNG.normal(size=(5, 3, 2))
+    for axis in (0, 1, -1, -2):
+        at = pb.softmax.linearize(x, axis=axis)[1]
+        np.testing.assert_allclose(at.jacobian() @ many, [at.jvp(t) for t in many])
+    by_front, by_back = (pb.softmax.linearize(x, axis=axis)[1].jacobian() for axis in (1, -1))
+    np.testing.assert_allclose((by_front + by_back).dense(), 2 * by_back.dense())
+
+
+def test_operators_along_different_axes_do_not_mix():
+    x = np.ones((3, 3))
+    a, b = (pb.softmax.linearize(x, axis=axis)[1].jacobian() for axis in (0, 1))
+    for mix in (lambda: a + b, lambda: a - b, lambda: a @ b, lambda: b @ a):
+        with pytest.raises(ShapeError, match="cannot join an operator along .*axis"):
+            mix()
+    with pytest.raises(ShapeError, match="along axis -2.*cannot act on an array of shape \\(3,\\)"):
+        a @ np.ones(3)
 
 
 def test_export():
@@ -68,3 +113,5 @@ def test_what_does_not_fit():
         op.Matrix(A) + op.Diagonal(D)
     with pytest.raises(ShapeError, match="cannot compose"):
         op.Diagonal(D) @ op.Matrix(A)
+    with pytest.raises(ShapeError, match="for a batch of \\(3,\\), cannot act on an array of shape \\(2, 4\\)"):
+        op.Diagonal(D) @ np.ones((2, 4))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pullback.functions import sigmoid
-from pullback.operators import Along, Sparse
+from pullback.operators import Sparse
 from pullback.rule import Rule
 from pullback.signature import along
 
@@ -56,7 +56,7 @@ class GLU(Rule):
         values = np.concatenate([np.moveaxis(s, self.axis, -1) for s in self.slopes(x)], -1)
         n = values.shape[-1]
         rows = np.tile(np.arange(n // 2), 2)
-        return Along(self.axis, Sparse(rows, np.arange(n), values, (n // 2,), (n,)))
+        return Sparse(rows, np.arange(n), values, (n // 2,), (n,)).along(self.axis)
 
     def slopes(self, x):
         """How y moves with a, and with b."""

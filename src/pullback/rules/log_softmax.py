@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pullback.functions import centred, from_likeliest, log_sum_exp
-from pullback.operators import Along, Diagonal, Outer
+from pullback.operators import Diagonal, Outer
 from pullback.rule import Rule
 from pullback.signature import along
 
@@ -51,7 +51,7 @@ class LogSoftmax(Rule):
 
     def jacobian(self, y):
         one = np.ones_like(p := np.moveaxis(np.exp(y), self.axis, -1))
-        return Along(self.axis, Diagonal(one) - Outer(one, p))
+        return (Diagonal(one) - Outer(one, p)).along(self.axis)
 
     derivation = """
         for i j k in n=3

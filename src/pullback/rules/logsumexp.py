@@ -7,7 +7,7 @@ import numpy as np
 from pullback.batch import flat
 from pullback.errors import OptionError
 from pullback.functions import at_likeliest, centred, log_sum_exp
-from pullback.operators import Operator, Product
+from pullback.operators import Flat, Outer
 from pullback.rule import Rule
 
 
@@ -76,7 +76,11 @@ class LogSumExp(Rule):
         return p * (tx - (p * tx).sum(self.axis, keepdims=True)) * self.spread(gy)
 
     def jacobian(self, p):
-        return Weigh(p, self)
+        """A row per example: p, all the axes of the sum in one."""
+        row = self.flat(p)
+        sizes = tuple(p.shape[k] for k in self.axes)
+        out = (1,) * len(sizes) if self.keepdims else ()
+        return Flat(sizes, Outer(np.ones(1, p.dtype), row), out).along(*self.axes)
 
     def last(self, a):
         """The axes of the sum, behind all others."""
@@ -98,40 +102,6 @@ class LogSumExp(Rule):
           = exp(x[j]) / sum(k, exp(x[k]))                 # chain rule
           = p[j]                                          # softmax
     """
-
-
-@dataclass(frozen=True)
-class Weigh(Operator):
-    """x ↦ Σ p x over the rule's axes: a row per example. Spelled out, its axes are last."""
-
-    p: np.ndarray
-    rule: LogSumExp
-    inp = property(lambda self: tuple(self.p.shape[k] for k in self.rule.axes))
-    out = ()
-    batch = property(lambda self: self.rule.last(self.p).shape[: self.p.ndim - len(self.inp)])
-    dtype = property(lambda self: self.p.dtype)
-    T = property(lambda self: Share(self.p, self.rule))
-
-    def __matmul__(self, v):
-        return Product(self, v) if isinstance(v, Operator) else self.rule.jvp(np.asarray(v), self.p)
-
-    def dense(self):
-        return self.rule.flat(self.p)[..., None, :]
-
-
-@dataclass(frozen=True)
-class Share(Weigh):
-    """g ↦ p g, the transpose of Weigh."""
-
-    inp, out = Weigh.out, Weigh.inp
-    batch = property(lambda self: self.rule.last(self.p).shape[: self.p.ndim - len(self.out)])
-    T = property(lambda self: Weigh(self.p, self.rule))
-
-    def __matmul__(self, g):
-        return Product(self, g) if isinstance(g, Operator) else self.rule.vjp(np.asarray(g), self.p)
-
-    def dense(self):
-        return self.rule.flat(self.p)[..., None]
 
 
 logsumexp = LogSumExp()

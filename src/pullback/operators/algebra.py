@@ -1,0 +1,223 @@
+"""Linear maps, and maps made of maps.
+
+An operator acts on the trailing, named axes (`inp`) and gives others (`out`); it broadcasts over the batch axes
+before them. `J @ v` applies it, `J @ K` composes, `J.T` transposes, `J.dense()` spells it out as [batch, out, inp].
+Where the axes are not the last ones, `@` alone knows it: it moves them there, applies, and moves the result back.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import NamedTuple, dataclass_transform
+
+import numpy as np
+
+from pullback.batch import flat
+from pullback.errors import ShapeError
+
+
+@dataclass_transform(frozen_default=True)
+def operator(kind):
+    """Decorates a kind of operator. Two are never equal: arrays are so element by element."""
+    return dataclass(frozen=True, eq=False)(kind)
+
+
+class Form(NamedTuple):
+    """What is known of a linear map from its outside."""
+
+    out: tuple  # trailing axes produced
+    inp: tuple  # trailing axes consumed
+    batch: tuple  # axes before them that the map itself has: a map per example
+    dtype: np.dtype
+    axes: tuple = ()  # where arrays have `inp` and `out`, if not behind all others
+
+
+class Operator:
+    """A linear map. A kind of operator says its `form`, its transpose `T`, and how to `apply` it."""
+
+    def __post_init__(self):
+        vars(self).update(self.form()._asdict())
+
+    @property
+    def shape(self):
+        """That of `dense()`."""
+        return *self.batch, prod(self.out), prod(self.inp)
+
+    def __matmul__(self, v):
+        if isinstance(v, Operator):
+            return Product(self, v)
+        y = self.apply(self._placed(np.asarray(v)))
+        return np.moveaxis(y, last(self.axes), self.axes) if self.out else y
+
+    def _placed(self, v):
+        """`v` with the axes that the operator acts on behind all others."""
+        try:
+            placed = np.moveaxis(v, self.axes, last(self.axes)) if self.inp else v
+            batch = placed.shape[: placed.ndim - len(self.inp)]
+            np.broadcast_shapes(batch, self.batch)
+        except ValueError:  # too few axes, or another batch than the operator's
+            batch = None
+        if batch is None or placed.shape != (*batch, *self.inp):
+            what = f"an operator of {self.out} from {self.inp} along {place(self)}"
+            each = f", for a batch of {self.batch}," if self.batch else ""
+            raise ShapeError(f"{what}{each} cannot act on an array of shape {v.shape}")
+        return placed
+
+    def along(self, *axes):
+        """The same map, used on other axes than the last. They are counted from the end: more batches may precede."""
+        ndim = len(self.batch) + len(self.inp)
+        axes = tuple(k - ndim if k >= 0 else k for k in axes)
+        return self if axes == last(axes) else Along(axes, self)
+
+    def __add__(self, other):
+        return Sum(self, other)
+
+    def __sub__(self, other):
+        return Sum(self, Scaled(-1.0, other))
+
+    def __neg__(self):
+        return Scaled(-1.0, self)
+
+    def dense(self):
+        n = prod(self.inp)
+        units = np.eye(n, dtype=self.dtype).reshape(n, *self.inp)
+        columns = [flat(self.apply(e), len(self.out)) for e in units]
+        return np.stack(columns, axis=-1) if columns else np.zeros(self.shape, self.dtype)
+
+    def linear_operator(self):
+        """A scipy.sparse.linalg.LinearOperator on flat vectors, for the Jacobian at one example."""
+        from scipy.sparse.linalg import LinearOperator
+
+        one = lambda J: lambda v: J.apply(np.asarray(v, self.dtype).reshape(J.inp)).reshape(-1)
+        return LinearOperator(self._single().shape, one(self), one(self.T), dtype=self.dtype)
+
+    def sparse(self):
+        """A scipy.sparse array, for the Jacobian at one example."""
+        from scipy.sparse import coo_array
+
+        return coo_array(self._single().dense())
+
+    def _single(self):
+        if self.batch:
+            raise ShapeError(f"there is a matrix for each of {self.batch} examples; linearize at one to export it")
+        return self
+
+
+def last(axes):
+    """As many axes, behind all others."""
+    return tuple(range(-len(axes), 0))
+
+
+def place(J):
+    """Where an operator finds its axes, in words."""
+    many = "axis" if len(J.axes) == 1 else "axes"
+    return f"{many} {', '.join(map(str, J.axes))}" if J.axes else "the last axis"
+
+
+def shared(a, b):
+    """Batch, dtype and axes of what two operators make together."""
+    if a.axes != b.axes:
+        raise ShapeError(f"cannot join an operator along {place(a)} and one along {place(b)}")
+    return np.broadcast_shapes(a.batch, b.batch), np.result_type(a.dtype, b.dtype), a.axes
+
+
+@operator
+class Sum(Operator):
+    """a + b"""
+
+    a: Operator
+    b: Operator
+    T = property(lambda self: Sum(self.a.T, self.b.T))
+
+    def form(self):
+        a, b = self.a, self.b
+        if (a.inp, a.out) != (b.inp, b.out):
+            raise ShapeError(f"cannot add operators of {a.shape} and {b.shape}")
+        return Form(a.out, a.inp, *shared(a, b))
+
+    def apply(self, v):
+        return self.a.apply(v) + self.b.apply(v)
+
+
+@operator
+class Product(Operator):
+    """a after b"""
+
+    a: Operator
+    b: Operator
+    T = property(lambda self: Product(self.b.T, self.a.T))
+
+    def form(self):
+        a, b = self.a, self.b
+        if a.inp != b.out:
+            raise ShapeError(f"cannot compose operators of {a.shape} and {b.shape}")
+        return Form(a.out, b.inp, *shared(a, b))
+
+    def apply(self, v):
+        return self.a.apply(self.b.apply(v))
+
+
+@operator
+class Scaled(Operator):
+    """c a"""
+
+    c: float
+    a: Operator
+    T = property(lambda self: Scaled(self.c, self.a.T))
+
+    def form(self):
+        return self.a.form()
+
+    def apply(self, v):
+        return self.c * self.a.apply(v)
+
+
+@operator
+class Along(Operator):
+    """An operator on the last axes, used on others. Spelled out, its axes are last."""
+
+    axes: tuple
+    a: Operator
+    T = property(lambda self: Along(self.axes, self.a.T))
+
+    def form(self):
+        return self.a.form()._replace(axes=self.axes)
+
+    def apply(self, v):
+        return self.a.apply(v)
+
+
+@operator
+class Flat(Operator):
+    """An operator from one axis to one, used from all axes of `inp` together to those of `out`, or to the same ones."""
+
+    inp: tuple
+    a: Operator
+    out: tuple | None = None
+    T = property(lambda self: Flat(self.out, self.a.T, self.inp))
+
+    def form(self):
+        return self.a.form()._replace(inp=self.inp, out=self.inp if self.out is None else self.out)
+
+    def apply(self, v):
+        y = self.a.apply(flat(v, len(self.inp)))
+        return y.reshape((*y.shape[:-1], *self.out))
+
+
+@operator
+class Blocks(Operator):
+    """A block-diagonal map of the axes `own` together: block k of `a` acts on part k of `axis`, all else whole."""
+
+    own: tuple
+    axis: int
+    a: Operator
+    T = property(lambda self: Blocks(self.own, self.axis, self.a.T))
+
+    def form(self):
+        return self.a.form()._replace(out=self.own, inp=self.own, batch=self.a.batch[:-1])
+
+    def apply(self, v):
+        here, first = self.axis - len(self.own), -len(self.own)
+        v = np.moveaxis(v, here, first)
+        parts = v.reshape(*v.shape[:first], self.a.batch[-1], *self.a.inp)
+        y = self.a.apply(parts)
+        return np.moveaxis(y.reshape(*y.shape[:-2], *v.shape[first:]), first, here)
