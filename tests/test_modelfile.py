@@ -99,7 +99,7 @@ REFUSED = {  # text: what the error says (the data are images of 1 x 8 x 8 in th
     layers(
         "Conv2d out_channels=3 kernel_size=1 groups=2"
     ): "conv2d: w[o i/groups *k] needs a whole number for i/groups",
-    layers("Conv3d out_channels=2 kernel_size=3"): "layer 0 (Conv3d) gets (1, 8, 8) per example: conv3d: needs output_size > 0",
+    layers("Conv3d out_channels=2 kernel_size=3"): "(1, 8, 8) per example: conv3d: needs output_size > 0",
     layers(
         "Select axis=0 index=0"
     ): "layer 0 (Select) gets (1, 8, 8) per example, and takes the examples for another axis",
