@@ -7,7 +7,7 @@ from scipy.sparse import issparse
 
 import pullback as pb
 from pullback import operators as op
-from pullback.errors import ShapeError
+from pullback.errors import DtypeError, ShapeError
 
 RNG = np.random.default_rng(0)
 D, U, V = RNG.normal(size=(3, 4)), RNG.normal(size=(3, 4)), RNG.normal(size=(3, 4))
@@ -93,6 +93,69 @@ def test_operators_along_different_axes_do_not_mix():
             mix()
     with pytest.raises(ShapeError, match="along axis -2.*cannot act on an array of shape \\(3,\\)"):
         a @ np.ones(3)
+
+
+def test_numbers_scale():
+    for kind, tolerance in ((np.float64, 1e-15), (np.float32, 1e-6)):
+        J = op.Outer(U.astype(kind), V.astype(kind))
+        dense = J.dense()
+        for found, want in (
+            (2 * J, 2 * dense),
+            (J * 2, 2 * dense),
+            (J / 2, dense / 2),
+            (np.float64(0.5) * J, dense / 2),
+            (J * np.float64(0.5), dense / 2),
+            (J / np.int64(4), dense / 4),
+        ):
+            np.testing.assert_allclose(found.dense(), want, rtol=tolerance)
+            assert found.dtype == found.dense().dtype == (found @ V.astype(kind)).dtype == kind
+    np.testing.assert_allclose((2 * op.Diagonal(D).along(0) / 4) @ D.T, (D * D / 2).T)
+
+
+def test_a_vector_in_front_meets_the_transpose():
+    g = RNG.normal(size=(3, 2))
+    np.testing.assert_array_equal(g @ op.Matrix(A), op.Matrix(A).T @ g)
+    np.testing.assert_allclose([1, 2] @ op.Matrix(A[0]), np.array([1, 2]) @ A[0])
+
+
+def test_integers_and_lists_take_the_operator_s_precision():
+    J = op.Diagonal(D.astype(np.float32))
+    for ones in ([1, 1, 1, 1], [1.0] * 4, np.ones(4, int), np.ones(4, bool), np.ones(4, np.float32)):
+        assert (J @ ones).dtype == np.float32
+        np.testing.assert_array_equal(J @ ones, J.d)
+
+
+@pytest.mark.parametrize("other", [1, 1.5, "a", None, EYE, np.float64(1), [1.0]], ids=lambda a: type(a).__name__)
+def test_what_is_no_operator_is_not_added(other):
+    J = op.Diagonal(D)
+    for add in (lambda: J + other, lambda: other + J, lambda: J - other, lambda: other - J):
+        with pytest.raises(DtypeError, match=f"only operators are added .* got {type(other).__name__}; Matrix"):
+            add()
+
+
+@pytest.mark.parametrize("other", ["a", None, EYE, 1j, [2], op.Diagonal(D)], ids=lambda a: type(a).__name__)
+def test_what_is_no_number_does_not_scale(other):
+    J = op.Diagonal(D)
+    for scale in (lambda: J * other, lambda: other * J, lambda: J / other):
+        with pytest.raises(DtypeError, match=f"multiplied by real numbers .*got {type(other).__name__}"):
+            scale()
+    with pytest.raises(TypeError, match="unsupported operand type"):
+        1 / J
+
+
+def test_what_cannot_be_acted_on():
+    J = op.Diagonal(D)
+    for wrong in ("a", None, ["a"], np.ones(4, complex), [1j] * 4, object()):
+        for act in (lambda wrong=wrong: J @ wrong, lambda wrong=wrong: wrong @ J):
+            with pytest.raises(DtypeError, match="acts on arrays of real numbers, got (str|None|list|complex|object)"):
+                act()
+    with pytest.raises(ShapeError, match="got a ragged list"):
+        J @ [[1], [1, 2]]
+    with pytest.raises(ShapeError, match="cannot act on an array of shape \\(\\)"):
+        J @ 2
+    for make in (lambda: J + op.Diagonal(D[:2]), lambda: op.Outer(U, V[:2])):
+        with pytest.raises(ShapeError, match="the batches \\(3,\\) and \\(2,\\) do not go together"):
+            make()
 
 
 def test_export():

@@ -1,18 +1,20 @@
 """Linear maps, and maps made of maps.
 
 An operator acts on the trailing, named axes (`inp`) and gives others (`out`); it broadcasts over the batch axes
-before them. `J @ v` applies it, `J @ K` composes, `J.T` transposes, `J.dense()` spells it out as [batch, out, inp].
+before them. `J @ v` applies it, `g @ J` its transpose, `J @ K` composes; operators are added, and multiplied by
+numbers; `J.T` transposes, `J.dense()` spells it out as [batch, out, inp].
 Where the axes are not the last ones, `@` alone knows it: it moves them there, applies, and moves the result back.
 """
 
 from dataclasses import dataclass
 from math import prod
+from numbers import Real
 from typing import NamedTuple, dataclass_transform
 
 import numpy as np
 
 from pullback.batch import flat
-from pullback.errors import ShapeError
+from pullback.errors import DtypeError, ShapeError
 
 
 @dataclass_transform(frozen_default=True)
@@ -34,6 +36,8 @@ class Form(NamedTuple):
 class Operator:
     """A linear map. A kind of operator says its `form`, its transpose `T`, and how to `apply` it."""
 
+    __array_ufunc__ = None  # so that arrays leave `g @ J` and the like to us
+
     def __post_init__(self):
         vars(self).update(self.form()._asdict())
 
@@ -45,8 +49,22 @@ class Operator:
     def __matmul__(self, v):
         if isinstance(v, Operator):
             return Product(self, v)
-        y = self.apply(self._placed(np.asarray(v)))
+        y = self.apply(self._placed(self._numbers(v)))
         return np.moveaxis(y, last(self.axes), self.axes) if self.out else y
+
+    def __rmatmul__(self, g):
+        return self.T @ g
+
+    def _numbers(self, v):
+        """`v` as an array of floats; what has no precision of its own gets the operator's."""
+        try:
+            a = np.asarray(v)
+        except ValueError:
+            raise ShapeError(f"an operator acts on arrays, got a ragged {type(v).__name__}") from None
+        if a.dtype.kind not in "fiub":
+            got = a.dtype if hasattr(v, "dtype") else type(v).__name__
+            raise DtypeError(f"an operator acts on arrays of real numbers, got {got}")
+        return a if a.dtype.kind == "f" and hasattr(v, "dtype") else a.astype(self.dtype)
 
     def _placed(self, v):
         """`v` with the axes that the operator acts on behind all others."""
@@ -69,13 +87,23 @@ class Operator:
         return self if axes == last(axes) else Along(axes, self)
 
     def __add__(self, other):
-        return Sum(self, other)
+        return Sum(self, an_operator(other))
 
     def __sub__(self, other):
-        return Sum(self, Scaled(-1.0, other))
+        return Sum(self, -an_operator(other))
+
+    __radd__ = __rsub__ = __add__  # asked about what is no operator, which it refuses
 
     def __neg__(self):
         return Scaled(-1.0, self)
+
+    def __mul__(self, c):
+        return Scaled(a_number(c), self)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, c):
+        return Scaled(1 / a_number(c), self)
 
     def dense(self):
         n = prod(self.inp)
@@ -102,6 +130,19 @@ class Operator:
         return self
 
 
+def an_operator(given):
+    if not isinstance(given, Operator):
+        got = type(given).__name__
+        raise DtypeError(f"only operators are added to operators, got {got}; Matrix(a) makes one of an array")
+    return given
+
+
+def a_number(given):
+    if not isinstance(given, Real):
+        raise DtypeError(f"operators are multiplied by real numbers and composed by @, got {type(given).__name__}")
+    return float(given)
+
+
 def last(axes):
     """As many axes, behind all others."""
     return tuple(range(-len(axes), 0))
@@ -117,7 +158,14 @@ def shared(a, b):
     """Batch, dtype and axes of what two operators make together."""
     if a.axes != b.axes:
         raise ShapeError(f"cannot join an operator along {place(a)} and one along {place(b)}")
-    return np.broadcast_shapes(a.batch, b.batch), np.result_type(a.dtype, b.dtype), a.axes
+    return joint(a.batch, b.batch), np.result_type(a.dtype, b.dtype), a.axes
+
+
+def joint(*batches):
+    try:
+        return np.broadcast_shapes(*batches)
+    except ValueError:
+        raise ShapeError(f"the batches {' and '.join(map(str, batches))} do not go together") from None
 
 
 @operator

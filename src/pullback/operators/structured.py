@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from pullback.batch import flat, rows, scatter
-from pullback.operators.algebra import Form, Operator, operator
+from pullback.operators.algebra import Form, Operator, joint, operator
 
 
 @operator
@@ -32,7 +32,7 @@ class Outer(Operator):
     T = property(lambda self: Outer(self.v, self.u))
 
     def form(self):
-        batch = np.broadcast_shapes(self.u.shape[:-1], self.v.shape[:-1])
+        batch = joint(self.u.shape[:-1], self.v.shape[:-1])
         return Form(self.u.shape[-1:], self.v.shape[-1:], batch, np.result_type(self.u, self.v))
 
     def apply(self, v):
@@ -96,7 +96,7 @@ class Sparse(Operator):
     nnz = property(lambda self: self.values.shape[-1])
 
     def form(self):
-        batch = np.broadcast_shapes(*(a.shape[:-1] for a in (self.rows, self.cols, self.values)))
+        batch = joint(*(a.shape[:-1] for a in (self.rows, self.cols, self.values)))
         return Form(self.out, self.inp, batch, self.values.dtype)
 
     def apply(self, v):
