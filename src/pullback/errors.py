@@ -30,3 +30,7 @@ class SignatureError(PullbackError, SyntaxError):
 
 class DataError(PullbackError, ValueError):
     """A file, or what stands in it, is not what it should be."""
+
+
+class MissingError(PullbackError, ImportError):
+    """A package that pullback can do without is needed here."""

@@ -7,6 +7,7 @@ Where the axes are not the last ones, `@` alone knows it: it moves them there, a
 """
 
 from dataclasses import dataclass
+from importlib import import_module
 from math import prod
 from numbers import Real
 from typing import NamedTuple, dataclass_transform
@@ -14,13 +15,13 @@ from typing import NamedTuple, dataclass_transform
 import numpy as np
 
 from pullback.batch import flat
-from pullback.errors import DtypeError, ShapeError
+from pullback.errors import DtypeError, MissingError, ShapeError
 
 
 @dataclass_transform(frozen_default=True)
 def operator(kind):
     """Decorates a kind of operator. Two are never equal: arrays are so element by element."""
-    return dataclass(frozen=True, eq=False)(kind)
+    return dataclass(frozen=True, eq=False, repr=False)(kind)
 
 
 class Form(NamedTuple):
@@ -75,9 +76,7 @@ class Operator:
         except ValueError:  # too few axes, or another batch than the operator's
             batch = None
         if batch is None or placed.shape != (*batch, *self.inp):
-            what = f"an operator of {self.out} from {self.inp} along {place(self)}"
-            each = f", for a batch of {self.batch}," if self.batch else ""
-            raise ShapeError(f"{what}{each} cannot act on an array of shape {v.shape}")
+            raise ShapeError(f"{self!r} cannot act on an array of shape {v.shape}")
         return placed
 
     def along(self, *axes):
@@ -113,21 +112,44 @@ class Operator:
 
     def linear_operator(self):
         """A scipy.sparse.linalg.LinearOperator on flat vectors, for the Jacobian at one example."""
-        from scipy.sparse.linalg import LinearOperator
-
-        one = lambda J: lambda v: J.apply(np.asarray(v, self.dtype).reshape(J.inp)).reshape(-1)
-        return LinearOperator(self._single().shape, one(self), one(self.T), dtype=self.dtype)
+        one = lambda J: lambda v: J.apply(v.astype(J.dtype, copy=False).reshape(J.inp)).reshape(prod(J.out))
+        self._single()
+        return scipy("sparse.linalg").LinearOperator(self.shape, one(self), one(self.T), dtype=self.dtype)
 
     def sparse(self):
         """A scipy.sparse array, for the Jacobian at one example."""
-        from scipy.sparse import coo_array
+        self._single()
+        return self.stored(scipy("sparse"))
 
-        return coo_array(self._single().dense())
+    def stored(self, sparse):
+        """The matrix, as an array of the module scipy.sparse."""
+        return sparse.coo_array(self.dense())
 
     def _single(self):
         if self.batch:
             raise ShapeError(f"there is a matrix for each of {self.batch} examples; linearize at one to export it")
-        return self
+
+    def __str__(self):
+        """Its structure, as a formula."""
+        return type(self).__name__
+
+    def __repr__(self):
+        sizes = " -> ".join(" ".join(map(str, axes or (1,))) for axes in (self.inp, self.out))
+        where = f" along {place(self)}" if self.axes else ""
+        batch = f" for a batch of {self.batch}" if self.batch else ""
+        return f"<{self} [{sizes}]{where}{batch}, {self.dtype}>"
+
+
+def scipy(module):
+    try:
+        return import_module(f"scipy.{module}")
+    except ImportError:
+        raise MissingError("export needs SciPy, which is not installed: pip install scipy") from None
+
+
+def factor(J):
+    """The formula of an operator, where it stands beside another."""
+    return f"({J})" if " " in str(J) else str(J)
 
 
 def an_operator(given):
@@ -157,7 +179,7 @@ def place(J):
 def shared(a, b):
     """Batch, dtype and axes of what two operators make together."""
     if a.axes != b.axes:
-        raise ShapeError(f"cannot join an operator along {place(a)} and one along {place(b)}")
+        raise ShapeError(f"cannot join operators along {place(a)} and {place(b)}: {a!r} and {b!r}")
     return joint(a.batch, b.batch), np.result_type(a.dtype, b.dtype), a.axes
 
 
@@ -179,11 +201,18 @@ class Sum(Operator):
     def form(self):
         a, b = self.a, self.b
         if (a.inp, a.out) != (b.inp, b.out):
-            raise ShapeError(f"cannot add operators of {a.shape} and {b.shape}")
+            raise ShapeError(f"cannot add {a!r} and {b!r}")
         return Form(a.out, a.inp, *shared(a, b))
 
     def apply(self, v):
         return self.a.apply(v) + self.b.apply(v)
+
+    def stored(self, sparse):
+        return self.a.stored(sparse) + self.b.stored(sparse)
+
+    def __str__(self):
+        b = self.b
+        return f"{self.a} - {factor(b.a)}" if isinstance(b, Scaled) and b.c == -1 else f"{self.a} + {b}"
 
 
 @operator
@@ -197,11 +226,17 @@ class Product(Operator):
     def form(self):
         a, b = self.a, self.b
         if a.inp != b.out:
-            raise ShapeError(f"cannot compose operators of {a.shape} and {b.shape}")
+            raise ShapeError(f"cannot compose {a!r} with {b!r}")
         return Form(a.out, b.inp, *shared(a, b))
 
     def apply(self, v):
         return self.a.apply(self.b.apply(v))
+
+    def stored(self, sparse):
+        return self.a.stored(sparse) @ self.b.stored(sparse)
+
+    def __str__(self):
+        return f"{factor(self.a)} @ {factor(self.b)}"
 
 
 @operator
@@ -218,9 +253,25 @@ class Scaled(Operator):
     def apply(self, v):
         return self.c * self.a.apply(v)
 
+    def stored(self, sparse):
+        return self.c * self.a.stored(sparse)
+
+    def __str__(self):
+        return f"-{factor(self.a)}" if self.c == -1 else f"{self.c:g} * {factor(self.a)}"
+
+
+class Arranged(Operator):
+    """The same matrix as that of an operator `a`, on axes that are arranged otherwise."""
+
+    def stored(self, sparse):
+        return self.a.stored(sparse)
+
+    def __str__(self):
+        return str(self.a)
+
 
 @operator
-class Along(Operator):
+class Along(Arranged):
     """An operator on the last axes, used on others. Spelled out, its axes are last."""
 
     axes: tuple
@@ -235,7 +286,7 @@ class Along(Operator):
 
 
 @operator
-class Flat(Operator):
+class Flat(Arranged):
     """An operator from one axis to one, used from all axes of `inp` together to those of `out`, or to the same ones."""
 
     inp: tuple
@@ -269,3 +320,6 @@ class Blocks(Operator):
         parts = v.reshape(*v.shape[:first], self.a.batch[-1], *self.a.inp)
         y = self.a.apply(parts)
         return np.moveaxis(y.reshape(*y.shape[:-2], *v.shape[first:]), first, here)
+
+    def __str__(self):
+        return f"Blocks({self.a})"

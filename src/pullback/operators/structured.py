@@ -22,6 +22,10 @@ class Diagonal(Operator):
     def apply(self, v):
         return self.d * v
 
+    def stored(self, sparse):
+        n = self.d.size
+        return sparse.coo_array((self.d.reshape(n), (np.arange(n), np.arange(n))), shape=self.shape)
+
 
 @operator
 class Outer(Operator):
@@ -106,11 +110,8 @@ class Sparse(Operator):
         terms = each(self.values) * np.take_along_axis(each(v), each(self.cols), -1)
         return scatter(terms, each(self.rows), prod(self.out)).reshape((*batch, *self.out))
 
-    def sparse(self):
-        """A scipy.sparse array of the stored entries, for the Jacobian at one example."""
-        from scipy.sparse import coo_array
-
-        return coo_array((self.values, (self.rows, self.cols)), shape=self._single().shape)
+    def stored(self, sparse):
+        return sparse.coo_array((self.values, (self.rows, self.cols)), shape=self.shape)
 
 
 @operator
