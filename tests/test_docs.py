@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
+from pullback import nn
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -28,7 +32,7 @@ def test_a_rule_is_one_file(tmp_path):
     shown = subprocess.run(
         [sys.executable, "-m", "pullback", "show", "outer"], cwd=tmp_path, capture_output=True, text=True
     )
-    assert "a[... i], b[... j] -> y[... i j]" in shown.stdout, shown.stderr
+    assert "x[... i], z[... j] -> y[... i j]" in shown.stdout, shown.stderr
 
 
 def test_links_lead_somewhere():
@@ -45,6 +49,7 @@ def test_the_table_of_rules_is_fresh():
 def test_what_the_readme_shows_is_what_comes_out(tmp_path, monkeypatch):
     """Every line of README's Python that ends in a comment prints it."""
     monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir()
     for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL):
         names = {}
         for statement in ast.parse(block).body:
@@ -56,3 +61,8 @@ def test_what_the_readme_shows_is_what_comes_out(tmp_path, monkeypatch):
             said = block.splitlines()[statement.end_lineno - 1].partition("  # ")[2].strip()
             if said:
                 assert " ".join(str(value).split()) == said, source
+
+
+def test_the_model_file_of_the_readme_can_be_built():
+    (text,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert nn.build_model(text, (1, 8, 8), 10)(np.zeros((2, 1, 8, 8), "f4")).shape == (2, 10)

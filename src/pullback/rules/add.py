@@ -13,8 +13,8 @@ from pullback.rule import Rule, Straight
 class Add(Straight, Rule):
     """Element by element, where an axis that is missing in front or of size 1 is repeated.
 
-    y  = x + z
-    gx = gy,    gz = gy,    each summed over the axes on which it was repeated
+        y  = x + z
+        gx = gy,    gz = gy,    each summed over the axes on which it was repeated
 
     Source: NumPy's definition of broadcasting: Harris et al. (2020), Array programming with NumPy.
     """

@@ -14,8 +14,8 @@ from pullback.signature import along
 class Concatenate(Straight, Rule):
     """x, and behind it z, along an axis; the other axes are the same. More than two: one after the other.
 
-    y  = [x z]
-    gx = the part of gy where x is,    gz = the rest
+        y  = [x z]
+        gx = the part of gy where x is,    gz = the rest
 
     Source: NumPy's definition of concatenate.
     """

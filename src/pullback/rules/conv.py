@@ -14,8 +14,8 @@ class Conv(Convolution):
     """Slide a kernel over x; every output is a weighted sum of one window (a correlation: the kernel is not flipped).
 
         y[o, p] = Σc Σk w[o, c, k] x[c, stride p + dilation k - padding] + b[o]
-        gx[c, stride p + dilation k - padding] += Σo w[o, c, k] gy[o, p],    for all p and k
-        gw[o, c, k] = Σp gy[o, p] x[c, stride p + dilation k - padding],     gb[o] = Σp gy[o, p]
+        gx[c, q] = Σ w[o, c, k] gy[o, p] over o, p, k where q = stride p + dilation k - padding
+        gw[o, c, k] = Σp gy[o, p] x[c, stride p + dilation k - padding],    gb[o] = Σp gy[o, p]
 
     x is 0 outside. `padding="same"` keeps the size (stride 1; an odd element goes behind), "valid" is 0.
     With `groups`, output channels see only the input channels of their group; as many groups as channels make it

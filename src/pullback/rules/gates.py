@@ -59,7 +59,8 @@ class LogisticGate(Gate):
 class SiLU(LogisticGate):
     """x σ(x), also called swish.
 
-        gx     = f'(x) gy
+        gx = σ(x) (1 + x σ(-x)) gy
+
         f'(x)  = σ(x) σ(-x) (1 + x + eˣ), and 1 + x + eˣ = d + e^x0 (e^d - 1), where d = x - x0, x0 = -1.278…
         f''(x) = σ(x) σ(-x) (2 - x tanh(x/2))
 

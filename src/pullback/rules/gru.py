@@ -11,7 +11,7 @@ class GRU(Recurrent):
     """gru_cell over time, in layers, in one or both directions.
 
         h[t]    = gru_cell(x[t], h[t-1]),    y = h
-        gh[t-1] = gy[t-1] + Jᵀ gh[t],        gx[t] likewise, by the J of step t; gw, gu, gb: summed over t
+        gh[t-1] = gy[t-1] + Jᵀ gh[t],        J that of step t; gx likewise; gw, gu, gb: summed over t
 
     Inputs, outputs and edges as Recurrent says.
 

@@ -12,7 +12,7 @@ class LSTM(Recurrent):
     """lstm_cell over time, in layers, in one or both directions.
 
         h[t], c[t] = lstm_cell(x[t], h[t-1], c[t-1]),    y = h
-        gh[t-1] = gy[t-1] + Jᵀ (gh[t], gc[t]),    gc[t-1], gx[t] likewise, by the J of step t; gw, gu, gb: summed over t
+        gh[t-1] = gy[t-1] + Jᵀ (gh[t], gc[t]),    J that of step t; gc and gx likewise; gw, gu, gb: summed over t
 
     With a `proj_size` k every run has a further parameter p[k m], and h = p q has k units, where q is what the cell
     would show. Inputs, outputs and edges as Recurrent says.
