@@ -4,6 +4,8 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.linalg import block_diag
 from scipy.sparse import issparse
 
@@ -274,3 +276,64 @@ def test_what_does_not_fit():
         ShapeError, match="for a batch of \\(3,\\), float64> cannot act on an array of shape \\(2, 4\\)"
     ):
         op.Diagonal(D) @ np.ones((2, 4))
+
+
+@st.composite
+def compositions(draw, out, inp, axis, depth):
+    """A random map of `inp` numbers to `out`, made of maps, and its matrix."""
+    part = lambda out, inp: draw(compositions(out, inp, axis, depth - 1))
+    kind = draw(st.sampled_from(["leaf", "sum", "difference", "product", "scaled", "transposed"])) if depth else "leaf"
+    if kind == "leaf":
+        J, matrix = draw(leaves(out, inp))
+        return J.along(axis), matrix
+    if kind == "product":
+        k = draw(st.integers(0, 3))
+        (a, A), (b, B) = part(out, k), part(k, inp)
+        return a @ b, A @ B
+    if kind == "transposed":
+        a, A = part(inp, out)
+        return a.T, np.swapaxes(A, -1, -2)
+    if kind == "scaled":
+        a, A = part(out, inp)
+        return draw(st.sampled_from([(-a, -A), (2 * a, 2 * A), (a * 3, 3 * A), (a / 2, A / 2)]))
+    (a, A), (b, B) = part(out, inp), part(out, inp)
+    return (a + b, A + B) if kind == "sum" else (a - b, A - B)
+
+
+@st.composite
+def leaves(draw, out, inp):
+    batch = draw(st.sampled_from([(), (2,)]))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    u, v, a = rng.normal(size=(*batch, out)), rng.normal(size=(*batch, inp)), rng.normal(size=(*batch, out, inp))
+    one = rng.normal(size=(out, inp))
+    rows, cols = (index.reshape(out * inp) for index in np.indices((out, inp)))
+    kinds = [
+        (op.Outer(u, v), u[..., :, None] * v[..., None, :]),
+        (op.Matrix(a), a),
+        (op.Sparse(rows, cols, a.reshape(*batch, out * inp), (out,), (inp,)), a),
+        (op.Implicit(one.dot, one.T.dot, (inp,), (out,), one.dtype), one),
+    ]  # fmt: skip
+    if out == inp:
+        diagonal = u[..., None] * np.eye(out)
+        kinds += [(op.Diagonal(u), diagonal), (op.Blocks((out,), 0, op.Matrix(u[..., None, None])), diagonal)]
+        kinds += [(op.Flat((out,), op.Matrix(a)), a)]
+    return draw(st.sampled_from(kinds))
+
+
+@settings(deadline=None)
+@given(data=st.data(), out=st.integers(0, 3), inp=st.integers(0, 3), axis=st.sampled_from([-1, -2]))
+def test_random_compositions_are_their_matrices(data, out, inp, axis):
+    J, matrix = data.draw(compositions(out, inp, axis, depth=3))
+    close = lambda found, want: np.testing.assert_allclose(found, want, rtol=1e-9, atol=1e-9)
+    assert J.shape == J.dense().shape == np.shape(matrix)
+    close(J.dense(), matrix)
+    close(J.T.dense(), np.swapaxes(matrix, -1, -2))
+    t, g = np.cos(np.arange(2 * inp)).reshape(2, inp), np.sin(np.arange(2 * out) + 1).reshape(2, out)
+    placed = lambda a: np.moveaxis(a, -1, axis)
+    pushed, pulled = (matrix @ t[..., None])[..., 0], (np.swapaxes(matrix, -1, -2) @ g[..., None])[..., 0]
+    close(J @ placed(t), placed(pushed))
+    close(J.T @ placed(g), placed(pulled))
+    close(J.T.T @ placed(t), placed(pushed))
+    close(placed(g) @ J, placed(pulled))
+    if not J.batch:
+        close(J.sparse().toarray(), matrix)
