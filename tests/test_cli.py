@@ -277,3 +277,13 @@ def test_folders_that_cannot_be():
     Path("runs").write_text("a file")
     assert refused("train", "digits", "--model", "mlp", "--epochs", "1").startswith("pullback: runs")
     assert "/dev/null/x" in refused("train", "digits", "--model", "mlp", "--epochs", "1", "--out", "/dev/null/x")
+
+
+def test_show_tells_of_the_family_and_of_combinators():
+    assert "Of all in Recurrent" in run("show", "lstm").output
+    assert "Feed a cell its own states" in run("show", "Scan").output
+
+
+def test_without_a_command_the_help_is_shown():
+    found = run()
+    assert found.exit_code == 2 and "Usage:" in found.stderr and "\n  train " in found.stderr

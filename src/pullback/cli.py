@@ -21,6 +21,9 @@ class Commands(click.Group):
             sys.exit(1)
         except (KeyboardInterrupt, click.Abort):
             fail("stopped", 130)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            sys.exit(2)
         except click.ClickException as error:
             fail(error.format_message(), 2)
         except OSError as error:

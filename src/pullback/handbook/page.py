@@ -3,8 +3,9 @@
 import inspect
 import re
 from difflib import get_close_matches
+from textwrap import indent
 
-from pullback.discovery import every, find, index
+from pullback.discovery import CLASSES, every, find, index, public
 from pullback.errors import OptionError
 from pullback.rule import Rule
 
@@ -15,19 +16,35 @@ def listing() -> str:
 
 
 def page(name: str) -> str:
-    """What a rule means, its shapes, hyperparameters and cases, and where it is written."""
+    """What a rule means, its shapes, hyperparameters and cases, and where it is written; what a combinator means."""
+    if name in CLASSES:
+        return titled(name, [inspect.getdoc(public(name)) or "", "Written in\n    " + place(public(name))])
     rule = known(name)
-    file, line = inspect.getsourcefile(type(rule)), inspect.getsourcelines(type(rule))[1]
     options = [f"{option} = {value!r}" for option, value in rule.options.items()]
     parts = {
         "Shapes": [rule.signature],
         "Needs": list(rule.requires),
         "Hyperparameters": options,
         "Tested with": [described(case) for case in rule.cases],
-        "Written in": [f"{file}:{line}"],
+        "Written in": [place(type(rule))],
     }
     blocks = [f"{title}\n" + "\n".join(f"    {text}" for text in lines) for title, lines in parts.items() if lines]
-    return "\n\n".join([f"{name}\n{'=' * len(name)}\n\n{inspect.getdoc(type(rule))}", *blocks])
+    return titled(name, [*meanings(type(rule)), *blocks])
+
+
+def titled(title: str, blocks: list[str]) -> str:
+    return "\n\n".join([f"{title}\n{'=' * len(title)}", *blocks])
+
+
+def meanings(kind: type) -> list[str]:
+    """The docstring of a rule, and of the families that it belongs to."""
+    families = [k for k in kind.__mro__ if k.__module__.startswith("pullback.rules.") and k.__dict__.get("__doc__")]
+    own, *more = (inspect.cleandoc(k.__doc__ or "") for k in families)
+    return [own, *(f"Of all in {k.__name__}\n\n{indent(text, '    ')}" for k, text in zip(families[1:], more))]
+
+
+def place(kind: type) -> str:
+    return f"{inspect.getsourcefile(kind)}:{inspect.getsourcelines(kind)[1]}"
 
 
 def backward(rule: Rule) -> str:
