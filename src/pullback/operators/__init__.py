@@ -1,7 +1,7 @@
 """Structured Jacobians: linear maps that know their shape of sparsity, and maps made of them."""
 
-from pullback.operators.algebra import Along, Blocks, Flat, Operator, Product, Scaled, Sum
-from pullback.operators.structured import Contract, Diagonal, Expand, Implicit, Matrix, Outer, Sparse
+from pullback.operators.algebra import Along, Operator, Product, Scaled, Sum
+from pullback.operators.structured import Blocks, Contract, Diagonal, Expand, Flat, Implicit, Matrix, Outer, Sparse
 
 __all__ = [
     "Along",

@@ -1,4 +1,4 @@
-"""Linear maps, and maps made of maps.
+"""Linear maps, and what sums, products, numbers and other axes make of them.
 
 An operator acts on the trailing, named axes (`inp`) and gives others (`out`); it broadcasts over the batch axes
 before them. `J @ v` applies it, `g @ J` its transpose, `J @ K` composes; operators are added, and multiplied by
@@ -283,43 +283,3 @@ class Along(Arranged):
 
     def apply(self, v):
         return self.a.apply(v)
-
-
-@operator
-class Flat(Arranged):
-    """An operator from one axis to one, used from all axes of `inp` together to those of `out`, or to the same ones."""
-
-    inp: tuple
-    a: Operator
-    out: tuple | None = None
-    T = property(lambda self: Flat(self.out, self.a.T, self.inp))
-
-    def form(self):
-        return self.a.form()._replace(inp=self.inp, out=self.inp if self.out is None else self.out)
-
-    def apply(self, v):
-        y = self.a.apply(flat(v, len(self.inp)))
-        return y.reshape((*y.shape[:-1], *self.out))
-
-
-@operator
-class Blocks(Operator):
-    """A block-diagonal map of the axes `own` together: block k of `a` acts on part k of `axis`, all else whole."""
-
-    own: tuple
-    axis: int
-    a: Operator
-    T = property(lambda self: Blocks(self.own, self.axis, self.a.T))
-
-    def form(self):
-        return self.a.form()._replace(out=self.own, inp=self.own, batch=self.a.batch[:-1])
-
-    def apply(self, v):
-        here, first = self.axis - len(self.own), -len(self.own)
-        v = np.moveaxis(v, here, first)
-        parts = v.reshape(*v.shape[:first], self.a.batch[-1], *self.a.inp)
-        y = self.a.apply(parts)
-        return np.moveaxis(y.reshape(*y.shape[:-2], *v.shape[first:]), first, here)
-
-    def __str__(self):
-        return f"Blocks({self.a})"
