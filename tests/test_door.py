@@ -162,7 +162,7 @@ REFUSED = [
     (lambda: pb.linear([[1], [1, 2]], W), ShapeError, "a list is ragged"),
     (lambda: pb.linear(X, W, biass=B), OptionError, "no 'biass'; it has no hyperparameters, and takes x, w, b"),
     (lambda: pb.linear(X, W, x=X), OptionError, "got 'x' twice, by place or by another name; give it once"),
-    (lambda: pb.softmax(X, dim=0), OptionError, "softmax has no 'dim'; it has axis"),
+    (lambda: pb.softmax(X, dim=0), OptionError, "softmax has no 'dim' (PyTorch's dim is axis here); it has axis"),
     (lambda: pb.softmax(X, axis=2), ShapeError, "softmax: axis=2 is out of range for x of shape (4, 3)"),
     (lambda: pb.conv2d(IMAGE, KERNEL, groups=3), ShapeError, "conv2d: w has shape (6, 4, 3, 3), needs w[o i/groups"),
     (lambda: pb.conv2d(IMAGE, KERNEL, stride=0), OptionError, "conv2d: needs "),

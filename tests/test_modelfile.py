@@ -84,7 +84,7 @@ REFUSED = {  # text: what the error says (the data are images of 1 x 8 x 8 in th
     "layer = []": "needs [[layer]] tables and nothing else",
     "[layer]\nkind = 'ReLU'": "needs [[layer]] tables and nothing else",
     "rate = 3\n" + layers("ReLU"): "needs [[layer]] tables and nothing else, got rate, layer",
-    "[[layer]]\nout_features = 3": "layer 0 (None): has no kind",
+    "[[layer]]\nout_features = 3": "layer 0: has no kind",
     "[[layer]]\nkind = 3": "layer 0 (3): unknown kind 3; there are Linear, Embedding",
     "[[layer]]\nkind = ['ReLU']": "unknown kind ['ReLU']",
     layers("ReLU", "Conv2D"): "layer 1 (Conv2D): unknown kind 'Conv2D'; did you mean Conv2d?",

@@ -145,7 +145,8 @@ def option(rule: "Rule", name: str, value: Any) -> Any:
 def no_such(rule: "Rule", name: str) -> OptionError:
     has = ", ".join(rule.options) or "no hyperparameters"
     takes = ", ".join(slot.name for slot in rule.inputs)
-    return OptionError(f"{rule.name} has no {name!r}; it has {has}, and takes {takes}")
+    here = " (PyTorch's dim is axis here)" if name in ("dim", "keepdim") else ""
+    return OptionError(f"{rule.name} has no {name!r}{here}; it has {has}, and takes {takes}")
 
 
 def called(rule: "Rule", name: str) -> "Rule":

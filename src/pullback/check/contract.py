@@ -15,6 +15,8 @@ SINGLE = 1e-4  # float32 against float64, relative to the largest element (or 1)
 
 def assert_rule(rule: Any, seed: int = 0, **case: Any) -> None:
     """Check every promise of `rule` at random inputs of one case: axis sizes and hyperparameters."""
+    missing = [name for name in ("forward", "jvp", "vjp", "hvp") if not hasattr(rule, name)]
+    assert not missing, f"{rule.name} has no {', '.join(missing)}"
     cases = [case]
     if any("..." in slot.axes for slot in rule.inputs):
         cases.append(case | {"batch": (0, 2)})

@@ -111,7 +111,7 @@ class Builder:
     def layer(self, table: dict[str, Any], x: Any, place: str, last: bool) -> tuple[Model, Any]:
         options = dict(table)
         kind = options.pop("kind", None)
-        where = f"{self.source}: layer {place} ({kind})"
+        where = f"{self.source}: layer {place}" + (f" ({kind})" if kind is not None else "")
         if not isinstance(kind, str) or kind not in KINDS and kind not in NESTS:
             raise DataError(f"{where}: {unknown('kind', kind, [*KINDS, *NESTS])}")
         try:

@@ -64,7 +64,10 @@ def train(data: str, console: Console, resume: bool = False, out: str | None = N
         raise Stopped(stopped(run, data, config, out)) from None
     conclude(model, task, history[-1], config.seed, console)
     console.print(
-        f"\nWritten to {run.folder}: weights.safetensors, history.jsonl, picture.svg", markup=False, soft_wrap=True
+        f"\nWritten to {run.folder}: weights.safetensors, history.jsonl, picture.svg; and, for predict and --resume, "
+        "config.json, checkpoint.safetensors",
+        markup=False,
+        soft_wrap=True,
     )
     return run
 

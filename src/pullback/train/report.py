@@ -52,8 +52,8 @@ def network(rows: Sequence[Row]) -> Group:
 
 def verdicts(found: Sequence[Verdict], examples: int) -> Group:
     title = f"The derivative of every layer, checked at {examples} examples against differences (float64)"
-    columns = "layer", "", "largest error", "verdict", "moved off a kink"
-    shown = table(*columns, right=["largest error", "moved off a kink"])
+    columns = "layer", "", "largest error", "verdict", "moved off a kink or tie"
+    shown = table(*columns, right=["largest error", "moved off a kink or tie"])
     for v in found:
         says = f"[{COLOURS[v.says]}]{v.says}[/]" + (f": {escape(v.why)}" if v.why else "")
         moved = f"{v.moved:,} of {v.size:,}" if v.moved else ""
@@ -84,10 +84,14 @@ def confusions(counts: np.ndarray, classes: Sequence[str]) -> Group:
 
 def line(epoch: Epoch, epochs: int) -> str:
     """An epoch in a line."""
-    says = f"epoch {epoch.epoch:>{len(str(epochs))}}/{epochs}  loss {epoch.loss:.4f}"
+    says = f"epoch {epoch.epoch:>{len(str(epochs))}}/{epochs}  loss {nats(epoch.loss)}"
     if epoch.test_loss is not None and epoch.accuracy is not None:
-        says += f"  held out: loss {epoch.test_loss:.4f}, {epoch.accuracy:.2%} right"
+        says += f"  held out: loss {nats(epoch.test_loss)}, {epoch.accuracy:.2%} right"
     return f"{says}  {epoch.seconds:.1f} s"
+
+
+def nats(loss: float) -> str:
+    return f"{loss:.4f}" if loss < 1000 else f"{loss:.1e}"
 
 
 def bits(loss: float) -> str:
