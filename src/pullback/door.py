@@ -71,10 +71,10 @@ def outside(x: NDArray[Any], top: int) -> bool:
 def linearize(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[Any, Linearization]:
     """The output(s) of the rule and its derivative, checked."""
     if options:
-        own = {name: value for name, value in options.items() if name in rule.options}
-        rule = configured(rule, own)  # first, for they may decide which inputs there are
-        if len(own) < len(options):
-            inputs = placed(rule, inputs, {name: value for name, value in options.items() if name not in own})
+        try:
+            rule = rule.variants[key_of(options)]
+        except (KeyError, TypeError):  # new hyperparameters, or arrays by name
+            rule, inputs = sorted_out(rule, inputs, options)
     plan = rule.plans.get(tuple([(x.shape, x.dtype) if type(x) is np.ndarray else x is None for x in inputs]))
     if plan is None:
         inputs = arrays(rule, inputs)
@@ -87,6 +87,14 @@ def linearize(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[An
 
 
 # Keywords.
+
+
+def sorted_out(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple["Rule", Inputs]:
+    """The rule with those keywords that are hyperparameters, and all inputs in order."""
+    own = {name: value for name, value in options.items() if name in rule.options}
+    rule = configured(rule, own)  # first, for they may decide which inputs there are
+    named = {name: value for name, value in options.items() if name not in own}
+    return rule, placed(rule, inputs, named) if named else inputs
 
 
 def placed(rule: "Rule", inputs: Inputs, named: dict[str, Any]) -> Inputs:
@@ -107,23 +115,21 @@ def configured(rule: "Rule", options: dict[str, Any]) -> "Rule":
     """The rule with these hyperparameters; the same ones make the same rule, so that its plans are remembered."""
     if not options:
         return rule
-    variants: dict[Any, Rule] = rule.__dict__.setdefault("_variants", {})
     try:
-        return variants[key_of(options)]
+        return rule.variants[key_of(options)]
     except (KeyError, TypeError):  # new, or a list, which does as well as a tuple
         options = {name: option(rule, name, value) for name, value in options.items()}
     try:
         twin = called(replace(rule, **options), rule.name)
     except OptionError as error:
         raise OptionError(f"{rule.name}: {error}") from None
-    found: Rule = remember(variants, key_of(options), twin)
+    found: Rule = remember(rule.variants, key_of(options), twin)
     return found
 
 
 def key_of(options: dict[str, Any]) -> tuple[Any, ...]:
     """What tells hyperparameters apart: True is not 1, nor is 1.0."""
-    kind = lambda value: tuple(map(type, value)) if type(value) is tuple else type(value)
-    return tuple([(name, value, kind(value)) for name, value in options.items()])
+    return tuple([(k, v, (*map(type, v),) if type(v) is tuple else type(v)) for k, v in options.items()])
 
 
 def option(rule: "Rule", name: str, value: Any) -> Any:

@@ -126,6 +126,11 @@ class Rule:
     letters = cached_property(letters)
 
     @cached_property
+    def variants(self) -> "dict[Any, Rule]":
+        """What the door remembers of hyperparameters that it has met."""
+        return {}
+
+    @cached_property
     def plans(self) -> dict[Any, door.Plan]:
         """What the door remembers of shapes that it has met."""
         return {}
