@@ -287,3 +287,15 @@ def test_show_tells_of_the_family_and_of_combinators():
 def test_without_a_command_the_help_is_shown():
     found = run()
     assert found.exit_code == 2 and "Usage:" in found.stderr and "\n  train " in found.stderr
+
+
+def test_output_that_is_not_utf8():
+    """What cannot be written is replaced, not a traceback."""
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    for args in (("show", "softmax"), ("list",)):
+        done = command(*args, env=environment)
+        assert done.returncode == 0 and not done.stderr and "softmax" in done.stdout
+
+
+def test_more_epochs_than_can_be_counted():
+    assert "epochs" in refused("train", "digits", "--epochs", "1" + 30 * "0")

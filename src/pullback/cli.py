@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -14,6 +15,9 @@ class Commands(click.Group):
     """Whatever a user can get wrong ends here, in one line on stderr and exit code 2."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # where σ cannot be written, `?` can
+                stream.reconfigure(errors="replace")
         try:
             sys.exit(super().main(*args, **kwargs | {"standalone_mode": False}) or 0)
         except BrokenPipeError:  # whoever read our output has read enough
@@ -56,7 +60,7 @@ def main() -> None:
 @click.argument("data")
 @click.option("--target", metavar="COLUMN", help="The column of a .csv file that holds the classes.")
 @click.option("--model", metavar="NAME", help="cnn, mlp, rnn, lstm, gru, or a .toml file that names layers.")
-@click.option("--epochs", type=click.IntRange(1), help="How often to go through the data, in all.")
+@click.option("--epochs", type=click.IntRange(1, 10**9), help="How often to go through the data, in all.")
 @click.option("--batch", type=click.IntRange(1), help="Examples in a step.")
 @click.option("--lr", type=float, help="Learning rate.")
 @click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"]))
