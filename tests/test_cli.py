@@ -1,6 +1,7 @@
 """The command line: what it prints, and one clear line with exit code 2 for whatever a user can get wrong."""
 
 import gzip
+import os
 import resource
 import signal
 import subprocess
