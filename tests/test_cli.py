@@ -300,3 +300,9 @@ def test_output_that_is_not_utf8():
 
 def test_more_epochs_than_can_be_counted():
     assert "epochs" in refused("train", "digits", "--epochs", "1" + 30 * "0")
+
+
+@pytest.mark.parametrize("args", [("train", ""), ("train", "digits", "--out", ""), ("train", "digits", "--model", "")])
+def test_empty_names_are_refused(args):
+    assert "is empty" in refused(*args)
+    assert not list(Path().iterdir())

@@ -38,6 +38,15 @@ class Commands(click.Group):
             fail(str(error), getattr(error, "exit_code", 2))
 
 
+class Said(click.ParamType):
+    """Text that says something."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        return value if value else self.fail("is empty; give a name, or leave it out", param, context)
+
+
 def fail(message: str, code: int) -> None:
     click.echo("pullback: " + " ".join(message.split()), err=True)
     sys.exit(code)
@@ -57,16 +66,18 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("data")
-@click.option("--target", metavar="COLUMN", help="The column of a .csv file that holds the classes.")
-@click.option("--model", metavar="NAME", help="cnn, mlp, rnn, lstm, gru, or a .toml file that names layers.")
+@click.argument("data", type=Said())
+@click.option("--target", type=Said(), metavar="COLUMN", help="The column of a .csv file that holds the classes.")
+@click.option(
+    "--model", type=Said(), metavar="NAME", help="cnn, mlp, rnn, lstm, gru, or a .toml file that names layers."
+)
 @click.option("--epochs", type=click.IntRange(1, 10**9), help="How often to go through the data, in all.")
 @click.option("--batch", type=click.IntRange(1), help="Examples in a step.")
 @click.option("--lr", type=float, help="Learning rate.")
 @click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"]))
 @click.option("--seed", type=click.IntRange(0), help="All chance follows from it: the same seed, the same weights.")
 @click.option("--resume", is_flag=True, help="Go on where the last run with these data was stopped.")
-@click.option("--out", metavar="FOLDER", help="Where to write; runs/ and the name of the data by default.")
+@click.option("--out", type=Said(), metavar="FOLDER", help="Where to write; runs/ and the name of the data by default.")
 def train(data: str, **options: Any) -> None:
     """Train a network on DATA: digits, mnist5k, text, or your own.
 
@@ -79,8 +90,8 @@ def train(data: str, **options: Any) -> None:
 
 
 @main.command()
-@click.argument("run")
-@click.argument("input")
+@click.argument("run", type=Said())
+@click.argument("input", type=Said())
 def predict(run: str, input: str) -> None:
     """Use the RUN in a folder on INPUT: a file of examples, or the beginning of a text."""
     from pullback.train import predict
