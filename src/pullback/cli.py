@@ -38,13 +38,11 @@ class Commands(click.Group):
             fail(str(error), getattr(error, "exit_code", 2))
 
 
-class Said(click.ParamType):
+def said(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """Text that says something."""
-
-    name = "text"
-
-    def convert(self, value: Any, param: Any, context: Any) -> Any:
-        return value if value else self.fail("is empty; give a name, or leave it out", param, context)
+    if value == "":
+        raise click.BadParameter("it is empty; give a name, or leave it out")
+    return value
 
 
 def fail(message: str, code: int) -> None:
@@ -66,10 +64,10 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("data", type=Said())
-@click.option("--target", type=Said(), metavar="COLUMN", help="The column of a .csv file that holds the classes.")
+@click.argument("data", callback=said)
+@click.option("--target", callback=said, metavar="COLUMN", help="The column of a .csv file that holds the classes.")
 @click.option(
-    "--model", type=Said(), metavar="NAME", help="cnn, mlp, rnn, lstm, gru, or a .toml file that names layers."
+    "--model", callback=said, metavar="NAME", help="cnn, mlp, rnn, lstm, gru, or a .toml file that names layers."
 )
 @click.option("--epochs", type=click.IntRange(1, 10**9), help="How often to go through the data, in all.")
 @click.option("--batch", type=click.IntRange(1), help="Examples in a step.")
@@ -77,7 +75,9 @@ def main() -> None:
 @click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"]))
 @click.option("--seed", type=click.IntRange(0), help="All chance follows from it: the same seed, the same weights.")
 @click.option("--resume", is_flag=True, help="Go on where the last run with these data was stopped.")
-@click.option("--out", type=Said(), metavar="FOLDER", help="Where to write; runs/ and the name of the data by default.")
+@click.option(
+    "--out", callback=said, metavar="FOLDER", help="Where to write; runs/ and the name of the data by default."
+)
 def train(data: str, **options: Any) -> None:
     """Train a network on DATA: digits, mnist5k, text, or your own.
 
@@ -90,8 +90,8 @@ def train(data: str, **options: Any) -> None:
 
 
 @main.command()
-@click.argument("run", type=Said())
-@click.argument("input", type=Said())
+@click.argument("run", callback=said)
+@click.argument("input", callback=said)
 def predict(run: str, input: str) -> None:
     """Use the RUN in a folder on INPUT: a file of examples, or the beginning of a text."""
     from pullback.train import predict
