@@ -475,6 +475,19 @@ def test_idx_names_that_do_not_say_what_they_hold(here):
     assert refusal(load, "a.idx") == "a.idx: the name of an IDX file says images or labels: train-images-idx3-ubyte"
 
 
+def test_idx_axes_refused(here):
+    header = lambda *sizes: struct.pack(f">BBBB{len(sizes)}I", 0, 0, 8, len(sizes), *sizes)
+    write(here / "a-images.idx", idx(PIXELS))
+    for labels, shape in [(header() + b"\0", "()"), (header(4, 1) + b"\0\1\0\1", "(4, 1)")]:
+        write(here / "a-labels.idx", labels)
+        words = f"a-labels.idx has shape {shape}, needs one class number for each image"
+        assert refusal(load, "a-images.idx") == words
+    write(here / "a-images.idx", header(*[1] * 100) + b"\0")
+    assert refusal(load, "a-images.idx") == "a-images.idx: its header says 100 axes; images have at most 4"
+    write(here / "a-images.idx", header(0, 2**32 - 1, 2**32 - 1, 2**32 - 1))
+    assert "which no array can have" in refusal(load, "a-images.idx")
+
+
 def test_idx_folders_refused(here):
     needs = "needs one IDX file of images, or one for training and one for testing; has"
     write(here / "a" / "x-labels.idx", idx(LABELS))

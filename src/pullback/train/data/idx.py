@@ -15,6 +15,7 @@ from pullback.train.data.dataset import Dataset
 from pullback.train.data.examples import examples
 from pullback.train.data.labels import numbered
 
+MOST_AXES = 4  # n c h w
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -69,6 +70,8 @@ def beside(path: Path, what: str, old: str, new: str) -> Path:
 
 def pair(images: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
     x, t = inputs(images), read(labels)
+    if t.ndim != 1:
+        raise DataError(f"{labels} has shape {t.shape}, needs one class number for each image")
     if len(x) != len(t):
         raise DataError(f"{images} has {len(x)} images, {labels} has {len(t)} labels")
     return x, t
@@ -81,10 +84,15 @@ def read(path: Path) -> np.ndarray:
         raise DataError(
             f"{path}: no IDX file: begins with {data[:4].hex()}, images begin with 00000803, labels with 00000801"
         )
+    if data[3] > MOST_AXES:
+        raise DataError(f"{path}: its header says {data[3]} axes; images have at most {MOST_AXES}")
     dtype, start = np.dtype(TYPES[data[2]]), 4 + 4 * data[3]
     sizes = tuple(int.from_bytes(data[i : i + 4]) for i in range(4, start, 4))
     needs = start + math.prod(sizes) * dtype.itemsize
     if len(data) != needs or len(data) < start:
         state = "truncated" if len(data) < needs else "too long"
         raise DataError(f"{path}: {state}: its header says {sizes}, that is {needs} bytes, but there are {len(data)}")
-    return np.frombuffer(data, dtype, offset=start).reshape(sizes)
+    try:
+        return np.frombuffer(data, dtype, offset=start).reshape(sizes)
+    except ValueError:  # no numbers at all, but axes longer than NumPy can count
+        raise DataError(f"{path}: its header says {sizes}, which no array can have") from None
