@@ -333,6 +333,7 @@ ONE_NAN = np.where(np.arange(20).reshape(4, 5) == 7, np.nan, 1)
         (dict(t=[0, 1, np.inf, 0]), f"a.npz: t[2] is inf: classes are whole numbers; {NO_REGRESSION}"),
         (dict(t=[0, 1, np.nan, 0]), f"a.npz: t[2] is nan: classes are whole numbers; {NO_REGRESSION}"),
         (dict(t=np.ones(4, complex)), "a.npz: t holds complex128, needs class numbers"),
+        (dict(classes=["a", "a"]), "a.npz: two classes are called 'a'"),
         (dict(classes=["only"]), "a.npz: t[1] is 1: there are 1 names, for 0 .. 0"),
         (dict(t=[0, 2, 1, 0], classes=["a", "b"]), "a.npz: t[1] is 2: there are 2 names, for 0 .. 1"),
         (
@@ -370,6 +371,12 @@ def test_objects_are_never_unpickled(here):
 
     np.savez(here / "a.npz", x=np.eye(4), t=[0, 1, 1, 0], more=np.array([Trap()], dtype=object))
     assert refusal(load, "a.npz") == "a.npz: holds Python objects, which are never read; save arrays of numbers"
+
+
+def test_a_single_number_is_no_test_set(here):
+    np.savez(here / "a.npz", x_train=PIXELS, y_train=LABELS, x_test=3, y_test=LABELS)
+    words = "needs rows [n f] or images [n h w] or [n c h w]"
+    assert refusal(load, "a.npz") == f"a.npz: x_test has shape (), {words}"
 
 
 def test_damaged_npz(here):

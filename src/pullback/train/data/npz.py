@@ -28,9 +28,12 @@ def load(path: Path) -> Dataset:
     held_out = None
     test_x, test_t = (name.replace("train", "test") for name in found)
     if test_x != found[0] and arrays.keys() >= {test_x, test_t}:
-        held_out = np.arange(len(arrays[test_x])) + len(x)
-        x, t = (joined(path, *parts) for parts in zip((x, t), pair(path, arrays, test_x, test_t)))
+        n, test = len(x), pair(path, arrays, test_x, test_t)
+        x, t = (joined(path, *parts) for parts in zip((x, t), test))
+        held_out = np.arange(n, len(x))
     names = tuple(map(str, arrays["classes"].ravel())) if "classes" in arrays else ()
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise DataError(f"{path}: two classes are called {twice[0]!r}")
     t, classes = numbered(t, f"{path}: {found[1]}", names)
     source = f"Read from {path}: {len(t):,} examples."
     return Dataset(path.name, x, t, classes, source, held_out)
