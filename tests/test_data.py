@@ -222,6 +222,7 @@ FEATURE = "features are numbers: fill it in, recode it, or leave the row or the 
         (",a,t\n0,1,x\n", "t", "f.csv: column 1 has no name (pandas writes its index so: index=False)"),
         ("a,t,a\n0,1,x\n", "t", "f.csv: two columns are called 'a'"),
         ("a,t\n", "t", "f.csv: a header, but no rows"),
+        ("a,t\n1,x\n2,\0\n", "t", "f.csv, line 3: holds a NUL byte: this is no text, or it is damaged"),
         ("\n\n", "t", "f.csv: the file is empty"),
         ('a,t\n1,"x\n2,y\n', "t", "f.csv, line 3: unexpected end of data"),
         (b"a,t\n1,\xff\n", "t", "f.csv: is not UTF-8 (byte 0xff at position 6); save it with the encoding UTF-8"),
@@ -588,6 +589,15 @@ def test_texts_refused(here):
     assert refusal(load, "a.txt") == "a.txt: a text needs at least two different characters"
     write(here / "a.txt", b"caf\xe9 ")
     assert refusal(load, "a.txt") == ("a.txt: is not UTF-8 (byte 0xe9 at position 3); save it with the encoding UTF-8")
+
+
+def test_of_damaged_pictures_only_the_error_is_heard(here, recwarn):
+    picture(here / "a.tif", size=(40, 40))
+    whole = (here / "a.tif").read_bytes()
+    for end in range(8, len(whole), 50):
+        (here / "a.tif").write_bytes(whole[:end])
+        assert "not an image that can be read" in refusal(read_inputs, "a.tif", (1, 40, 40))
+    assert not recwarn.list
 
 
 # Inputs for predictions.

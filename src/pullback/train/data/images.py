@@ -1,5 +1,6 @@
 """Folders of pictures, one folder a class. Pillow reads them; all must be of one size, nothing is resized."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def pixels(path: Path, mode: str | None) -> np.ndarray:
     """uint8 [c h w]."""
     Image = pillow()
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # what is wrong, the error says
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not an image that can be read: {error}") from None

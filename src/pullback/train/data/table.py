@@ -49,6 +49,9 @@ def inputs(path: Path, features: tuple[str, ...] = ()) -> np.ndarray:
 def read(path: Path) -> Table:
     """Every row as long as the header; empty lines count for nothing."""
     text = content.text(path)
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise DataError(f"{path}, line {line}: holds a NUL byte: this is no text, or it is damaged")
     head = text.lstrip().partition("\n")[0]
     reader = csv.reader(StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
     try:
