@@ -78,7 +78,9 @@ def build_model(
     """
     try:
         tables = tomllib.loads(toml)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise DataError(f"{source} is not TOML that can be read: it is nested too deeply") from None
+    except ValueError as error:  # also of an integer with thousands of digits
         raise DataError(f"{source} is not TOML: {error}") from None
     if tables.keys() != {"layer"} or not listed(tables["layer"]):
         raise DataError(f"{source}: needs [[layer]] tables and nothing else, got {', '.join(tables) or 'none'}")
@@ -124,7 +126,9 @@ class Builder:
             raise
         except PullbackError as error:
             raise DataError(f"{where} gets {x.shape[1:]} per example: {error}") from None
-        except (MemoryError, OverflowError):
+        except RecursionError:
+            raise DataError(f"{where} is nested too deeply") from None
+        except (MemoryError, OverflowError, ValueError):  # NumPy's ValueError: a size that it cannot count
             raise DataError(f"{where} is too large for the memory of this machine") from None
         if y.shape[:1] != x.shape[:1]:
             raise DataError(f"{where} gets {x.shape[1:]} per example, and takes the examples for another axis")

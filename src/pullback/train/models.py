@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from pullback.errors import DataError
-from pullback.nn import files
+from pullback.nn.modelfile import read_text
 
 Shape = tuple[int, ...]
 STAGES = 16, 32, 64  # channels of the convolutions
@@ -67,16 +66,9 @@ def network(name: str | None, shape: Shape) -> str:
     kind = len(shape)
     name = name or DEFAULT[kind]
     if name.endswith(".toml"):
-        return from_file(Path(name))
+        return read_text(name)
     if name not in NAMES:
         raise DataError(f"no model {name!r}; there are {', '.join(NAMES)}, or give a file that ends in .toml")
     if name not in TAKES[kind]:
         raise DataError(f"{name} cannot read {EXAMPLES[kind]}; {' and '.join(TAKES[kind])} can")
     return "\n".join(NAMES[name](shape))
-
-
-def from_file(path: Path) -> str:
-    try:
-        return files.read(path).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no text (UTF-8): {error.reason} at byte {error.start}") from None
