@@ -95,6 +95,36 @@ def test_steps_too_large():
         train.fit(small(), FEW, epochs=2, optimizer="sgd", lr=1e30)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("lr", [1e6, 1e20, 1e36, 1e38])
+def test_nothing_is_saved_of_steps_too_large(tmp_path, lr):
+    """The last step of an epoch may be the one that is too large: no loss of that epoch shows it."""
+    rng = np.random.default_rng(0)
+    rows = [f"{a:.3f},{b:.3f},{'yes' if a > b else 'no'}\n" for a, b in rng.normal(size=(40, 2))]
+    (tmp_path / "t.csv").write_text("a,b,c\n" + "".join(rows))
+    try:
+        work(tmp_path, str(tmp_path / "t.csv"), target="c", epochs=3, batch=32, lr=lr, optimizer="sgd")
+    except OptionError as error:
+        assert "try a smaller lr than 1e" in str(error)
+    else:
+        assert lr < 1e20
+    saved = nn.load_weights(tmp_path / "run" / "weights.safetensors")
+    assert all(np.isfinite(p).all() for p in saved.values())
+    history = tmp_path / "run" / "history.jsonl"
+    assert not history.exists() or not {"NaN", "Infinity"} & set(history.read_text().replace(",", " ").split())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "lr, held_out, says", [(1e38, False, "1.(weight|bias) is"), (1e37, True, "the loss on held-out data is")]
+)
+def test_the_last_step_is_too_large(lr, held_out, says):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10), rng=0)
+    data = FEW._replace(x=100 * FEW.x)
+    with pytest.raises(OptionError, match=f"{says} -?(nan|inf) in epoch 1; try a smaller lr than 1e"):
+        train.fit(model, data, data if held_out else None, epochs=1, batch=300, optimizer=train.SGD(lr))
+
+
 def test_no_batch_of_one():
     parts = batches(np.arange(65), 32)
     assert sorted(map(len, parts)) == [21, 22, 22]
@@ -109,6 +139,12 @@ def test_gradient_norms():
     assert norms.keys() == {"0", "4"}
     both = np.concatenate([gradients["0.weight"].ravel(), gradients["0.bias"]])
     assert norms["0"] == pytest.approx(np.linalg.norm(both), rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_gradient_norms_of_any_size(size):
+    norms = layer_norms({"0.weight": np.full((2, 2), size, "f4")})
+    assert norms["0"] == pytest.approx(2 * size, rel=1e-6)
 
 
 def test_step_gives_the_loss_before_it():
@@ -429,6 +465,16 @@ def test_picture_of_a_gradient_that_vanishes():
     vanishing = [epoch._replace(gradients={"0": 0.0}, test_loss=None) for epoch in history(3)]
     svg = picture(vanishing, "still")
     assert "held out" not in svg and "nan" not in svg and "inf" not in svg
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e308, 5e-324])
+def test_picture_of_what_no_axis_holds(value):
+    found = history(3)
+    found[1] = found[1]._replace(test_loss=value, gradients={"0": value, "1": value, "2": 1.0})
+    svg = ElementTree.fromstring(picture(found, "wild"))
+    points = [line.get("points") for line in svg.iter("{http://www.w3.org/2000/svg}polyline")]
+    assert sorted(len(p.split()) for p in points) == [2, 2, 2, 3, 3]
+    assert not any("nan" in p or "inf" in p for p in points)
 
 
 # Tables.

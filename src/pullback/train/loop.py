@@ -48,6 +48,7 @@ def fit(
     return [one_epoch(model, data, test, optimiser, k + 1, batch=batch, seed=seed) for k in range(epochs)]
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def one_epoch(
     model: Model,
     data: Dataset,
@@ -59,18 +60,32 @@ def one_epoch(
     seed: int,
     tick: Callable[[], Any] = lambda: None,
 ) -> Epoch:
-    """Learn from every example once. All chance in it follows from the seed and the number of the epoch."""
+    """Learn from every example once. All chance in it follows from the seed and the number of the epoch.
+
+    Steps that are too large end in inf or nan, sooner or later: then this raises, and is no epoch.
+    """
+
+    def refuse(what: str, value: float) -> None:
+        if not isfinite(value):
+            raise OptionError(f"{what} is {value} in epoch {number}; try a smaller lr than {optimiser.lr:g}")
+
     began, rng = perf_counter(), np.random.default_rng([seed, number])
     losses, norms = [], []
     for rows in batches(rng.permutation(len(data.t)), batch):
         loss, gradients = step(model, data.x[rows], data.t[rows], optimiser, rng)
-        if not isfinite(loss):
-            raise OptionError(f"the loss is {loss} in epoch {number}; try a smaller lr than {optimiser.lr:g}")
+        refuse("the loss", loss)
         losses.append(loss * len(rows))
         norms.append(layer_norms(gradients))
         tick()
-    test_loss, accuracy = judge(model, test) if test else (None, None)
     means = {place: float(np.mean([n[place] for n in norms])) for place in norms[0]}
+    for place, mean in means.items():
+        refuse(f"the gradient norm of layer {place}", mean)
+    for name, p in model.parameters.items():
+        if p.size:
+            refuse(name, p.flat[np.isfinite(p).argmin()])  # the first that is not finite, if one is not
+    test_loss, accuracy = judge(model, test) if test else (None, None)
+    if test_loss is not None:
+        refuse("the loss on held-out data", test_loss)
     return Epoch(number, sum(losses) / len(data.t), test_loss, accuracy, means, perf_counter() - began)
 
 
@@ -82,14 +97,13 @@ def batches(order: np.ndarray, size: int) -> list[np.ndarray]:
 def step(
     model: Model, x: np.ndarray, t: np.ndarray, optimiser: Optimiser, rng: np.random.Generator
 ) -> tuple[float, dict[str, np.ndarray]]:
-    """Forward, backward, downhill. Steps that are too large end in inf or nan; the caller looks at the loss."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        y, at = model.linearize(x, training=True, rng=rng)
-        loss, gy = surprise(y, t)
-        _, gradients = at.vjp(gy, x=False)
-        optimiser.step(model.parameters, gradients)
-        if updates := at.updates:
-            model.load(updates, strict=False)
+    """Forward, backward, downhill."""
+    y, at = model.linearize(x, training=True, rng=rng)
+    loss, gy = surprise(y, t)
+    _, gradients = at.vjp(gy, x=False)
+    optimiser.step(model.parameters, gradients)
+    if updates := at.updates:
+        model.load(updates, strict=False)
     return loss, gradients
 
 
@@ -100,8 +114,10 @@ def surprise(y: np.ndarray, t: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def layer_norms(gradients: dict[str, np.ndarray]) -> dict[str, float]:
+    """In float64: squares of large float32 would be inf, of small ones 0."""
     squares: dict[str, float] = {}
-    for name, g in gradients.items():
+    for name, gradient in gradients.items():
+        g = gradient.astype(float)
         place = name.rpartition(".")[0]
         squares[place] = squares.get(place, 0.0) + float(np.vdot(g, g))
     return {place: square**0.5 for place, square in sorted(squares.items())}

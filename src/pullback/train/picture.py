@@ -14,6 +14,7 @@ COLOURS = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#e69f00", "#56
 DASHES = "none", "7 3", "2 3", "9 3 2 3", "4 4"
 WIDTH, HEIGHT = 760, 300  # of a panel
 LEFT, RIGHT, TOP, BOTTOM = 70, 190, 50, 50  # margins around its plot
+LOWEST, HIGHEST = 1e-300, 1e300  # what else there may be (0, inf, nan) has no place on a logarithmic axis
 LINE = 15  # between the labels of two lines
 
 Points = list[tuple[float, float]]
@@ -55,7 +56,8 @@ def described(history: Sequence[Epoch], norms: Lines) -> str:
 
 def panel(lines: Lines, title: str, top: float) -> str:
     """Axes with ticks, the lines, and their labels."""
-    points = [(x, y) for line in lines.values() for x, y in line if y > 0]
+    lines = {name: [(x, y) for x, y in line if LOWEST < y < HIGHEST] for name, line in lines.items()}
+    points = [point for line in lines.values() for point in line]
     if not points:
         return ""
     ticks = decades(min(y for _, y in points), max(y for _, y in points))
@@ -63,7 +65,7 @@ def panel(lines: Lines, title: str, top: float) -> str:
     low, high = log10(ticks[0]), log10(ticks[-1])
     across = lambda x: LEFT + (WIDTH - LEFT - RIGHT) * ((x - first) / (last - first) if last > first else 0.5)
     up = lambda y: top + HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (log10(y) - low) / (high - low)
-    placed = {name: [(across(x), up(y)) for x, y in line if y > 0] for name, line in lines.items()}
+    placed = {name: [(across(x), up(y)) for x, y in line] for name, line in lines.items()}
     return "\n".join(
         [
             f'<text x="{LEFT}" y="{top + TOP - 16}" font-weight="bold">{title}</text>',
