@@ -85,6 +85,26 @@ def test_learning_rate(lr):
         Adam(lr)
 
 
+@pytest.mark.parametrize(
+    "kind, name, value",
+    [
+        (SGD, "lr", "fast"),
+        (SGD, "weight_decay", float("nan")),
+        (SGD, "momentum", -1),
+        (SGD, "momentum", float("inf")),
+        (Adam, "betas", (1, 1)),
+        (Adam, "betas", (0.9,)),
+        (Adam, "betas", 0.9),
+        (AdamW, "betas", (-0.1, 0.9)),
+        (AdamW, "eps", -1e-8),
+        (AdamW, "weight_decay", -0.1),
+    ],
+)
+def test_options(kind, name, value):
+    with pytest.raises(OptionError, match=f"{name} must be .* number.*, got "):
+        kind(**{name: value})
+
+
 def test_foreign_states():
     with pytest.raises(OptionError, match="no optimizer 'adma'; there are sgd, adam, adamw"):
         make("adma", 0.1)

@@ -8,7 +8,8 @@ An optimiser remembers arrays as large as the parameters; `state` is all of it, 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite, sqrt
+from math import inf, sqrt
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +18,16 @@ from pullback.errors import DataError, OptionError
 
 Array = np.ndarray
 Arrays = dict[str, Array]
+
+
+def within(number: object) -> bool:
+    """From 0 up, and finite."""
+    return isinstance(number, Real) and 0 <= number < inf
+
+
+def need(good: bool, name: str, what: str, got: object) -> None:
+    if not good:
+        raise OptionError(f"{name} must be {what}, got {got!r}")
 
 
 @dataclass
@@ -30,8 +41,8 @@ class Optimiser:
     remembers: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        if not (self.lr > 0 and isfinite(self.lr)):
-            raise OptionError(f"lr must be a positive number, got {self.lr}")
+        need(within(self.lr) and self.lr > 0, "lr", "a positive number", self.lr)
+        need(within(self.weight_decay), "weight_decay", "a number from 0 up", self.weight_decay)
 
     def step(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Move the parameters that have a gradient, in place."""
@@ -79,6 +90,10 @@ class SGD(Optimiser):
     nesterov: bool = False
     remembers: ClassVar[tuple[str, ...]] = ("v",)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        need(within(self.momentum), "momentum", "a number from 0 up", self.momentum)
+
     def move(self, p: Array, g: Array, **memory: Array) -> None:
         v = memory["v"]
         if self.weight_decay:
@@ -103,6 +118,12 @@ class Adam(Optimiser):
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     remembers: ClassVar[tuple[str, ...]] = ("m", "v")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        two = isinstance(self.betas, tuple | list) and len(self.betas) == 2
+        need(two and all(within(b) and b < 1 for b in self.betas), "betas", "two numbers from 0 to below 1", self.betas)
+        need(within(self.eps), "eps", "a number from 0 up", self.eps)
 
     def move(self, p: Array, g: Array, **memory: Array) -> None:
         self.descend(p, g + self.weight_decay * p if self.weight_decay else g, **memory)
