@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pullback import nn, relu, train
 from pullback.check.faults import FAULTS
-from pullback.errors import DataError, OptionError, PullbackError
+from pullback.errors import DataError, OptionError, PullbackError, ShapeError
 from pullback.rules.linear import Linear
 from pullback.train import config as configs
 from pullback.train import job, models, report, runs, text
@@ -125,7 +125,38 @@ def test_the_last_step_is_too_large(lr, held_out, says):
         train.fit(model, data, data if held_out else None, epochs=1, batch=300, optimizer=train.SGD(lr))
 
 
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        ({"batch": 0}, "batch must be a whole number from 1 up, got 0"),
+        ({"batch": -1}, "batch must be .* got -1"),
+        ({"batch": 2.5}, "batch must be .* got 2.5"),
+        ({"seed": -1}, "seed must be a whole number from 0 up, got -1"),
+        ({"epochs": 1.5}, "epochs must be a whole number from 0 up, got 1.5"),
+        ({"epochs": -1}, "epochs must be .* got -1"),
+        ({"optimizer": train.Adam}, "optimizer must be a name, or an optimiser such as"),
+        ({"data": FEW._replace(x=FEW.x[:0], t=FEW.t[:0])}, "data holds 0 examples in x, 0 classes in t; needs"),
+        ({"data": FEW._replace(t=FEW.t[:9])}, "data holds 300 examples in x, 9 classes in t; needs as many of both"),
+        ({"test": FEW._replace(x=FEW.x[:0], t=FEW.t[:0])}, "test holds 0 examples"),
+    ],
+)
+def test_fit_refuses(options, says):
+    model = small()
+    before = {name: p.copy() for name, p in model.parameters.items()}
+    with pytest.raises((OptionError, ShapeError), match=says):
+        train.fit(model, **{"data": FEW, **options})
+    assert same(before, model.parameters)
+
+
 def test_no_batch_of_one():
+    """Where the docstring says so, and only there."""
+    for size in range(1, 9):
+        for n in range(1, 60):
+            parts = list(map(len, batches(np.arange(n), size)))
+            assert sum(parts) == n and max(parts) <= size and max(parts) - min(parts) <= 1
+            if n >= 2 and size >= 3:
+                assert min(parts) >= 2
+    assert sorted(map(len, batches(np.arange(3), 2))) == [1, 2]
     parts = batches(np.arange(65), 32)
     assert sorted(map(len, parts)) == [21, 22, 22]
     assert np.array_equal(np.concatenate(parts), np.arange(65))

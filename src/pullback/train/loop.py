@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from math import ceil, isfinite
+from numbers import Integral
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pullback.discovery import public
-from pullback.errors import OptionError
+from pullback.errors import OptionError, ShapeError
 from pullback.nn.model import Model
 from pullback.train.data import Dataset
 from pullback.train.optimisers import Optimiser, make
@@ -45,7 +46,21 @@ def fit(
     each epoch the model is tried on `test`, from which it learns nothing. `lr` is for an optimizer given by name.
     """
     optimiser = make(optimizer, lr) if isinstance(optimizer, str) else optimizer
+    refuse(data, test, epochs=epochs, batch=batch, optimiser=optimiser, seed=seed)
     return [one_epoch(model, data, test, optimiser, k + 1, batch=batch, seed=seed) for k in range(epochs)]
+
+
+def refuse(data: Dataset, test: Dataset | None, *, epochs: int, batch: int, optimiser: object, seed: int) -> None:
+    """What nothing can be learned from, or with."""
+    for name, number, least in ("epochs", epochs, 0), ("batch", batch, 1), ("seed", seed, 0):
+        if not isinstance(number, Integral) or number < least:
+            raise OptionError(f"{name} must be a whole number from {least} up, got {number!r}")
+    if not isinstance(optimiser, Optimiser):
+        raise OptionError(f"optimizer must be a name, or an optimiser such as Adam(lr=1e-3), got {optimiser!r}")
+    for name, part in ("data", data), ("test", test):
+        if part is not None and not len(part.x) == len(part.t) > 0:
+            found = f"{len(part.x)} examples in x, {len(part.t)} classes in t"
+            raise ShapeError(f"{name} holds {found}; needs as many of both, and at least one")
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -65,7 +80,7 @@ def one_epoch(
     Steps that are too large end in inf or nan, sooner or later: then this raises, and is no epoch.
     """
 
-    def refuse(what: str, value: float) -> None:
+    def check(what: str, value: float) -> None:
         if not isfinite(value):
             raise OptionError(f"{what} is {value} in epoch {number}; try a smaller lr than {optimiser.lr:g}")
 
@@ -73,24 +88,25 @@ def one_epoch(
     losses, norms = [], []
     for rows in batches(rng.permutation(len(data.t)), batch):
         loss, gradients = step(model, data.x[rows], data.t[rows], optimiser, rng)
-        refuse("the loss", loss)
+        check("the loss", loss)
         losses.append(loss * len(rows))
         norms.append(layer_norms(gradients))
         tick()
     means = {place: float(np.mean([n[place] for n in norms])) for place in norms[0]}
     for place, mean in means.items():
-        refuse(f"the gradient norm of layer {place}", mean)
+        check(f"the gradient norm of layer {place}", mean)
     for name, p in model.parameters.items():
         if p.size:
-            refuse(name, p.flat[np.isfinite(p).argmin()])  # the first that is not finite, if one is not
+            check(name, p.flat[np.isfinite(p).argmin()])  # the first that is not finite, if one is not
     test_loss, accuracy = judge(model, test) if test else (None, None)
     if test_loss is not None:
-        refuse("the loss on held-out data", test_loss)
+        check("the loss on held-out data", test_loss)
     return Epoch(number, sum(losses) / len(data.t), test_loss, accuracy, means, perf_counter() - began)
 
 
 def batches(order: np.ndarray, size: int) -> list[np.ndarray]:
-    """As few as will do, and all about as large: none is left with a single example."""
+    """As few as will do, and all about as large: of two examples or more, in batches of up to three or more, none is
+    left alone."""
     return np.array_split(order, ceil(len(order) / size))
 
 
