@@ -581,6 +581,18 @@ def test_a_table_is_learned_and_predicted(tmp_path):
     assert said[0].split()[0] == "up" and said[0].split()[1] == f"{found[0].probability:.4f}"
 
 
+@pytest.mark.filterwarnings("error")
+def test_tables_of_extreme_numbers():
+    """x - mean would overflow in float32; the scaled numbers do not."""
+    x = np.array([[3e38], [-3e38], [-3e38], [-3e38]], "f4")
+    scaling = train.Scaling.fit(x)
+    np.testing.assert_allclose(scaling.apply(x)[:, 0], [3**0.5, *[-(3**-0.5)] * 3], rtol=1e-6)
+    assert scaling.apply(x).dtype == np.float32
+    close = train.Scaling.fit(np.array([[1e-20], [2e-20]], "f4"))
+    with pytest.raises(DataError, match="row 2 is too far from the others: it holds 3e.38, but column 1 has mean 1.5e"):
+        close.apply(x[[1, 0]] * np.array([[0], [1]], "f4"))
+
+
 def test_a_model_from_a_file(tmp_path):
     (tmp_path / "net.toml").write_text('[[layer]]\nkind = "Flatten"\n\n[[layer]]\nkind = "Linear"\n')
     run, said = work(tmp_path, model=str(tmp_path / "net.toml"), epochs=2)

@@ -4,6 +4,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from pullback.errors import DataError
+from pullback.train.data.examples import first
+
 
 class Scaling(NamedTuple):
     """Two arrays, one number a column; they belong into the checkpoint."""
@@ -19,5 +22,11 @@ class Scaling(NamedTuple):
         return cls(np.where(constant, x[0], mean), np.where(constant, 1, deviation).astype(x.dtype))
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        y: np.ndarray = (x - self.mean) / self.deviation
+        """Computed in float64, where x - mean cannot overflow."""
+        with np.errstate(over="ignore"):
+            y: np.ndarray = ((x.astype(float) - self.mean) / self.deviation).astype(x.dtype)
+        if place := first(~np.isfinite(y)):
+            i, k = place
+            scale = f"column {k + 1} has mean {self.mean[k]:g} and deviation {self.deviation[k]:g} in training"
+            raise DataError(f"row {i + 1} is too far from the others: it holds {x[place]:g}, but {scale}")
         return y
