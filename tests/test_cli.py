@@ -1,6 +1,7 @@
 """The command line: what it prints, and one clear line with exit code 2 for whatever a user can get wrong."""
 
 import gzip
+import json
 import os
 import resource
 import signal
@@ -306,3 +307,85 @@ def test_more_epochs_than_can_be_counted():
 def test_empty_names_are_refused(args):
     assert "is empty" in refused(*args)
     assert not list(Path().iterdir())
+
+
+# Damaged runs.
+
+
+@pytest.fixture
+def damaged():
+    """A run of one epoch on a table, for a test to damage."""
+    table()
+    assert run("train", "t.csv", "--target", "way", "--epochs", "1", "--model", "mlp").exit_code == 0
+    return Path("runs/t")
+
+
+DEEP = 3000 * "[" + 3000 * "]"
+CONFIGS = [
+    ("epochs", "Infinity"), ("epochs", "5.0"), ("epochs", "0"), ("epochs", "true"), ("batch", "0"), ("seed", "-1"),
+    ("seed", "1.0"), ("target", "5"), ("shape", "[-2]"), ("shape", "[1000000000000000000]"), ("shape", "[1, 2]"),
+    ("classes", '"xy"'), ("classes", '["x", "x"]'), ("mean", "[NaN, NaN]"), ("mean", "[1]"), ("mean", "[1e300, 0]"),
+    ("deviation", "[0, 1]"), ("deviation", "[1]"), ("features", '["a"]'), ("optimizer", '"adma"'), ("lr", "-1.0"),
+    ("lr", "1e999"),
+]  # fmt: skip
+
+
+def test_damaged_configurations(damaged):
+    path = damaged / "config.json"
+    good = json.loads(path.read_text())
+    for name, value in CONFIGS:
+        path.write_text(json.dumps(good | {name: "HERE"}).replace('"HERE"', value))
+        for args in (("predict", "runs/t", "t.csv"), ("train", "t.csv", "--resume", "--epochs", "2")):
+            said = refused(*args)
+            assert "runs/t/config.json is damaged" in said and f": {name} is " in said, said
+    for text, says in [(DEEP, "is nested too deeply"), ("[]", "is no object"), ("{}", "does not say data")]:
+        path.write_text(text)
+        assert f"config.json is damaged, or no configuration of a run: it {says}" in refused(
+            "predict", "runs/t", "t.csv"
+        )
+
+
+CHECKPOINTS = {
+    "epoch": [np.ones(2, int), np.array(np.nan), np.array(np.inf), np.array(1.0), np.array(-1)],
+    "optimiser/steps": [np.ones(2, int), np.array(np.nan), np.array(-1)],
+    "optimiser/0.weight/m": [np.zeros(3, "f4"), np.zeros((128, 2)), np.full((128, 2), np.nan, "f4"), None],
+    "optimiser/0.weight/x": [np.zeros((128, 2), "f4")],
+    "model/0.weight": [np.full((128, 2), np.inf, "f4"), np.full((128, 2), np.nan, "f4")],
+}
+
+
+def test_damaged_checkpoints(damaged):
+    path = damaged / "checkpoint.safetensors"
+    good = nn.load_weights(path)
+    for name, arrays in CHECKPOINTS.items():
+        for array in arrays:
+            changed = good | {name: array}
+            nn.save({key: a for key, a in changed.items() if a is not None}, path)
+            said = refused("train", "t.csv", "--resume", "--epochs", "2")
+            assert "checkpoint.safetensors is damaged: " in said and name.partition("/")[2] in said, said
+    nn.save({key: a for key, a in good.items() if "0.bias/" not in key}, path)
+    assert "is damaged: it has no 0.bias/m" in refused("train", "t.csv", "--resume", "--epochs", "2")
+    nn.save(good, path)
+    assert run("train", "t.csv", "--resume", "--epochs", "2").exit_code == 0
+
+
+def test_weights_that_are_not_finite(damaged):
+    path = damaged / "weights.safetensors"
+    nn.save(nn.load_weights(path) | {"0.bias": np.full(128, np.nan, "f4")}, path)
+    assert "is damaged: 0.bias holds numbers that are not finite" in refused("predict", "runs/t", "t.csv")
+
+
+HISTORIES = [
+    ("loss", '"x"'), ("loss", "null"), ("loss", "Infinity"), ("accuracy", "null"), ("gradients", "{}"),
+    ("gradients", '{"0": "x"}'), ("gradients", "[]"), ("epoch", "7"), ("epoch", DEEP),
+]  # fmt: skip
+
+
+def test_damaged_histories(damaged):
+    path = damaged / "history.jsonl"
+    good = json.loads(path.read_text())
+    for name, value in HISTORIES:
+        path.write_text(json.dumps(good | {name: "HERE"}).replace('"HERE"', value))
+        said = refused("train", "t.csv", "--resume", "--epochs", "2")
+        assert "history.jsonl is damaged: line 1: " in said
+        assert ("nested too deeply" if value == DEEP else f"{name} is ") in said

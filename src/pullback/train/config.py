@@ -1,10 +1,11 @@
 """What a run was begun with: all that is needed, beside the weights, to go on with it or to use it."""
 
+import dataclasses
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from math import isfinite
+from collections.abc import Callable, Mapping
+from math import isfinite, prod
 from pathlib import Path
+from reprlib import repr as brief
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from pullback.nn.model import Model
 from pullback.nn.modelfile import build_model
 from pullback.train import models
 from pullback.train.data import Scaling
+from pullback.train.fields import fields
 from pullback.train.optimisers import OPTIMISERS
 from pullback.train.task import Task
 
@@ -22,10 +24,11 @@ EPOCHS = {"digits": 30, "mnist5k": 14, "text": 6}  # and 20 for data that we do 
 RATES = {"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3}
 TEXT_RATES = RATES | {"adam": 5e-3, "adamw": 5e-3}
 BATCH = 32
+LARGEST = 2**31  # of epochs, and of numbers in an example
 Chosen = Mapping[str, Any]  # options by name; None: not given
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Config:
     """`model` is the TOML text of the network; `mean` and `deviation` scale features (images: none)."""
 
@@ -67,7 +70,7 @@ class Config:
             value = models.network(value, tuple(self.shape)) if name == "model" and value else value
             if value is not None and name != "epochs" and value != getattr(self, name):
                 raise OptionError(f"--resume goes on as the run was begun; --{name} cannot be changed")
-        return replace(self, epochs=chosen.get("epochs") or self.epochs)
+        return dataclasses.replace(self, epochs=chosen.get("epochs") or self.epochs)
 
 
 def begin(task: Task, chosen: Chosen) -> Config:
@@ -109,25 +112,38 @@ def refuse_senseless(config: Config, n: int) -> None:
 
 
 def write(config: Config, path: Path) -> None:
-    files.write(path, (json.dumps(asdict(config), indent=2) + "\n").encode())
+    files.write(path, (json.dumps(dataclasses.asdict(config), indent=2) + "\n").encode())
 
 
 def read(path: Path) -> Config:
     try:
-        found = json.loads(files.read(path))
-        values = {field.name: checked(found, field.name, field.type) for field in fields(Config)}
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, DataError):
-            raise
+        config = Config(**fields(files.read(path), {field.name: field.type for field in dataclasses.fields(Config)}))
+    except DataError:
+        raise
+    except ValueError as error:
         raise DataError(f"{path} is damaged, or no configuration of a run: {error}") from None
-    return Config(**values)
+    for name, makes_sense in SENSE.items():
+        if not makes_sense(config):
+            raise DataError(f"{path} is damaged: {name} is {brief(getattr(config, name))}")
+    return config
 
 
-def checked(found: dict[str, Any], name: str, kind: Any) -> Any:
-    """A value of the type that the field says; JSON writes 1.0 as it was, but people write 1."""
-    value = found[name]
-    sample = kind(value) if kind in (int, float, str) else value
-    items = {"list[int]": int, "list[str]": str, "list[float]": float}.get(str(kind))
-    if sample != value or items and not all(isinstance(item, items) for item in value):
-        raise ValueError(f"{name} is {value!r}")
-    return value
+def single(numbers: list[float]) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return np.array(numbers, "f8").astype("f4")
+
+
+SENSE: dict[str, Callable[[Config], bool]] = {
+    "shape": lambda c: len(c.shape) in models.TAKES and all(n > 0 for n in c.shape) and prod(c.shape) < LARGEST,
+    "classes": lambda c: (
+        len({*c.classes}) == len(c.classes) > 1 and (not c.reads_text or {*map(len, c.classes)} == {1})
+    ),
+    "features": lambda c: not c.features or [len(c.features)] == c.shape,
+    "mean": lambda c: (not c.mean or [len(c.mean)] == c.shape) and bool(np.isfinite(single(c.mean)).all()),
+    "deviation": lambda c: len(c.deviation) == len(c.mean) and bool((single(c.deviation) > 0).all()),
+    "optimizer": lambda c: c.optimizer in OPTIMISERS,
+    "lr": lambda c: c.lr > 0,
+    "batch": lambda c: c.batch > 0,
+    "epochs": lambda c: 0 < c.epochs < LARGEST,
+    "seed": lambda c: c.seed >= 0,
+}  # what a field must be, beside its type

@@ -11,6 +11,8 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from reprlib import repr as brief
+from typing import get_type_hints
 
 import numpy as np
 
@@ -20,11 +22,13 @@ from pullback.nn import files
 from pullback.nn.model import Model
 from pullback.train import config as configs
 from pullback.train.config import Config
+from pullback.train.fields import fields
 from pullback.train.loop import Epoch
 from pullback.train.optimisers import Optimiser
 from pullback.train.picture import picture
 
 HOME = Path("runs")
+RECORDED = get_type_hints(Epoch) | {"test_loss": float, "accuracy": float}  # a run always has a test part
 
 
 class Run:
@@ -66,9 +70,10 @@ class Run:
 
     def restore(self, model: Model, optimiser: Optimiser) -> list[Epoch]:
         """Put model and optimiser where they were; return what has happened so far."""
-        found = self.checkpoint()
+        found, path = self.checkpoint(), self.folder / "checkpoint.safetensors"
         part = lambda head: {name.removeprefix(head): a for name, a in found.items() if name.startswith(head)}
-        take(model, part("model/"), self.folder / "checkpoint.safetensors")
+        take(model, part("model/"), path)
+        check_memory(part("optimiser/"), model, optimiser, path)
         optimiser.load(part("optimiser/"))
         return self.history(int(found["epoch"]))
 
@@ -79,28 +84,64 @@ class Run:
     def checkpoint(self) -> dict[str, np.ndarray]:
         path = self.folder / "checkpoint.safetensors"
         found = nn.load_weights(path)
-        if "epoch" not in found:
+        if "epoch" not in found or "optimiser/steps" not in found:
             raise DataError(f"{path} is no checkpoint of pullback")
+        for name in ("epoch", "optimiser/steps"):
+            if not (found[name].shape == () and found[name].dtype.kind in "iu" and found[name] >= 0):
+                raise DataError(f"{path} is damaged: {name} is {brief(found[name].tolist())}, needs a number from 0")
         return found
 
     def history(self, epochs: int) -> list[Epoch]:
         """The first epochs. There may be one more: the history is written before the checkpoint."""
         path = self.folder / "history.jsonl"
         lines = files.read(path).decode("utf-8", "replace").splitlines() if epochs else []
-        try:
-            found = [Epoch(**json.loads(line)) for line in lines[:epochs]]
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{path} is damaged: {error}") from None
+        found = [epoch_of(line, k + 1, path) for k, line in enumerate(lines[:epochs])]
         if len(found) < epochs:
             raise DataError(f"{path} is damaged: it has {len(found)} epochs of {epochs}")
+        if len({tuple(epoch.gradients) for epoch in found}) > 1:
+            raise DataError(f"{path} is damaged: its epochs have gradients of different layers")
         return found
 
 
+def epoch_of(line: str, number: int, path: Path) -> Epoch:
+    try:
+        epoch = Epoch(**fields(line, RECORDED))
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: line {number}: {error}") from None
+    if epoch.epoch != number:
+        raise DataError(f"{path} is damaged: line {number}: epoch is {epoch.epoch}")
+    if not epoch.gradients or min(epoch.gradients.values()) < 0:
+        raise DataError(f"{path} is damaged: line {number}: gradients is {brief(epoch.gradients)}")
+    return epoch
+
+
 def take(model: Model, weights: Mapping[str, np.ndarray], path: Path) -> None:
+    check_finite(weights, path)
     try:
         model.load(weights)
     except (ValueError, TypeError) as error:
         raise DataError(f"{path} does not fit the network: {error}") from None
+
+
+def check_finite(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    if wrong := [name for name, a in arrays.items() if not np.isfinite(a).all()]:
+        raise DataError(f"{path} is damaged: {wrong[0]} holds numbers that are not finite")
+
+
+def check_memory(state: Mapping[str, np.ndarray], model: Model, optimiser: Optimiser, path: Path) -> None:
+    """Every array that an optimiser remembers is like its parameter; after the first step there is one for each."""
+    check_finite(state, path)
+    kept = {name: a for name, a in state.items() if name != "steps"}
+    for name, a in kept.items():
+        place, _, what = name.rpartition("/")
+        p = model.parameters.get(place)
+        if p is None or what not in optimiser.remembers:
+            raise DataError(f"{path} is damaged: {type(optimiser).__name__} remembers no {name}")
+        if (a.shape, a.dtype) != (p.shape, p.dtype):
+            raise DataError(f"{path} is damaged: {name} is {a.dtype} {a.shape}, needs {p.dtype} {p.shape}")
+    learned = model.trainable if state["steps"] else ()
+    if missing := [f"{p}/{what}" for p in learned for what in optimiser.remembers if f"{p}/{what}" not in kept]:
+        raise DataError(f"{path} is damaged: it has no {missing[0]}")
 
 
 # Where runs are.
