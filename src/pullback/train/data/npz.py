@@ -32,8 +32,9 @@ def load(path: Path) -> Dataset:
         x, t = (joined(path, *parts) for parts in zip((x, t), test))
         held_out = np.arange(n, len(x))
     names = tuple(map(str, arrays["classes"].ravel())) if "classes" in arrays else ()
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise DataError(f"{path}: two classes are called {twice[0]!r}")
+    if len({*names}) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{path}: two classes are called {twice!r}")
     t, classes = numbered(t, f"{path}: {found[1]}", names)
     source = f"Read from {path}: {len(t):,} examples."
     return Dataset(path.name, x, t, classes, source, held_out)
