@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from math import ceil, isfinite
-from numbers import Integral
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -53,7 +52,7 @@ def fit(
 def refuse(data: Dataset, test: Dataset | None, *, epochs: int, batch: int, optimiser: object, seed: int) -> None:
     """What nothing can be learned from, or with."""
     for name, number, least in ("epochs", epochs, 0), ("batch", batch, 1), ("seed", seed, 0):
-        if not isinstance(number, Integral) or number < least:
+        if not isinstance(number, int | np.integer) or number < least:
             raise OptionError(f"{name} must be a whole number from {least} up, got {number!r}")
     if not isinstance(optimiser, Optimiser):
         raise OptionError(f"optimizer must be a name, or an optimiser such as Adam(lr=1e-3), got {optimiser!r}")

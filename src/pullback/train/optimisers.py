@@ -9,7 +9,6 @@ An optimiser remembers arrays as large as the parameters; `state` is all of it, 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf, sqrt
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -22,7 +21,7 @@ Arrays = dict[str, Array]
 
 def within(number: object) -> bool:
     """From 0 up, and finite."""
-    return isinstance(number, Real) and 0 <= number < inf
+    return isinstance(number, int | float | np.integer | np.floating) and bool(0 <= number < inf)
 
 
 def need(good: bool, name: str, what: str, got: object) -> None:
