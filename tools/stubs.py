@@ -5,7 +5,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from pullback.discovery import CLASSES, PARTS, every
+from pullback.discovery import OTHERS, PARTS, every
 
 TARGET = Path(__file__).parent.parent / "src" / "pullback" / "__init__.pyi"
 
@@ -39,7 +39,7 @@ class _{name}(Rule):
 def text():
     imports = [f"from pullback import {part} as {part}" for part in PARTS]
     imports.append("from pullback.linearization import Linearization")
-    imports += [f"from pullback.{module} import {name} as {name}" for name, module in CLASSES.items()]
+    imports += [f"from pullback.{module} import {name} as {name}" for name, module in OTHERS.items()]
     return HEAD.format(imports="\n".join(imports)) + "".join(rule_text(rule) for rule in every().values())
 
 

@@ -6,7 +6,7 @@ at.vjp(gy)                                the backward
 
 from typing import Any
 
-from pullback.discovery import CLASSES, PARTS, index, public
+from pullback.discovery import OTHERS, PARTS, index, public
 
 __version__ = "0.1.0"
 
@@ -21,4 +21,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *index(), *PARTS, *CLASSES})
+    return sorted({*globals(), *index(), *PARTS, *OTHERS})

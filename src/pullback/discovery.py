@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from pullback.rule import Rule
 
 PARTS = "check", "errors", "nn", "rules", "train"
-CLASSES = {"Rule": "rule", "Chain": "rules.chain", "Residual": "rules.residual", "Scan": "rules.scan"}
+OTHERS = {  # classes to build rules with, and functions: where they are
+    "Rule": "rule", "Chain": "rules.chain", "Residual": "rules.residual", "Scan": "rules.scan",
+    "get_threads": "kernels.threads", "set_threads": "kernels.threads",
+}  # fmt: skip
 
 
 @cache
@@ -39,9 +42,9 @@ def every() -> "dict[str, Rule]":
 
 
 def public(name: str) -> Any:
-    """A rule, a part of the package, or a class to build rules with; None if there is no such thing."""
+    """A rule, a part of the package, or another public object; None if there is no such thing."""
     if name in PARTS:
         return import_module(f"pullback.{name}")
-    if name in CLASSES:
-        return getattr(import_module(f"pullback.{CLASSES[name]}"), name)
+    if name in OTHERS:
+        return getattr(import_module(f"pullback.{OTHERS[name]}"), name)
     return find(name)

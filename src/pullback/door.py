@@ -4,7 +4,7 @@ What follows from shapes and dtypes alone is decided once and remembered as a Pl
 rules hold mathematics alone, and see arrays that fit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin, get_type_hints
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.errors import DtypeError, OptionError, RangeError, ShapeError
+from pullback.kernels import twins
 from pullback.linearization import Linearization
 from pullback.sizes import Sizes
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pullback.signature import Slot
 
 Inputs = tuple[Any, ...]
+Body = Callable[..., Any]
 
 FLOATS = {np.dtype("f4"), np.dtype("f8")}
 MEMO = 256  # shapes, and variants, that a rule remembers
@@ -37,6 +39,9 @@ class Plan(NamedTuple):
     has: list[bool]  # per input: was it given, and has it a derivative?
     defaults: list[Any]  # per input its value if it was left out
     ranges: list[Any]  # per input of integers the size that they must stay below, and the one integer excepted
+    forward: Body  # the rule's methods, or their fast twins
+    jvp: Body
+    vjp: Body
     fill: tuple[Any, ...] = ()  # the defaults of inputs that were not given at the end
     work: list[Any] = []  # (index, slot, default, range) of what needs a look in every call
 
@@ -82,7 +87,7 @@ def linearize(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[An
     inputs += plan.fill
     if plan.work:
         inputs = tuple(plan.complete(inputs))
-    output, saved = plan.rule.forward(*inputs)
+    output, saved = plan.forward(*inputs)
     return output, Linearization(plan.rule, plan, saved)
 
 
@@ -196,7 +201,9 @@ def remembered(rule: "Rule", inputs: Inputs) -> Plan:
     notes = zip(range(len(inputs)), found.rule.inputs, inputs, found.defaults, found.ranges)
     odd = lambda slot, x: slot.kind == "const" and x.dtype != found.dtype and not keeps(found.rule, slot, x)
     work = [(i, slot, d, range) for i, slot, x, d, range in notes if x is None or range or odd(slot, x)]
-    found = found._replace(fill=tuple(found.defaults[len(inputs) :]), work=work)
+    missing = [None] * (len(found.has) - len(inputs))
+    fast: dict[str, Any] = twins(found.rule, (*inputs, *missing)) if found.dtype == np.float32 else {}
+    found = found._replace(fill=tuple(found.defaults[len(inputs) :]), work=work, **fast)
     remember(rule.plans, key, found)
     return found
 
@@ -233,6 +240,7 @@ def plan(rule: "Rule", inputs: Inputs) -> Plan:
         has=[slot.differentiable and shape is not None for slot, shape in zip(rule.inputs, shapes)],
         defaults=[default(slot) if shape is None else None for slot, shape in zip(rule.inputs, shapes)],
         ranges=[allowed(slot) for slot in rule.inputs],
+        forward=rule.forward, jvp=rule.jvp, vjp=rule.vjp,
     )  # fmt: skip
 
 

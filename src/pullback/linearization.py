@@ -36,12 +36,12 @@ class Linearization:
 
     def jvp(self, *tangents: Any) -> Any:
         """J t: how the output(s) move when the inputs move along the tangents."""
-        found = self.rule.jvp(*self._fit(tangents, self.plan.tangents, self.rule.inputs), *self.saved)
+        found = self.plan.jvp(*self._fit(tangents, self.plan.tangents, self.rule.inputs), *self.saved)
         return found if len(self.plan.gradients) == 1 else self._spread(found, self.plan.gradients)
 
     def vjp(self, *gradients: Any, wrt: str | Iterable[str] | None = None) -> Any:
         """Jᵀ g: the gradients of all inputs, or of those that `wrt` names (and None for the others)."""
-        found = self.rule.vjp(*self._fit(gradients, self.plan.gradients, self.rule.outputs), *self.saved)
+        found = self.plan.vjp(*self._fit(gradients, self.plan.gradients, self.rule.outputs), *self.saved)
         return self._gradients(found, wrt)
 
     def hvp(self, gradients: Any, tangents: Any, wrt: str | Iterable[str] | None = None) -> Any:

@@ -5,7 +5,7 @@ import re
 from difflib import get_close_matches
 from textwrap import indent
 
-from pullback.discovery import CLASSES, every, find, index, public
+from pullback.discovery import OTHERS, every, find, index, public
 from pullback.errors import OptionError
 from pullback.rule import Rule
 
@@ -17,7 +17,7 @@ def listing() -> str:
 
 def page(name: str) -> str:
     """What a rule means, its shapes, hyperparameters and cases, and where it is written; what a combinator means."""
-    if name in CLASSES:
+    if name in OTHERS:
         return titled(name, [inspect.getdoc(public(name)) or "", "Written in\n    " + place(public(name))])
     rule = known(name)
     options = [f"{option} = {value!r}" for option, value in rule.options.items()]

@@ -1,0 +1,38 @@
+"""Fast twins of rules, compiled by Numba for float32 arrays. Nothing here is needed: a rule works without its twin.
+
+A twin is a file named like the rule's own. It knows no rule, but is handed one:
+
+    forward(rule, *inputs)                  -> output(s), saved      as the rule's forward
+    vjp(rule, *gradients, *saved)           -> gradient(s)           as the rule's vjp
+    jvp(rule, *tangents, *saved)            -> tangent(s)            where it pays
+    takes(rule, *inputs)                    -> does it know this rule at such shapes? (None: an input was left out)
+
+What its forward saves serves the rule's other methods too. float64 always runs through the rule: it is for checking.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+METHODS = "forward", "jvp", "vjp"
+
+
+def twins(rule: Any, inputs: tuple[Any, ...]) -> dict[str, Callable[..., Any]]:
+    """The methods of the rule that have a fast twin at inputs like these, by name."""
+    home, _, file = type(rule).__module__.rpartition(".")
+    if home != "pullback.rules" or vars(rule).keys() & {*METHODS}:  # a stranger's rule, or one that was altered
+        return {}
+    module = twin_of(file)
+    if module is None or not module.takes(rule, *inputs):
+        return {}
+    return {name: partial(getattr(module, name), rule) for name in METHODS if hasattr(module, name)}
+
+
+@cache
+def twin_of(file: str) -> Any:
+    """The module of that name, if there is one and Numba is here."""
+    if find_spec(f"pullback.kernels.{file}") is None or find_spec("numba") is None:
+        return None
+    return import_module(f"pullback.kernels.{file}")

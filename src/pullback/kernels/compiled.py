@@ -1,0 +1,85 @@
+"""How kernels are compiled: kept on disk between runs, with NumPy's arithmetic, and sums free to run in vector lanes.
+
+    @kernel                     called from Python; its machine code is kept
+    @part                       called from kernels, and compiled into each of them
+    @symbol(signature)          called from kernels, but compiled once: they find its machine code by name
+
+Numba keeps code by the file of the function, and does not notice an edited helper in another file: so the folder is
+named by all sources of the kernels. Where no folder can be written to, code is compiled anew by every process.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+from numba import cfunc, config, njit, types
+
+# nnan and ninf are left out, for nan and inf must come through. Without NumPy's error model every division tests for
+# zero, and loops with one stay scalar.
+OPTIONS: dict[str, Any] = dict(fastmath={"nsz", "contract", "reassoc", "arcp"}, error_model="numpy", nogil=True)
+EXACT: dict[str, Any] = OPTIONS | {"fastmath": False}  # for sums whose order matters
+
+
+def folder() -> Path:
+    """Where compiled code is kept: the user's cache, or Numba's own where NUMBA_CACHE_DIR says so."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    edition = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(config.CACHE_DIR or Path(cache, "pullback")) / f"kernels-{edition}"
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Functions that are decorated meanwhile are kept in our folder, those of other packages are not."""
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(FOLDER)
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = before
+
+
+def kernel(f: Any = None, **options: Any) -> Any:
+    """Compile for Python, when it is first called."""
+    if f is None:
+        return lambda f: kernel(f, **options)
+    return decorated(njit, f, **OPTIONS | options)
+
+
+def part(f: Any = None, **options: Any) -> Any:
+    """Compile into the kernels that call it."""
+    return njit(f, **OPTIONS | options) if f else lambda f: part(f, **options)
+
+
+def symbol(signature: Any, name: str) -> Callable[[Any], Any]:
+    """Compile once, under a name that kernels can call, whether they are compiled now or come from the disk."""
+
+    def decorate(f: Any) -> Any:
+        llvm.add_symbol(name, address(signature)(f))
+        return types.ExternalFunction(name, signature)
+
+    return decorate
+
+
+def address(signature: Any) -> Callable[[Any], int]:
+    """Compile a C function; return where it is."""
+    options = {name: value for name, value in OPTIONS.items() if name != "nogil"}
+    return lambda f: int(decorated(cfunc, f, signature, **options).address)
+
+
+def decorated(compiler: Any, f: Any, *args: Any, **options: Any) -> Any:
+    try:
+        with kept():
+            return compiler(*args, cache=True, **options)(f)
+    except (RuntimeError, OSError):  # nowhere to keep it
+        return compiler(*args, **options)(f)
+
+
+try:
+    FOLDER = folder()
+except (OSError, RuntimeError):  # sources that cannot be read, a user without a home
+    FOLDER = Path(os.devnull)

@@ -1,0 +1,252 @@
+"""One small thread pool for all kernels: `parallel(body, n, chunk, args)` inside compiled code.
+
+    @part
+    def rows(lo, hi, x, y):            # a body works on lo..hi and must not raise
+        ...
+    @kernel
+    def twice(x, y):
+        parallel(rows, x.shape[0], 64, (x, y))
+
+The caller works too, and it never waits for a worker that has not arrived: a worker joins a job only while the job is
+open. So a sleeping, busy or missing worker costs time but never correctness, and every chunk is the same piece of work
+whoever does it. A second Python thread, or a body that calls `parallel` again, finds the pool locked and does its work
+alone. Workers spin for some microseconds after a job, then sleep; after a fork the child starts its own. They
+sleep on Linux's futex: elsewhere there are no workers, and the caller does all the work.
+
+One pool for everything: two that spin against each other on the same cores cost more than any kernel can win.
+"""
+
+import ctypes
+import os
+import platform
+import sys
+from pathlib import Path
+
+import llvmlite.binding as llvm
+import llvmlite.ir as ir
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from pullback.errors import OptionError
+from pullback.kernels.compiled import address, part, symbol
+
+int64, I64, BYTES, NOTHING = types.int64, ir.IntType(64), ir.IntType(8).as_pointer(), ir.VoidType()
+BODY = ir.FunctionType(NOTHING, [I64, I64, BYTES])  # body(lo, hi, arguments)
+ARM = platform.machine() in ("aarch64", "arm64")
+LINUX = sys.platform == "linux" and (ARM or platform.machine() == "x86_64")
+FUTEX = 98 if ARM else 202  # number of the Linux system call
+WAIT, WAKE = 128, 129  # private to this process
+
+# The shared state: one number per pair of cache lines, so that threads do not disturb each other.
+LINE = 128
+LOCK, JOB, OPEN, BODY_AT, ARGS_AT, N, CHUNK, NEXT, INSIDE, ASLEEP, THREADS, SPINS = (LINE * i for i in range(12))
+
+
+def _word(builder, address):
+    return builder.inttoptr(address, I64.as_pointer())
+
+
+@intrinsic
+def add(typing, address, value):
+    """Add to a shared number; return what it was."""
+    return int64(int64, int64), lambda c, b, s, a: b.atomic_rmw("add", _word(b, a[0]), a[1], "seq_cst")
+
+
+@intrinsic
+def put(typing, address, value):
+    """Set a shared number; return what it was."""
+    return int64(int64, int64), lambda c, b, s, a: b.atomic_rmw("xchg", _word(b, a[0]), a[1], "seq_cst")
+
+
+@intrinsic
+def get(typing, address):
+    return int64(int64), lambda c, b, s, a: b.load_atomic(_word(b, a[0]), "seq_cst", 8)
+
+
+@intrinsic
+def pause(typing):
+    """Tell the core that this is a waiting loop."""
+
+    def emit(context, b, signature, args):
+        if ARM:
+            hint = ir.FunctionType(NOTHING, [ir.IntType(32)])
+            b.call(cgutils.get_or_insert_function(b.module, hint, "llvm.aarch64.hint"), [ir.IntType(32)(1)])
+        else:
+            b.call(cgutils.get_or_insert_function(b.module, ir.FunctionType(NOTHING, []), "llvm.x86.sse2.pause"), [])
+        return context.get_dummy_value()
+
+    return types.void(), emit
+
+
+@intrinsic
+def futex(typing, address, operation, value):
+    def emit(context, b, signature, args):
+        call = ir.FunctionType(I64, [I64], var_arg=True)
+        syscall = cgutils.get_or_insert_function(b.module, call, "syscall")
+        return b.call(syscall, [I64(FUTEX), *args, I64(0), I64(0), I64(0)])
+
+    return int64(int64, int64, int64), emit
+
+
+@intrinsic
+def call(typing, body, lo, hi, arguments):
+    def emit(context, b, signature, a):
+        b.call(b.inttoptr(a[0], BODY.as_pointer()), [a[1], a[2], b.inttoptr(a[3], BYTES)])
+        return context.get_dummy_value()
+
+    return types.void(int64, int64, int64, int64), emit
+
+
+@part
+def take_chunks(s):
+    n, chunk, body, arguments = get(s + N), get(s + CHUNK), get(s + BODY_AT), get(s + ARGS_AT)
+    while True:
+        lo = add(s + NEXT, chunk)
+        if lo >= n:
+            return
+        call(body, lo, min(lo + chunk, n), arguments)
+
+
+def work(where):
+    """What a worker does, as long as the process lives."""
+    me = where & (LINE - 1)  # the state is aligned to a line: the low bits carry the worker's number
+    s = where - me
+    seen = np.int64(0)
+    while True:
+        spins = np.int64(0)
+        while True:
+            job = get(s + JOB)
+            if job != seen:
+                break
+            spins += 1
+            if spins < get(s + SPINS):
+                pause()
+            else:
+                add(s + ASLEEP, 1)
+                futex(s + JOB, WAIT, job & 0xFFFFFFFF)  # returns at once if a job came in between
+                add(s + ASLEEP, -1)
+                spins = np.int64(0)
+        seen = job
+        if me < get(s + THREADS):
+            add(s + INSIDE, 1)  # enter, then look whether the job is still open: the caller does it the other way round
+            if get(s + OPEN) != 0:
+                take_chunks(s)
+            add(s + INSIDE, -1)
+
+
+def share(s, body, arguments, n, chunk):
+    """Run a body over 0..n, together with whoever is there."""
+    if n <= chunk or get(s + THREADS) < 2 or put(s + LOCK, 1) != 0:
+        call(body, 0, n, arguments)
+        return
+    put(s + BODY_AT, body)
+    put(s + ARGS_AT, arguments)
+    put(s + N, n)
+    put(s + CHUNK, chunk)
+    put(s + NEXT, 0)
+    put(s + OPEN, 1)
+    add(s + JOB, 1)
+    if get(s + ASLEEP) > 0:
+        futex(s + JOB, WAKE, 1 << 30)
+    take_chunks(s)
+    put(s + OPEN, 0)
+    while get(s + INSIDE) != 0:
+        pause()
+    put(s + LOCK, 0)
+
+
+def alone(s, body, arguments, n, chunk):
+    """The same where there are no workers."""
+    call(body, 0, n, arguments)
+
+
+@intrinsic
+def parallel(typing, body, n, chunk, args):
+    """Call body(lo, hi, *args) over 0..n in pieces of `chunk` (or once over all of it, where that is as good)."""
+    signature = types.void(body, int64, int64, args)
+    inner = typing.resolve_function_type(body, (int64, int64, *args.types), {})
+
+    def emit(context, b, signature, values):
+        body_type, args_type = signature.args[0], signature.args[3]
+        packed = cgutils.alloca_once_value(b, values[3])
+        bridge = ir.Function(b.module, BODY, b.module.get_unique_name("bridge"))
+        bridge.linkage = "internal"
+        inside = ir.IRBuilder(bridge.append_basic_block())
+        lo, hi, pointer = bridge.args
+        unpacked = inside.load(inside.bitcast(pointer, values[3].type.as_pointer()))
+        arguments = [inside.extract_value(unpacked, i) for i in range(len(args_type.types))]
+        compiled = body_type.dispatcher.get_compile_result(inner)
+        context.active_code_library.add_linking_library(compiled.library)
+        function = context.declare_function(b.module, compiled.fndesc)
+        context.call_conv.call_function(inside, function, inner.return_type, inner.args, [lo, hi, *arguments])
+        inside.ret_void()
+        starter = ir.FunctionType(NOTHING, [BYTES, BODY.as_pointer(), BYTES, I64, I64])
+        start = cgutils.get_or_insert_function(b.module, starter, "pullback_run")
+        state = b.module.globals.get("pullback_state") or ir.GlobalVariable(b.module, ir.IntType(8), "pullback_state")
+        b.call(start, [state, bridge, b.bitcast(packed, BYTES), values[1], values[2]])
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+# The state must outlive the workers, which end with the process: it is never freed.
+_memory = ctypes.create_string_buffer(14 * LINE)
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(_memory))
+STATE = (ctypes.addressof(_memory) + LINE - 1) & -LINE
+llvm.add_symbol("pullback_state", STATE)  # by name, so that kernels from the disk find this process's pool
+symbol(types.void(*[int64] * 5), "pullback_run")(share if LINUX else alone)
+worker = address(types.void(int64))(work) if LINUX else None
+_workers = 0
+
+
+def set_threads(threads: int) -> None:
+    """Use at most so many threads in kernels, the calling one included.
+
+    By default as many as this process has cores, by affinity and quota, or as PULLBACK_THREADS or OMP_NUM_THREADS say.
+    Results do not depend on it. Workers exist on Linux only: elsewhere kernels run on the calling thread.
+    """
+    if not isinstance(threads, int | np.integer) or isinstance(threads, bool) or threads < 1:
+        raise OptionError(f"threads must be a whole number from 1 up, got {threads!r}")
+    global _workers
+    while LINUX and _workers + 1 < min(threads, LINE):
+        handle = ctypes.c_ulong()
+        libc, where = ctypes.CDLL(None), ctypes.c_void_p(STATE + _workers + 1)
+        if libc.pthread_create(ctypes.byref(handle), None, ctypes.c_void_p(worker), where):
+            break  # no more threads to be had: the caller does the work
+        libc.pthread_detach(handle)
+        _workers += 1
+    ctypes.c_int64.from_address(STATE + THREADS).value = min(threads, _workers + 1)
+
+
+def get_threads() -> int:
+    """How many threads share the work of kernels."""
+    return ctypes.c_int64.from_address(STATE + THREADS).value
+
+
+def available() -> int:
+    """Threads that this process may use: the usual variables, its set of cores, its share of them."""
+    for name in ("PULLBACK_THREADS", "OMP_NUM_THREADS"):
+        if (said := os.environ.get(name, "").partition(",")[0]).isdigit() and int(said):
+            return int(said)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
+        cores = min(cores, max(1, round(int(quota) / int(period))))
+    except (OSError, ValueError):
+        pass  # no such file, or "max": no quota
+    return cores
+
+
+def _start(threads: int) -> None:
+    global _workers
+    _workers = 0
+    ctypes.memset(STATE, 0, 12 * LINE)
+    ctypes.c_int64.from_address(STATE + SPINS).value = 2000  # about 30 µs
+    set_threads(threads)
+
+
+_start(available())
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _start(get_threads()))

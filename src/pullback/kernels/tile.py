@@ -1,0 +1,226 @@
+"""The register tile: the loop in which all matrix work happens, written instruction by instruction.
+
+    c[i, 0:columns] (+)= Σt Σk a[at[t] + i row + k step] b[bt[t] + k pitch + 0:columns]        i in 0..rows
+
+All sums stay in vector registers until the end: 6 rows of 2 vectors are 12 of the 16 registers of AVX2, which leaves
+two for b and two for the broadcast a, and 12 independent sums hide the latency of the fused multiply-add. With each k
+come 2 loads, 6 broadcasts and 12 multiply-adds.
+
+The tables `at`, `bt` shift both operands and make one loop serve everything: a matrix product has one entry (0); a
+convolution one per kernel row (or tap); its weight gradient one per image row.
+
+Addresses, strides and table entries are in bytes. Nothing outside the named elements is read, so edges need no slack
+in memory.
+"""
+
+import llvmlite.binding as llvm
+import llvmlite.ir as ir
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from pullback.kernels.compiled import part, symbol
+
+int64, float32 = types.int64, types.float32
+I32, I64, FLOAT, BYTES = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.IntType(8).as_pointer()
+HAS = llvm.get_host_cpu_features()
+WIDTH = 16 if HAS.get("avx512f") else 8 if HAS.get("avx") else 4  # lanes of one vector
+FUSED = "fma" if HAS.get("fma") or HAS.get("neon") else "fmuladd"  # what is not fused there would be called, one by one
+VECTORS = 2
+COLUMNS = WIDTH * VECTORS
+STRIP = 4 * COLUMNS  # bytes
+ADD, RELU = 1, 2  # flags: add to c; clip below at zero (after the bias)
+
+SIGNATURE = types.void(*[int64] * 13)
+
+
+def make_tile(rows):
+    vector = ir.VectorType(FLOAT, WIDTH)
+    lanes = range(VECTORS)
+
+    @intrinsic
+    def tile(typing, a, at, row, step, b, bt, pitch, tables, length, c, c_row, bias, flags):
+        def emit(context, build, signature, args):
+            a, at, row, step, b, bt, pitch, tables, length, c, c_row, bias, flags = args
+            fma_type = ir.FunctionType(vector, [vector] * 3)
+            fma = cgutils.get_or_insert_function(build.module, fma_type, f"llvm.{FUSED}.v{WIDTH}f32")
+            zero = ir.Constant(vector, [0.0] * WIDTH)
+
+            def pointer(address):
+                return build.inttoptr(address, BYTES)
+
+            def moved(p, offset):
+                return build.gep(p, [offset])
+
+            def load(p, j):
+                return build.load(build.bitcast(moved(p, I64(4 * WIDTH * j)), vector.as_pointer()), align=4)
+
+            def store(value, p, j):
+                build.store(value, build.bitcast(moved(p, I64(4 * WIDTH * j)), vector.as_pointer()), align=4)
+
+            def broadcast(p):
+                one = build.load(build.bitcast(p, FLOAT.as_pointer()))
+                first = build.insert_element(ir.Constant(vector, ir.Undefined), one, I32(0))
+                return build.shuffle_vector(first, first, ir.Constant(ir.VectorType(I32, WIDTH), [0] * WIDTH))
+
+            def given(flag):
+                return build.if_then(build.icmp_signed("!=", flag, I64(0)))
+
+            def entry(table, t):
+                return build.load(build.gep(build.inttoptr(table, I64.as_pointer()), [t]))
+
+            # Variables on the stack become registers: LLVM sees that nobody takes their address.
+            sums = [[cgutils.alloca_once_value(build, zero) for _ in lanes] for _ in range(rows)]
+            c_rows = [moved(pointer(c), build.mul(I64(i), c_row)) for i in range(rows)]
+            every = [(i, j) for i in range(rows) for j in lanes]
+
+            with given(build.and_(flags, I64(ADD))):
+                for i, j in every:
+                    build.store(load(c_rows[i], j), sums[i][j])
+
+            # One running pointer serves three rows (p, p + row, p + 2 row): more pointers would not fit the registers.
+            twice = build.add(row, row)
+            pa = [cgutils.alloca_once(build, BYTES) for _ in range(0, rows, 3)]
+            pb = cgutils.alloca_once(build, BYTES)
+            with cgutils.for_range(build, tables) as table:
+                p = moved(pointer(a), entry(at, table.index))
+                for variable in pa:
+                    build.store(p, variable)
+                    p = moved(moved(p, twice), row)
+                build.store(moved(pointer(b), entry(bt, table.index)), pb)
+                with cgutils.for_range(build, length):
+                    q = build.load(pb)
+                    right = [load(q, j) for j in lanes]
+                    heads = [build.load(variable) for variable in pa]
+                    for i in range(rows):
+                        head = heads[i // 3]
+                        left = broadcast([head, moved(head, row), moved(head, twice)][i % 3])
+                        for j in lanes:
+                            build.store(build.call(fma, [left, right[j], build.load(sums[i][j])]), sums[i][j])
+                    for variable, head in zip(pa, heads):
+                        build.store(moved(head, step), variable)
+                    build.store(moved(q, pitch), pb)
+
+            with given(bias):
+                for j in lanes:
+                    shift = load(pointer(bias), j)
+                    for i in range(rows):
+                        build.store(build.fadd(build.load(sums[i][j]), shift), sums[i][j])
+            with given(build.and_(flags, I64(RELU))):
+                for i, j in every:
+                    y = build.load(sums[i][j])
+                    build.store(build.select(build.fcmp_ordered("<", y, zero), zero, y), sums[i][j])  # nan stays nan
+            for i, j in every:
+                store(build.load(sums[i][j]), c_rows[i], j)
+            return context.get_dummy_value()
+
+        return SIGNATURE, emit
+
+    return tile
+
+
+_six, _four, _one = make_tile(6), make_tile(4), make_tile(1)
+
+
+@symbol(SIGNATURE, "pullback_tile6")
+def tile6(a, at, row, step, b, bt, pitch, tables, length, c, c_row, bias, flags):
+    _six(a, at, row, step, b, bt, pitch, tables, length, c, c_row, bias, flags)
+
+
+@symbol(SIGNATURE, "pullback_tile4")
+def tile4(a, at, row, step, b, bt, pitch, tables, length, c, c_row, bias, flags):
+    _four(a, at, row, step, b, bt, pitch, tables, length, c, c_row, bias, flags)
+
+
+@symbol(SIGNATURE, "pullback_tile1")
+def tile1(a, at, row, step, b, bt, pitch, tables, length, c, c_row, bias, flags):
+    _one(a, at, row, step, b, bt, pitch, tables, length, c, c_row, bias, flags)
+
+
+@part
+def rows_now(left):
+    """Height of the next tile when `left` rows are left: as few single rows as possible."""
+    if left >= 6 and left != 8 and left != 9:
+        return 6
+    return 4 if left >= 4 else 1
+
+
+@part
+def tiles(m, a, at, row, step, b, bt, pitch, tables, length, c, c_row, bias, flags):
+    """A strip of m rows."""
+    i = 0
+    while i < m:
+        rows = rows_now(m - i)
+        if rows == 6:
+            tile6(a + i * row, at, row, step, b, bt, pitch, tables, length, c + i * c_row, c_row, bias, flags)
+        elif rows == 4:
+            tile4(a + i * row, at, row, step, b, bt, pitch, tables, length, c + i * c_row, c_row, bias, flags)
+        else:
+            tile1(a + i * row, at, row, step, b, bt, pitch, tables, length, c + i * c_row, c_row, bias, flags)
+        i += rows
+
+
+@part
+def address(x):
+    return np.int64(x.ctypes.data)  # as it comes it is unsigned, and unsigned + signed is a float
+
+
+@intrinsic
+def load(typing, at):
+    return float32(int64), lambda c, b, s, a: b.load(b.inttoptr(a[0], FLOAT.as_pointer()))
+
+
+@intrinsic
+def store(typing, at, value):
+    def emit(context, b, signature, a):
+        b.store(a[1], b.inttoptr(a[0], FLOAT.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(int64, float32), emit
+
+
+@intrinsic
+def copy_strip(typing, target, source):
+    """Copy a row of a strip as whole vectors (LLVM, unsure whether they overlap, would copy one by one)."""
+
+    def emit(context, b, signature, args):
+        target, source = (b.inttoptr(place, ir.VectorType(FLOAT, COLUMNS).as_pointer()) for place in args)
+        b.store(b.load(source, align=4), target, align=4)
+        return context.get_dummy_value()
+
+    return types.void(int64, int64), emit
+
+
+@intrinsic
+def transpose8(typing, source, source_row, target, target_row):
+    """target[j, i] = source[i, j] for 8 × 8 floats, in three rounds of shuffles."""
+
+    def emit(context, b, signature, args):
+        vector = ir.VectorType(FLOAT, 8)
+        source, source_row, target, target_row = args
+
+        def at(base, pitch, i):
+            return b.inttoptr(b.add(base, b.mul(I64(i), pitch)), vector.as_pointer())
+
+        def pick(x, y, places):
+            return b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, 8), places))
+
+        r = [b.load(at(source, source_row, i), align=4) for i in range(8)]
+        pairs = [
+            pick(r[i], r[i + 1], p)
+            for i in (0, 2, 4, 6)
+            for p in ([0, 8, 1, 9, 4, 12, 5, 13], [2, 10, 3, 11, 6, 14, 7, 15])
+        ]
+        fours = [
+            pick(pairs[i + h], pairs[i + 2 + h], p)
+            for i in (0, 4)
+            for h in (0, 1)
+            for p in ([0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15])
+        ]
+        for i in range(4):
+            b.store(pick(fours[i], fours[i + 4], [0, 1, 2, 3, 8, 9, 10, 11]), at(target, target_row, i), align=4)
+            b.store(pick(fours[i], fours[i + 4], [4, 5, 6, 7, 12, 13, 14, 15]), at(target, target_row, i + 4), align=4)
+        return context.get_dummy_value()
+
+    return types.void(int64, int64, int64, int64), emit

@@ -1,0 +1,167 @@
+"""Every kernel against its rule: what runs for float32 arrays, compared with the rule's own code in float64."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import pullback as pb
+from pullback.check.contract import as_tuple
+from pullback.discovery import every
+from pullback.kernels import twin_of
+from pullback.kernels.threads import get_threads
+
+EPS = float(np.finfo(np.float32).eps)
+ULPS = 32  # of the largest element, or of 1, in a result; a sum of many terms may lose more, and says so below
+
+# Large and odd shapes: beyond a chunk, beyond a tile, beside both.
+LARGE = {
+    "softmax": [dict(n=1000, batch=(37,)), dict(n=40001), dict(n=7, batch=(50, 101)), dict(n=1, batch=(3,))],
+}
+CASES = [(name, case) for name, rule in every().items() for case in (*rule.cases, *LARGE.get(name, ()))]
+
+
+def has_twin(name):
+    return twin_of(type(every()[name]).__module__.rpartition(".")[2]) is not None
+
+
+def arrays(rule, case, seed=0):
+    """The rule, and float64 inputs that float32 holds exactly."""
+    rule, sizes = rule.at(case)
+    inputs = rule.sample(np.random.default_rng(seed), **sizes)
+    single = lambda x: x if x is None or x.dtype.kind != "f" else x.astype(np.float32).astype(float)
+    return rule, [single(x) for x in inputs]
+
+
+def to_single(x):
+    return x.astype(np.float32) if isinstance(x, np.ndarray) and x.dtype == np.float64 else x
+
+
+def close(found, wanted, ulps=ULPS):
+    for a, b in zip(as_tuple(found), as_tuple(wanted), strict=True):
+        assert (a is None) == (b is None)
+        if a is not None and np.asarray(b).dtype.kind == "f":
+            a, b = np.asarray(a), np.asarray(b)
+            assert a.dtype == np.float32 and a.shape == b.shape
+            scale = max(1.0, float(np.max(abs(b[np.isfinite(b)]), initial=0.0)))
+            np.testing.assert_allclose(a, b, rtol=0, atol=ulps * EPS * scale)
+
+
+def compare(rule, inputs, change=lambda x: x):
+    """Output, vjp, jvp, hvp and jacobian after the kernel's forward, against the rule in float64."""
+    rng = np.random.default_rng(1)
+    draw = lambda zero: None if zero is None else rng.normal(size=zero.shape).astype(np.float32).astype(float)
+    y, at = rule.linearize(*inputs)
+    fast_y, fast = rule.linearize(*(change(to_single(x)) for x in inputs))
+    close(fast_y, y)
+    gy, tx = [draw(zero) for zero in at.plan.gradients], [draw(zero) for zero in at.plan.tangents]
+    single = lambda items: [None if a is None else change(to_single(a)) for a in items]
+    close(fast.vjp(*single(gy)), at.vjp(*gy))
+    close(fast.jvp(*single(tx)), at.jvp(*tx))
+    close(fast.hvp(single(gy), single(tx)), at.hvp(gy, tx))
+
+
+@pytest.mark.parametrize("name, case", [c for c in CASES if has_twin(c[0])])
+def test_a_kernel_is_its_rule(name, case):
+    compare(*arrays(every()[name], case))
+
+
+def reversed_memory(x):
+    return x[..., ::-1].copy()[..., ::-1] if isinstance(x, np.ndarray) and x.ndim else x
+
+
+def read_only(x):
+    x = np.array(x)
+    x.flags.writeable = False
+    return x
+
+
+def every_second(x):
+    return np.repeat(x, 2, -1)[..., ::2] if isinstance(x, np.ndarray) and x.ndim else x
+
+
+@pytest.mark.parametrize("change", [reversed_memory, read_only, every_second, np.asfortranarray])
+@pytest.mark.parametrize("name", [name for name in every() if has_twin(name)])
+def test_memory_order_does_not_matter(name, change):
+    rule, inputs = arrays(every()[name], every()[name].cases[-1])
+    compare(rule, inputs, lambda x: None if x is None else change(x))
+
+
+@pytest.fixture
+def threads():
+    before = get_threads()
+    yield
+    pb.set_threads(before)
+
+
+@pytest.mark.parametrize("name, case", [c for c in CASES if has_twin(c[0]) and c[1] in LARGE.get(c[0], [])])
+def test_the_same_bits_with_any_number_of_threads(name, case, threads):
+    rule, inputs = arrays(every()[name], case)
+    found = []
+    for number in (1, 2, 3, 2):
+        pb.set_threads(number)
+        y, at = rule.linearize(*map(to_single, inputs))
+        gx = at.vjp(
+            *(None if z is None else np.cos(np.arange(z.size, dtype="f4")).reshape(z.shape) for z in at.plan.gradients)
+        )
+        found.append([None if a is None else np.asarray(a).tobytes() for a in (*as_tuple(y), *as_tuple(gx))])
+    assert all(bits == found[0] for bits in found)
+
+
+def test_eight_threads_at_once():
+    x = np.random.default_rng(0).normal(size=(300, 500)).astype(np.float32)
+    wanted, wrong = pb.softmax(x).tobytes(), []
+
+    def work():
+        wrong.extend(1 for _ in range(100) if pb.softmax(x).tobytes() != wanted)
+
+    crowd = [threading.Thread(target=work) for _ in range(8)]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+    assert not wrong
+
+
+def run(code, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+USE = "import numpy as np, pullback as pb; x = np.ones((300, 500), 'f4'); y, at = pb.softmax.linearize(x); at.vjp(y); "
+
+
+def test_after_a_fork():
+    code = USE + "import os; child = os.fork(); y2 = pb.softmax(x); assert y2.tobytes() == y.tobytes()\n"
+    assert run(code + "if child == 0: os._exit(0)\nassert os.waitpid(child, 0)[1] == 0; print('well')") == ["well"]
+
+
+def test_without_numba_the_rule_does_the_work():
+    code = "import sys; sys.modules['numba'] = None; " + USE + "print(at.plan.forward.__self__ is at.rule)"
+    assert run(code) == ["True"]
+
+
+def test_where_nothing_can_be_kept(tmp_path):
+    """A cache folder that cannot be written to: everything is compiled anew."""
+    (tmp_path / "file").write_text("")
+    assert run(USE + "print(at.plan.forward.func.__module__)", NUMBA_CACHE_DIR=str(tmp_path / "file")) == [
+        "pullback.kernels.softmax"
+    ]
+
+
+def test_threads_follow_the_usual_variables():
+    ask = "import pullback as pb; print(pb.get_threads())"
+    assert run(ask, PULLBACK_THREADS="3") == ["3"]
+    assert run(ask, OMP_NUM_THREADS="1", PULLBACK_THREADS="") == ["1"]
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, True, "2", None])
+def test_threads_that_cannot_be(number):
+    with pytest.raises(pb.errors.OptionError, match="a whole number from 1 up"):
+        pb.set_threads(number)
