@@ -1,0 +1,30 @@
+"""How numbers and arrays are written."""
+
+from typing import Any
+
+import numpy as np
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """A few significant digits, without zeros at the end: 0.1966, 3, 1.2e-05, nan."""
+    value = np.asarray(value)[()]
+    if value.dtype.kind in "biu":
+        return str(value)
+    return f"{value + 0.0:.{digits}g}"  # -0.0 is 0
+
+
+def array(values: Any, digits: int = 4) -> str:
+    """Brackets as in NumPy, on one line: [[1 2] [3 4]]; a single number stands alone."""
+    values = np.asarray(values)
+    if values.ndim == 0:
+        return number(values, digits)
+    return "[" + " ".join(array(part, digits) for part in values) + "]"
+
+
+def size(count: int) -> str:
+    """Bytes: 16 B, 1.5 kB."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}" if unit != "B" else f"{count} B"
+        count /= 1000
+    return f"{count:.3g} GB"
