@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test bench docs stubs ulps lint clean
+.PHONY: train test bench docs conventions stubs ulps lint clean
 
 train: .venv/run
 	$(BIN)/pullback train digits
@@ -25,6 +25,9 @@ lint: .venv/dev
 
 docs: .venv/run
 	$(BIN)/python tools/rules_table.py
+
+conventions: .venv/dev # TensorFlow as well, if it is installed there
+	$(BIN)/python tools/conventions.py
 
 stubs: .venv/run
 	$(BIN)/python tools/stubs.py

@@ -19,6 +19,7 @@ VOCABULARY = {
     "functions",
     "kinks",
     "names",
+    "files",
 }
 CORE = VOCABULARY | {"rule", "door", "linearization"}
 MAY_IMPORT = {
@@ -30,7 +31,7 @@ MAY_IMPORT = {
     "linearization": VOCABULARY,
     "rules": CORE | {"rules"},
     "check": {"check", "errors"},
-    "handbook": {"handbook", "errors", "rule", "discovery"},
+    "handbook": CORE | {"handbook", "discovery", "check"},
     "nn": CORE | {"nn", "discovery"},
     "train": CORE | {"train", "nn", "check", "discovery", "handbook"},
     "__init__": {"discovery"},

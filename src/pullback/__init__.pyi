@@ -14,6 +14,7 @@ from pullback.rule import Rule as Rule
 from pullback.rules.chain import Chain as Chain
 from pullback.rules.residual import Residual as Residual
 from pullback.rules.scan import Scan as Scan
+from pullback.handbook.explanation import explain as explain
 from pullback.kernels.threads import get_threads as get_threads
 from pullback.kernels.threads import set_threads as set_threads
 

@@ -115,3 +115,26 @@ def show(rule: str) -> None:
     from pullback.handbook.page import page
 
     click.echo(page(rule))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("rule")
+@click.argument("numbers", nargs=-1, type=click.UNPROCESSED)
+@click.option("--lang", type=click.Choice(["en", "zh"]), help="English or Chinese; by default that of the locale.")
+@click.option("--ascii", is_flag=True, help="Only letters that every terminal has; in English.")
+@click.option("--latex", is_flag=True, help="A piece of a LaTeX document.")
+@click.option("--json", is_flag=True, help="All numbers, as JSON.")
+@click.option("--html", callback=said, metavar="FILE", help="Write a page to FILE.")
+@click.option("--convention", is_flag=True, help="What frameworks return where there is no derivative.")
+def explain(rule: str, numbers: tuple[str, ...], lang: str | None, convention: bool, **how: Any) -> None:
+    """Explain RULE with your numbers: derivation, Jacobian, backward, kinks, memory, common mistakes.
+
+    Arrays and hyperparameters are options of the rule's own names:
+
+    \b
+        pullback explain softmax --x 2,3 --gy 1,0
+        pullback explain conv2d --x "[[[1,2],[3,4]]]" --stride 2
+    """
+    from pullback.handbook.explanation import command
+
+    command.explain(rule, numbers, lang, convention, **how)

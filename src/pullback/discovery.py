@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 PARTS = "check", "errors", "nn", "rules", "train"
 OTHERS = {  # classes to build rules with, and functions: where they are
     "Rule": "rule", "Chain": "rules.chain", "Residual": "rules.residual", "Scan": "rules.scan",
+    "explain": "handbook.explanation",
     "get_threads": "kernels.threads", "set_threads": "kernels.threads",
 }  # fmt: skip
 

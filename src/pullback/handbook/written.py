@@ -13,12 +13,18 @@ def number(value: Any, digits: int = 4) -> str:
     return f"{value + 0.0:.{digits}g}"  # -0.0 is 0
 
 
-def array(values: Any, digits: int = 4) -> str:
-    """Brackets as in NumPy, on one line: [[1 2] [3 4]]; a single number stands alone."""
+def array(values: Any, digits: int = 4, width: int = 56) -> str:
+    """Brackets as in NumPy: [[1 2] [3 4]]; a single number stands alone. What is wider has a line for each row."""
     values = np.asarray(values)
+    line = nested(values, digits, " ")
+    return line if values.ndim < 2 or len(line) <= width else nested(values, digits, "\n")
+
+
+def nested(values: np.ndarray, digits: int, between: str, depth: int = 1) -> str:
     if values.ndim == 0:
         return number(values, digits)
-    return "[" + " ".join(array(part, digits) for part in values) + "]"
+    between = between + " " * depth if between == "\n" and values.ndim > 1 else " "
+    return "[" + between.join(nested(part, digits, between[:1], depth + 1) for part in values) + "]"
 
 
 def size(count: int) -> str:

@@ -36,8 +36,8 @@ from typing import Any
 
 import numpy as np
 
+import pullback.files as files
 from pullback.errors import DataError, PullbackError
-from pullback.nn import files
 from pullback.nn.kind import Kind
 from pullback.nn.layers import KINDS
 from pullback.nn.model import Model, Random

@@ -8,8 +8,8 @@ import numpy as np
 import safetensors
 from safetensors.numpy import save as serialized
 
+import pullback.files as files
 from pullback.errors import DataError
-from pullback.nn import files
 from pullback.nn.model import Model
 
 DTYPES = {

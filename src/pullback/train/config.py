@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+import pullback.files as files
 from pullback.errors import DataError, OptionError
-from pullback.nn import files
 from pullback.nn.model import Model
 from pullback.nn.modelfile import build_model
 from pullback.train import models

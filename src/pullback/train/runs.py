@@ -16,9 +16,9 @@ from typing import get_type_hints
 
 import numpy as np
 
+import pullback.files as files
 from pullback import nn
 from pullback.errors import DataError
-from pullback.nn import files
 from pullback.nn.model import Model
 from pullback.train import config as configs
 from pullback.train.config import Config

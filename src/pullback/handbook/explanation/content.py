@@ -1,0 +1,184 @@
+"""What there is to explain about a rule at one point: everything is computed here, and nothing is drawn."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import pullback.door as door
+from pullback.errors import OptionError, ShapeError
+from pullback.handbook.explanation.examples import completed, cotangents
+from pullback.handbook.explanation.mistakes import Mistake, mistakes
+from pullback.handbook.explanation.places import Place, places
+from pullback.handbook.explanation.steps import Derived, derived
+from pullback.linearization import as_tuple
+from pullback.rule import Rule
+
+LARGEST = 4096  # entries of a Jacobian that is written down
+
+
+class Array(NamedTuple):
+    """An input, output or gradient."""
+
+    name: str
+    shown: str  # as the signature writes it: x[... n]
+    values: Any
+    differentiable: bool
+    made: bool = False  # the reader did not give it
+
+
+class Block(NamedTuple):
+    """The Jacobian of one output by one input, as a matrix of their elements."""
+
+    of: str
+    by: str
+    shape: tuple[int, int]
+    matrix: np.ndarray | None  # None: too large to be written down
+    rows: list[str]
+    columns: list[str]
+    structure: str  # what the operator is made of, as "Diagonal - Outer"; "" if nothing is known
+
+
+class Kept(NamedTuple):
+    """What the rule keeps from the forward pass."""
+
+    name: str
+    shape: str
+    size: int  # bytes
+    is_: str  # the input or output that it is, if it is one
+
+
+class Content:
+    """A rule at one point: inputs by letter, and gradients of outputs by theirs; what is not given is made up."""
+
+    def __init__(self, rule: Rule, given: Mapping[str, Any], gradients: Mapping[str, Any], lang: str) -> None:
+        self.lang = lang
+        rule, inputs, made = completed(rule, given)
+        arrays = door.arrays(rule, tuple(inputs.values()))
+        with np.errstate(all="ignore"):
+            output, self.at = rule.linearize(*arrays)
+        self.rule, self.name = self.at.rule, rule.name
+        self.outputs = [
+            Array(slot.name, str(slot), y, slot.differentiable)
+            for slot, y in zip(self.rule.outputs, as_tuple(output), strict=True)
+        ]
+        self.inputs = [
+            Array(slot.name, str(slot), x, slot.differentiable, slot.name in made)
+            for slot, x in zip(self.rule.inputs, arrays)
+            if x is not None
+        ]
+        self.above = list(self._above(gradients))
+
+    def _above(self, given: Mapping[str, Any]) -> Iterator[Array]:
+        """The gradients of the outputs: the reader's, and 0 where there are others of the reader's; or made up."""
+        zeros = {f"g{y.name}": zero for y, zero in zip(self.outputs, self.at.plan.gradients) if zero is not None}
+        if unknown := [name for name in given if name not in zeros]:
+            raise OptionError(f"{self.name}: no output has the gradient {unknown[0]}; there are {', '.join(zeros)}")
+        examples = cotangents([zero.shape for zero in zeros.values()])
+        shown = {f"g{y.name}": f"g{y.shown}" for y in self.outputs}
+        for (name, zero), example in zip(zeros.items(), examples):
+            values = fitting(self.name, name, given[name], zero) if name in given else zero if given else example
+            yield Array(name, shown[name], values, True, not given)
+
+    @cached_property
+    def gradients(self) -> list[Array]:
+        """The gradients of the inputs: the vjp."""
+        found = as_tuple(self.at.vjp(*self._cotangents()))
+        each = dict(zip([slot.name for slot in self.rule.inputs], found, strict=True))
+        shown = {x.name: x.shown for x in self.inputs}
+        return [Array(f"g{n}", f"g{shown[n]}", g, True) for n, g in each.items() if g is not None]
+
+    def _cotangents(self) -> list[Any]:
+        known = {g.name: g.values for g in self.above}
+        return [known.get(f"g{y.name}") for y in self.outputs]
+
+    @cached_property
+    def derivation(self) -> list[Derived] | str:
+        """The chains of the derivation; or why there are none, as the name of a text."""
+        values = {a.name: a.values for a in (*self.inputs, *self.above)}
+        return derived(self.rule, values, self.lang)
+
+    @cached_property
+    def jacobians(self) -> list[Block]:
+        ys = [(j, y) for j, y in enumerate(self.outputs) if y.differentiable]
+        slots = [slot.name for slot in self.rule.inputs]
+        return [self._block(j, y, slots.index(x.name), x) for j, y in ys for x in self.inputs if x.differentiable]
+
+    def _block(self, j: int, y: Array, k: int, x: Array) -> Block:
+        shape = np.size(y.values), np.size(x.values)
+        small = shape[0] * shape[1] <= LARGEST
+        matrix = self._columns(j, k, shape) if small else None
+        rows = elements(y.name, np.shape(y.values)) if small else []
+        columns = elements(x.name if np.ndim(x.values) < 2 else "", np.shape(x.values)) if small else []
+        return Block(y.name, x.name, shape, matrix, rows, columns, self._structure(j, k))
+
+    def _columns(self, j: int, k: int, shape: tuple[int, int]) -> np.ndarray:
+        """Column by column: how the output moves with one element of the input."""
+        found, like = np.zeros(shape), self.at.plan.tangents[k]
+        for place in range(shape[1]):
+            tx = np.zeros(like.shape, like.dtype)
+            tx.reshape(-1)[place] = 1
+            tangents = [tx if i == k else None for i in range(len(self.at.plan.tangents))]
+            found[:, place] = as_tuple(self.at.jvp(*tangents))[j].reshape(-1)
+        return found
+
+    def _structure(self, j: int, k: int) -> str:
+        found = self.at.jacobian()
+        found = found[j] if sum(y.differentiable for y in self.outputs) > 1 else found
+        operator = found[k] if isinstance(found, tuple) else found
+        words = repr(operator).strip("<").partition(" [")[0]
+        return "" if words.startswith("Implicit") else words
+
+    @cached_property
+    def memory(self) -> list[Kept]:
+        """What stays from the forward pass until the backward one."""
+        known = {id(a.values): a.name for a in (*self.inputs, *self.outputs)}
+        shared = [(a.name, a.values) for a in (*self.inputs, *self.outputs) if isinstance(a.values, np.ndarray)]
+        return [kept(name, value, known, shared) for name, value in zip(self.rule.saves, self.at.saved, strict=True)]
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """Where there is no derivative."""
+        return places(self.rule, {x.name: x.values for x in self.inputs})
+
+    @cached_property
+    def mistakes(self) -> list[Mistake]:
+        """Known ways to get the backward wrong, with what each would give here."""
+        above = next((g.values for g in self.above), None)
+        return mistakes({g.name: g.values for g in self.gradients}, above, self.lang)
+
+
+def fitting(rule: str, name: str, values: Any, zero: np.ndarray) -> np.ndarray:
+    """A gradient that was given, if it has the shape of its output; a number alone will do for one element."""
+    found = np.asarray(values, zero.dtype)
+    if found.ndim == 0 and zero.size == 1:
+        found = found.reshape(zero.shape)
+    if found.shape != zero.shape:
+        raise ShapeError(f"{rule}: {name} has shape {found.shape}, needs {zero.shape}, that of {name[1:]}")
+    return found
+
+
+def elements(name: str, shape: tuple[int, ...]) -> list[str]:
+    """x[0], x[1]; of a number, y. Without a name, the bare indices."""
+    if not shape:
+        return [name]
+    return [f"{name}[{','.join(map(str, p))}]" if name else ",".join(map(str, p)) for p in np.ndindex(shape)]
+
+
+def kept(name: str, value: Any, known: Mapping[int, str], shared: list[tuple[str, np.ndarray]]) -> Kept:
+    arrays = list(leaves(value))
+    same = known.get(id(value), "")
+    if not same and isinstance(value, np.ndarray) and value.size:
+        same = next((n for n, a in shared if a.size and np.shares_memory(a, value)), "")
+    shape = f"[{' '.join(map(str, value.shape))}]" if isinstance(value, np.ndarray) else ""
+    return Kept(name, shape, sum(a.nbytes for a in arrays), same)
+
+
+def leaves(value: Any) -> Iterator[np.ndarray]:
+    """All arrays in what a rule keeps, in lists and tuples as well."""
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from leaves(part)

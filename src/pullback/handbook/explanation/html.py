@@ -1,0 +1,101 @@
+"""An explanation as a page: by itself, or as part of a notebook. Nothing is asked of the network."""
+
+from collections.abc import Iterator
+from html import escape
+
+from pullback.handbook.explanation.content import Content
+from pullback.handbook.explanation.outline import Formulas, Heat, Listed, Part, Rows, Section, Table, Words
+from pullback.handbook.explanation.steps import Derived
+from pullback.handbook.pictures import flow, heatmap
+from pullback.handbook.words import say
+
+STYLE = """
+.pullback-page{color-scheme:light dark;font:15px/1.55 system-ui,"Noto Sans","Noto Sans CJK SC","PingFang SC",
+"Microsoft YaHei",sans-serif;max-width:60rem;margin:0 auto;padding:1rem;color:light-dark(#1c2128,#e6e9ee)}
+.pullback-page h1{font-size:1.7rem;margin:.2em 0}.pullback-page h2{font-size:1.15rem;margin:1.6em 0 .4em;
+border-bottom:1px solid light-dark(#d0d7de,#3d444d)}
+.pullback-page pre,.pullback-page code{font:13px/1.6 ui-monospace,"DejaVu Sans Mono",Consolas,monospace;
+background:none;color:inherit}
+.pullback-page pre{margin:.5em 0;padding:.6em .8em;overflow-x:auto;background:light-dark(#f3f5f8,#1f252d);
+border-radius:6px}
+.pullback-page table{border-collapse:collapse;margin:.5em 0;font-size:14px;display:block;overflow-x:auto}
+
+.pullback-page th,.pullback-page td{padding:.2em 1.2em .2em 0;border:0;text-align:left;vertical-align:top}
+.pullback-page td{white-space:pre-wrap;background:none}
+.pullback-page .quiet,.pullback-page i{color:light-dark(#59626e,#a3adb9)}
+.pullback-page .value{color:light-dark(#0b6157,#63d4c5)}
+.pullback-page ol{list-style:none;margin:.2em 0 1em;padding-left:1em}.pullback-page li{margin:.35em 0}
+.pullback-page li i{float:right;margin-left:1.5em}.pullback-page li .value{display:block;margin-left:1.6em}
+.pullback-page svg{margin:.4em 1.2em .4em 0;vertical-align:top}
+""".replace("\n", "")
+
+
+def page(sections: list[Section], lang: str, picture: str = "") -> str:
+    """A page by itself."""
+    return (
+        f'<!doctype html>\n<html lang="{"zh-CN" if lang == "zh" else "en"}">\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(sections[0].title)} · pullback</title>\n"
+        "<style>html{color-scheme:light dark;background:light-dark(#fff,#0d1117)}</style>\n"
+        f"{part(sections, lang, picture)}\n</html>\n"
+    )
+
+
+def part(sections: list[Section], lang: str, picture: str = "") -> str:
+    """The same to be put into another page; a picture stands below the first section."""
+    head, *others = sections
+    inside = lambda section: "".join(drawn(p, lang) for p in section.parts)
+    rest = "".join(f"<h2>{escape(section.title)}</h2>{inside(section)}" for section in others)
+    top = f"<h1>{escape(head.title)}</h1>{inside(head)}{picture}"
+    return f'<div class="pullback-page"><style>{STYLE}</style>{top}{rest}</div>'
+
+
+def picture(e: Content) -> str:
+    """The data flow of the rule."""
+    shape = lambda arrays: [(a.name, a.values.shape) for a in arrays]
+    fixed = [a.name for a in (*e.inputs, *e.outputs) if not a.differentiable]
+    keeps = ", ".join(kept.name for kept in e.memory if kept.size)
+    keeps = say("flow.keeps", e.lang, names=keeps) if keeps else ""
+    return flow(e.name, shape(e.inputs), shape(e.outputs), fixed, keeps, e.lang)
+
+
+def drawn(part: Part, lang: str) -> str:
+    match part:
+        case Words(words, quiet):
+            return f'<p class="quiet">{escape(words)}</p>' if quiet else f"<p>{escape(words)}</p>"
+        case Formulas(lines):
+            return f"<pre>{escape(chr(10).join(lines))}</pre>"
+        case Rows(rows):
+            return table(rows)
+        case Table(head, rows):
+            return table(rows, head)
+        case Listed(items):
+            return table([tuple(item) for item in items])
+        case Heat(title, block, note):
+            return heatmap(block.matrix, title, block.rows, block.columns, lang=lang) + aside(note)
+        case Derived():
+            return "".join(chain(part))
+
+
+def aside(note: str) -> str:
+    return f'<p class="quiet">{escape(note)}</p>' if note else ""
+
+
+def table(rows: list[tuple[str, ...]], head: tuple[str, ...] = ()) -> str:
+    """A word stands first, a note last; what is between are numbers."""
+    if not rows:
+        return ""
+    cells = lambda row: "".join(
+        f'<td class="quiet">{escape(cell)}</td>' if k == 3 else f"<td><code>{escape(cell)}</code></td>"
+        for k, cell in enumerate(row)
+    )
+    top = "<tr>" + "".join(f"<th>{escape(name)}</th>" for name in head) + "</tr>" if head else ""
+    return f"<table>{top}" + "".join(f"<tr>{cells(row)}</tr>" for row in rows) + "</table>"
+
+
+def chain(derived: Derived) -> Iterator[str]:
+    yield f"<p><code><b>{escape(derived.head.text)}</b></code></p><ol>"
+    for line in derived.lines:
+        value = f'<code class="value">{escape(line.value)}</code>' if line.value else ""
+        yield f"<li><i>{escape(line.reason)}</i><code>= {escape(line.text)}</code>{value}</li>"
+    yield "</ol>"

@@ -1,0 +1,50 @@
+"""What a rule says of itself, in both languages: its first sentence and its formulas, from docstrings."""
+
+import inspect
+import re
+import tomllib
+from functools import cache
+from importlib.resources import files
+
+from pullback.discovery import find
+from pullback.rule import Rule
+
+GAP = re.compile(r"(,? {3,}|,  )(?![ =])")  # between the parts of a line of formulas
+
+
+def summary(rule: Rule, lang: str) -> str:
+    """The first sentence of the docstring. A rule without a Chinese one keeps its own."""
+    kind = type(find(rule.name) or rule)
+    own = (inspect.getdoc(kind) or rule.name).splitlines()[0]
+    return chinese()["summaries"].get(kind.__name__, own) if lang == "zh" else own
+
+
+def formulas(rule: Rule, lang: str) -> list[str]:
+    """The lines of formulas; if they have no gradient, those of the family beside them."""
+    found: list[str] = []
+    for kind in type(find(rule.name) or rule).__mro__:
+        lines = indented(kind.__dict__.get("__doc__") or "")
+        found += [line for line in lines if line not in found]
+        if any(re.match(r"g\w*(\[.*?\])? ", line) for line in lines):
+            break
+    return [translated(line) for line in found] if lang == "zh" else found
+
+
+def indented(text: str) -> list[str]:
+    """The indented lines of a docstring."""
+    lines = inspect.cleandoc(text).splitlines()
+    return [line.strip() for line in lines if line.startswith("    ")]
+
+
+def translated(line: str) -> str:
+    """A line of formulas, its words in Chinese."""
+    parts = GAP.split(line)
+    known = chinese()["formulas"]
+    if not any(part.strip() in known for part in parts):
+        return line
+    return "".join(known.get(part.strip(), part) if k % 2 == 0 else "，    " for k, part in enumerate(parts))
+
+
+@cache
+def chinese() -> dict[str, dict[str, str]]:
+    return tomllib.loads(files("pullback.handbook").joinpath("chinese.toml").read_text("utf-8"))

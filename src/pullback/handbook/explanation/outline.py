@@ -1,0 +1,181 @@
+"""An explanation in sections, as it is read: every way to show it draws these same parts."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pullback.handbook import written
+from pullback.handbook.explanation.content import Array, Block, Content, Kept
+from pullback.handbook.explanation.meaning import formulas, summary
+from pullback.handbook.explanation.places import Place
+from pullback.handbook.explanation.steps import Derived
+from pullback.handbook.pictures.heatmap import NUMBERED
+from pullback.handbook.words import say
+
+FEW = 24  # numbers of an array that are written out
+DRAWN = 6  # Jacobians that are drawn; the others are told in a line
+
+
+class Words(NamedTuple):
+    """A sentence; `quiet` for what is said on the side."""
+
+    text: str
+    quiet: bool = False
+
+
+class Formulas(NamedTuple):
+    lines: list[str]
+
+
+class Rows(NamedTuple):
+    """A table without a head."""
+
+    rows: list[tuple[str, ...]]
+
+
+class Table(NamedTuple):
+    """A table with a head."""
+
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+class Listed(NamedTuple):
+    """What is said, and what comes out."""
+
+    items: list[tuple[str, str]]
+
+
+class Heat(NamedTuple):
+    title: str
+    block: Block
+    note: str = ""
+
+
+Part = Words | Formulas | Rows | Table | Listed | Heat | Derived
+
+
+@dataclass
+class Section:
+    title: str
+    parts: list[Part] = field(default_factory=list)
+
+
+def outline(e: Content) -> list[Section]:
+    """The first section is titled by the rule's name."""
+    say_ = lambda name, **values: say(f"explain.{name}", e.lang, **values)
+    return [
+        Section(e.name, [Words(summary(e.rule, e.lang)), Formulas(formulas(e.rule, e.lang)), Rows(shapes(e))]),
+        Section(say_("numbers"), [Rows(rows([*e.inputs, *e.outputs], e.lang))]),
+        Section(say_("derivation"), derivation(e)),
+        Section(say_("jacobian"), jacobians(e)),
+        Section(say_("vjp"), [Rows([*(row(g, e.lang, say_("above")) for g in e.above), *rows(e.gradients, e.lang)])]),
+        Section(say_("kinks"), kinks(e)),
+        Section(say_("memory"), memory(e)),
+        Section(say_("mistakes"), mistakes(e)),
+    ]  # fmt: skip
+
+
+def shapes(e: Content) -> list[tuple[str, ...]]:
+    """The signature, and the hyperparameters."""
+    options = ", ".join(f"{name} = {value!r}" for name, value in e.rule.options.items())
+    return [(e.rule.signature,), *([(options,)] if options else [])]
+
+
+def rows(arrays: list[Array], lang: str) -> list[tuple[str, ...]]:
+    return [row(a, lang) for a in arrays]
+
+
+def row(a: Array, lang: str, note: str = "") -> tuple[str, ...]:
+    notes = filter(None, [note, say("explain.made", lang) if a.made else ""])
+    return a.name, shape_of(a.values), brief(a.values, lang), say("explain.and", lang).join(notes)
+
+
+def shape_of(values: Any) -> str:
+    return "[" + " ".join(map(str, np.shape(values))) + "]"
+
+
+def brief(values: Any, lang: str) -> str:
+    """An array, the first numbers of it where there are many."""
+    values = np.asarray(values)
+    if values.size <= FEW:
+        return written.array(values)
+    shown = " ".join(written.number(v) for v in values.reshape(-1)[:FEW])
+    return f"[{shown}] " + say("explain.more", lang, count=values.size - FEW)
+
+
+def derivation(e: Content) -> list[Part]:
+    if isinstance(e.derivation, str):  # why there is none
+        return [Words(say(f"explain.{e.derivation}", e.lang), quiet=True)]
+    return [*e.derivation, Words(say("explain.lines", e.lang), quiet=True)]
+
+
+def jacobians(e: Content) -> list[Part]:
+    fitting = [b for b in e.jacobians if b.matrix is not None and 0 < max(b.shape) <= NUMBERED][:DRAWN]
+    parts: list[Part] = [heat(b, e.lang) for b in fitting]
+    others = [(title_of(b, e.lang), note_of(b, e.lang)) for b in e.jacobians if b not in fitting]
+    return parts + ([Words(say("explain.others", e.lang), quiet=True), Rows(others)] if others else [])
+
+
+def heat(block: Block, lang: str) -> Heat:
+    return Heat(title_of(block, lang), block, note_of(block, lang))
+
+
+def title_of(block: Block, lang: str) -> str:
+    return say("explain.block", lang, of=block.of, by=block.by, rows=block.shape[0], columns=block.shape[1])
+
+
+def note_of(block: Block, lang: str) -> str:
+    notes = [say("explain.structure", lang, words=block.structure)] if block.structure else []
+    if block.matrix is not None and block.matrix.size:
+        notes.append(say("explain.zeros", lang, share=f"{np.mean(block.matrix == 0):.0%}"))
+    return say("explain.and", lang).join(notes)
+
+
+def kinks(e: Content) -> list[Part]:
+    if not e.places:
+        return [Words(say("explain.smooth", e.lang))]
+    parts: list[Part] = [Words(sentence(place, e.lang)) for place in e.places]
+    here = [element for place in e.places for element in place.here]
+    told = all(place.at is not None and place.kind != "state" for place in e.places)
+    if here:
+        parts.append(Words(say("kinks.here", e.lang, elements=", ".join(here))))
+    elif told:
+        parts.append(Words(say("kinks.absent", e.lang), quiet=True))
+    if "kink" in e.rule.options and e.places[0].kind in ("kink", "state"):
+        parts.append(Words(say("kinks.choose", e.lang, word=e.rule.options["kink"]), quiet=True))
+    return parts
+
+
+def sentence(place: Place, lang: str) -> str:
+    known = {name: written.number(value) for name, value in place._asdict().items() if isinstance(value, float)}
+    size = written.number((place.right or 0.0) - (place.left or 0.0))
+    return say(f"kinks.{place.kind}", lang, variable=place.variable, size=size, **known)
+
+
+def memory(e: Content) -> list[Part]:
+    arrays = [kept for kept in e.memory if kept.size]
+    plain = [kept.name for kept in e.memory if not kept.size]
+    own = sum(kept.size for kept in arrays if not kept.is_)
+    parts: list[Part] = [Rows([remembered(kept, e.lang) for kept in arrays])] if arrays else []
+    if plain:
+        parts.append(Words(say("explain.plain", e.lang, names=", ".join(plain)), quiet=True))
+    return [*parts, Words(say("explain.total", e.lang, size=written.size(own)), quiet=True)]
+
+
+def remembered(kept: Kept, lang: str) -> tuple[str, ...]:
+    return kept.name, kept.shape, written.size(kept.size), say("explain.same", lang, name=kept.is_) if kept.is_ else ""
+
+
+def mistakes(e: Content) -> list[Part]:
+    """Each with the first gradient that it gets wrong; what is right stands above."""
+    right = {g.name: g.values for g in e.gradients}
+    firsts = [(mistake.says, *next(iter(mistake.gradients.items()))) for mistake in e.mistakes]
+    head = [(say("explain.right", e.lang), name, right[name]) for name in dict.fromkeys(name for _, name, _ in firsts)]
+    return [Listed([(says, equation(name, brief(values, e.lang))) for says, name, values in [*head, *firsts]])]
+
+
+def equation(name: str, value: str) -> str:
+    """The lines of a long value below one another."""
+    return f"{name} = " + value.replace("\n", "\n" + " " * (len(name) + 3))

@@ -1,0 +1,78 @@
+"""Places without a derivative: where they are, what happens on both sides, and which elements lie there."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Function = Callable[[Any], Any]
+EQUAL = 1e-12  # what rounding may leave between the two sides of a place where nothing happens
+
+
+class Place(NamedTuple):
+    """`kind` says what happens: f jumps ("jump"), f' does ("kink"), f'' does ("bend"), or is the name of a text."""
+
+    kind: str
+    variable: str = "x"
+    at: float | None = None
+    left: float | None = None  # what jumps, just left of the place and just right of it
+    right: float | None = None
+    chosen: float | None = None  # the derivative that is taken there
+    here: tuple[str, ...] = ()  # elements that lie there
+
+
+class Profile(NamedTuple):
+    """A function of one variable that a rule applies to every element."""
+
+    variable: str
+    values: Any
+    f: Function
+    df: Function  # the derivative from the right
+    d2f: Function
+    taken: Function  # the derivative that the rule takes
+    breaks: tuple[float, ...]
+
+
+def places(rule: Any, inputs: Mapping[str, Any]) -> list[Place]:
+    """All of a rule; elements of the inputs that lie on one are named."""
+    if rule.kinks == "ties":
+        return [Place("ties")]
+    if rule.name.startswith("lp_pool"):
+        return [Place("zeros", "x", 0.0, here=located(inputs["x"], 0.0))]
+    if getattr(rule, "nonlinearity", "") == "relu":
+        return [Place("state", "z", 0.0)]
+    if hasattr(rule, "at_zero"):  # prelu: a slope per channel
+        slopes = zip(map(float, inputs["w"]), map(float, rule.at_zero(inputs["w"])))
+        here = located(inputs["x"], 0.0)
+        return [Place("kink", "x", 0.0, slope, 1.0, chosen, here) for slope, chosen in dict.fromkeys(slopes)]
+    found = profile(rule, inputs)
+    return [place for at in found.breaks if (place := beside(found, float(at)))] if found else []
+
+
+def profile(rule: Any, inputs: Mapping[str, Any]) -> Profile | None:
+    if hasattr(rule, "df"):
+        x = inputs["x"]
+        return Profile("x", x, rule.f, rule.df, rule.d2f, rule.slope, rule.kinks)
+    if hasattr(rule, "slope_x") and hasattr(rule, "breaks"):
+        d = inputs["x"] - inputs["t"]
+        return Profile("x - t", d, rule.value, rule.slope_x, rule.curve, rule.slope_x, rule.breaks)
+    return None
+
+
+def beside(f: Profile, at: float) -> Place | None:
+    """What happens at a place, seen from just left and just right of it."""
+    sides = [np.array(np.nextafter(at, side)) for side in (-np.inf, np.inf)]
+    for kind, function in (("jump", f.f), ("kink", f.df), ("bend", f.d2f)):
+        left, right = (float(function(side)) for side in sides)
+        if abs(right - left) > EQUAL * max(1.0, abs(left)):
+            chosen = float(f.taken(np.array(at)))
+            return Place(kind, f.variable, at, left, right, chosen, located(f.values, at, f.variable))
+    return None
+
+
+def located(values: Any, at: float, name: str = "x") -> tuple[str, ...]:
+    """The elements that lie at a place: x[0,2]."""
+    values = np.asarray(values)
+    if not values.ndim:
+        return (name,) if values == at else ()
+    return tuple(f"{name}[{','.join(map(str, place))}]" for place in zip(*np.nonzero(values == at)))

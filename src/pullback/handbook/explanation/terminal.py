@@ -1,0 +1,159 @@
+"""An explanation on a terminal: blue and orange cells where there are colours, numbers everywhere."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text
+
+from pullback.handbook import written
+from pullback.handbook.explanation.outline import Formulas, Heat, Listed, Part, Rows, Section, Table, Words
+from pullback.handbook.explanation.plain import plain
+from pullback.handbook.explanation.steps import Derived, Line
+
+Writing = Callable[[str], str]  # as it is, or in ASCII
+
+PLUS, MINUS = (242, 142, 43), (91, 158, 230)  # as in the pictures
+PALE = 0.15  # how much colour the smallest number has
+
+
+def console() -> Console:
+    """Where it is read; 100 columns where nobody says how wide that is."""
+    found = Console(highlight=False)
+    return found if found.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=100)
+
+
+def show(sections: list[Section], console: Console, ascii: bool = False) -> None:
+    for section in sections:
+        console.print(drawn(section, plain if ascii else str, console.width - 4, "=" if ascii else "─"))
+
+
+def text(sections: list[Section], width: int = 100, ascii: bool = False) -> str:
+    """The same without colours, as text."""
+    console = Console(width=width, color_system=None, force_terminal=False, highlight=False, legacy_windows=False)
+    with console.capture() as capture:
+        show(sections, console, ascii)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def drawn(section: Section, written_: Writing, width: int, mark: str) -> RenderableType:
+    """A section under its title."""
+    title = Text(written_(section.title), "bold")
+    parts = [each for part in section.parts for each in rendered(part, written_, width)]
+    parts = parts[:-1] if parts and parts[-1] == "" else parts
+    return Group(
+        title, Text(mark * title.cell_len, "bold"), *(Padding(each, (0, 0, 0, 2), expand=False) for each in parts), ""
+    )
+
+
+def rendered(part: Part, written_: Writing, width: int) -> Iterator[RenderableType]:
+    match part:
+        case Words(words, quiet):
+            yield Text(written_(words), "dim" if quiet else "")
+        case Formulas(lines):
+            yield from ("", *(hanging(written_(line), width) for line in lines), "")
+        case Rows(rows):
+            yield table(rows, written_)
+        case Table(head, rows):
+            yield headed(head, rows, written_)
+        case Listed(items):
+            yield listed(items, written_, width)
+        case Heat():
+            yield from heat(part, written_, width)
+        case Derived(head, lines):
+            yield Text(written_(head.text), "bold")
+            yield from (drawn for line in lines for drawn in step(line, written_, width))
+            yield ""
+
+
+def table(rows: list[tuple[str, ...]], written_: Writing) -> Grid:
+    """Of four cells, the last one is a note, and stands behind the third."""
+    found = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for row in rows:
+        cells = [Text(written_(cell)) for cell in row[:3]]
+        if row[3:] and row[3]:
+            cells[-1] = Text.assemble(cells[-1], "   ", (written_(row[3]), "dim"))
+        found.add_row(*cells)
+    return found
+
+
+def headed(head: tuple[str, ...], rows: list[tuple[str, ...]], written_: Writing) -> Grid:
+    found = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in head:
+        found.add_column(written_(name), overflow="fold")
+    for row in rows:
+        found.add_row(*(Text(written_(cell)) for cell in row))
+    return found
+
+
+def hanging(words: str, width: int) -> Text:
+    """Words that are broken into lines by blanks, all but the first of which are indented."""
+    lines = [""]
+    for word in words.split(" "):
+        if lines[-1].strip() and cell_len(f"{lines[-1]} {word}") > width:
+            lines.append("   ")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return Text("\n".join(lines))
+
+
+def listed(items: list[tuple[str, str]], written_: Writing, width: int) -> RenderableType:
+    """What is said, and what comes out: side by side, or below each other where there is no room."""
+    said = [(written_(says), written_(value)) for says, value in items]
+    longest = lambda column: max(cell_len(line) for item in said for line in item[column].splitlines())
+    if not said or longest(0) + longest(1) + 2 <= width:
+        return table(said, str)
+    return Group(*(Group(says, Padding(Text(value), (0, 0, 0, 4))) for says, value in said))
+
+
+def step(line: Line, written_: Writing, width: int) -> Iterator[RenderableType]:
+    """`= formula`, its reason at the right where there is room, and its value below."""
+    formula, reason = Text("  = " + written_(line.text)), Text(written_(line.reason), "italic dim")
+    gap = width - formula.cell_len - reason.cell_len
+    if gap >= 2:
+        yield Text.assemble(formula, " " * gap, reason)
+    else:
+        yield Padding(Text(written_("= " + line.text)), (0, 0, 0, 2))
+        if line.reason:
+            yield Padding(reason, (0, 0, 0, max(width - reason.cell_len, 0)))
+    if line.value:
+        yield Padding(Text(written_(line.value), "cyan"), (0, 0, 0, 6))
+
+
+def heat(part: Heat, written_: Writing, width: int) -> Iterator[RenderableType]:
+    """A matrix with a coloured cell for each number; without its numbers where it is too wide."""
+    yield Text(written_(part.title), "bold")
+    block, matrix = part.block, part.block.matrix
+    assert matrix is not None
+    side = max(map(len, block.rows)) + 1
+    for digits, labelled in ((4, True), (3, True), (2, False), (0, False)):
+        texts = [[written.number(v, digits) if digits else written_(sign(v)) for v in row] for row in matrix]
+        labels = block.columns if labelled else [""] * len(block.columns)
+        cell = max(3, *(len(t) + 2 for row in texts for t in row), *(len(c) + 2 for c in labels))
+        if side + cell * matrix.shape[1] <= width:
+            break
+    largest = np.abs(matrix[np.isfinite(matrix)]).max(initial=0.0)
+    if labelled:
+        yield Text(" " * side + "".join(f"{name:>{cell - 1}} " for name in labels), "dim")
+    for name, row, said in zip(block.rows, matrix, texts):
+        cells = [(f"{t:>{cell - 1}} ", colour(v, largest)) for t, v in zip(said, row)]
+        yield Text.assemble((f"{name:<{side}}", "dim"), *cells)
+    if part.note:
+        yield Text(written_(part.note), "dim")
+    yield ""
+
+
+def sign(value: float) -> str:
+    return "·" if value == 0 else "+" if value > 0 else "-" if value < 0 else "?"
+
+
+def colour(value: float, largest: float) -> str:
+    """Black on blue or orange, the stronger the larger the number."""
+    if not value or not largest or not np.isfinite(value):
+        return ""
+    share = PALE + (1 - PALE) * abs(value) / largest
+    red, green, blue = (round(255 + (c - 255) * share) for c in (PLUS if value > 0 else MINUS))
+    return f"black on rgb({red},{green},{blue})"

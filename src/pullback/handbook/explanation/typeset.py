@@ -1,0 +1,91 @@
+"""An explanation as LaTeX: a piece of a document that loads amsmath."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pullback.handbook import written
+from pullback.handbook.explanation.content import Array, Block, Content
+from pullback.handbook.explanation.meaning import summary
+from pullback.handbook.explanation.outline import jacobians, kinks
+from pullback.handbook.explanation.steps import Derived
+from pullback.handbook.words import say
+
+SPECIAL = str.maketrans(
+    {c: "\\" + c for c in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+)
+
+
+def latex(e: Content) -> str:
+    """Headings, the derivation in `align*`, numbers as matrices."""
+    return "\n".join(lines(e)) + "\n"
+
+
+def lines(e: Content) -> Iterator[str]:
+    yield rf"\section*{{{words(e.name)}}}"
+    yield words(summary(e.rule, e.lang))
+    yield rf"\subsection*{{{say('explain.numbers', e.lang)}}}"
+    yield from equations([*e.inputs, *e.outputs])
+    yield rf"\subsection*{{{say('explain.derivation', e.lang)}}}"
+    if isinstance(e.derivation, str):
+        yield words(say(f"explain.{e.derivation}", e.lang))
+    else:
+        for derived in e.derivation:
+            yield from aligned(derived)
+    yield rf"\subsection*{{{say('explain.jacobian', e.lang)}}}"
+    for heat in jacobians(e):
+        if hasattr(heat, "block"):
+            yield jacobian(heat.block)
+    yield rf"\subsection*{{{say('explain.vjp', e.lang)}}}"
+    yield from equations([*e.above, *e.gradients])
+    yield rf"\subsection*{{{say('explain.kinks', e.lang)}}}"
+    yield from (words(part.text) for part in kinks(e) if hasattr(part, "text"))
+
+
+def words(text: str) -> str:
+    return text.translate(SPECIAL)
+
+
+def aligned(derived: Derived) -> Iterator[str]:
+    yield r"\begin{align*}"
+    yield derived.head.latex
+    for line in derived.lines:
+        reason = rf" && \text{{{words(line.reason)}}}" if line.reason else ""
+        yield rf"  &= {line.latex}{reason} \\"
+    yield r"\end{align*}"
+
+
+def equations(arrays: list[Array]) -> Iterator[str]:
+    for a in arrays:
+        yield rf"\[ {symbol(a.name)} = {matrix(a.values)} \]"
+
+
+def symbol(name: str) -> str:
+    """gx is x with a bar, as in the derivations; w_l0 is a word."""
+    if len(name) > 1 and name[0] == "g" and name[1:].isalnum() and len(name) < 4:
+        return rf"\bar{{{name[1:]}}}"
+    return name if len(name) == 1 else rf"\mathit{{{words(name)}}}"
+
+
+def jacobian(block: Block) -> str:
+    of, by = symbol(block.of), symbol(block.by)
+    return rf"\[ \frac{{\partial {of}}}{{\partial {by}}} = {matrix(block.matrix)} \]"
+
+
+def matrix(values: object) -> str:
+    """A number, or the rows of a matrix; more axes are blocks below each other."""
+    values = np.asarray(values)
+    if values.ndim == 0:
+        return number(values)
+    if values.ndim > 2:
+        return r"\begin{pmatrix} " + r" \\ ".join(matrix(part) for part in values) + r" \end{pmatrix}"
+    rows = [" & ".join(map(number, row)) for row in np.atleast_2d(values)]
+    return r"\begin{pmatrix} " + r" \\ ".join(rows) + r" \end{pmatrix}"
+
+
+def number(value: object) -> str:
+    """1.2e-05 is 1.2 times a power of ten."""
+    text = written.number(value).replace("inf", r"\infty").replace("nan", r"\text{nan}")
+    mantissa, mark, exponent = text.partition("e")
+    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if mark and exponent.lstrip("+-").isdigit() else text

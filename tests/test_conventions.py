@@ -1,0 +1,83 @@
+"""The table of what frameworks return at kinks: as measured with those installed, and as our words for them say."""
+
+import json
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from pullback.cli import main
+from pullback.discovery import every
+from pullback.handbook.explanation.convention import FRAMEWORKS, Conventions, measured, ours, points
+from pullback.handbook.words import LANGUAGES
+
+TOOL = runpy.run_path(str(Path(__file__).parent.parent / "tools" / "conventions.py"))
+POINTS = measured()["points"]
+NAMES = [f"{k}-{point['rule']}" for k, point in enumerate(POINTS)]
+UNLIKE = {("prelu", "tf")}  # Keras' PReLU gives 0 at 0, which lies outside of [w, 1]: no word of ours can pick it
+
+
+def gradient(point, name):
+    return np.array(point["gradients"][name], float)
+
+
+def test_what_is_installed_returns_what_the_table_says():
+    """`make conventions` would change nothing but dates: run it when a framework changed."""
+    now = TOOL["named"](TOOL["table"](measured()))
+    assert [TOOL["key"](p) for p in now["points"]] == [TOOL["key"](p) for p in POINTS]
+    assert [p["calls"] for p in now["points"]] == [p["calls"] for p in POINTS]
+    for fresh, kept in zip(now["points"], POINTS, strict=True):
+        for name in FRAMEWORKS:
+            if kept["calls"][name]:
+                assert np.allclose(gradient(fresh, name), gradient(kept, name), equal_nan=True), (kept["rule"], name)
+    versions = lambda found: {name: v["version"] for name, v in found["measured"].items()}
+    assert versions(now) == versions(measured())
+
+
+def test_every_call_was_measured():
+    assert set(measured()["measured"]) == set(FRAMEWORKS)
+    for point in POINTS:
+        assert all((point["gradients"][n] is None) == (point["calls"][n] is None) for n in FRAMEWORKS)
+        assert all(np.shape(gradient(point, n)) == np.shape(ours(point)) for n in FRAMEWORKS if point["calls"][n])
+
+
+@pytest.mark.parametrize("name", [name for name, rule in every().items() if "kink" in rule.options])
+def test_every_rule_with_a_word_for_frameworks_was_measured(name):
+    if getattr(every()[name], "nonlinearity", "") != "tanh":
+        assert points(every()[name])
+
+
+@pytest.mark.parametrize("point", POINTS, ids=NAMES)
+def test_the_words_for_frameworks_pick_what_they_return(point):
+    """Our value is that of the framework, and not by chance: it is compared with what was measured."""
+    rule = every()[point["rule"]]
+    if "kink" not in rule.options or rule.name == "smooth_l1_loss":
+        return
+    for name in FRAMEWORKS:
+        if point["calls"][name] and (rule.name, name) not in UNLIKE:
+            assert np.allclose(ours(point, kink=name), gradient(point, name), atol=1e-6), (name, point)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("name", every())
+def test_every_rule_has_its_table_or_says_why_not(name, lang):
+    found = CliRunner().invoke(main, ["explain", name, "--convention", "--lang", lang])
+    assert found.exit_code == 0 and name in found.output
+    assert ("PyTorch" in found.output) == bool(points(every()[name]))
+
+
+def test_as_data_and_as_a_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = json.loads(CliRunner().invoke(main, ["explain", "softmax", "--convention", "--json"]).output)
+    (row,) = found["points"]
+    assert row["gradients"]["torch"] == ["nan", "nan"] and row["pullback"] == [0.0, 0.0]
+    assert CliRunner().invoke(main, ["explain", "relu", "--convention", "--html", "relu.html"]).exit_code == 0
+    assert "PyTorch" in Path("relu.html").read_text("utf-8")
+
+
+def test_only_words_that_hold_are_recommended():
+    assert Conventions(every()["relu"], "en").words() == ["torch", "jax", "tf"]
+    assert Conventions(every()["prelu"], "en").words() == ["torch"]
+    assert Conventions(every()["softmax"], "en").words() == []

@@ -1,0 +1,313 @@
+"""`pullback explain`: every rule, in both languages, on every kind of page; one clear line for whatever is wrong."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import pullback as pb
+from pullback.check.contract import as_tuple
+from pullback.cli import main
+from pullback.discovery import every
+from pullback.errors import OptionError, PullbackError, ShapeError
+from pullback.handbook.explanation import explain, reading, terminal
+from pullback.handbook.explanation.meaning import GAP, chinese, formulas, summary
+from pullback.handbook.explanation.mistakes import faults
+from pullback.handbook.words import LANGUAGES, texts
+
+RULES = list(every())
+
+
+def run(*args):
+    return CliRunner().invoke(main, ["explain", *args])
+
+
+def refused(*args):
+    """The one line on stderr."""
+    found = run(*args)
+    assert found.exit_code == 2, found.output
+    assert found.stderr.startswith("pullback: ") and found.stderr.count("\n") == 1 and not found.stdout, found.output
+    return found.stderr
+
+
+# Every rule.
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_is_explained(name):
+    """All sections, in both languages, no wider than asked for; HTML, LaTeX and JSON are well formed."""
+    for lang in LANGUAGES:
+        found = explain(name, lang=lang)
+        said = terminal.text(found.sections, 80)
+        for word in ("numbers", "derivation", "jacobian", "vjp", "kinks", "memory", "mistakes"):
+            assert texts()[f"explain.{word}"][lang] in said
+        assert summary(found.rule, lang)[:10] in said
+        assert max(map(terminal.cell_len, said.splitlines())) <= 80
+        assert "\x1b" not in said
+        page = found.to_html()
+        assert Balanced(page).open == [] and "<svg" in page and "http://www.w3.org/2000/svg" in page
+        assert not re.search(r"(src|href)=", page)
+        typeset = found.to_latex()
+        assert typeset.count("{") == typeset.count("}") and typeset.count(r"\begin") == typeset.count(r"\end")
+    assert terminal.text(explain(name, lang="en").sections, 80, ascii=True).isascii()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_numbers_hold_together(name):
+    """Jᵀ times the gradient from above is the gradient shown, and both are those of a plain call of the rule."""
+    found = json.loads(explain(name, lang="en").to_json())
+    value = lambda a: np.array(a["values"], float)
+    gradients = {g: np.zeros(value(a).size) for g, a in found["gradients"].items()}
+    for block in found["jacobian"]:
+        above = value(found["cotangents"][f"g{block['of']}"]).reshape(-1)
+        gradients[f"g{block['by']}"] += np.array(block["matrix"], float).T @ above
+    for g, a in found["gradients"].items():
+        assert np.allclose(gradients[g], value(a).reshape(-1), rtol=1e-9, atol=1e-12), g
+    inputs = {x: a["values"] for x, a in found["inputs"].items()}
+    y = as_tuple(every()[name](**inputs, **untupled(found["options"])))
+    assert all(np.allclose(a, value(b)) for a, b in zip(y, found["outputs"].values(), strict=True))
+
+
+def untupled(options):
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in options.items()}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_examples_are_small_and_lie_on_no_kink(name):
+    found = explain(name)
+    assert all(np.size(a.values) <= 16 for a in found.inputs) and all(a.made for a in found.inputs)
+    assert not any(place.here for place in found.places)
+    x = found.inputs[0].values
+    assert every()[name].kinks != "ties" or len(np.unique(x)) == x.size
+    for block in found.jacobians:
+        assert block.matrix is not None and np.isfinite(block.matrix).all()
+    assert any(np.any(g.values) for g in found.gradients), "an example that says nothing"
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_mistake_is_one(name):
+    found = explain(name)
+    right = {g.name: g.values for g in found.gradients}
+    assert len(found.mistakes) >= 4
+    for mistake in found.mistakes:
+        assert mistake.says
+        for g, wrong in mistake.gradients.items():
+            assert wrong.shape != right[g].shape or not np.allclose(wrong, right[g])
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_chinese_leaves_no_english_words(name):
+    """Every rule has its sentence, and every formula with words its translation."""
+    rule = every()[name]
+    assert type(rule).__name__ in chinese()["summaries"]
+    known = {*rule.options, *rule.long_names.values(), *rule.long_names, "argmax", "count", "source", "before", "scale"}
+    known |= {"exp", "log", "tanh", "sin", "cos", "max", "min", "sign", "sqrt", "mean", "var", "relu", "mask", "None"}
+    known |= {"softmax", "softplus", "hardsigmoid"}
+    known |= {"lstm_cell", "gru_cell", "norm_type", "index", "beta", "delta", "label_smoothing", "torch"}
+    for line in formulas(rule, "zh"):
+        words = set(re.findall(r"(?<![A-Za-z_])[A-Za-z_]{4,}(?![A-Za-z_])|\b(?:and|for|all|the|are)\b", line))
+        assert words <= known, f"{line}: {words - known}"
+
+
+def test_no_translation_is_left_over():
+    """What no docstring says any more is not kept in Chinese."""
+    kinds = {k.__name__ for rule in every().values() for k in type(rule).__mro__}
+    assert set(chinese()["summaries"]) <= kinds
+    lines = {line for rule in every().values() for line in formulas(rule, "en")}
+    parts = {part.strip() for line in lines for part in GAP.split(line)}
+    assert set(chinese()["formulas"]) <= parts, set(chinese()["formulas"]) - parts
+
+
+class Balanced(HTMLParser):
+    """Tags that are open and not closed."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_decl(self, decl):
+        assert decl == "doctype html"
+
+
+# The reader's own numbers.
+
+
+def test_softmax_with_numbers():
+    said = run("softmax", "--x", "2,3", "--gy", "1,0", "--lang", "en")
+    assert said.exit_code == 0
+    for part in ("y  [2]  [0.2689 0.7311]", "gx  [2]  [0.1966 -0.1966]", "y[0]   0.1966  -0.1966", "Diagonal - Outer"):
+        assert part in said.output, said.output
+    assert "an example" not in said.output
+
+
+def test_chinese_from_the_locale(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert "雅可比矩阵" in run("softmax", "--x", "2,3").output
+    assert "Jacobian" in run("softmax", "--lang", "en").output
+    assert run("softmax", "--ascii").output.isascii()
+
+
+def test_hyperparameters_are_options():
+    def y(*args):
+        return json.loads(run(*args, "--json").output)["outputs"]["y"]
+
+    assert y("softmax", "--x", "[[0,0],[0,0]]", "--axis", "0")["values"] == [[0.5, 0.5], [0.5, 0.5]]
+    assert y("softmax", "--x=[[0,0],[0,0]]", "--axis=-1")["values"] == [[0.5, 0.5], [0.5, 0.5]]
+    assert y("conv2d", "--x", "[[[1,2,3,4],[5,6,7,8]]]", "--stride", "(1,2)", "--padding", "1")["shape"] == [1, 3, 3]
+    assert y("max_pool1d", "--x", "[1,5,2,4]", "--kernel-size", "4")["values"] == [5.0]
+    assert y("gelu", "--x", "1", "--approximate", "tanh")["values"] == pb.gelu(1.0, approximate="tanh")
+    assert y("rnn", "--bidirectional")["shape"] == [2, 2]
+    assert y("conv1d", "--groups", "2")["shape"] == [2, 3]
+
+
+def test_what_is_missing_is_made_up_in_a_shape_that_fits():
+    found = json.loads(run("linear", "--x", "[[1,2,3],[4,5,6]]", "--json").output)
+    assert found["inputs"]["w"]["made_up"] and found["inputs"]["w"]["shape"][1] == 3
+    assert "b" not in found["inputs"] and not found["inputs"]["x"]["made_up"]
+    found = json.loads(run("linear", "--weight", "[[1,2,3]]", "--json").output)
+    assert found["inputs"]["x"]["shape"] == [3]
+
+
+def test_elements_on_a_kink_are_named():
+    said = run("relu", "--x", "-1,0,2", "--lang", "en").output
+    assert "At x = 0 the derivative jumps from 0 to 1" in said and "Here: x[1]." in said
+    said = run("relu", "--x", "[[1,0],[0,2]]", "--kink", "mean", "--lang", "zh").output
+    assert "此处：x[0,1], x[1,0]" in said and "此处取 0.5" in said
+    assert "Here: x - t[1]." in run("l1_loss", "--x", "1,2", "--t", "0,2", "--lang", "en").output
+
+
+def test_no_number_but_nan_and_infinity_is_lost():
+    found = run("softmax", "--x", "[-inf,-inf]", "--json")
+    assert json.loads(found.output)["inputs"]["x"]["values"] == ["-inf", "-inf"]
+    assert "nan" in run("softmax", "--x", "[nan,1]", "--lang", "en").output
+
+
+def test_large_arrays_are_told_shortly():
+    """A Jacobian that nobody could read is described; it takes no time."""
+    x = np.linspace(-1, 1, 10_000)
+    said = str(explain(pb.softmax, x, lang="en"))
+    assert "10000 × 10000" in said and "more values" in said and len(said) < 10_000
+
+
+# In Python.
+
+
+def test_in_python():
+    found = pb.explain(pb.softmax, [2.0, 3.0], gy=[1.0, 0.0], lang="en")
+    assert "gx  [2]  [0.1966 -0.1966]" in str(found)
+    assert found._repr_html_().startswith("<div") and repr(found) == "<explanation of softmax at x[... n]>"
+    assert json.loads(found.to_json())["gradients"]["gx"]["values"] == pytest.approx([0.19661193, -0.19661193])
+    one = pb.explain("conv2d", np.ones((1, 3, 3)), np.ones((1, 1, 2, 2)), stride=2, lang="en")
+    assert json.loads(one.to_json())["outputs"]["y"]["values"] == [[[4.0]]]
+
+
+def test_inputs_are_not_written_to():
+    x = np.array([2.0, 3.0])
+    x.flags.writeable = False
+    str(pb.explain(pb.softmax, x))
+
+
+def test_rules_that_a_user_made():
+    cell = pb.Chain((pb.tanh, pb.softmax))
+    assert "vector-Jacobian" in str(pb.explain(cell, [1.0, 2.0], lang="en"))
+
+
+@pytest.mark.parametrize(
+    "call, says",
+    [
+        (lambda: pb.explain("sofmax"), "did you mean softmax"),
+        (lambda: pb.explain(np.tanh), "takes a rule or its name"),
+        (lambda: pb.explain(pb.softmax, [1.0], lang="fr"), "lang must be en or zh"),
+        (lambda: pb.explain(pb.softmax, [1.0], [2.0]), "got 2 arrays, needs 1"),
+        (lambda: pb.explain(pb.softmax, [1.0], gz=[2.0]), "has no 'gz'"),
+        (lambda: pb.explain(pb.softmax, [1.0], gy=[2.0, 1.0]), "gy has shape (2,), needs (1,)"),
+    ],
+)
+def test_errors_in_python(call, says):
+    with pytest.raises(PullbackError, match=re.escape(says)):
+        call()
+
+
+# What can be typed wrong.
+
+
+@pytest.mark.parametrize(
+    "args, says",
+    [
+        (["sofmax"], "did you mean softmax"),
+        (["softmax", "--xx", "2"], "softmax has no --xx; did you mean --x"),
+        (["softmax", "--zzzzz", "2"], "softmax has no --zzzzz; it has --x, --input, --gy, --axis"),
+        (["softmax", "--x"], "--x needs numbers, as in --x 2,3"),
+        (["softmax", "--x", "two"], "cannot read 'two' as numbers"),
+        (["softmax", "--x", ""], "--x is empty"),
+        (["softmax", "--x", "[[1,2],[3]]"], "the list is ragged"),
+        (["softmax", "--x", "1+2j"], "cannot read"),
+        (["softmax", "--x", "[" * 5000], "cannot read"),
+        (["softmax", "--x", "__import__('os')"], "cannot read"),
+        (["softmax", "--x", "2,3", "--x", "2,3"], "--x is given twice"),
+        (["softmax", "2,3"], "do not know what '2,3' is for"),
+        (["softmax", "--x", "2,3", "--axis", "2"], "axis=2 is out of range"),
+        (["softmax", "--axis", "first"], "axis must be int"),
+        (["softmax", "--x", "2,3", "--gy", "1,2,3"], "gy has shape (3,), needs (2,)"),
+        (["conv2d", "--stride"], "--stride needs a value"),
+        (["conv2d", "--strid", "2"], "did you mean --stride"),
+        (["conv2d", "--x", "1,2"], "x has shape (2,)"),
+        (["linear", "--x", "1,2", "--w", "[[1,2,3]]"], "linear: w has shape (1, 3), needs w[o i] with"),
+        (["embedding", "--x", "7", "--w", "[[1,2]]"], "must lie in 0 .. 0, got 7"),
+        (["softmax", "--json", "--latex"], "one way at a time, got --json and --latex"),
+        (["softmax", "--ascii", "--lang", "zh"], "Chinese cannot be written in ASCII"),
+        (["softmax", "--lang", "fr"], "--lang"),
+        (["softmax", "--html", "no/such/place.html"], "cannot write no/such/place.html"),
+        (["softmax", "--html", ""], "is empty"),
+        (["relu", "--convention", "--x", "0"], "takes no numbers"),
+        (["relu", "--convention", "--latex"], "is no LaTeX"),
+    ],
+)
+def test_one_clear_line(args, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert says in refused(*args)
+    assert not list(Path().iterdir())
+
+
+def test_a_page_is_written_whole(tmp_path):
+    path = tmp_path / "softmax.html"
+    said = run("softmax", "--x", "2,3", "--html", str(path), "--lang", "zh")
+    assert said.exit_code == 0 and said.output == f"已写入 {path}\n"
+    assert path.read_text("utf-8").endswith("</html>\n") and [p.name for p in tmp_path.iterdir()] == ["softmax.html"]
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("2", 2), ("-2.5", -2.5), ("2,3", [2, 3]), ("2 3", [2, 3]), ("2,", [2]), ("[2]", [2]), ("[]", []),
+        ("[[1,2],[3,4]]", [[1, 2], [3, 4]]), ("[[1 2] [3 4]]", [[1, 2], [3, 4]]), ("[1 -2]", [1, -2]),
+        ("[-inf, 0]", [-np.inf, 0]), ("1e-3,2", [1e-3, 2]), ("true,false", [True, False]),
+    ],
+)  # fmt: skip
+def test_numbers_are_read(text, value):
+    assert reading.numbers("x", text) == value
+
+
+def test_what_is_wrong_with_numbers_is_said():
+    for text in ("[1", "a", "1;2", "{1}", "[1,[2]]", "None"):
+        with pytest.raises((OptionError, ShapeError)):
+            reading.numbers("x", text)
+
+
+# Words.
+
+
+def test_every_fault_has_chinese():
+    assert {f"faults.{name}" for name in faults()} <= set(texts())
