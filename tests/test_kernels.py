@@ -19,6 +19,25 @@ ULPS = 32  # of the largest element, or of 1, in a result; a sum of many terms m
 
 # Large and odd shapes: beyond a chunk, beyond a tile, beside both.
 LARGE = {
+    "conv1d": [
+        dict(i=5, o=33, n=(700,), k=(7,), padding=3, batch=(2,)),
+        dict(i=16, o=16, n=(90,), k=(3,), stride=2, dilation=3, padding=2, groups=16, batch=(3,)),
+    ],
+    "conv2d": [
+        dict(i=33, o=70, n=(13, 9), k=(3, 3), padding=1, batch=(3, 2)),
+        dict(i=1, o=6, n=(28, 28), k=(5, 5), batch=(5,)),
+        dict(i=64, o=32, n=(17, 15), k=(1, 1), batch=(4,), without=("b",)),
+        dict(i=24, o=40, n=(15, 21), k=(3, 5), stride=(2, 3), padding=(1, 4), dilation=(1, 2), batch=(3,), groups=4),
+        dict(i=3, o=16, n=(31, 40), k=(11, 11), stride=4, padding=2),
+        dict(i=48, o=48, n=(14, 18), k=(3, 3), padding="same", groups=48, batch=(2,)),
+        dict(i=2, o=3, n=(2, 7), k=(1, 2), stride=(1, 5), padding=(0, 3), batch=(2,)),
+        dict(i=1, o=1, n=(1, 1), k=(1, 1), batch=(1,)),
+    ],
+    "conv3d": [dict(i=6, o=18, n=(9, 7, 11), k=(3, 3, 3), padding=1, batch=(2,))],
+    "conv_transpose2d": [
+        dict(i=40, o=20, n=(9, 11), k=(4, 4), stride=2, padding=1, batch=(3,)),
+        dict(i=16, o=5, n=(12, 10), k=(3, 3), stride=3, output_padding=(2, 1), dilation=2, groups=4, batch=(2,)),
+    ],
     "softmax": [dict(n=1000, batch=(37,)), dict(n=40001), dict(n=7, batch=(50, 101)), dict(n=1, batch=(3,))],
 }
 CASES = [(name, case) for name, rule in every().items() for case in (*rule.cases, *LARGE.get(name, ()))]
@@ -165,3 +184,25 @@ def test_threads_follow_the_usual_variables():
 def test_threads_that_cannot_be(number):
     with pytest.raises(pb.errors.OptionError, match="a whole number from 1 up"):
         pb.set_threads(number)
+
+
+def strange(rule, case, value, which):
+    """Inputs and gradients, one element of one of them inf or nan."""
+    rule, inputs = arrays(every()[rule], case)
+    y, at = rule.linearize(*inputs)
+    gy = np.random.default_rng(2).normal(size=y.shape).astype(np.float32).astype(float)
+    spoiled = gy if which == "gy" else inputs[which]
+    spoiled[tuple(n // 2 for n in spoiled.shape)] = value
+    return rule, inputs, gy
+
+
+@pytest.mark.parametrize("which", [0, 1, "gy"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("name, case", [("conv2d", LARGE["conv2d"][k]) for k in (0, 3)])
+def test_what_is_no_number_stays_where_the_rule_has_it(name, case, value, which):
+    rule, inputs, gy = strange(name, case, value, which)
+    with np.errstate(all="ignore"):
+        y, at = rule.linearize(*inputs)
+        fast_y, fast = rule.linearize(*map(to_single, inputs))
+        for found, wanted in zip((fast_y, *fast.vjp(to_single(gy))), (y, *at.vjp(gy)), strict=True):
+            close(found, wanted)

@@ -1,0 +1,80 @@
+"""Convolution: memory of images with the channels last, whatever the shapes say."""
+
+import numpy as np
+
+from pullback.kernels import direct
+from pullback.kernels.arrays import plain
+from pullback.kernels.compiled import kernel
+from pullback.kernels.images import channels_last, flat, result, three
+
+
+def takes(rule, x, w, b):
+    return 0 not in (*x.shape, *w.shape)
+
+
+def forward(rule, x, w, b):
+    x = channels_last(x, rule.dims)
+    return correlate(rule, x, w, b), (x, w)
+
+
+def jvp(rule, tx, tw, tb, x, w):
+    ty = correlate(rule, tx, w, tb)
+    ty += correlate(rule, x, tw)
+    return ty
+
+
+def vjp(rule, gy, x, w):
+    gy = channels_last(gy, rule.dims)
+    found = []
+
+    def weights():
+        found[:] = weigh(rule, gy, x, w)
+        return found[0]
+
+    gx = lambda: spread(rule, gy, w, None, rule.space(x))
+    gb = lambda: found[1] if found else weigh(rule, gy, x, w)[1]
+    return gx, weights, gb
+
+
+# The three maps of rules/convolution.py; the transposed convolution needs them as well.
+
+
+def correlate(rule, x, w, b=None):
+    out = rule.out(rule.space(x), rule.space(w))
+    return correlated(rule, x, w, b, out)
+
+
+def correlated(rule, x, w, b, out):
+    dims, windows = rule.dims, three(rule.windows(rule.space(x), w, out))
+    y, answer = result(rule.examples(x), out, len(w))
+    direct.correlate(flat(channels_last(x, dims), dims), plain(w), bias(b), windows, rule.groups, y)
+    return answer
+
+
+def spread(rule, y, w, b, n):
+    if not finite(plain(w).reshape(w.size)):  # where no window reaches, zeros stand here: inf · 0 would come in
+        x = rule.spread(y, w, n)
+        return x if b is None else x + rule.bias(b)
+    dims, windows = rule.dims, three(rule.windows(n, w, rule.space(y)))
+    x, answer = result(rule.examples(y), n, rule.groups * w.shape[1])
+    direct.spread(flat(channels_last(y, dims), dims), plain(w), bias(b), windows, rule.groups, x)
+    return answer
+
+
+def weigh(rule, y, x, w):
+    dims, windows = rule.dims, three(rule.windows(rule.space(x), w, rule.space(y)))
+    return direct.weigh(
+        flat(channels_last(y, dims), dims), flat(channels_last(x, dims), dims), windows, rule.groups, w.shape
+    )
+
+
+def bias(b):
+    return None if b is None else plain(b)
+
+
+@kernel
+def finite(x):
+    zero = np.float32(0)
+    for i in range(x.size):
+        zero += x[i] * np.float32(0)
+    return zero == 0
