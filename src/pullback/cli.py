@@ -138,3 +138,25 @@ def explain(rule: str, numbers: tuple[str, ...], lang: str | None, convention: b
     from pullback.handbook.explanation import command
 
     command.explain(rule, numbers, lang, convention, **how)
+
+
+@main.command()
+@click.argument("source", callback=said)
+@click.argument("data", callback=said, required=False)
+@click.option("--example", type=click.IntRange(0), default=0, show_default=True, help="Which held-out example.")
+@click.option("--target", callback=said, metavar="COLUMN", help="The column of a .csv file that holds the classes.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of a model that has not learned.")
+@click.option("--lang", type=click.Choice(["en", "zh"]), help="English or Chinese; by default that of the locale.")
+@click.option("--ascii", is_flag=True, help="Only letters that every terminal has; in English.")
+@click.option("--html", callback=said, metavar="FILE", help="Write a page to FILE.")
+@click.option("--svg", callback=said, metavar="FILE", help="Write the picture to FILE.")
+def trace(source: str, data: str | None, **options: Any) -> None:
+    """The gradient's way back through a whole network, on one example.
+
+    SOURCE is the folder of a run; or a model, as a .toml file or a name that `pullback train` knows, before it has
+    learned: then DATA says what it reads.
+    """
+    one_thread()
+    from pullback.train import way
+
+    way.tell(source, data, **options)

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from html import escape
 
 from pullback.handbook.explanation.content import Content
-from pullback.handbook.explanation.outline import Formulas, Heat, Listed, Part, Rows, Section, Table, Words
+from pullback.handbook.explanation.outline import Bars, Formulas, Heat, Listed, Part, Rows, Section, Table, Words
 from pullback.handbook.explanation.steps import Derived
-from pullback.handbook.pictures import flow, heatmap
+from pullback.handbook.pictures import bars, flow, heatmap
 from pullback.handbook.words import say
 
 STYLE = """
@@ -71,6 +71,11 @@ def drawn(part: Part, lang: str) -> str:
             return table(rows, head)
         case Listed(items):
             return table([tuple(item) for item in items])
+        case Bars(title, rows):
+            below = [(bar.name, bar.below) for bar in rows if bar.below]
+            return bars([(bar.name, bar.size) for bar in rows], title, [bar.note for bar in rows], lang=lang) + table(
+                below
+            )
         case Heat(title, block, note):
             return heatmap(block.matrix, title, block.rows, block.columns, lang=lang) + aside(note)
         case Derived():

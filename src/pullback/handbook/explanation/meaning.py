@@ -12,6 +12,9 @@ from pullback.rule import Rule
 GAP = re.compile(r"(,? {3,}|,  )(?![ =])")  # between the parts of a line of formulas
 
 
+EVALUATION = "gx = w[c] r[c] gy,    r[c] = 1 / sqrt(v[c] + eps)"  # of a norm whose statistics are given
+
+
 def summary(rule: Rule, lang: str) -> str:
     """The first sentence of the docstring. A rule without a Chinese one keeps its own."""
     kind = type(find(rule.name) or rule)
@@ -21,6 +24,8 @@ def summary(rule: Rule, lang: str) -> str:
 
 def formulas(rule: Rule, lang: str) -> list[str]:
     """The lines of formulas; if they have no gradient, those of the family beside them."""
+    if rule.options.get("training") is False:  # what is said of the family holds in training
+        return [indented(type(rule).__doc__ or "")[0], EVALUATION]
     found: list[str] = []
     for kind in type(find(rule.name) or rule).__mro__:
         lines = indented(kind.__dict__.get("__doc__") or "")
@@ -28,6 +33,12 @@ def formulas(rule: Rule, lang: str) -> list[str]:
         if any(re.match(r"g\w*(\[.*?\])? ", line) for line in lines):
             break
     return [translated(line) for line in found] if lang == "zh" else found
+
+
+def backward(rule: Rule, lang: str) -> str:
+    """The first line of its formulas that gives a gradient."""
+    found = next(line for line in formulas(rule, "en") if re.match(r"g\w+(\[.*?\])? +\+?= ", line))
+    return " ".join((translated(found) if lang == "zh" else found).split()).replace("， ", "，")
 
 
 def indented(text: str) -> list[str]:

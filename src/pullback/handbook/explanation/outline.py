@@ -53,7 +53,21 @@ class Heat(NamedTuple):
     note: str = ""
 
 
-Part = Words | Formulas | Rows | Table | Listed | Heat | Derived
+class Bar(NamedTuple):
+    name: str
+    size: float
+    note: str = ""
+    below: str = ""  # a line of its own
+
+
+class Bars(NamedTuple):
+    """Sizes on a logarithmic scale."""
+
+    title: str
+    bars: list[Bar]
+
+
+Part = Words | Formulas | Rows | Table | Listed | Bars | Heat | Derived
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from math import isfinite, log10
 
 import numpy as np
 from rich.cells import cell_len
@@ -11,13 +12,16 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from pullback.handbook import written
-from pullback.handbook.explanation.outline import Formulas, Heat, Listed, Part, Rows, Section, Table, Words
+from pullback.handbook.explanation.outline import Bars, Formulas, Heat, Listed, Part, Rows, Section, Table, Words
 from pullback.handbook.explanation.plain import plain
 from pullback.handbook.explanation.steps import Derived, Line
+from pullback.handbook.pictures.bars import decades
 
 Writing = Callable[[str], str]  # as it is, or in ASCII
 
 PLUS, MINUS = (242, 142, 43), (91, 158, 230)  # as in the pictures
+BLUE = "rgb(91,158,230)"
+LONGEST = 32  # bar, in letters
 PALE = 0.15  # how much colour the smallest number has
 
 
@@ -62,6 +66,8 @@ def rendered(part: Part, written_: Writing, width: int) -> Iterator[RenderableTy
             yield headed(head, rows, written_)
         case Listed(items):
             yield listed(items, written_, width)
+        case Bars():
+            yield from bars(part, written_, width)
         case Heat():
             yield from heat(part, written_, width)
         case Derived(head, lines):
@@ -88,6 +94,28 @@ def headed(head: tuple[str, ...], rows: list[tuple[str, ...]], written_: Writing
     for row in rows:
         found.add_row(*(Text(written_(cell)) for cell in row))
     return found
+
+
+def bars(part: Bars, written_: Writing, width: int) -> Iterator[RenderableType]:
+    """`name  0.54  ██████  note`, and what belongs below it."""
+    if part.title:
+        yield Text(written_(part.title), "bold")
+    sizes = [written.number(bar.size, 3) for bar in part.bars]
+    low, high = decades([bar.size for bar in part.bars])
+    side = max((cell_len(bar.name) for bar in part.bars), default=0)
+    middle = max(map(len, sizes), default=0)
+    room = max(
+        8, min(LONGEST, width - side - middle - 4 - max((cell_len(bar.note) for bar in part.bars), default=0) - 2)
+    )
+    for bar, size in zip(part.bars, sizes):
+        finite = bar.size > 0 and isfinite(bar.size)
+        length = max(1, round(room * (log10(bar.size) - low) / (high - low))) if finite else 0
+        name = bar.name + " " * (side - cell_len(bar.name))
+        drawn_ = (written_("█" * length) + " " * (room - length), BLUE)
+        yield Text.assemble(written_(name), f"  {size:>{middle}}  ", drawn_, f"  {written_(bar.note)}")
+        if bar.below:
+            yield Padding(Text(written_(bar.below), "dim"), (0, 0, 0, side + 2))
+    yield ""
 
 
 def hanging(words: str, width: int) -> Text:

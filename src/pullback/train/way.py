@@ -1,0 +1,117 @@
+"""A trail, told and drawn: bars, the formula of every layer, and what became of the gradient."""
+
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+import pullback.files as files
+from pullback.errors import OptionError
+from pullback.handbook.explanation import html, terminal
+from pullback.handbook.explanation.meaning import backward
+from pullback.handbook.explanation.outline import Bar, Bars, Part, Section, Words
+from pullback.handbook.pictures import bars
+from pullback.handbook.words import language, say
+from pullback.handbook.written import number
+from pullback.train.trail import Step, Trail, trace
+
+LOST = 1e-2  # of its length at the loss: less has vanished, and more than the inverse has exploded
+SPARSE = 0.9  # of a gradient: so many zeros are told
+FORGOTTEN = 0.1  # of what the most favoured step of time gets
+STEPS = 16  # of time that are drawn
+LONG = 40  # characters of a target
+
+
+class Way:
+    """What there is to say about a trail."""
+
+    def __init__(self, trail: Trail, lang: str) -> None:
+        self.trail, self.lang = trail, lang
+        self.norms = [(called(step), step.norm) for step in trail.steps if step.norm is not None]
+
+    def say(self, name: str, /, **values: object) -> str:
+        return say(f"trace.{name}", self.lang, **values)
+
+    @property
+    def sections(self) -> list[Section]:
+        trail = self.trail
+        target = repr(trail.target) if not trail.target.isprintable() else trail.target
+        target = target if len(target) <= LONG else target[: LONG - 1] + "…"
+        example = self.say("example", number=trail.example, target=target, loss=number(trail.loss))
+        parts: list[Part] = [Words(example), Bars(self.say("leaves"), [self.bar(step) for step in trail.steps])]
+        through = [Section(self.say("times", name=called(s)), [self.times(s)]) for s in trail.steps if s.times]
+        own = [Bar(f"{s.name}.{name}", value) for s in trail.steps for name, value in s.own.items()]
+        return [
+            Section(self.say("title", source=trail.source), parts),
+            *through,
+            *([Section(self.say("own"), [Bars("", own)])] if own else []),
+            Section(self.say("verdict"), [Words(sentence) for sentence in self.verdict()]),
+        ]
+
+    def bar(self, step: Step) -> Bar:
+        formula = backward(step.rule, self.lang) if step.rule else ""
+        if step.norm is None:
+            return Bar(called(step), 0.0, self.say("nothing"), formula)
+        notes = [self.say("factor", factor=number(step.factor, 2))] if step.factor and step.name != "loss" else []
+        notes += [self.say("zeros", share=f"{step.zeros:.0%}")] if step.zeros else []
+        return Bar(called(step), step.norm, "  ".join(notes), formula)
+
+    def times(self, step: Step) -> Bars:
+        """All steps, or some at equal distances where there are many."""
+        shown = dict.fromkeys(int(t) for t in np.linspace(0, len(step.times) - 1, min(STEPS, len(step.times))))
+        return Bars("", [Bar(self.say("step", t=t), step.times[t]) for t in shown])
+
+    def verdict(self) -> list[str]:
+        """What became of the gradient, and which layers did the most to it."""
+        said = [self.fate()]
+        found = [(step.factor, called(step)) for step in self.trail.steps[1:] if step.factor and isfinite(step.factor)]
+        if found and min(found)[0] < 0.5:
+            said.append(self.say("shrinks", name=min(found)[1], factor=number(min(found)[0], 2)))
+        if found and max(found)[0] > 2:
+            said.append(self.say("grows", name=max(found)[1], factor=number(max(found)[0], 2)))
+        for step in self.trail.steps:
+            most = max(step.times, default=0.0)
+            if most and step.times[0] < FORGOTTEN * most:
+                said.append(self.say("forgets", name=called(step), share=number(step.times[0] / most, 2)))
+        sparse = max(self.trail.steps, key=lambda step: step.zeros)
+        if SPARSE <= sparse.zeros < 1:
+            said.append(self.say("sparse", name=called(sparse), share=f"{sparse.zeros:.0%}"))
+        return said
+
+    def fate(self) -> str:
+        for name, norm in self.norms:
+            if not isfinite(norm):
+                return self.say("broken", name=name)
+            if norm == 0:
+                return self.say("dies", name=name)
+        share = self.norms[-1][1] / self.norms[0][1]
+        word = "vanishes" if share < LOST else "explodes" if share > 1 / LOST else "arrives"
+        return self.say(word, name=self.norms[-1][0], share=number(share, 2))
+
+    def to_html(self) -> str:
+        return html.page(self.sections, self.lang)
+
+    def to_svg(self) -> str:
+        """The picture alone."""
+        rows = [self.bar(step) for step in self.trail.steps]
+        title = self.say("title", source=self.trail.source)
+        return bars([(row.name, row.size) for row in rows], title, [row.note for row in rows], lang=self.lang) + "\n"
+
+
+def tell(source: str, data: str | None, lang: str | None, **how: Any) -> None:
+    """Trace, and print it, or write what was asked for: `how` says ascii, html, svg, and what to trace."""
+    if len(chosen := [f"--{word}" for word in ("ascii", "html", "svg") if how[word]]) > 1:
+        raise OptionError(f"one way at a time, got {' and '.join(chosen)}")
+    if how["ascii"] and lang == "zh":
+        raise OptionError("Chinese cannot be written in ASCII; leave out --ascii or --lang zh")
+    lang = "en" if how["ascii"] else lang or language()
+    found = Way(trace(source, data, how["example"], how["target"], how["seed"]), lang)
+    if path := how["html"] or how["svg"]:
+        files.write(path, (found.to_html() if how["html"] else found.to_svg()).encode())
+        print(say("explain.written", lang, path=path))
+    else:
+        terminal.show(found.sections, terminal.console(), how["ascii"])
+
+
+def called(step: Step) -> str:
+    return step.kind if step.name == "loss" else f"{step.name} {step.kind}"
