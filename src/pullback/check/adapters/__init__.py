@@ -1,0 +1,43 @@
+"""Every style of code becomes a subject. A file is a style; the first that knows the code takes it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pullback.check.adapters import (
+    autograd,
+    classes,
+    closures,
+    jax,
+    linearizations,
+    losses,
+    mygrad,
+    pairs,
+    thinc,
+    torch,
+)
+from pullback.check.adapters.code import Adapted, Code, StyleError, name_of
+
+# Objects first; then functions that bring their backward with them; then those for which a library has one.
+STYLES = (
+    linearizations.recognise, torch.classes, thinc.recognise, classes.recognise, pairs.recognise,
+    closures.recognise, losses.recognise, torch.functions, jax.recognise, mygrad.recognise, autograd.recognise,
+)  # fmt: skip
+LOOKS = [
+    style.LOOKS for style in (pairs, closures, losses, classes, torch, jax, autograd, mygrad, thinc, linearizations)
+]
+
+
+def adapt(forward: Any, backward: Any = None, inputs: Sequence[Any] = ()) -> Adapted:
+    """The subject that forward and backward are, and its inputs: the arrays among the arguments, then the parameters.
+
+    `inputs` are the arguments of forward as its user would give them: arrays, shapes in the place of arrays, and
+    whatever else it takes. Raises StyleError where no style is recognised, or where forward does not run with them.
+    """
+    code = Code(forward, backward, inputs)
+    for recognise in STYLES:
+        adapted = recognise(code)
+        if adapted is not None:
+            return adapted
+    got = f"{name_of(forward)} {'without a backward' if backward is None else f'and {name_of(backward)}'}"
+    known = "".join(f"\n  - {looks}" for looks in LOOKS)
+    raise StyleError(f"no style of code is recognised in {got}; these are:{known}")

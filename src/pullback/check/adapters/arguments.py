@@ -1,0 +1,115 @@
+"""What a function is called with: the arrays that may be moved, and everything else, which stays as it is."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.adapters.frameworks import to_numpy
+
+Array = NDArray[Any]
+
+
+class Leaf(NamedTuple):
+    """One array among the arguments: what it is called, where it stands, and an example of it (or its shape)."""
+
+    name: str
+    path: tuple[Any, ...]
+    value: Any
+
+    @property
+    def moves(self) -> bool:
+        """May it have a derivative?"""
+        return is_shape(self.value) or np.asarray(self.value).dtype.kind in "fc"
+
+
+class Arguments:
+    """Example arguments, taken apart into arrays, and put together again with others in their places.
+
+    Arrays, numbers in nested lists, and shapes (tuples of integers) are leaves, in dicts, lists and tuples too. Text,
+    flags and None stay as they are, and so do plain numbers (`stride=2`), unless there is nothing else.
+    """
+
+    def __init__(self, values: Sequence[Any], names: Sequence[str] = ()) -> None:
+        self.values = [to_numpy(value) for value in values]
+        names = [*names, *(f"x{k}" for k in range(len(names), len(values)))]
+        self.leaves = [
+            leaf for k, name in enumerate(names[: len(values)]) for leaf in leaves(name, (k,), self.values[k])
+        ]
+        if not self.leaves:
+            numbers = [k for k, value in enumerate(self.values) if isinstance(value, float)]
+            self.leaves = [Leaf(names[k], (k,), np.asarray(self.values[k])) for k in numbers]
+
+    def filled(self, arrays: Sequence[Array]) -> list[Any]:
+        """The arguments with these arrays as leaves."""
+        found = dict(zip((leaf.path for leaf in self.leaves), arrays, strict=True))
+        return [rebuilt(value, (k,), found) for k, value in enumerate(self.values)]
+
+    def example(self) -> list[Array]:
+        """The leaves themselves; where only a shape is known, any numbers will do."""
+        rng = np.random.default_rng(0)
+        return [rng.normal(size=leaf.value) if is_shape(leaf.value) else np.array(leaf.value) for leaf in self.leaves]
+
+
+def is_shape(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(n, Integral) and not isinstance(n, bool) for n in value)
+
+
+def is_array(value: Any) -> bool:
+    """An array, or numbers in (nested) lists."""
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(item, (int, float)) or is_array(item) for item in value)
+    return isinstance(value, (np.ndarray, np.generic))
+
+
+def leaves(name: str, path: tuple[Any, ...], value: Any) -> list[Leaf]:
+    if is_shape(value) or is_array(value):
+        return [Leaf(name, path, value if is_shape(value) else np.asarray(value))]
+    if isinstance(value, dict):
+        return [leaf for key, item in value.items() for leaf in leaves(str(key), (*path, key), item)]
+    if isinstance(value, (list, tuple)):
+        return [leaf for k, item in enumerate(value) for leaf in leaves(f"{name}[{k}]", (*path, k), item)]
+    return []
+
+
+def rebuilt(value: Any, path: tuple[Any, ...], found: dict[Any, Array]) -> Any:
+    """The same structure, new in every part that a function might write to."""
+    if path in found:
+        return found[path]
+    if isinstance(value, dict):
+        copy = value.copy()
+        copy.update({key: rebuilt(item, (*path, key), found) for key, item in value.items()})
+        return copy
+    if type(value) in (list, tuple):
+        return type(value)(rebuilt(item, (*path, k), found) for k, item in enumerate(value))
+    return value
+
+
+def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """What a function may be given by position, torch's context apart; empty where it does not say."""
+    try:
+        all_of_them = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    positional = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [p for p in all_of_them if p.kind in positional and p.name != "ctx"]
+
+
+def takes_anything(function: Callable[..., Any]) -> bool:
+    """It does not say what it takes, or takes any number."""
+    try:
+        kinds = [p.kind for p in inspect.signature(function).parameters.values()]
+    except (TypeError, ValueError):
+        return True
+    return inspect.Parameter.VAR_POSITIONAL in kinds
+
+
+def names_of(function: Callable[..., Any]) -> list[str]:
+    return [p.name for p in parameters(function)]
+
+
+def required(function: Callable[..., Any]) -> int:
+    return sum(p.default is inspect.Parameter.empty for p in parameters(function))

@@ -1,0 +1,79 @@
+"""Which gradient belongs to which input: by name where they have names, else in order, else by shape."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from pullback.check.adapters.arguments import Leaf
+from pullback.check.adapters.frameworks import to_numpy
+
+# dW, d_W, grad_W, W_grad, gradW and the like are gradients of W.
+AFFIXES = re.compile(r"^(?:grads?_|gradients?_|d_|grad|d|g)(?=.)|_(?:grads?|gradients?|bar)$|_?(?:Grad|Gradient)$")
+
+
+def assigned(found: Any, leaves: Sequence[Leaf]) -> tuple[Any, ...]:
+    """One gradient per leaf, None for those that have none; as they were found, where they cannot be told apart."""
+    named = list(parts(found))
+    gradients = [gradient for _, gradient in named]
+    moving = [k for k, leaf in enumerate(leaves) if leaf.moves]
+    if all(name for name, _ in named) and (places := by_name([name for name, _ in named], leaves)):
+        return spread(gradients, places, len(leaves))
+    if len(gradients) == len(leaves):
+        return tuple(gradients)
+    if len(gradients) == len(moving):
+        return spread(gradients, moving, len(leaves))
+    if len(gradients) < len(moving) and (places := by_shape(gradients, leaves, moving)):
+        return spread(gradients, places, len(leaves))
+    return tuple(gradients)
+
+
+def parts(found: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every gradient in tuples, lists and dicts, with its name if it has one."""
+    found = to_numpy(found)
+    if isinstance(found, dict):
+        for key, item in found.items():
+            yield from parts(item, str(key))
+    elif (
+        isinstance(found, tuple)
+        or isinstance(found, list)
+        and any(not isinstance(item, (int, float)) for item in found)
+    ):
+        for item in found:
+            yield from parts(item, name)
+    else:
+        yield name, found if found is None else np.asarray(found)
+
+
+def bare(name: str) -> str:
+    """The name of what a gradient belongs to: dW -> W."""
+    return AFFIXES.sub("", name, count=1)
+
+
+def by_name(names: Sequence[str], leaves: Sequence[Leaf]) -> list[int]:
+    """Where the inputs of these names stand; nothing where one of them is unknown."""
+    known = {leaf.name: k for k, leaf in enumerate(leaves)}
+    places = [known.get(name, known.get(bare(name), -1)) for name in names]
+    return [] if -1 in places or len(set(places)) < len(places) else places
+
+
+def by_shape(gradients: Sequence[Any], leaves: Sequence[Leaf], moving: Sequence[int]) -> list[int]:
+    """The first inputs of fitting shapes, in order; nothing where one has none."""
+    free, places = list(moving), []
+    for gradient in gradients:
+        fitting = [k for k in free if gradient is not None and shape(leaves[k].value) == gradient.shape]
+        if not fitting:
+            return []
+        places.append(fitting[0])
+        free = [k for k in free if k > fitting[0]]
+    return places
+
+
+def shape(value: Any) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else np.shape(value)
+
+
+def spread(gradients: Sequence[Any], places: Sequence[int], count: int) -> tuple[Any, ...]:
+    found = dict(zip(places, gradients, strict=True))
+    return tuple(found.get(k) for k in range(count))

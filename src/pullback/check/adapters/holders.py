@@ -1,0 +1,86 @@
+"""The arrays that an object holds: where they are, how to put others there, and which is the gradient of which."""
+
+from collections.abc import Iterator
+from types import FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from pullback.check.adapters.gradients import bare
+
+Path = tuple[Any, ...]  # from the object: names of attributes, keys of dicts, numbers in lists
+DEPTH = 4
+
+GRADIENT = "grad", "gradient", "g", "delta", "d"
+VALUE = "value", "data", "val", "w", "array", "param", "tensor"
+GRADIENTS = "grads", "grad", "gradients", "gradient", "dparams", "d"
+PARAMETERS = "params", "parameters", "param", "weights", "p", "w"
+
+
+def paths(holder: Any, path: Path = (), seen: frozenset[int] = frozenset()) -> Iterator[tuple[Path, Any]]:
+    """Everything kept in an object, in its lists and dicts, and in the objects that it holds."""
+    if len(path) > DEPTH or id(holder) in seen or isinstance(holder, (type, FunctionType, MethodType, ModuleType)):
+        return
+    for key, value in items(holder):
+        yield (*path, key), value
+        yield from paths(value, (*path, key), seen | {id(holder)})
+
+
+def items(holder: Any) -> list[tuple[Any, Any]]:
+    if isinstance(holder, dict):
+        return list(holder.items())
+    return list(enumerate(holder)) if isinstance(holder, list) else list(getattr(holder, "__dict__", {}).items())
+
+
+def look(holder: Any, path: Path) -> Any:
+    """What stands there; None if nothing does."""
+    for key in path:
+        try:
+            holder = holder[key] if isinstance(holder, (list, dict)) else getattr(holder, key)
+        except (AttributeError, LookupError):
+            return None
+    return holder
+
+
+def put(holder: Any, path: Path, value: Any) -> None:
+    *home, key = path
+    owner = look(holder, tuple(home))
+    if isinstance(owner, (list, dict)):
+        owner[key] = value
+    else:
+        setattr(owner, key, value)
+
+
+def is_float(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def gradients_of_parameters(holder: Any) -> dict[Path, Path]:
+    """Parameter -> gradient: arrays of one shape whose names say that they belong together."""
+    arrays = {path: value for path, value in paths(holder) if is_float(value)}
+    found: dict[Path, Path] = {}
+    known: set[int] = set()
+    for parameter, value in arrays.items():
+        fitting = (g for g, other in arrays.items() if other.shape == value.shape and belongs(g, parameter))
+        gradient = next(fitting, None)
+        if gradient is not None and id(value) not in known:
+            known.add(id(value))
+            found[parameter] = gradient
+    return found
+
+
+def belongs(gradient: Path, parameter: Path) -> bool:
+    """Is `gradient` the place of the gradient of `parameter`?
+
+    dW, grad_W, W_grad of W; grads.W, grads.dW of W and params.W; gradients.0 of parameters.0; W.grad of W.value.
+    """
+    (*gradient_home, gradient_end), (*home, end) = gradient, parameter
+    if gradient_home == home:
+        return str(gradient_end) != str(end) == bare(str(gradient_end)) or (gradient_end in GRADIENT and end in VALUE)
+    if str(end) not in (str(gradient_end), bare(str(gradient_end))) or not is_one_of(gradient_home, GRADIENTS):
+        return False
+    return home == gradient_home[:-1] or (home[:-1] == gradient_home[:-1] and is_one_of(home, PARAMETERS))
+
+
+def is_one_of(home: list[Any], words: tuple[str, ...]) -> bool:
+    return bool(home) and str(home[-1]).strip("_") in words

@@ -1,0 +1,65 @@
+"""Pairs of functions.
+
+gx, gw, gb = affine_backward(gy, x, w, b)         plain: the gradients of the outputs, then the inputs
+out, cache = affine_forward(x, w, b)              with a cache
+dx, dw, db = affine_backward(dout, cache)
+dx = sigmoid_prime(x)                             a derivative without a gradient from above
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pullback.check.adapters.arguments import names_of
+from pullback.check.adapters.binding import Binding, bound
+from pullback.check.adapters.code import Adapted, Code, StyleError, is_function, name_of, outputs, scaled
+from pullback.check.adapters.dice import same_dice
+
+LOOKS = "a pair of functions: forward(*inputs) with backward(*gradients, *inputs) or backward(*gradients, cache)"
+
+
+def recognise(code: Code) -> Adapted | None:
+    if not (is_function(code.forward) and callable(code.backward)):
+        return None
+    given, results = len(code.arguments.values), len(code.trial) if isinstance(code.trial, tuple) else 1
+    binding = bound(code.backward, code.forward, given, results)
+    if binding is None:
+        takes = f"{name_of(code.backward)}({', '.join(names_of(code.backward))})"
+        raise StyleError(
+            f"{takes} does not fit {code.name}, which took {given} and gave {results}: a backward takes the gradients of "
+            "the outputs, and then a cache (what forward gives last) or the inputs"
+        )
+    return with_a_cache(code, binding) if binding.count("cache") else plain(code, binding)
+
+
+def plain(code: Code, binding: Binding) -> Adapted:
+    """Where no gradient from above is taken, it multiplies what comes out: of a loss, or element by element."""
+
+    def forward(*inputs: Any) -> tuple[Any, ...]:
+        return outputs(code.run(inputs))
+
+    def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
+        output = code.lifted(forward(*inputs)) if binding.count("output") else ()
+        with code.framework.scope():
+            given = binding.arguments(cotangent=code.lifted(cotangents), input=code.filled(inputs), output=output)
+            found = code.gradients(code.backward(*given))
+        return found if binding.count("cotangent") else scaled(found, cotangents)
+
+    return code.adapted(forward, backward)
+
+
+def with_a_cache(code: Code, binding: Binding) -> Adapted:
+    """forward gives outputs, then the cache. Outputs beyond the gradients that backward takes are left out."""
+    count = binding.count("cotangent")
+
+    def forward(*inputs: Any) -> tuple[Any, ...]:
+        with same_dice():
+            return outputs(code.run(inputs)[:count])
+
+    def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
+        with same_dice():
+            *output, cache = code.run(inputs)
+        with code.framework.scope():
+            given = dict(cotangent=code.lifted(cotangents), input=code.filled(inputs), output=output, cache=[cache])
+            return code.gradients(code.backward(*binding.arguments(**given)))
+
+    return code.adapted(forward, backward)

@@ -1,0 +1,78 @@
+"""PyTorch: `torch.autograd.Function`, `torch.nn.Module`, and functions of tensors with torch's own backward."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pullback.check.adapters.arguments import Leaf
+from pullback.check.adapters.code import Adapted, Code, is_function, outputs
+from pullback.check.adapters.dice import same_dice
+from pullback.check.adapters.frameworks import to_numpy
+
+LOOKS = "a torch.autograd.Function, a torch.nn.Module, or a function of tensors"
+
+
+def classes(code: Code) -> Adapted | None:
+    torch = sys.modules.get("torch")
+    if torch is None or code.backward is not None:
+        return None
+    if isinstance(code.forward, type) and issubclass(code.forward, torch.autograd.Function):
+        return differentiated(code, lambda tensors: code.forward.apply(*code.arguments.filled(tensors)))
+    return module(code, torch) if isinstance(code.forward, torch.nn.Module) else None
+
+
+def functions(code: Code) -> Adapted | None:
+    if code.backward is not None or code.framework.name != "torch" or not is_function(code.forward):
+        return None
+    return differentiated(code, lambda tensors: code.forward(*code.arguments.filled(tensors)))
+
+
+def module(code: Code, torch: Any) -> Adapted:
+    """Parameters of a module are inputs like any other. Buffers, such as running statistics, are new for every run."""
+    own = len(code.arguments.leaves)
+    names = [name for name, _ in code.forward.named_parameters()]
+    parameters = [Leaf(name, (name,), to_numpy(p)) for name, p in code.forward.named_parameters()]
+
+    def run(tensors: Sequence[Any]) -> Any:
+        dtype = next((t.dtype for t in tensors if t.is_floating_point()), None)
+        fit = lambda t: t.to(dtype, copy=True) if t.is_floating_point() else t.clone()
+        held = {name: fit(buffer) for name, buffer in code.forward.named_buffers()}
+        held.update(zip(names, tensors[own:], strict=True))
+        return torch.func.functional_call(code.forward, held, tuple(code.arguments.filled(tensors[:own])))
+
+    return differentiated(code, run, *parameters)
+
+
+def differentiated(code: Code, run: Callable[[Sequence[Any]], Any], *parameters: Leaf) -> Adapted:
+    """A subject with the backward that torch has for what was run."""
+    torch = sys.modules["torch"]
+
+    def forward(*inputs: Any) -> tuple[Any, ...]:
+        with same_dice(), torch.no_grad():
+            return outputs(tuple(floating(run(code.lifted(inputs)))))
+
+    def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
+        with same_dice():
+            tensors = [t.requires_grad_() if may_move(t) else t for t in code.lifted(inputs)]
+            pairs = zip(floating(run(tensors)), code.lifted(cotangents), strict=True)
+            moved = [(y, g) for y, g in pairs if y.requires_grad]
+            moving = [t for t in tensors if t.requires_grad]
+            if not moved or not moving:
+                return (None,) * len(tensors)
+            shown, above = zip(*moved)
+            gradients = iter(torch.autograd.grad(shown, moving, above, allow_unused=True))
+        return tuple(to_numpy(next(gradients)) if t.requires_grad else None for t in tensors)
+
+    example = [*code.arguments.example(), *(leaf.value for leaf in parameters)]
+    code.tried(code.name, lambda: forward(*(a.astype(float) if a.dtype.kind == "f" else a for a in example)))
+    return code.adapted(forward, backward, *parameters)
+
+
+def floating(result: Any) -> list[Any]:
+    """The outputs that may have a derivative."""
+    found = result if isinstance(result, (tuple, list)) else (result,)
+    return [y for y in found if hasattr(y, "is_floating_point") and may_move(y)]
+
+
+def may_move(tensor: Any) -> bool:
+    return bool(tensor.is_floating_point() or tensor.is_complex())
