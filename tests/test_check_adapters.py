@@ -140,6 +140,20 @@ class Returned(Affine):
         return dout @ self.W.T, self.x.T @ dout, dout.sum(0)
 
 
+class Bare:
+    """backward returns all gradients; there is no dW."""
+
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward_pass(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward_pass(self, output_error):
+        return output_error @ self.W.T, self.x.T @ output_error, output_error.sum(0)
+
+
 class Parameter:
     def __init__(self, value):
         self.value, self.grad = value, np.zeros_like(value)
@@ -286,6 +300,7 @@ STYLES = {
     "class, lists": (Listed(W, B), None, [(4, 5)], "x W b", ""),
     "class, dicts": (Filed(W, B), None, [(4, 5)], "x params.W params.b", ""),
     "class, returned": (Returned(W, B), None, [(4, 5)], "x W b", ""),
+    "class, bare": (Bare(W, B), None, [(4, 5)], "x W b", ""),
     "class, boxed": (Boxed(W, B), None, [(4, 5)], "x W.value b.value", ""),
     "class, remembered": (Remembered(W, B), None, [(4, 5)], "inputs weights biases", ""),
     "class, lazy": (Lazy, None, [(4, 5)], "x params.W params.b", ""),

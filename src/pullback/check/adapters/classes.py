@@ -16,21 +16,27 @@ from pullback.check.adapters.arguments import Leaf, names_of
 from pullback.check.adapters.binding import Binding, by_names
 from pullback.check.adapters.code import Adapted, Code, StyleError, outputs, scaled
 from pullback.check.adapters.dice import same_dice
-from pullback.check.adapters.gradients import assigned, bare
-from pullback.check.adapters.holders import Path, gradients_of_parameters, look, paths, put
+from pullback.check.adapters.gradients import assigned, bare, by_shape, parts
+from pullback.check.adapters.holders import Path, gradients_of_parameters, is_float, look, paths, put
 
 LOOKS = "an object with the methods forward and backward"
 INPUTS = "inputs", "input", "x", "X"
+METHODS = ("forward", "backward"), ("forward_pass", "backward_pass")
+CLEAR = "zero_grad", "zero_grads", "zero_gradients", "reset_gradients", "clear_gradients", "flush_gradients"
 OUTPUTS = "output", "out", "outputs", "y"
 
 
 def recognise(code: Code) -> Adapted | None:
-    layer, methods = code.forward, ("forward", "backward")
-    if code.backward is not None or not all(callable(getattr(layer, method, None)) for method in methods):
+    methods = next((pair for pair in METHODS if all(has(code.forward, method) for method in pair)), None)
+    if code.backward is not None or methods is None:
         return None
-    code = Code(made(layer), None, code.arguments.values)
-    held = Held(code.forward, code)
+    code = Code(made(code.forward), None, code.arguments.values)
+    held = Held(code.forward, code, *methods)
     return code.adapted(held.forward, held.backward, *held.parameters)
+
+
+def has(layer: Any, method: str) -> bool:
+    return callable(getattr(layer, method, None))
 
 
 def made(layer: Any) -> Any:
@@ -45,43 +51,54 @@ def made(layer: Any) -> Any:
     return layer()
 
 
+def cleared(layer: Any) -> Any:
+    """The layer, told to forget its last run if it has a method for that."""
+    for method in CLEAR:
+        if has(layer, method):
+            getattr(layer, method)()
+    return layer
+
+
 class Held:
     """A layer whose parameters are inputs like any other. Every run has a copy of its own: what a layer remembers from
     earlier runs, and whether it adds to its gradients or overwrites them, makes no difference."""
 
-    def __init__(self, layer: Any, code: Code) -> None:
+    def __init__(self, layer: Any, code: Code, forward: str, backward: str) -> None:
         self.layer, self.code = layer, code
-        self.slots: dict[Path, Path] = {}
-        self.binding = Binding(())
+        self.method, self.way_back = forward, backward
+        self.slots: dict[Path, Path | None] = {}  # parameter -> its gradient; None where backward returns it
         example = code.arguments.example()
-        used, output = code.tried(self.name("forward"), lambda: self.ran(example))
-        self.binding = self.way_back(len(output))
-        code.tried(
-            self.name("backward"), lambda: self.went_back(used, [np.ones_like(y) for y in output], example, output)
-        )
-        own = [id(each) for each in example]
-        same = lambda value: id(value) in own or any(np.array_equal(value, each) for each in example)
-        self.slots = {p: g for p, g in gradients_of_parameters(used).items() if not same(look(used, p))}
+        used, output = code.tried(f"{code.name}.{forward}", lambda: self.ran(example))
+        self.binding = self.bound(len(output))
+        primed = copy.deepcopy(used)
+        self.slots = self.found(used, output, example)
         self.parameters = [Leaf(".".join(map(str, p)), p, look(used, p).copy()) for p in self.slots]
-        if any(
-            look(layer, parameter) is None for parameter in self.slots
-        ):  # it makes its parameters when it first runs
-            self.layer = used
-            for gradient in self.slots.values():
-                put(used, gradient, look(layer, gradient))
+        if any(look(layer, parameter) is None for parameter in self.slots):  # the first run made them
+            self.layer = cleared(primed)
 
-    def name(self, method: str) -> str:
-        return f"{type(self.layer).__name__}.{method}"
-
-    def way_back(self, count: int) -> Binding:
+    def bound(self, count: int) -> Binding:
         """What backward takes: gradients of the outputs, unless its parameters have the names of inputs."""
-        takes = names_of(self.layer.backward)
-        binding = by_names(
-            self.layer.backward, names_of(self.layer.forward)[: len(self.code.arguments.values)], count + 1
-        )
+        backward, given = getattr(self.layer, self.way_back), len(self.code.arguments.values)
+        takes = names_of(backward)
+        binding = by_names(backward, names_of(getattr(self.layer, self.method))[:given], count + 1)
         if binding and not binding.count("cache") or not takes:
             return binding or Binding(())
         return Binding(tuple(("cotangent", k) for k in range(min(count, len(takes)))))
+
+    def found(self, layer: Any, output: Sequence[Any], example: Sequence[Any]) -> dict[Path, Path | None]:
+        """The parameters, once backward has run: by the names of their gradients, or in the order of those returned."""
+        before = {path: value for path, value in paths(layer) if is_float(value) and not is_one_of(value, example)}
+        try:
+            with same_dice():
+                found = self.went_back(layer, [np.ones_like(y) for y in output], example, output)
+        except Exception:  # what is wrong with it is not for us to say
+            return {}
+        named = {p: g for p, g in gradients_of_parameters(layer).items() if not is_one_of(look(layer, p), example)}
+        extra = [gradient for _, gradient in parts(found)][len(self.code.arguments.leaves) :]
+        if named or not extra:
+            return dict(named)
+        leaves = [Leaf("", path, value) for path, value in before.items()]
+        return {leaves[k].path: None for k in by_shape(extra, leaves, range(len(leaves)))}
 
     def ran(self, inputs: Sequence[Any]) -> tuple[Any, tuple[Any, ...]]:
         """A copy of the layer after its forward, and the output."""
@@ -92,19 +109,19 @@ class Held:
             for path in [path for path, other in paths(layer) if other is shared]:
                 put(layer, path, value)
         with same_dice():
-            output = layer.forward(*self.code.filled(inputs[:own]))
+            output = getattr(layer, self.method)(*self.code.filled(inputs[:own]))
         kept = (look(layer, (name,)) for name in OUTPUTS)
         return layer, outputs(next((y for y in kept if y is not None), None) if output is None else output)
 
     def went_back(self, layer: Any, cotangents: Sequence[Any], inputs: Sequence[Any], output: Sequence[Any]) -> Any:
         given = dict(cotangent=self.code.lifted(cotangents), output=output, input=self.code.filled(inputs))
-        found = layer.backward(*self.binding.arguments(**given))
+        found = getattr(layer, self.way_back)(*self.binding.arguments(**given))
         return self.kept_gradients(layer) if found is None else found
 
     def kept_gradients(self, layer: Any) -> tuple[Any, ...]:
         """Gradients of the inputs that backward did not return: attributes such as dinputs or dx."""
         names = [leaf.name for leaf in self.code.arguments.leaves]
-        found = {bare(key): value for key, value in vars(layer).items() if bare(key) != key}
+        found = {name: value for key, value in vars(layer).items() for name in bare(key)}
         return tuple(found[name] for name in dict.fromkeys((*names, *INPUTS)) if name in found)
 
     def forward(self, *inputs: Any) -> tuple[Any, ...]:
@@ -114,8 +131,13 @@ class Held:
         own = self.code.arguments.leaves
         layer, output = self.ran(inputs)
         found = self.went_back(layer, cotangents, inputs[: len(own)], output)
-        returned = assigned(found, own)
-        if len(returned) > len(own):  # dx, dW, db
-            return assigned(found, [*own, *self.parameters])
-        gradients = *returned, *(look(layer, gradient) for gradient in self.slots.values())
+        gradients = assigned(found, own)
+        if len(gradients) > len(own):  # dx, dW, db
+            gradients = assigned(found, [*own, *self.parameters])
+        else:
+            gradients = *gradients, *(gradient and look(layer, gradient) for gradient in self.slots.values())
         return gradients if self.binding.count("cotangent") else scaled(gradients, cotangents)
+
+
+def is_one_of(value: Any, arrays: Sequence[Any]) -> bool:
+    return any(value is each or np.array_equal(value, each) for each in arrays)

@@ -76,14 +76,14 @@ class Code:
 
 def body(forward: Any) -> Any:
     """Where the arguments have their names: in the method of an object, in what a primitive wraps."""
-    for name in ("forward", "fun"):
+    for name in ("forward", "forward_pass", "fun"):
         forward = getattr(forward, name, forward)
     return forward
 
 
 def is_function(value: Any) -> bool:
-    """A function, or something like it: no class, and no object with a forward of its own."""
-    return callable(value) and not isinstance(value, type) and not hasattr(value, "forward")
+    """A function, or something like it: no class, and no object with a backward of its own."""
+    return callable(value) and not isinstance(value, type) and not hasattr(value, "backward")
 
 
 def name_of(function: Any) -> str:

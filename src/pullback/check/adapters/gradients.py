@@ -9,12 +9,27 @@ import numpy as np
 from pullback.check.adapters.arguments import Leaf
 from pullback.check.adapters.frameworks import to_numpy
 
-# dW, d_W, grad_W, W_grad, gradW and the like are gradients of W.
-AFFIXES = re.compile(r"^(?:grads?_|gradients?_|d_|grad|d|g)(?=.)|_(?:grads?|gradients?|bar)$|_?(?:Grad|Gradient)$")
+# dW, d_W, grad_W, W_grad, gradW, gW and the like are gradients of W.
+AFFIXES = [
+    re.compile(affix)
+    for affix in (
+        r"_?(grads?|gradients?|bar)$|Grad(ient)?s?$",
+        r"^(grads?|gradients?|d|delta)_(?=.)",
+        r"^(grad|d)(?=.)",
+        r"^g(?=\w{1,2}$)",
+    )
+]
 
 
 def assigned(found: Any, leaves: Sequence[Leaf]) -> tuple[Any, ...]:
-    """One gradient per leaf, None for those that have none; as they were found, where they cannot be told apart."""
+    """One gradient per leaf, None for those without one; as they were found, where that is not one each."""
+    gradients = told_apart(found, leaves)
+    if len(gradients) != len(leaves):
+        return gradients
+    return tuple(gradient if leaf.moves else None for gradient, leaf in zip(gradients, leaves))
+
+
+def told_apart(found: Any, leaves: Sequence[Leaf]) -> tuple[Any, ...]:
     named = list(parts(found))
     gradients = [gradient for _, gradient in named]
     moving = [k for k, leaf in enumerate(leaves) if leaf.moves]
@@ -46,15 +61,15 @@ def parts(found: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield name, found if found is None else np.asarray(found)
 
 
-def bare(name: str) -> str:
-    """The name of what a gradient belongs to: dW -> W."""
-    return AFFIXES.sub("", name, count=1)
+def bare(name: str) -> list[str]:
+    """The names of what a gradient of this name may belong to: dW -> W."""
+    return [left for affix in AFFIXES if (left := affix.sub("", name)) not in ("", name)]
 
 
 def by_name(names: Sequence[str], leaves: Sequence[Leaf]) -> list[int]:
     """Where the inputs of these names stand; nothing where one of them is unknown."""
     known = {leaf.name: k for k, leaf in enumerate(leaves)}
-    places = [known.get(name, known.get(bare(name), -1)) for name in names]
+    places = [next((known[each] for each in (name, *bare(name)) if each in known), -1) for name in names]
     return [] if -1 in places or len(set(places)) < len(places) else places
 
 

@@ -76,8 +76,8 @@ def belongs(gradient: Path, parameter: Path) -> bool:
     """
     (*gradient_home, gradient_end), (*home, end) = gradient, parameter
     if gradient_home == home:
-        return str(gradient_end) != str(end) == bare(str(gradient_end)) or (gradient_end in GRADIENT and end in VALUE)
-    if str(end) not in (str(gradient_end), bare(str(gradient_end))) or not is_one_of(gradient_home, GRADIENTS):
+        return str(end) in bare(str(gradient_end)) or (gradient_end in GRADIENT and end in VALUE)
+    if str(end) not in (str(gradient_end), *bare(str(gradient_end))) or not is_one_of(gradient_home, GRADIENTS):
         return False
     return home == gradient_home[:-1] or (home[:-1] == gradient_home[:-1] and is_one_of(home, PARAMETERS))
 

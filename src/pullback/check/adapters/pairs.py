@@ -25,8 +25,8 @@ def recognise(code: Code) -> Adapted | None:
     if binding is None:
         takes = f"{name_of(code.backward)}({', '.join(names_of(code.backward))})"
         raise StyleError(
-            f"{takes} does not fit {code.name}, which took {given} and gave {results}: a backward takes the gradients of "
-            "the outputs, and then a cache (what forward gives last) or the inputs"
+            f"{takes} does not fit {code.name}, which took {given} and gave {results}: a backward takes the gradients "
+            "of the outputs, and then a cache (what forward gives last) or the inputs"
         )
     return with_a_cache(code, binding) if binding.count("cache") else plain(code, binding)
 

@@ -1,0 +1,1 @@
+"""Files of layers: what in them has a backward, and with what it can be called."""
