@@ -26,6 +26,8 @@ LOOKS = [
     style.LOOKS for style in (pairs, closures, losses, classes, torch, jax, autograd, mygrad, thinc, linearizations)
 ]
 
+__all__ = ["Adapted", "StyleError", "adapt"]
+
 
 def adapt(forward: Any, backward: Any = None, inputs: Sequence[Any] = ()) -> Adapted:
     """The subject that forward and backward are, and its inputs: the arrays among the arguments, then the parameters.

@@ -16,7 +16,7 @@ from pullback.check.adapters import Adapted, adapt
 from pullback.check.adapters.arguments import parameters
 from pullback.check.adapters.code import body
 from pullback.check.files.finding import Exercise
-from pullback.check.files.recipes import WEIGHTS, arrays, option, size
+from pullback.check.files.recipes import WEIGHTS, Table, arrays, option, size
 from pullback.errors import PullbackError
 
 MOST = 400  # guesses to try
@@ -45,7 +45,7 @@ def guess(exercise: Exercise, given: Sequence[Any] = (), **fixed: Any) -> Guess:
             try:
                 each = make()
                 adapted = adapt(*each)
-            except Exception as error:  # whatever a stranger's code may raise
+            except Exception as error:  # whatever their code may raise
                 problem = str(error).partition("\n")[0]
                 continue
             runs = runs or each
@@ -79,7 +79,13 @@ def guesses(exercise: Exercise, given: Sequence[Any], fixed: dict[str, Any]) -> 
     kind = exercise.forward if isinstance(exercise.forward, type) and not hasattr(exercise.forward, "apply") else None
     taken = wanted(body(exercise.forward), fixed, skip=kind is not None)
     made = wanted(kind, fixed) if kind else {}
-    known = {name: size(name) for name in made if size(name)} | options({**taken, **made}, exercise.forward) | fixed
+    known = {name: size(name) for name in made if size(name)} | options({**taken, **made}, exercise.forward)
+    known |= {name: value for name, value in fixed.items() if name in {**taken, **made}}
+    if unknown := [name for name in fixed if name not in known]:
+        tables = [value for value in known.values() if isinstance(value, Table)]
+        if not tables:
+            raise GuessError(f"it has no parameter {' or '.join(unknown)}")
+        tables[0].update({name: fixed[name] for name in unknown})
     free = [name for name in {**taken, **made} if name not in known]
     if given and len(given) != len(free):
         raise GuessError(f"it takes {len(free)} arrays ({', '.join(free)}), got {len(given)} shapes")

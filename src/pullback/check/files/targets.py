@@ -1,0 +1,69 @@
+"""What a command line says: which file, what in it, and arrays and options as text."""
+
+import ast
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from pullback.check.files.finding import Exercise, exercises
+from pullback.check.files.loading import FileError, load
+
+
+class TextError(FileError):
+    """A shape or an option that cannot be read."""
+
+
+def targets(text: str) -> list[Exercise]:
+    """`FILE.py`: everything in it that has a backward. `FILE.py:forward,backward` or `FILE.py:Layer`: that alone."""
+    path, mark, names = text.partition(".py:")
+    module = load(Path(path + ".py" if mark else text))
+    if mark:
+        return [named(module, names.split(","), path + ".py")]
+    found = exercises(module)
+    if not found:
+        raise FileError(
+            f"{text} has nothing to check: no pair such as affine_forward and affine_backward, no class with forward "
+            "and backward, no torch.autograd.Function; name a pair yourself, as in FILE.py:forward,backward"
+        )
+    return found
+
+
+def named(module: ModuleType, names: Sequence[str], path: str) -> Exercise:
+    if len(names) > 2:
+        raise TextError(f"{path}:{','.join(names)}: name a forward and a backward, or one thing that has both")
+    for name in names:
+        if not hasattr(module, name):
+            close = get_close_matches(name, vars(module))
+            raise TextError(f"{path} has no {name!r}" + (f" (did you mean {' or '.join(close)}?)" if close else ""))
+    return Exercise(names[-1], *(getattr(module, name) for name in names))
+
+
+def shape(text: str) -> Any:
+    """`4,5` is the shape of an array, an empty text that of a number; `4<10` is 4 integers below 10."""
+    sizes, mark, bound = text.partition("<")
+    try:
+        found = tuple(int(size) for size in sizes.strip("() ").split(",") if size.strip())
+        below = int(bound) if mark else 0
+    except ValueError:
+        found, below = (-1,), 0
+    if min(found, default=0) < 0 or (mark and below < 1):
+        raise TextError(f"{text!r} is no shape; write 4,5 for an array of 4 x 5, or 4<10 for 4 integers below 10")
+    return np.random.default_rng(0).integers(0, below, found) if mark else found
+
+
+def options(texts: Sequence[str]) -> dict[str, Any]:
+    """`stride=2`, `mode=train`, `axis=(0,1)`: values of Python, or words."""
+    found = {}
+    for text in texts:
+        name, mark, value = text.partition("=")
+        if not mark or not name.isidentifier():
+            raise TextError(f"{text!r} is no option; write name=value, as in stride=2")
+        try:
+            found[name] = ast.literal_eval(value)
+        except (SyntaxError, ValueError):
+            found[name] = value
+    return found

@@ -1,0 +1,176 @@
+"""Files of layers: how they are run, what is found in them, and with what it is called."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pullback.check.adapters import adapt
+from pullback.check.files.finding import exercises, partners
+from pullback.check.files.guessing import GuessError, goes_back, guess
+from pullback.check.files.loading import FileError, load
+from pullback.check.files.targets import TextError, options, shape, targets
+
+COURSE = Path(__file__).parent / "exercises" / "course.py"
+NAMES = [exercise.name for exercise in targets(str(COURSE))]
+
+
+def written(path, text):
+    path.write_text(text)
+    return str(path)
+
+
+def test_everything_with_a_backward_is_found_in_its_order():
+    assert NAMES == [
+        "affine_backward", "relu_backward", "batchnorm_backward", "batchnorm_backward_alt", "dropout_backward",
+        "conv_backward_naive", "max_pool_backward_naive", "rnn_step_backward", "sigmoid_prime", "lstm_step_backward",
+        "word_embedding_backward", "softmax_loss", "svm_loss_naive", "linear_activation_backward", "rnn_cell_backward",
+        "Affine", "Dense", "Sigmoid",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_arguments_are_guessed_with_which_forward_and_backward_run(name):
+    (exercise,) = (each for each in targets(str(COURSE)) if each.name == name)
+    adapted = adapt(*guess(exercise))
+    assert goes_back(adapted)
+    shapes = [
+        np.shape(np.zeros(leaf.value) if isinstance(leaf.value, tuple) else leaf.value) for leaf in adapted.leaves
+    ]
+    assert all(len(set(s)) == len(s) or name.startswith(("rnn", "lstm", "conv")) for s in shapes), (
+        "square matrices hide"
+    )
+
+
+@pytest.mark.parametrize(
+    "backward, forward",
+    [
+        ("affine_backward", "affine_forward"),
+        ("relu_backward", "relu"),
+        ("conv_backward_naive", "conv_forward_naive"),
+        ("batchnorm_backward_alt", "batchnorm_forward"),
+        ("sigmoid_prime", "sigmoid"),
+        ("softmax_grad", "softmax"),
+        ("d_tanh", "tanh"),
+        ("backward_affine", "forward_affine"),
+        ("gelu_bwd", "gelu_fwd"),
+        ("backward", "forward"),
+    ],
+)
+def test_names_of_pairs(backward, forward):
+    assert forward in partners(backward)
+
+
+def test_names_that_are_no_pair():
+    assert "forward" not in partners("backward_affine")
+    assert not list(partners("feedback_loop")) and not list(partners("gradient_descent"))
+
+
+def test_losses_and_functions_of_torch_and_primitives(tmp_path):
+    path = tmp_path / "several.py"
+    text = """
+import jax, torch
+import autograd.numpy as np
+from autograd.extend import defvjp, primitive
+from math import log as cross_entropy_loss
+class Abstract(torch.autograd.Function):
+    pass
+class Double(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x): return 2 * x
+    @staticmethod
+    def backward(ctx, g): return 2 * g
+@primitive
+def triple(x): return 3 * x
+defvjp(triple, lambda ans, x: lambda g: 3 * g)
+@jax.custom_vjp
+def half(x): return x / 2
+half.defvjp(lambda x: (x / 2, None), lambda res, g: (g / 2,))
+def mse_loss(x, t): return ((x - t) ** 2).mean(), 2 * (x - t) / x.size
+def helper(x): return x
+"""
+    found = exercises(load(Path(written(path, text))))
+    assert [exercise.name for exercise in found] == ["Double", "triple", "half", "mse_loss"]
+    for exercise in found:
+        assert goes_back(adapt(*guess(exercise)))
+
+
+def test_options_are_for_parameters_and_for_dicts_of_hyperparameters():
+    (conv,) = targets(f"{COURSE}:conv_forward_naive,conv_backward_naive")
+    given = guess(conv, [(2, 3, 5, 7), (4, 3, 3, 2), (4,)], stride=1, pad=2).arguments
+    assert given[:3] == [(2, 3, 5, 7), (4, 3, 3, 2), (4,)] and given[3] == {"stride": 1, "pad": 2}
+    (cell,) = targets(f"{COURSE}:linear_activation_forward,linear_activation_backward")
+    assert guess(cell, activation="sigmoid").arguments[3] == "sigmoid"
+    with pytest.raises(GuessError, match="it has no parameter stride"):
+        guess(cell, stride=1)
+    with pytest.raises(GuessError, match="it takes 3 arrays .A_prev, W, b., got 1 shapes"):
+        guess(cell, [(4, 5)])
+
+
+def test_what_runs_with_nothing_is_said():
+    (exercise,) = targets(f"{COURSE}:affine_forward,affine_backward")
+    with pytest.raises(GuessError, match="it did not run with any inputs that we tried; the last try: affine_f"):
+        guess(exercise, [(4, 5), (4, 3), (3,)])
+
+
+def test_shapes_and_options_as_text():
+    assert (
+        shape("4,5") == (4, 5) and shape("3") == (3,) and shape("") == shape("()") == () and shape("(2, 3)") == (2, 3)
+    )
+    labels = shape("4<3")
+    assert labels.shape == (4,) and labels.dtype.kind == "i" and 0 <= labels.min() <= labels.max() < 3
+    assert options(["stride=2", "mode=train", "axis=(0, 1)", "eps=1e-5"]) == dict(
+        stride=2, mode="train", axis=(0, 1), eps=1e-5
+    )
+    for text in ("4x5", "-1", "4<x", "4<0", "4.5"):
+        with pytest.raises(TextError, match="is no shape; write 4,5"):
+            shape(text)
+    for text in ("stride", "=2", "2=stride"):
+        with pytest.raises(TextError, match="is no option; write name=value"):
+            options([text])
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ("import nonsense_that_is_not_there", "does not import: ModuleNotFoundError: No module named 'nonsense_that"),
+        ("x = 1\ny = 1 / 0", "does not import: ZeroDivisionError: division by zero (line 2)"),
+        ("def f(:", "does not import: SyntaxError: "),
+        ("raise SystemExit(3)", "does not import: SystemExit: 3 (line 1)"),
+        ("x = 1", "has nothing to check: no pair such as affine_forward and affine_backward"),
+    ],
+)
+def test_files_with_which_nothing_can_be_done(tmp_path, text, says):
+    path = written(tmp_path / "broken.py", text)
+    with pytest.raises(FileError) as caught:
+        targets(path)
+    assert str(caught.value).startswith(f"{path} {says}"), str(caught.value)
+
+
+def test_names_that_are_not_there():
+    with pytest.raises(FileError, match="no such file"):
+        targets("nowhere.py")
+    with pytest.raises(FileError, match="a folder, not a file"):
+        targets(str(COURSE.parent))
+    with pytest.raises(TextError, match=r"course.py has no 'afine_forward' \(did you mean affine_forward"):
+        targets(f"{COURSE}:afine_forward,affine_backward")
+    with pytest.raises(TextError, match="name a forward and a backward"):
+        targets(f"{COURSE}:a,b,c")
+
+
+def test_a_file_in_a_package_may_import_its_neighbours(tmp_path):
+    home = tmp_path / "homework" / "layers"
+    home.mkdir(parents=True)
+    (home.parent / "__init__.py").touch(), (home / "__init__.py").touch()
+    written(home / "slopes.py", "import numpy as np\ndef slope(x): return np.cos(x)")
+    path = written(
+        home / "wave.py",
+        "import numpy as np\nfrom .slopes import slope\ndef wave(x): return np.sin(x)\n"
+        "def wave_backward(dout, x): return dout * slope(x)",
+    )
+    try:
+        assert [exercise.name for exercise in targets(path)] == ["wave_backward"]
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "homework"]:
+            del sys.modules[name]
