@@ -1,4 +1,4 @@
-"""Every style of code is recognised, and its subject gives what the code gives, as differences of the forward say."""
+"""Every style of code is recognised, and gives the derivative of its forward, as differences say."""
 
 import subprocess
 import sys
@@ -330,23 +330,26 @@ STYLES = {
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_the_subject_gives_what_the_code_gives(style):
+def test_every_style_gives_the_derivative_of_its_forward(style):
     forward, backward, given, names, without = STYLES[style]
-    subject, leaves = adapt(forward, backward, given)
-    assert [leaf.name for leaf in leaves] == names.split()
-    x = [np.asarray(RNG.normal(size=leaf.value) if isinstance(leaf.value, tuple) else leaf.value) for leaf in leaves]
+    adapted = adapt(forward, backward, given)
+    assert [leaf.name for leaf in adapted.leaves] == names.split()
+    x = [
+        np.asarray(RNG.normal(size=leaf.value) if isinstance(leaf.value, tuple) else leaf.value)
+        for leaf in adapted.leaves
+    ]
     x = [a.astype(float) if a.dtype.kind == "f" else a for a in x]
-    y = subject.forward(*x)
+    y = adapted.forward(*x)
     gy = [RNG.normal(size=a.shape) for a in y]
-    gx = subject.backward(gy, x)
+    gx = adapted.backward(gy, x)
     moving = [k for k, g in enumerate(gx) if g is not None]
-    assert [leaf.name for k, leaf in enumerate(leaves) if k not in moving] == without.split()
+    assert [leaf.name for k, leaf in enumerate(adapted.leaves) if k not in moving] == without.split()
     assert [gx[k].shape for k in moving] == [x[k].shape for k in moving]
     tx = [RNG.normal(size=x[k].shape) for k in moving]
 
     def moved(*new):
         found = dict(zip(moving, new))
-        return subject.forward(*(found.get(k, a) for k, a in enumerate(x)))
+        return adapted.forward(*(found.get(k, a) for k, a in enumerate(x)))
 
     ty = difference(moved, [x[k] for k in moving], tx)
     up = sum(np.sum(g * t) for g, (t, _) in zip(gy, ty))
@@ -364,9 +367,9 @@ def test_nothing_is_imported_that_is_not_there():
 
 def test_the_users_object_stays_as_it_is():
     layer = Affine(W, B)
-    subject, leaves = adapt(layer, None, [(4, 5)])
+    adapted = adapt(layer, None, [(4, 5)])
     x = [np.ones((4, 5)), 0 * W, 0 * B]
-    subject.backward([np.ones((4, 3))], x)
+    adapted.backward([np.ones((4, 3))], x)
     assert set(vars(layer)) == {"W", "b", "dW", "db"} and layer.W is W and not layer.dW.any()
 
 
@@ -375,8 +378,8 @@ def test_chance_goes_on_as_if_nothing_had_been_drawn():
     expected = np.random.rand(), np.random.rand()
     np.random.seed(5)
     first = np.random.rand()
-    subject, _ = adapt(dropout_forward, STYLES["chance"][1], [(4, 5), {"p": 0.5}])
-    subject.backward([np.ones((4, 5))], [np.ones((4, 5))])
+    adapted = adapt(dropout_forward, STYLES["chance"][1], [(4, 5), {"p": 0.5}])
+    adapted.backward([np.ones((4, 5))], [np.ones((4, 5))])
     assert (first, np.random.rand()) == expected
 
 

@@ -1,4 +1,4 @@
-"""Every style of code becomes a subject. A file is a style; the first that knows the code takes it."""
+"""Every style of code gets one face. A file is a style; the first that knows the code takes it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,7 +30,7 @@ __all__ = ["Adapted", "StyleError", "adapt"]
 
 
 def adapt(forward: Any, backward: Any = None, inputs: Sequence[Any] = ()) -> Adapted:
-    """The subject that forward and backward are, and its inputs: the arrays among the arguments, then the parameters.
+    """forward and backward, whatever their style, as functions of arrays: see `Adapted`.
 
     `inputs` are the arguments of forward as its user would give them: arrays, shapes in the place of arrays, and
     whatever else it takes. Raises StyleError where no style is recognised, or where forward does not run with them.

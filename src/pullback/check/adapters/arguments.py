@@ -61,7 +61,8 @@ def is_shape(value: Any) -> bool:
 def is_array(value: Any) -> bool:
     """An array, or numbers in (nested) lists."""
     if isinstance(value, list):
-        return bool(value) and all(isinstance(item, (int, float)) or is_array(item) for item in value)
+        numbers = (isinstance(item, (int, float)) or isinstance(item, list) and is_array(item) for item in value)
+        return bool(value) and all(numbers)
     return isinstance(value, (np.ndarray, np.generic))
 
 

@@ -10,7 +10,6 @@ from pullback.check.adapters.arguments import Arguments, Leaf, names_of
 from pullback.check.adapters.dice import same_dice
 from pullback.check.adapters.frameworks import framework_of, to_numpy
 from pullback.check.adapters.gradients import assigned
-from pullback.check.subject import Subject
 from pullback.errors import PullbackError
 
 
@@ -19,9 +18,12 @@ class StyleError(PullbackError, TypeError):
 
 
 class Adapted(NamedTuple):
-    """A subject, and what it is called with: the arrays among the arguments, then the layer's own parameters."""
+    """The code with one face: `forward(*arrays) -> outputs`, `backward(cotangents, arrays) -> gradients`, all tuples of
+    NumPy's arrays (None for what has no gradient); and those arrays: arguments, then the layer's own parameters."""
 
-    subject: Subject
+    name: str
+    forward: Callable[..., tuple[Any, ...]]
+    backward: Callable[[Sequence[Any], Sequence[Any]], tuple[Any, ...]]
     leaves: list[Leaf]
 
 
@@ -71,7 +73,7 @@ class Code:
         return assigned(found, self.arguments.leaves)
 
     def adapted(self, forward: Callable[..., Any], backward: Callable[..., Any], *parameters: Leaf) -> Adapted:
-        return Adapted(Subject(self.name, forward, backward), [*self.arguments.leaves, *parameters])
+        return Adapted(self.name, forward, backward, [*self.arguments.leaves, *parameters])
 
 
 def body(forward: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pullback.check.adapters.code import Adapted, Code, is_function, outputs
+from pullback.check.adapters.code import Adapted, Code, outputs
 from pullback.check.adapters.dice import same_dice
 
 LOOKS = "an Operation of MyGrad, or a function of its tensors"
@@ -16,9 +16,9 @@ def recognise(code: Code) -> Adapted | None:
     mygrad = sys.modules.get("mygrad")
     if mygrad is None or code.backward is not None or code.framework.name != "mygrad":
         return None
-    operation = isinstance(code.forward, type) and issubclass(code.forward, mygrad.operation_base.Operation)
-    if not (operation or is_function(code.forward)):
+    if not callable(code.forward):
         return None
+    operation = isinstance(code.forward, type) and issubclass(code.forward, mygrad.operation_base.Operation)
 
     def run(tensors: Sequence[Any]) -> Any:
         arguments = code.arguments.filled(tensors)

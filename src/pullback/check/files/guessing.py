@@ -68,7 +68,7 @@ def goes_back(adapted: Adapted) -> bool:
     """Does backward run, and give something a gradient of the right shape?"""
     inputs = [np.ones(leaf.value) if isinstance(leaf.value, tuple) else leaf.value for leaf in adapted.leaves]
     try:
-        found = adapted.subject.backward([np.ones_like(y) for y in adapted.subject.forward(*inputs)], inputs)
+        found = adapted.backward([np.ones_like(y) for y in adapted.forward(*inputs)], inputs)
     except Exception:
         return False
     return any(g is not None and np.shape(g) == np.shape(x) for g, x in zip(found, inputs))
