@@ -16,6 +16,7 @@ from pullback.kernels.threads import get_threads
 
 EPS = float(np.finfo(np.float32).eps)
 ULPS = 32  # of the largest element, or of 1, in a result; a sum of many terms may lose more, and says so below
+MORE = dict.fromkeys(("rnn", "gru", "lstm"), 256)  # a rounding error grows from step to step
 
 # Large and odd shapes: beyond a chunk, beyond a tile, beside both.
 LARGE = {
@@ -38,6 +39,21 @@ LARGE = {
         dict(i=40, o=20, n=(9, 11), k=(4, 4), stride=2, padding=1, batch=(3,)),
         dict(i=16, o=5, n=(12, 10), k=(3, 3), stride=3, output_padding=(2, 1), dilation=2, groups=4, batch=(2,)),
     ],
+    **dict.fromkeys(
+        ("rnn", "gru", "lstm"),
+        [
+            dict(t=5, n=7, m=33, batch=(19,)),
+            dict(t=9, n=40, m=8, batch=(2, 1), num_layers=2, bidirectional=True),
+            dict(t=3, n=1, m=64, batch=(300,), batch_first=True),
+            dict(t=4, n=2, m=3, without=("bw_l0", "h")),
+        ],
+    ),  # fmt: skip
+    "scaled_dot_product_attention": [
+        dict(l=70, s=131, e=33, d=5, batch=(3,), m=()),
+        dict(l=150, s=150, e=8, d=40, batch=(2, 2), is_causal=True, m=()),
+        dict(l=67, s=3, e=1, d=1, m=(67, 3), is_causal=True),
+        dict(l=5, s=200, e=16, d=64, batch=(2,), m=(2, 1, 200)),
+    ],  # fmt: skip
     "softmax": [dict(n=1000, batch=(37,)), dict(n=40001), dict(n=7, batch=(50, 101)), dict(n=1, batch=(3,))],
 }
 CASES = [(name, case) for name, rule in every().items() for case in (*rule.cases, *LARGE.get(name, ()))]
@@ -59,7 +75,7 @@ def to_single(x):
     return x.astype(np.float32) if isinstance(x, np.ndarray) and x.dtype == np.float64 else x
 
 
-def close(found, wanted, ulps=ULPS):
+def close(found, wanted, ulps):
     for a, b in zip(as_tuple(found), as_tuple(wanted), strict=True):
         assert (a is None) == (b is None)
         if a is not None and np.asarray(b).dtype.kind == "f":
@@ -73,14 +89,15 @@ def compare(rule, inputs, change=lambda x: x):
     """Output, vjp, jvp, hvp and jacobian after the kernel's forward, against the rule in float64."""
     rng = np.random.default_rng(1)
     draw = lambda zero: None if zero is None else rng.normal(size=zero.shape).astype(np.float32).astype(float)
+    ulps = MORE.get(rule.name, ULPS)
     y, at = rule.linearize(*inputs)
     fast_y, fast = rule.linearize(*(change(to_single(x)) for x in inputs))
-    close(fast_y, y)
+    close(fast_y, y, ulps)
     gy, tx = [draw(zero) for zero in at.plan.gradients], [draw(zero) for zero in at.plan.tangents]
     single = lambda items: [None if a is None else change(to_single(a)) for a in items]
-    close(fast.vjp(*single(gy)), at.vjp(*gy))
-    close(fast.jvp(*single(tx)), at.jvp(*tx))
-    close(fast.hvp(single(gy), single(tx)), at.hvp(gy, tx))
+    close(fast.vjp(*single(gy)), at.vjp(*gy), ulps)
+    close(fast.jvp(*single(tx)), at.jvp(*tx), ulps)
+    close(fast.hvp(single(gy), single(tx)), at.hvp(gy, tx), ulps)
 
 
 @pytest.mark.parametrize("name, case", [c for c in CASES if has_twin(c[0])])
@@ -98,11 +115,15 @@ def read_only(x):
     return x
 
 
+def by_columns(x):
+    return np.asfortranarray(x) if isinstance(x, np.ndarray) and x.ndim else x
+
+
 def every_second(x):
     return np.repeat(x, 2, -1)[..., ::2] if isinstance(x, np.ndarray) and x.ndim else x
 
 
-@pytest.mark.parametrize("change", [reversed_memory, read_only, every_second, np.asfortranarray])
+@pytest.mark.parametrize("change", [reversed_memory, read_only, every_second, by_columns])
 @pytest.mark.parametrize("name", [name for name in every() if has_twin(name)])
 def test_memory_order_does_not_matter(name, change):
     rule, inputs = arrays(every()[name], every()[name].cases[-1])
@@ -162,8 +183,8 @@ def test_after_a_fork():
 
 
 def test_without_numba_the_rule_does_the_work():
-    code = "import sys; sys.modules['numba'] = None; " + USE + "print(at.plan.forward.__self__ is at.rule)"
-    assert run(code) == ["True"]
+    code = "import sys; sys.modules['numba'] = None; " + USE + "print(at.plan.forward)"
+    assert run(code) == ["None"]
 
 
 def test_where_nothing_can_be_kept(tmp_path):

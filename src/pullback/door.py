@@ -39,10 +39,11 @@ class Plan(NamedTuple):
     has: list[bool]  # per input: was it given, and has it a derivative?
     defaults: list[Any]  # per input its value if it was left out
     ranges: list[Any]  # per input of integers the size that they must stay below, and the one integer excepted
-    forward: Body  # the rule's methods, or their fast twins
-    jvp: Body
-    vjp: Body
     fill: tuple[Any, ...] = ()  # the defaults of inputs that were not given at the end
+    forward: Body | None = None  # fast twins of the rule's methods
+    jvp: Body | None = None
+    vjp: Body | None = None
+    saved: Body | None = None  # what the rule's methods need, where the twins keep something else
     work: list[Any] = []  # (index, slot, default, range) of what needs a look in every call
 
     def complete(self, given: Inputs) -> list[Any]:
@@ -87,8 +88,8 @@ def linearize(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[An
     inputs += plan.fill
     if plan.work:
         inputs = tuple(plan.complete(inputs))
-    output, saved = plan.forward(*inputs)
-    return output, Linearization(plan.rule, plan, saved)
+    output, kept = (plan.forward or plan.rule.forward)(*inputs)
+    return output, Linearization(plan.rule, plan, kept)
 
 
 # Keywords.
@@ -240,7 +241,6 @@ def plan(rule: "Rule", inputs: Inputs) -> Plan:
         has=[slot.differentiable and shape is not None for slot, shape in zip(rule.inputs, shapes)],
         defaults=[default(slot) if shape is None else None for slot, shape in zip(rule.inputs, shapes)],
         ranges=[allowed(slot) for slot in rule.inputs],
-        forward=rule.forward, jvp=rule.jvp, vjp=rule.vjp,
     )  # fmt: skip
 
 

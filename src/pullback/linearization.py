@@ -24,24 +24,33 @@ class Linearization:
     One tangent or gradient for every input or output. None stands for zero, and for what integers have.
     """
 
-    __slots__ = "plan", "rule", "saved"
+    __slots__ = "kept", "plan", "rule"
 
-    def __init__(self, rule: "Rule", plan: "Plan", saved: tuple[Any, ...]) -> None:
-        self.rule, self.plan, self.saved = rule, plan, saved
+    def __init__(self, rule: "Rule", plan: "Plan", kept: tuple[Any, ...]) -> None:
+        self.rule, self.plan, self.kept = rule, plan, kept
 
     def __repr__(self) -> str:
         points = zip(self.rule.inputs, self.plan.tangents)
         given = ", ".join(f"{slot.name}{list(zero.shape)}" for slot, zero in points if zero is not None)
         return f"<derivative of {self.rule.name} at {given}, {self.plan.dtype}>"
 
+    @property
+    def saved(self) -> tuple[Any, ...]:
+        """What the rule's methods need; a fast twin may keep less for its vjp."""
+        return self.plan.saved(*self.kept) if self.plan.saved else self.kept
+
     def jvp(self, *tangents: Any) -> Any:
         """J t: how the output(s) move when the inputs move along the tangents."""
-        found = self.plan.jvp(*self._fit(tangents, self.plan.tangents, self.rule.inputs), *self.saved)
+        found = (self.plan.jvp or self.rule.jvp)(
+            *self._fit(tangents, self.plan.tangents, self.rule.inputs), *self.saved
+        )
         return found if len(self.plan.gradients) == 1 else self._spread(found, self.plan.gradients)
 
     def vjp(self, *gradients: Any, wrt: str | Iterable[str] | None = None) -> Any:
         """Jᵀ g: the gradients of all inputs, or of those that `wrt` names (and None for the others)."""
-        found = self.plan.vjp(*self._fit(gradients, self.plan.gradients, self.rule.outputs), *self.saved)
+        found = (self.plan.vjp or self.rule.vjp)(
+            *self._fit(gradients, self.plan.gradients, self.rule.outputs), *self.kept
+        )
         return self._gradients(found, wrt)
 
     def hvp(self, gradients: Any, tangents: Any, wrt: str | Iterable[str] | None = None) -> Any:

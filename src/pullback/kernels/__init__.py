@@ -5,9 +5,10 @@ A twin is a file named like the rule's own. It knows no rule, but is handed one:
     forward(rule, *inputs)                  -> output(s), saved      as the rule's forward
     vjp(rule, *gradients, *saved)           -> gradient(s)           as the rule's vjp
     jvp(rule, *tangents, *saved)            -> tangent(s)            where it pays
+    saved(rule, *kept)                      -> saved                 if forward keeps something else for its own vjp
     takes(rule, *inputs)                    -> does it know this rule at such shapes? (None: an input was left out)
 
-What its forward saves serves the rule's other methods too. float64 always runs through the rule: it is for checking.
+float64 always runs through the rule: it is for checking.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-METHODS = "forward", "jvp", "vjp"
+METHODS = "forward", "jvp", "vjp", "saved"
 
 
 def twins(rule: Any, inputs: tuple[Any, ...]) -> dict[str, Callable[..., Any]]:

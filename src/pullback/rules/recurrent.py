@@ -1,7 +1,7 @@
 """Recurrent networks: a cell over time, in layers, in one or both directions."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import ClassVar
 
 import numpy as np
@@ -121,7 +121,7 @@ class Recurrent(Rule):
                 y, *end = run(k, self.flip(x, turn, k), [states[k] for states in rest[:s]], params[k])
                 shown.append(self.flip(y, turn, k))
                 ends.append(end)
-            x = np.concatenate(shown, -1)
+            x = np.concatenate(shown, -1) if self.bidirectional else shown[0]
         return self.time_first(x, back=True), *map(np.stack, zip(*ends))
 
     def descend(self, pull, g, turn, mask):
@@ -139,7 +139,7 @@ class Recurrent(Rule):
 
     def gather(self, found, layer, turn):
         """The gradient of what a layer reads, from all its directions."""
-        return sum(self.flip(value(found[k][0]), turn, k) for k in self.of(layer))
+        return reduce(np.add, (self.flip(value(found[k][0]), turn, k) for k in self.of(layer)))
 
     def of(self, layer):
         """Which scans make a layer."""

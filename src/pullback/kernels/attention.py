@@ -1,0 +1,221 @@
+"""Attention head by head, a block of queries at a time: the scores never leave the cache, and are not kept.
+
+    s = scale q kᵀ + mask,    p = share exp(s - top),    y = p v          top, share: the largest s, and 1 / Σ exp
+    gs = scale p (gy vᵀ - Σ gy y),    gq = gs k,    gk = gsᵀ q,    gv = pᵀ gy          Σ gy y = Σ p gp, as y = p v
+
+Forward keeps top and share, two numbers a query; the way back makes p again, which costs one product more and saves a
+matrix of queries times keys. Under a causal mask, keys behind the last query of a block are left out; but not where a
+value is nan or inf, which reaches every query.
+
+Source: Dao et al. (2022), FlashAttention: fast and memory-efficient exact attention with IO-awareness.
+"""
+
+import numpy as np
+
+from pullback.kernels.arrays import plain
+from pullback.kernels.buffers import empty
+from pullback.kernels.compiled import kernel, part
+from pullback.kernels.elementary import exp
+from pullback.kernels.matmul import pack
+from pullback.kernels.threads import parallel
+from pullback.kernels.tile import ADD, COLUMNS, STRIP, address, tiles
+
+f = np.float32
+TALL = 66  # queries in a block: whole tiles, and no more scores than the cache holds
+NOTHING = np.empty((0, 0, 0), f)
+
+
+def takes(rule, q, k, v, mask):
+    return 0 not in (*q.shape, *k.shape, *v.shape)
+
+
+def forward(rule, q, k, v, mask):
+    batch, l, (s, d) = q.shape[:-2], q.shape[-2], v.shape[-2:]
+    y, top, share = empty((*batch, l, d)), empty((*batch, l, 1)), empty((*batch, l, 1))
+    shift = added(mask, (*batch, l, s))
+    attend(*map(heads, (q, k, v)), shift, *map(heads, (y, top, share)), f(rule.factor(q.shape[-1])), rule.is_causal)
+    return y, (q, k, v, mask, shift, y, top, share)
+
+
+def vjp(rule, gy, q, k, v, mask, shift, y, top, share):
+    found = empty(q.shape), empty(k.shape), empty(v.shape)
+    given = *map(heads, (gy, q, k, v)), shift, *map(heads, (y, top, share, *found))
+    give_back(*given, f(rule.factor(q.shape[-1])), rule.is_causal)
+    return found
+
+
+def saved(rule, q, k, v, mask, *kept):
+    """With the probabilities, as the rule itself finds them."""
+    return rule.forward(q, k, v, mask)[1]
+
+
+def heads(a):
+    """[head, row, column]"""
+    return plain(a).reshape(-1, *a.shape[-2:])
+
+
+def added(mask, shape):
+    """What is added to the scores, head by head; nothing where that is 0 throughout."""
+    if mask.dtype == bool:
+        mask = np.where(mask, f(0), f(-np.inf))
+    if not any(mask.strides) and mask.flat[0] == 0:
+        return NOTHING
+    return heads(np.broadcast_to(mask, shape))
+
+
+@part
+def wide(n):
+    """The columns of as many strips as n columns need."""
+    return (n + COLUMNS - 1) // COLUMNS * COLUMNS
+
+
+@part
+def strips(b):
+    """A matrix [k, n], of any strides, as strips for the register tile."""
+    out = np.empty((wide(b.shape[1]) // COLUMNS, b.shape[0], COLUMNS), f)
+    pack(address(b), b.strides[0], b.strides[1], b.shape[0], b.shape[1], address(out))
+    return out
+
+
+@part
+def product(a, b, depth, columns, c, flags):
+    """c (+)= a b over the first `depth` of k and as many strips as `columns` need; a of any strides, b in strips."""
+    zero = np.zeros(1, np.int64)
+    table = address(zero)
+    for i in range(wide(columns) // COLUMNS):
+        at, out = address(b) + i * b.strides[0], address(c) + i * STRIP
+        row, step = a.strides[0], a.strides[1]
+        tiles(a.shape[0], address(a), table, row, step, at, table, STRIP, 1, depth, out, c.strides[0], 0, flags)
+
+
+@part(fastmath={"nnan", "nsz", "reassoc"})  # a nan comes through the exponentials
+def largest(row):
+    top = f(-np.inf)
+    for j in range(row.size):
+        top = max(top, row[j])
+    return top
+
+
+@part
+def score(row, shift, scale):
+    for j in range(row.size):
+        row[j] *= scale
+    for j in range(shift.size):
+        row[j] += shift[j]
+
+
+@part
+def exponentials(row, top):
+    total = f(0)
+    for j in range(row.size):
+        e = exp(row[j] - top)
+        row[j] = e
+        total += e
+    return total
+
+
+@part
+def seen_by(i, keys, causal):
+    """How many keys query i sees."""
+    return min(keys, i + 1) if causal else keys
+
+
+@part
+def finite(v):
+    total = f(0)
+    for row in v:
+        for j in range(row.size):
+            total += row[j] * f(0)
+    return total == 0
+
+
+@part
+def attend_heads(lo, hi, q, k, v, shift, y, top, share, scale, causal):
+    l, (s, d) = q.shape[1], v.shape[1:]
+    scores, out = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(d)), f)
+    for head in range(lo, hi):
+        keys, values, skips = strips(k[head].T), strips(v[head]), causal and finite(v[head])
+        for first in range(0, l, TALL):
+            last = min(first + TALL, l)
+            met = seen_by(last - 1, s, skips)
+            product(q[head, first:last], keys, q.shape[2], met, scores, 0)
+            for i in range(first, last):
+                seen = seen_by(i, s, causal)
+                row = scores[i - first, :seen]
+                score(row, shift[head, i, :seen] if shift.size else shift[0:0, 0, 0], scale)
+                best = largest(row)
+                best = f(0) if best == -np.inf else best
+                total = exponentials(row, best)
+                scores[i - first, seen:met] = 0
+                top[head, i, 0], share[head, i, 0] = best, f(0) if total == 0 else f(1) / total
+            product(scores[: last - first], values, met, d, out, 0)
+            for i in range(first, last):
+                scaled(out[i - first, :d], share[head, i, 0], y[head, i])
+
+
+@part
+def scaled(a, by, out):
+    for j in range(out.size):
+        out[j] = a[j] * by
+
+
+@part
+def inner(a, b):
+    total = f(0)
+    for j in range(a.size):
+        total += a[j] * b[j]
+    return total
+
+
+@part
+def probabilities(p, top, share):
+    for j in range(p.size):
+        p[j] = share * exp(p[j] - top)
+
+
+@part
+def through(p, mean, scale, g):
+    for j in range(p.size):
+        g[j] = scale * p[j] * (g[j] - mean)
+
+
+@part
+def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, gq, gk, gv, scale, causal):
+    l, e, (s, d) = q.shape[1], q.shape[2], v.shape[1:]
+    p, gs, out = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(s)), f), np.empty((TALL, wide(e)), f)
+    of_k, of_v = np.empty((s, wide(e)), f), np.empty((s, wide(d)), f)
+    for head in range(lo, hi):
+        keys, keys_t, values_t, skips = (
+            strips(k[head]),
+            strips(k[head].T),
+            strips(v[head].T),
+            causal and finite(v[head]),
+        )
+        of_k[:], of_v[:] = 0, 0
+        for first in range(0, l, TALL):
+            last = min(first + TALL, l)
+            met, rows = seen_by(last - 1, s, skips), last - first
+            product(q[head, first:last], keys_t, e, met, p, 0)
+            product(gy[head, first:last], values_t, d, met, gs, 0)
+            for i in range(first, last):
+                seen, r = seen_by(i, s, causal), i - first
+                score(p[r, :seen], shift[head, i, :seen] if shift.size else shift[0:0, 0, 0], scale)
+                probabilities(p[r, :seen], top[head, i, 0], share[head, i, 0])
+                through(p[r, :seen], inner(gy[head, i], y[head, i]), scale, gs[r, :seen])
+                p[r, seen:met], gs[r, seen:met] = 0, 0
+            product(gs[:rows], keys, met, e, out, 0)
+            gq[head, first:last] = out[:rows, :e]
+            product(gs[:rows, :met].T, strips(q[head, first:last]), rows, e, of_k, ADD)
+            product(p[:rows, :met].T, strips(gy[head, first:last]), rows, d, of_v, ADD)
+        gk[head], gv[head] = of_k[:, :e], of_v[:, :d]
+
+
+@kernel
+def attend(q, k, v, shift, y, top, share, scale, causal):
+    parallel(attend_heads, q.shape[0], 1, (q, k, v, shift, y, top, share, scale, causal))
+
+
+@kernel
+def give_back(gy, q, k, v, shift, y, top, share, gq, gk, gv, scale, causal):
+    given = gy, q, k, v, shift, y, top, share, gq, gk, gv, scale, causal
+    parallel(give_back_heads, q.shape[0], 1, given)

@@ -1,0 +1,173 @@
+"""Recurrent networks: the scan of a cell over all its steps as one compiled loop.
+
+The batch is split, not the step: every thread takes its rows of the batch through all steps, with the weights packed
+once for the register tile, and nobody waits for anybody. Memory traffic counts as much as arithmetic. So the loop keeps
+pre-activations and states alone; its way back computes the gates and their slopes again, and uses the gradients of the
+pre-activations while they are in the cache: for x, for the state before, and for the weights, a few steps at a time.
+What the cell's own methods need is made by the cell itself when they ask for it.
+
+A cell's file gives `climb(cell, x, *states, *params)`, the paths of the states and what the loop keeps, and
+`descend(cell, gy, *ends, *kept)`, what the scan's vjp gives.
+"""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from pullback.kernels.arrays import plain
+from pullback.kernels.buffers import empty
+from pullback.kernels.compiled import kernel, part
+from pullback.kernels.matmul import pack
+from pullback.kernels.tile import ADD, COLUMNS, STRIP, address, tiles
+
+TALL = 16  # rows of the batch that go through all steps together
+DEEP = 64  # rows, of one step or several, whose gradients of the weights are added at once
+PARTS = 16  # at most so many sums of gradients
+
+
+def takes(rule, x, *rest):
+    return 0 not in x.shape
+
+
+class Quick:
+    """A scan whose steps are compiled; where sequences end early, the scan itself."""
+
+    def __init__(self, scan: Any, climb: Any, descend: Any) -> None:
+        self.scan, self.climb, self.descend = scan, climb, descend
+
+    def run(self, x, *rest):
+        states, lengths, params = rest[: self.scan.count], rest[self.scan.count], rest[self.scan.count + 1 :]
+        if not (lengths == len(x)).all():
+            return self.scan.run(x, *rest)
+        x = plain(x)
+        paths, kept = self.climb(self.scan.cell, x, *map(plain, states), *params)
+        inputs = x, *(path[:-1] for path in paths), *params
+        return (paths[0][1:], *(path[-1] for path in paths)), (None, Kept(self.scan.cell, inputs, kept))
+
+    def vjp(self, *args):
+        *gradients, live, saved = args
+        if live is not None:
+            return self.scan.vjp(*args)
+        return self.descend(self.scan.cell, *map(plain, gradients), *saved.kept)
+
+
+class Kept:
+    """What the loop keeps; and what the cell saves, for all steps at once, when one goes through it."""
+
+    def __init__(self, cell: Any, inputs: Any, kept: Any) -> None:
+        self.cell, self.inputs, self.kept = cell, inputs, kept
+
+    def __iter__(self):
+        return iter(self.cell.run(*self.inputs)[1])
+
+
+@cache
+def quick(rule, climb, descend):
+    """A copy of a recurrent rule that scans by compiled loops."""
+    copy = replace(rule)
+    copy.__dict__["scan"] = Quick(rule.scan, climb, descend)
+    return copy
+
+
+def methods(climb, descend):
+    """The twins of a recurrent rule's forward and vjp."""
+    forward = lambda rule, *inputs: quick(rule, climb, descend).forward(*inputs)
+    vjp = lambda rule, *args: quick(rule, climb, descend).vjp(*args)
+    return forward, vjp
+
+
+# For the files of cells.
+
+
+def flat(a):
+    """All axes but the last become one."""
+    return a.reshape(-1, a.shape[-1])
+
+
+def steps_flat(a):
+    """The axes of the batch become one: [t, batch, unit]."""
+    return a.reshape(len(a), -1, a.shape[-1])
+
+
+def path_of(first, steps):
+    """Room for the states before every step and after the last."""
+    path = empty((steps + 1, *first.shape))
+    path[0] = first
+    return path
+
+
+def packed(b):
+    """A matrix [k, n] as strips for the register tile, the last one filled up with zeros."""
+    strips = empty((-(-b.shape[1] // COLUMNS), len(b), COLUMNS))
+    pack_all(b, strips)
+    return strips
+
+
+def widened(b):
+    """A vector, filled up with zeros to whole strips."""
+    return np.pad(b, (0, -len(b) % COLUMNS))
+
+
+def rows_together(path):
+    """How many rows of the batch a thread takes through all steps at a time: the size of the batch alone decides."""
+    batch = steps_flat(path).shape[1]
+    return max(min(TALL, (batch + 1) // 2), -(-batch // PARTS))
+
+
+def parts(path, *shape):
+    """Sums of gradients, one for each of these parts of the batch: added in order, they have the same bits always."""
+    return np.zeros((-(-steps_flat(path).shape[1] // rows_together(path)), *shape), np.float32)
+
+
+def sums_for(path, w):
+    """Room for the gradient of w in every part, in whole strips."""
+    return parts(path, len(w), w.shape[1] + -w.shape[1] % COLUMNS)
+
+
+def total(sums, w):
+    """The gradient of w."""
+    return np.ascontiguousarray(sums.sum(0)[:, : w.shape[1]])
+
+
+@part
+def row_like(a):
+    return np.empty(a.shape[2], np.float32)
+
+
+@part
+def wide(n):
+    """The columns of as many strips as n columns need."""
+    return (n + COLUMNS - 1) // COLUMNS * COLUMNS
+
+
+@part
+def block(rows, n):
+    return np.empty((rows, wide(n)), np.float32)
+
+
+@part
+def times(rows, strips, z, bias, flags):
+    """z = rows b + bias, or z + rows b, for rows [r k] and a packed b."""
+    zero = np.zeros(1, np.int64)
+    table, depth = address(zero), strips.shape[1]
+    for s in range(strips.shape[0]):
+        b, c = address(strips) + s * depth * STRIP, address(z) + s * STRIP
+        shift, row = address(bias) + s * STRIP if bias.size else 0, rows.strides[0]
+        tiles(rows.shape[0], address(rows), table, row, 4, b, table, STRIP, 1, depth, c, z.strides[0], shift, flags)
+
+
+@part
+def add_outer(g, x, depth, sums):
+    """sums += gᵀ x over the first `depth` rows of both: the gradient of weights, for x in whole strips."""
+    zero = np.zeros(1, np.int64)
+    table = address(zero)
+    for s in range(x.shape[1] // COLUMNS):
+        b, c, step, pitch = address(x) + s * STRIP, address(sums) + s * STRIP, g.strides[0], x.strides[0]
+        tiles(sums.shape[0], address(g), table, 4, step, b, table, pitch, 1, depth, c, sums.strides[0], 0, ADD)
+
+
+@kernel
+def pack_all(b, strips):
+    pack(address(b), b.strides[0], b.strides[1], b.shape[0], b.shape[1], address(strips))
