@@ -75,7 +75,7 @@ def to_single(x):
     return x.astype(np.float32) if isinstance(x, np.ndarray) and x.dtype == np.float64 else x
 
 
-def close(found, wanted, ulps):
+def close(found, wanted, ulps=ULPS):
     for a, b in zip(as_tuple(found), as_tuple(wanted), strict=True):
         assert (a is None) == (b is None)
         if a is not None and np.asarray(b).dtype.kind == "f":
