@@ -18,6 +18,12 @@ EPS = float(np.finfo(np.float32).eps)
 ULPS = 32  # of the largest element, or of 1, in a result; a sum of many terms may lose more, and says so below
 MORE = dict.fromkeys(("rnn", "gru", "lstm"), 256)  # a rounding error grows from step to step
 
+WINOGRAD = [  # whole vectors of channels, 3 × 3, stride 1
+    dict(i=32, o=48, n=(13, 18), k=(3, 3), padding=1, batch=(3,)),
+    dict(i=64, o=64, n=(32, 32), k=(3, 3), padding="same", batch=(9,)),
+    dict(i=16, o=80, n=(70, 3), k=(3, 3), padding=(0, 2), batch=(4,), without=("b",)),
+]
+
 # Large and odd shapes: beyond a chunk, beyond a tile, beside both.
 LARGE = {
     "conv1d": [
@@ -33,6 +39,7 @@ LARGE = {
         dict(i=48, o=48, n=(14, 18), k=(3, 3), padding="same", groups=48, batch=(2,)),
         dict(i=2, o=3, n=(2, 7), k=(1, 2), stride=(1, 5), padding=(0, 3), batch=(2,)),
         dict(i=1, o=1, n=(1, 1), k=(1, 1), batch=(1,)),
+        *WINOGRAD,
     ],
     "conv3d": [dict(i=6, o=18, n=(9, 7, 11), k=(3, 3, 3), padding=1, batch=(2,))],
     "conv_transpose2d": [
@@ -219,7 +226,9 @@ def strange(rule, case, value, which):
 
 @pytest.mark.parametrize("which", [0, 1, "gy"])
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
-@pytest.mark.parametrize("name, case", [("conv2d", LARGE["conv2d"][k]) for k in (0, 3)])
+@pytest.mark.parametrize(
+    "name, case", [("conv2d", case) for case in (LARGE["conv2d"][0], LARGE["conv2d"][3], WINOGRAD[0])]
+)
 def test_what_is_no_number_stays_where_the_rule_has_it(name, case, value, which):
     rule, inputs, gy = strange(name, case, value, which)
     with np.errstate(all="ignore"):
@@ -227,3 +236,26 @@ def test_what_is_no_number_stays_where_the_rule_has_it(name, case, value, which)
         fast_y, fast = rule.linearize(*map(to_single, inputs))
         for found, wanted in zip((fast_y, *fast.vjp(to_single(gy))), (y, *at.vjp(gy)), strict=True):
             close(found, wanted)
+
+
+@pytest.mark.parametrize("case", WINOGRAD)
+def test_the_error_of_winograd_is_what_its_docstring_says(case):
+    """Value and gradients: in units of the root mean square of each."""
+    rule, inputs = arrays(every()["conv2d"], case)
+    y, at = rule.linearize(*inputs)
+    fast_y, fast = rule.linearize(*map(to_single, inputs))
+    gy = np.random.default_rng(3).normal(size=y.shape).astype(np.float32)
+    gradients = zip(fast.vjp(gy)[:2], at.vjp(gy.astype(float))[:2], strict=True)
+    for found, wanted in ((fast_y, y), *gradients):
+        error = (found - wanted) / np.sqrt(np.mean(wanted**2))
+        assert np.sqrt(np.mean(error**2)) < 2e-6 and np.max(abs(error)) < 3e-5
+
+
+def test_what_only_winograd_overflows_is_computed_directly():
+    x = np.full((2, 16, 12, 12), 1e38, np.float32)
+    w = np.zeros((16, 16, 3, 3), np.float32)
+    w[:, 0, 1, 1] = 2
+    y, at = pb.conv2d.linearize(x, w, padding=1)
+    assert np.all(y == np.float32(2e38))
+    _, gw, _ = at.vjp(np.full_like(y, 1e-2))
+    np.testing.assert_allclose(gw[:, :, 1, 1], 2 * 144 * 1e36, rtol=1e-5)

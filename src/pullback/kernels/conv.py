@@ -1,8 +1,10 @@
 """Convolution: memory of images with the channels last, whatever the shapes say."""
 
+from math import prod
+
 import numpy as np
 
-from pullback.kernels import direct
+from pullback.kernels import direct, winograd
 from pullback.kernels.arrays import plain
 from pullback.kernels.compiled import kernel
 from pullback.kernels.images import channels_last, flat, result, three
@@ -47,25 +49,42 @@ def correlate(rule, x, w, b=None):
 def correlated(rule, x, w, b, out):
     dims, windows = rule.dims, three(rule.windows(rule.space(x), w, out))
     y, answer = result(rule.examples(x), out, len(w))
-    direct.correlate(flat(channels_last(x, dims), dims), plain(w), bias(b), windows, rule.groups, y)
+    quick = winograd.suits(windows, rule.groups, w.shape[1], len(w), prod(rule.examples(x)))
+    x, w, b = flat(channels_last(x, dims), dims), plain(w), bias(b)
+    if not (quick and winograd.correlate(x, w, b, windows, y)):
+        direct.correlate(x, w, b, windows, rule.groups, y)
     return answer
 
 
 def spread(rule, y, w, b, n):
-    if not finite(plain(w).reshape(w.size)):  # where no window reaches, zeros stand here: inf · 0 would come in
+    w = plain(w)
+    if not finite(w.reshape(w.size)):  # where no window reaches, zeros stand here: inf · 0 would come in
         x = rule.spread(y, w, n)
         return x if b is None else x + rule.bias(b)
     dims, windows = rule.dims, three(rule.windows(n, w, rule.space(y)))
     x, answer = result(rule.examples(y), n, rule.groups * w.shape[1])
-    direct.spread(flat(channels_last(y, dims), dims), plain(w), bias(b), windows, rule.groups, x)
+    quick = winograd.suits(windows, rule.groups, w.shape[1], len(w), prod(rule.examples(y)))
+    y, b = flat(channels_last(y, dims), dims), bias(b)
+    if not (quick and winograd.correlate(y, w, b, turned(windows), x, back=True)):
+        direct.spread(y, w, b, windows, rule.groups, x)
     return answer
 
 
 def weigh(rule, y, x, w):
     dims, windows = rule.dims, three(rule.windows(rule.space(x), w, rule.space(y)))
-    return direct.weigh(
-        flat(channels_last(y, dims), dims), flat(channels_last(x, dims), dims), windows, rule.groups, w.shape
-    )
+    quick = winograd.suits(windows, rule.groups, w.shape[1], len(w), prod(rule.examples(y)))
+    y, x = flat(channels_last(y, dims), dims), flat(channels_last(x, dims), dims)
+    if quick:
+        gw, gb = winograd.weigh(y, x, windows, w.shape)
+        if finite(gw.reshape(gw.size)):
+            return gw, gb
+    return direct.weigh(y, x, windows, rule.groups, w.shape)
+
+
+def turned(windows):
+    """The windows of the transpose, at stride 1."""
+    before = tuple(k - 1 - p for k, p in zip(windows.kernel, windows.before))
+    return windows._replace(n=windows.out, out=windows.n, before=before)
 
 
 def bias(b):

@@ -58,9 +58,6 @@ def make_tile(vectors):
             # Variables on the stack become registers: LLVM sees that nobody takes their address.
             sums = {ij: cgutils.alloca_once_value(build, zero) for ij in every}
             c_rows = [build.gep(pointer(c), [entry(places, I64(i))]) for i in range(ROWS)]
-            with given(build.and_(flags, I64(ADD))):
-                for i, j in every:
-                    build.store(load(c_rows[i], j), sums[i, j])
 
             starts = [build.gep(pointer(a), [entry(rows, I64(i))]) for i in range(ROWS)]
             pa = [cgutils.alloca_once(build, BYTES) for _ in range(ROWS)]
@@ -84,6 +81,9 @@ def make_tile(vectors):
                     build.store(build.add(here, step), along)
                     build.store(build.gep(q, [pitch]), pb)
 
+            with given(build.and_(flags, I64(ADD))):  # last, for a long sum is more exact in parts
+                for i, j in every:
+                    build.store(build.fadd(load(c_rows[i], j), build.load(sums[i, j])), sums[i, j])
             with given(bias):
                 for j in range(vectors):
                     shift = load(pointer(bias), j)

@@ -75,10 +75,6 @@ def make_tile(rows):
             c_rows = [moved(pointer(c), build.mul(I64(i), c_row)) for i in range(rows)]
             every = [(i, j) for i in range(rows) for j in lanes]
 
-            with given(build.and_(flags, I64(ADD))):
-                for i, j in every:
-                    build.store(load(c_rows[i], j), sums[i][j])
-
             # One running pointer serves three rows (p, p + row, p + 2 row): more pointers would not fit the registers.
             twice = build.add(row, row)
             pa = [cgutils.alloca_once(build, BYTES) for _ in range(0, rows, 3)]
@@ -102,6 +98,9 @@ def make_tile(rows):
                         build.store(moved(head, step), variable)
                     build.store(moved(q, pitch), pb)
 
+            with given(build.and_(flags, I64(ADD))):  # last, for a long sum is more exact in parts
+                for i, j in every:
+                    build.store(build.fadd(load(c_rows[i], j), build.load(sums[i][j])), sums[i][j])
             with given(bias):
                 for j in lanes:
                     shift = load(pointer(bias), j)

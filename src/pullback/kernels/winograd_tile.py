@@ -1,0 +1,287 @@
+"""Winograd's transforms F(4×4, 3×3), many channels at once, with their transposes.
+
+A product of polynomials is a product of their values: four outputs of a kernel with three taps, which read six
+inputs, need six multiplications and not twelve, one for each of the points 0, ±a, ±b, ∞. In one dimension
+
+    y = Aᵀ [(G w) ⊙ (Bᵀ d)]          6 inputs d, 3 weights w, 4 outputs y
+
+in two the same is done along rows and columns. It is linear in w, so its transpose is the gradient
+
+    gw = Gᵀ [(A gy) ⊙ (Bᵀ d)]
+
+a = 3/4 and b = 3/2 lose least among the pairs with exact coefficients: half of what 1 and 2 lose.
+
+Source: Lavin & Gray (2016), Fast algorithms for convolutional neural networks.
+"""
+
+from operator import add, mul, sub
+
+import llvmlite.ir as ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from pullback.kernels.compiled import symbol
+from pullback.kernels.tile import BYTES, FLOAT, I32, I64, RELU, WIDTH, int64
+
+a, b = 3 / 4, 3 / 2
+POINTS = 6
+LANES = ir.VectorType(FLOAT, WIDTH)
+
+
+def to_points(d):
+    """Bᵀ d"""
+    even_a, odd_a = d[4] - d[2] * b**2, (d[3] - d[1] * b**2) * a
+    even_b, odd_b = d[4] - d[2] * a**2, (d[3] - d[1] * a**2) * b
+    zero = d[4] - d[2] * (a**2 + b**2) + d[0] * (a * b) ** 2
+    far = d[5] - d[3] * (a**2 + b**2) + d[1] * (a * b) ** 2
+    return zero, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, far
+
+
+def from_points(m):
+    """Aᵀ m"""
+    even_a, odd_a, even_b, odd_b = m[1] + m[2], m[1] - m[2], m[3] + m[4], m[3] - m[4]
+    return (
+        m[0] + even_a + even_b,
+        odd_a * a + odd_b * b,
+        even_a * a**2 + even_b * b**2,
+        m[5] + odd_a * a**3 + odd_b * b**3,
+    )
+
+
+def gradient_to_points(g):
+    """A g"""
+    even_a, odd_a = g[0] + g[2] * a**2, g[1] * a + g[3] * a**3
+    even_b, odd_b = g[0] + g[2] * b**2, g[1] * b + g[3] * b**3
+    return g[0], even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, g[3]
+
+
+AT_0, AT_A, AT_B = 1 / (a * b) ** 2, 1 / (2 * a**2 * (a**2 - b**2)), 1 / (2 * b**2 * (b**2 - a**2))
+
+
+def weights_to_points(w):
+    """G w"""
+    even_a, odd_a = (w[0] + w[2] * a**2) * AT_A, w[1] * (a * AT_A)
+    even_b, odd_b = (w[0] + w[2] * b**2) * AT_B, w[1] * (b * AT_B)
+    return w[0] * AT_0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, w[2]
+
+
+def weights_from_points(u):
+    """Gᵀ u"""
+    even_a, odd_a = (u[1] + u[2]) * AT_A, (u[1] - u[2]) * AT_A
+    even_b, odd_b = (u[3] + u[4]) * AT_B, (u[3] - u[4]) * AT_B
+    return u[0] * AT_0 + even_a + even_b, odd_a * a + odd_b * b, u[5] + even_a * a**2 + even_b * b**2
+
+
+def both_ways(one_way, square):
+    """Along the columns, then along the rows."""
+    columns = [one_way(column) for column in zip(*square)]
+    return [one_way(row) for row in zip(*columns)]
+
+
+class Vector:
+    """Lanes of floats while code is being emitted: formulas above become instructions."""
+
+    def __init__(self, build, value):
+        self.build, self.value = build, value
+
+    def together(self, operation, other):
+        if isinstance(other, float):
+            other = Vector(self.build, ir.Constant(LANES, [other] * WIDTH))
+        emit = {add: self.build.fadd, sub: self.build.fsub, mul: self.build.fmul}[operation]
+        return Vector(self.build, emit(self.value, other.value, flags=("contract",)))
+
+    def __add__(self, other):
+        return self.together(add, other)
+
+    def __sub__(self, other):
+        return self.together(sub, other)
+
+    def __mul__(self, other):
+        return self.together(mul, other)
+
+
+class Memory:
+    """Vectors in memory, `offset` bytes from where they are said to be."""
+
+    def __init__(self, build, offset):
+        self.build, self.offset = build, offset
+
+    def at(self, address, shift=0):
+        place = self.build.gep(self.build.inttoptr(address, BYTES), [self.offset])
+        return self.build.bitcast(self.build.gep(place, [shift]) if shift else place, LANES.as_pointer())
+
+    def load(self, *place):
+        return Vector(self.build, self.build.load(self.at(*place), align=4))
+
+    def store(self, vector, *place):
+        self.build.store(vector.value, self.at(*place), align=4)
+
+    def scattered(self, table, n):
+        """n × n vectors whose addresses stand in a table."""
+        return [[self.load(self.entry(table, n * i + j)) for j in range(n)] for i in range(n)]
+
+    def spread(self, square, table):
+        n = len(square)
+        for i in range(n):
+            for j in range(n):
+                self.store(square[i][j], self.entry(table, n * i + j))
+
+    def even(self, base, pitch, n):
+        """n × n vectors that lie `pitch` bytes apart."""
+        return [[self.load(base, self.times(pitch, n * i + j)) for j in range(n)] for i in range(n)]
+
+    def spread_evenly(self, square, base, pitch):
+        n = len(square)
+        for i in range(n):
+            for j in range(n):
+                self.store(square[i][j], base, self.times(pitch, n * i + j))
+
+    def times(self, pitch, k):
+        return self.build.mul(pitch, I64(k))
+
+    def entry(self, table, k):
+        return self.build.load(self.build.gep(self.build.inttoptr(table, I64.as_pointer()), [I64(k)]))
+
+
+def emitted(body, signature):
+    """An intrinsic of `signature`: the last argument says for how many vectors of channels `body` is done."""
+
+    def emit(context, build, signature, args):
+        *args, count = args
+        found = body(build, *args, count)
+        return context.get_dummy_value() if found is None else found
+
+    return signature, emit
+
+
+def for_each(build, count):
+    """Code inside is done for every vector of channels."""
+    return cgutils.for_range(build, count)
+
+
+def memory(build, loop):
+    return Memory(build, build.mul(loop.index, I64(4 * WIDTH)))
+
+
+FOUR, FIVE = types.void(*[int64] * 4), types.void(*[int64] * 5)
+CHECKED = types.float32(*[int64] * 6)
+
+
+@intrinsic
+def _inputs(typing, table, out, pitch, count):
+    def emit(context, build, signature, args):
+        table, out, pitch, count = args
+        with for_each(build, count) as loop:
+            here = memory(build, loop)
+            here.spread_evenly(both_ways(to_points, here.scattered(table, 6)), out, pitch)
+        return context.get_dummy_value()
+
+    return FOUR, emit
+
+
+@intrinsic
+def _outputs(typing, points, pitch, bias, table, flags, count):
+    def emit(context, build, signature, args):
+        points, pitch, bias, table, flags, count = args
+        zero = ir.Constant(LANES, [0.0] * WIDTH)
+        check = cgutils.alloca_once_value(build, zero)
+        clip = build.icmp_signed("!=", build.and_(flags, I64(RELU)), I64(0))
+        with for_each(build, count) as loop:
+            here = memory(build, loop)
+            y = both_ways(from_points, here.even(points, pitch, 6))
+            shift = here.load(bias)
+            y = [[each + shift for each in row] for row in y]
+            seen = Vector(build, build.load(check))
+            for each in sum(y, []):
+                seen = seen + each * 0.0
+            build.store(seen.value, check)
+            for each in sum(y, []):
+                below = build.and_(build.fcmp_ordered("<", each.value, zero), spread_bit(build, clip))
+                each.value = build.select(below, zero, each.value)
+            here.spread(y, table)
+        return total(build, build.load(check))
+
+    return CHECKED, emit
+
+
+@intrinsic
+def _gradients(typing, table, out, pitch, sums, count):
+    def emit(context, build, signature, args):
+        table, out, pitch, sums, count = args
+        with for_each(build, count) as loop:
+            here = memory(build, loop)
+            g = here.scattered(table, 4)
+            whole = here.load(sums)
+            for row in g:
+                whole = whole + ((row[0] + row[1]) + (row[2] + row[3]))
+            here.store(whole, sums)
+            here.spread_evenly(both_ways(gradient_to_points, g), out, pitch)
+        return context.get_dummy_value()
+
+    return FIVE, emit
+
+
+@intrinsic
+def _weights(typing, w, out, pitch, count):
+    def emit(context, build, signature, args):
+        w, out, pitch, count = args
+        here = Memory(build, I64(0))
+        here.spread_evenly(both_ways(weights_to_points, here.even(w, I64(4 * WIDTH), 3)), out, pitch)
+        return context.get_dummy_value()
+
+    return FOUR, emit
+
+
+@intrinsic
+def _weight_gradients(typing, u, pitch, out, count):
+    def emit(context, build, signature, args):
+        u, pitch, out, count = args
+        here = Memory(build, I64(0))
+        here.spread_evenly(both_ways(weights_from_points, here.even(u, pitch, 6)), out, I64(4 * WIDTH))
+        return context.get_dummy_value()
+
+    return FOUR, emit
+
+
+def spread_bit(build, bit):
+    bits = ir.VectorType(ir.IntType(1), WIDTH)
+    first = build.insert_element(ir.Constant(bits, ir.Undefined), bit, I32(0))
+    return build.shuffle_vector(first, first, ir.Constant(ir.VectorType(I32, WIDTH), [0] * WIDTH))
+
+
+def total(build, vector):
+    found = build.extract_element(vector, I32(0))
+    for lane in range(1, WIDTH):
+        found = build.fadd(found, build.extract_element(vector, I32(lane)))
+    return found
+
+
+@symbol(FOUR, "pullback_winograd_inputs")
+def inputs_to_points(table, out, pitch, count):
+    """Pixels at 36 addresses -> 36 points, `pitch` apart."""
+    _inputs(table, out, pitch, count)
+
+
+@symbol(CHECKED, "pullback_winograd_outputs")
+def outputs_from_points(points, pitch, bias, table, flags, count):
+    """36 points -> pixels at 16 addresses; returns 0, or nan if one of them is no finite number."""
+    return _outputs(points, pitch, bias, table, flags, count)
+
+
+@symbol(FIVE, "pullback_winograd_gradients")
+def gradients_to_points(table, out, pitch, sums, count):
+    """Gradients at 16 addresses -> 36 points; adds them to `sums`."""
+    _gradients(table, out, pitch, sums, count)
+
+
+@symbol(FOUR, "pullback_winograd_weights")
+def taps_to_points(w, out, pitch, count):
+    """One vector of each of nine taps -> 36 points."""
+    _weights(w, out, pitch, count)
+
+
+@symbol(FOUR, "pullback_winograd_weight_gradients")
+def taps_from_points(u, pitch, out, count):
+    """36 points -> nine taps."""
+    _weight_gradients(u, pitch, out, count)
