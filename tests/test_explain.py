@@ -15,6 +15,7 @@ from pullback.cli import main
 from pullback.discovery import every
 from pullback.errors import OptionError, PullbackError, ShapeError
 from pullback.handbook.explanation import explain, reading, terminal
+from pullback.handbook.explanation.formula import tree, written
 from pullback.handbook.explanation.meaning import GAP, chinese, formulas, summary
 from pullback.handbook.explanation.mistakes import faults
 from pullback.handbook.words import LANGUAGES, texts
@@ -74,6 +75,39 @@ def test_the_numbers_hold_together(name):
 
 def untupled(options):
     return {name: tuple(v) if isinstance(v, list) else v for name, v in options.items()}
+
+
+@pytest.mark.parametrize("name", [name for name in RULES if hasattr(every()[name], "derivation")])
+def test_every_line_has_the_value_of_the_line_above_it(name):
+    """And the last line of a vjp has that of the gradient, at the indices that it is shown for."""
+    found = explain(name, lang="en")
+    assert not isinstance(found.derivation, str)
+    gradients = {g.name: g.values for g in found.gradients}
+    for chain in found.derivation:
+        shown = [[value.rpartition("= ")[2] for value in line.values if value] for line in chain.lines]
+        assert all(len(line.values) == len(chain.lines[0].values) for line in chain.lines)
+        assert shown[0] and all(np.allclose(np.array(v, float), np.array(shown[0], float), rtol=1e-3) for v in shown)
+        gradient = gradients.get(chain.head.text.partition("[")[0])
+        if gradient is not None:
+            assert np.isclose(gradient, float(shown[0][0]), rtol=1e-3, atol=1e-9).any()
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("y[j]*(gy[j] - sum(i, y[i]*gy[i]))", "y[j] (gy[j] - Σi y[i] gy[i])"),
+        ("sum(i, gy[i]*d(y[i], x[j]))", "Σi gy[i] ∂y[i]/∂x[j]"),
+        ("exp(x[i])/sum(k, exp(x[k]))**2", "exp(x[i]) / (Σk exp(x[k]))²"),
+        ("a*sum(k, b[k])*c", "(a Σk b[k]) c"),
+        ("-w[t]*-x[t]", "-w[t] (-x[t])"),
+        ("a - (b - c)", "a - (b - c)"),
+        ("a/(b/c)", "a / (b / c)"),
+        ("(a + b)*c", "(a + b) c"),
+        ("w[3*m+k,i]", "w[3*m+k,i]"),
+    ],
+)
+def test_formulas_are_written(text, said):
+    assert written(tree(text)) == said
 
 
 @pytest.mark.parametrize("name", RULES)

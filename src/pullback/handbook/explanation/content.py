@@ -97,7 +97,7 @@ class Content:
     def derivation(self) -> list[Derived] | str:
         """The chains of the derivation; or why there are none, as the name of a text."""
         values = {a.name: a.values for a in (*self.inputs, *self.above)}
-        return derived(self.rule, values, self.lang)
+        return derived(self.rule, self.at.plan.sizes, values)
 
     @cached_property
     def jacobians(self) -> list[Block]:

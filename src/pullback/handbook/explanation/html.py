@@ -99,8 +99,9 @@ def table(rows: list[tuple[str, ...]], head: tuple[str, ...] = ()) -> str:
 
 
 def chain(derived: Derived) -> Iterator[str]:
-    yield f"<p><code><b>{escape(derived.head.text)}</b></code></p><ol>"
+    point = f' <span class="quiet">{escape(derived.point)}</span>' if derived.point else ""
+    yield f"<p><code><b>{escape(derived.head.text)}</b></code>{point}</p><ol>"
     for line in derived.lines:
-        value = f'<code class="value">{escape(line.value)}</code>' if line.value else ""
-        yield f"<li><i>{escape(line.reason)}</i><code>= {escape(line.text)}</code>{value}</li>"
+        numbers = "".join(f'<code class="value">{escape(value)}</code>' for value in line.values if value)
+        yield f"<li><i>{escape(line.reason)}</i><code>= {escape(line.text)}</code>{numbers}</li>"
     yield "</ol>"

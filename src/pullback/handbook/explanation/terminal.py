@@ -70,8 +70,8 @@ def rendered(part: Part, written_: Writing, width: int) -> Iterator[RenderableTy
             yield from bars(part, written_, width)
         case Heat():
             yield from heat(part, written_, width)
-        case Derived(head, lines):
-            yield Text(written_(head.text), "bold")
+        case Derived(head, lines, point):
+            yield Text.assemble((written_(head.text), "bold"), ("   " + point, "dim"))
             yield from (drawn for line in lines for drawn in step(line, written_, width))
             yield ""
 
@@ -147,8 +147,8 @@ def step(line: Line, written_: Writing, width: int) -> Iterator[RenderableType]:
         yield Padding(Text(written_("= " + line.text)), (0, 0, 0, 2))
         if line.reason:
             yield Padding(reason, (0, 0, 0, max(width - reason.cell_len, 0)))
-    if line.value:
-        yield Padding(Text(written_(line.value), "cyan"), (0, 0, 0, 6))
+    for value in filter(None, line.values):
+        yield Padding(Text(written_(value), "cyan"), (0, 0, 0, 6))
 
 
 def heat(part: Heat, written_: Writing, width: int) -> Iterator[RenderableType]:
