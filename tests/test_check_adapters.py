@@ -240,6 +240,17 @@ class MSE:
         return 2 * self.difference / self.difference.size
 
 
+class CategoricalCrossEntropy:
+    """A loss of every example; backward takes the predictions again, and gives the gradient of the mean."""
+
+    def forward(self, y_pred, y_true):
+        return -np.log(y_pred[range(len(y_pred)), y_true])
+
+    def backward(self, dvalues, y_true):
+        samples, labels = len(dvalues), len(dvalues[0])
+        self.dinputs = -np.eye(labels)[y_true] / dvalues / samples
+
+
 class Cube(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, w):
@@ -307,6 +318,9 @@ STYLES = {
     "class, hoarding": (Hoarder(W, B), None, [(4, 5)], "x W b", ""),
     "class, chance": (Dropout, None, [(4, 5)], "x", ""),
     "class, loss": (MSE(), None, [(4, 5), (4, 5)], "prediction target", "target"),
+    "class, loss per example": (
+        CategoricalCrossEntropy, None, [RNG.uniform(0.1, 0.9, (4, 5)), LABELS], "y_pred y_true", "y_true"
+    ),
     "torch.autograd.Function": (Cube, None, [(4,), (4,)], "x w", ""),
     "torch.nn.Linear": (torch.nn.Linear(5, 3), None, [(4, 5)], "input weight bias", ""),
     "torch.nn.BatchNorm1d": (torch.nn.BatchNorm1d(5), None, [(4, 5)], "input weight bias", ""),

@@ -8,7 +8,7 @@ import pytest
 
 from pullback.check.adapters import adapt
 from pullback.check.files.finding import exercises, partners
-from pullback.check.files.guessing import GuessError, goes_back, guess
+from pullback.check.files.guessing import GuessError, gradients_that_fit, guess
 from pullback.check.files.loading import FileError, load
 from pullback.check.files.targets import TextError, options, shape, targets
 
@@ -34,7 +34,7 @@ def test_everything_with_a_backward_is_found_in_its_order():
 def test_arguments_are_guessed_with_which_forward_and_backward_run(name):
     (exercise,) = (each for each in targets(str(COURSE)) if each.name == name)
     adapted = adapt(*guess(exercise))
-    assert goes_back(adapted)
+    assert gradients_that_fit(adapted) == 1
     shapes = [
         np.shape(np.zeros(leaf.value) if isinstance(leaf.value, tuple) else leaf.value) for leaf in adapted.leaves
     ]
@@ -93,7 +93,7 @@ def helper(x): return x
     found = exercises(load(Path(written(path, text))))
     assert [exercise.name for exercise in found] == ["Double", "triple", "half", "mse_loss"]
     for exercise in found:
-        assert goes_back(adapt(*guess(exercise)))
+        assert gradients_that_fit(adapt(*guess(exercise))) == 1
 
 
 def test_options_are_for_parameters_and_for_dicts_of_hyperparameters():

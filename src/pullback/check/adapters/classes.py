@@ -8,6 +8,7 @@ dx = layer.backward(dy)         # and layer.dW, layer.db, or layer.grads["W"], o
 import copy
 import inspect
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -69,36 +70,47 @@ class Held:
         self.slots: dict[Path, Path | None] = {}  # parameter -> its gradient; None where backward returns it
         example = code.arguments.example()
         used, output = code.tried(f"{code.name}.{forward}", lambda: self.ran(example))
-        self.binding = self.bound(len(output))
-        primed = copy.deepcopy(used)
-        self.slots = self.found(used, output, example)
-        self.parameters = [Leaf(".".join(map(str, p)), p, look(used, p).copy()) for p in self.slots]
+        self.binding, after, found = self.first_that_runs(used, output, example)
+        self.slots = self.parameters_of(after, example, found)
+        self.parameters = [Leaf(".".join(map(str, p)), p, look(after, p).copy()) for p in self.slots]
+        self.mean = not self.binding.count("cotangent") and output[0].ndim == 1 and len(example) > 1
         if any(look(layer, parameter) is None for parameter in self.slots):  # the first run made them
-            self.layer = cleared(primed)
+            self.layer = cleared(used)
 
-    def bound(self, count: int) -> Binding:
-        """What backward takes: gradients of the outputs, unless its parameters have the names of inputs."""
+    def first_that_runs(self, layer: Any, output: Sequence[Any], example: Sequence[Any]) -> tuple[Binding, Any, Any]:
+        """A way to call backward, the layer after that, and what it gave; None if it does not run, which is not for us
+        to judge."""
+        above = [np.ones_like(y) for y in output]
+        bindings = self.bindings(len(output))
+        for binding in bindings:
+            self.binding, after = binding, copy.deepcopy(layer)
+            with suppress(Exception), same_dice():
+                return binding, after, self.went_back(after, above, example, output)
+        return bindings[0], layer, None
+
+    def bindings(self, count: int) -> list[Binding]:
+        """What backward may take: what its parameters' names say, gradients of the outputs, or the inputs again."""
         backward, given = getattr(self.layer, self.way_back), len(self.code.arguments.values)
         takes = names_of(backward)
-        binding = by_names(backward, names_of(getattr(self.layer, self.method))[:given], count + 1)
-        if binding and not binding.count("cache") or not takes:
-            return binding or Binding(())
-        return Binding(tuple(("cotangent", k) for k in range(min(count, len(takes)))))
+        if not takes:
+            return [Binding(())]
+        named = by_names(backward, names_of(getattr(self.layer, self.method))[:given], count + 1)
+        above = Binding(tuple(("cotangent", k) for k in range(min(count, len(takes)))))
+        again = [Binding(tuple(("input", k) for k in range(given)))] if len(takes) == given > 1 else []
+        return [named if named and not named.count("cache") else above, *again]
 
-    def found(self, layer: Any, output: Sequence[Any], example: Sequence[Any]) -> dict[Path, Path | None]:
-        """The parameters, once backward has run: by the names of their gradients, or in the order of those returned."""
-        before = {path: value for path, value in paths(layer) if is_float(value) and not is_one_of(value, example)}
-        try:
-            with same_dice():
-                found = self.went_back(layer, [np.ones_like(y) for y in output], example, output)
-        except Exception:  # what is wrong with it is not for us to say
+    def parameters_of(self, layer: Any, example: Sequence[Any], found: Any) -> dict[Path, Path | None]:
+        """Parameters by the names of their gradients, or in the order of those that backward returned."""
+        if found is None:
             return {}
         named = {p: g for p, g in gradients_of_parameters(layer).items() if not is_one_of(look(layer, p), example)}
         extra = [gradient for _, gradient in parts(found)][len(self.code.arguments.leaves) :]
         if named or not extra:
             return dict(named)
-        leaves = [Leaf("", path, value) for path, value in before.items()]
-        return {leaves[k].path: None for k in by_shape(extra, leaves, range(len(leaves)))}
+        arrays = [
+            Leaf("", path, value) for path, value in paths(layer) if is_float(value) and not is_one_of(value, example)
+        ]
+        return {arrays[k].path: None for k in by_shape(extra, arrays, range(len(arrays)))}
 
     def ran(self, inputs: Sequence[Any]) -> tuple[Any, tuple[Any, ...]]:
         """A copy of the layer after its forward, and the output."""
@@ -125,7 +137,9 @@ class Held:
         return tuple(found[name] for name in dict.fromkeys((*names, *INPUTS)) if name in found)
 
     def forward(self, *inputs: Any) -> tuple[Any, ...]:
-        return self.ran(inputs)[1]
+        """The output; of a loss of every example, whose backward gives the gradient of the mean, the mean."""
+        output = self.ran(inputs)[1]
+        return (np.asarray(np.mean(output[0])),) if self.mean else output
 
     def backward(self, cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
         own = self.code.arguments.leaves

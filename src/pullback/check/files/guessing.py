@@ -35,11 +35,11 @@ class Guess(NamedTuple):
 
 
 def guess(exercise: Exercise, given: Sequence[Any] = (), **fixed: Any) -> Guess:
-    """Arguments with which forward and backward run, or else forward alone.
+    """Arguments with which forward and backward run and all gradients have their shapes, or as many as possible.
 
     `given` are the arrays or shapes, where they are known, and `fixed` other parameters by name. Raises GuessError.
     """
-    runs, problem = None, "it takes nothing"
+    best, reached, problem = None, -1.0, "it takes nothing"
     with quiet():
         for make in islice(guesses(exercise, given, fixed), MOST):
             try:
@@ -48,12 +48,14 @@ def guess(exercise: Exercise, given: Sequence[Any] = (), **fixed: Any) -> Guess:
             except Exception as error:  # whatever their code may raise
                 problem = str(error).partition("\n")[0]
                 continue
-            runs = runs or each
-            if goes_back(adapted):
+            fits = gradients_that_fit(adapted)
+            if fits == 1:
                 return each
-    if runs is None:
+            if fits > reached:
+                best, reached = each, fits
+    if best is None:
         raise GuessError(f"it did not run with any inputs that we tried; the last try: {problem}")
-    return runs
+    return best
 
 
 @contextmanager
@@ -64,14 +66,15 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def goes_back(adapted: Adapted) -> bool:
-    """Does backward run, and give something a gradient of the right shape?"""
+def gradients_that_fit(adapted: Adapted) -> float:
+    """The share of the gradients that have the shapes of their inputs; none if backward does not run."""
     inputs = [np.ones(leaf.value) if isinstance(leaf.value, tuple) else leaf.value for leaf in adapted.leaves]
     try:
         found = adapted.backward([np.ones_like(y) for y in adapted.forward(*inputs)], inputs)
     except Exception:
-        return False
-    return any(g is not None and np.shape(g) == np.shape(x) for g, x in zip(found, inputs))
+        return 0
+    fits = [np.shape(g) == np.shape(x) for g, x in zip(found, inputs) if g is not None]
+    return sum(fits) / len(fits) if fits and len(found) == len(inputs) else 0
 
 
 def guesses(exercise: Exercise, given: Sequence[Any], fixed: dict[str, Any]) -> Iterator[Callable[[], Guess]]:

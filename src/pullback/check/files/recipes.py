@@ -63,7 +63,7 @@ SHAPES = (4, 5), (5, 3), (3,), (5,), (2, 3, 4, 6), (2, 3, 5), (4,), ()
 # Sizes that constructors ask for.
 SIZES = (
     ("(n_?)?(in|inputs?)(_?(features|dims?|size|channels|units|n))?|fan_in|d_in|num_inputs|c_in", 5),
-    ("(n_?)?(out|outputs?)(_?(features|dims?|size|channels|units|n))?|fan_out|d_out|units|neurons|c_out", 3),
+    ("(n_?)?(out|outputs?)(_?(features|dims?|size|channels|units|n))?|fan_out|d_out|(n_?)?(units|neurons)|c_out", 3),
     ("(num_|n_)?(features|channels)|normalized_shape|dims?|d|d_model|embed_dim", 5),
     ("hidden(_?(dims?|size|units))?|h", 4), ("vocab(_size)?|num_embeddings|v", 7), ("num_filters|filters", 4),
     ("kernel_size|filter_size", 3),
