@@ -39,12 +39,12 @@ class Way:
         target = target if len(target) <= LONG else target[: LONG - 1] + "…"
         example = self.say("example", number=trail.example, target=target, loss=number(trail.loss))
         parts: list[Part] = [Words(example), Bars(self.say("leaves"), [self.bar(step) for step in trail.steps])]
-        through = [Section(self.say("times", name=called(s)), [self.times(s)]) for s in trail.steps if s.times]
+        through = [Section(self.say("time"), [self.times(s)]) for s in trail.steps if s.times]
         own = [Bar(f"{s.name}.{name}", value) for s in trail.steps for name, value in s.own.items()]
         return [
             Section(self.say("title", source=trail.source), parts),
             *through,
-            *([Section(self.say("own"), [Bars("", own)])] if own else []),
+            *([Section(self.say("parameters"), [Bars(self.say("own"), own)])] if own else []),
             Section(self.say("verdict"), [Words(sentence) for sentence in self.verdict()]),
         ]
 
@@ -54,12 +54,13 @@ class Way:
             return Bar(called(step), 0.0, self.say("nothing"), formula)
         notes = [self.say("factor", factor=number(step.factor, 2))] if step.factor and step.name != "loss" else []
         notes += [self.say("zeros", share=f"{step.zeros:.0%}")] if step.zeros else []
-        return Bar(called(step), step.norm, "  ".join(notes), formula)
+        return Bar(called(step), step.norm, ", ".join(notes), formula)
 
     def times(self, step: Step) -> Bars:
         """All steps, or some at equal distances where there are many."""
         shown = dict.fromkeys(int(t) for t in np.linspace(0, len(step.times) - 1, min(STEPS, len(step.times))))
-        return Bars("", [Bar(self.say("step", t=t), step.times[t]) for t in shown])
+        steps = [Bar(self.say("step", t=t), step.times[t]) for t in shown]
+        return Bars(self.say("times", name=called(step)), steps)
 
     def verdict(self) -> list[str]:
         """What became of the gradient, and which layers did the most to it."""
@@ -110,7 +111,7 @@ def tell(source: str, data: str | None, lang: str | None, **how: Any) -> None:
         files.write(path, (found.to_html() if how["html"] else found.to_svg()).encode())
         print(say("explain.written", lang, path=path))
     else:
-        terminal.show(found.sections, terminal.console(), how["ascii"])
+        terminal.tell(found.sections, how["ascii"])
 
 
 def called(step: Step) -> str:

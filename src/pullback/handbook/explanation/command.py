@@ -33,7 +33,7 @@ def explain(name: str, typed: Sequence[str], lang: str | None, convention: bool,
     elif how["json"] or how["latex"]:
         print(found.to_json() if how["json"] else found.to_latex(), end="")
     else:
-        terminal.show(found.sections, terminal.console(), how["ascii"])
+        terminal.tell(found.sections, how["ascii"])
 
 
 def explanation(name: str, typed: Sequence[str], lang: str | None = None) -> Explanation:

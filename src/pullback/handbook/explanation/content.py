@@ -46,6 +46,7 @@ class Kept(NamedTuple):
     name: str
     shape: str
     size: int  # bytes
+    own: int  # bytes that are no input and no output
     is_: str  # the input or output that it is, if it is one
 
 
@@ -96,7 +97,9 @@ class Content:
     @cached_property
     def derivation(self) -> list[Derived] | str:
         """The chains of the derivation; or why there are none, as the name of a text."""
-        values = {a.name: a.values for a in (*self.inputs, *self.above)}
+        slots = zip(self.rule.inputs, self.at.plan.defaults)
+        values = {slot.name: default for slot, default in slots if default is not None}  # what was left out
+        values |= {a.name: a.values for a in (*self.inputs, *self.above)}
         return derived(self.rule, self.at.plan.sizes, values)
 
     @cached_property
@@ -133,9 +136,8 @@ class Content:
     @cached_property
     def memory(self) -> list[Kept]:
         """What stays from the forward pass until the backward one."""
-        known = {id(a.values): a.name for a in (*self.inputs, *self.outputs)}
-        shared = [(a.name, a.values) for a in (*self.inputs, *self.outputs) if isinstance(a.values, np.ndarray)]
-        return [kept(name, value, known, shared) for name, value in zip(self.rule.saves, self.at.saved, strict=True)]
+        known = {a.name: a.values for a in (*self.inputs, *self.outputs) if isinstance(a.values, np.ndarray)}
+        return [kept(name, value, known) for name, value in zip(self.rule.saves, self.at.saved, strict=True)]
 
     @cached_property
     def places(self) -> list[Place]:
@@ -166,13 +168,13 @@ def elements(name: str, shape: tuple[int, ...]) -> list[str]:
     return [f"{name}[{','.join(map(str, p))}]" if name else ",".join(map(str, p)) for p in np.ndindex(shape)]
 
 
-def kept(name: str, value: Any, known: Mapping[int, str], shared: list[tuple[str, np.ndarray]]) -> Kept:
+def kept(name: str, value: Any, known: Mapping[str, np.ndarray]) -> Kept:
+    is_of = lambda a: next((n for n, b in known.items() if a is b or a.size and np.shares_memory(a, b)), "")
     arrays = list(leaves(value))
-    same = known.get(id(value), "")
-    if not same and isinstance(value, np.ndarray) and value.size:
-        same = next((n for n, a in shared if a.size and np.shares_memory(a, value)), "")
-    shape = f"[{' '.join(map(str, value.shape))}]" if isinstance(value, np.ndarray) else ""
-    return Kept(name, shape, sum(a.nbytes for a in arrays), same)
+    alone = isinstance(value, np.ndarray)
+    shape = f"[{' '.join(map(str, value.shape))}]" if alone else ""
+    own = sum(a.nbytes for a in arrays if not is_of(a))
+    return Kept(name, shape, sum(a.nbytes for a in arrays), own, is_of(value) if alone else "")
 
 
 def leaves(value: Any) -> Iterator[np.ndarray]:

@@ -21,7 +21,8 @@ border-radius:6px}
 .pullback-page table{border-collapse:collapse;margin:.5em 0;font-size:14px;display:block;overflow-x:auto}
 
 .pullback-page th,.pullback-page td{padding:.2em 1.2em .2em 0;border:0;text-align:left;vertical-align:top}
-.pullback-page td{white-space:pre-wrap;background:none}
+.pullback-page td{white-space:pre-wrap;background:none}.pullback-page td.shape{white-space:nowrap}
+.pullback-page td.quiet code{font:inherit}
 .pullback-page .quiet,.pullback-page i{color:light-dark(#59626e,#a3adb9)}
 .pullback-page .value{color:light-dark(#0b6157,#63d4c5)}
 .pullback-page ol{list-style:none;margin:.2em 0 1em;padding-left:1em}.pullback-page li{margin:.35em 0}
@@ -54,7 +55,7 @@ def picture(e: Content) -> str:
     """The data flow of the rule."""
     shape = lambda arrays: [(a.name, a.values.shape) for a in arrays]
     fixed = [a.name for a in (*e.inputs, *e.outputs) if not a.differentiable]
-    keeps = ", ".join(kept.name for kept in e.memory if kept.size)
+    keeps = ", ".join(kept.name for kept in e.memory if kept.shape and kept.size)
     keeps = say("flow.keeps", e.lang, names=keeps) if keeps else ""
     return flow(e.name, shape(e.inputs), shape(e.outputs), fixed, keeps, e.lang)
 
@@ -70,7 +71,8 @@ def drawn(part: Part, lang: str) -> str:
         case Table(head, rows):
             return table(rows, head)
         case Listed(items):
-            return table([tuple(item) for item in items])
+            rows = "".join(f"<tr><td>{escape(a)}</td><td><code>{escape(b)}</code></td></tr>" for a, b in items)
+            return f"<table>{rows}</table>"
         case Bars(title, rows):
             below = [(bar.name, bar.below) for bar in rows if bar.below]
             return bars([(bar.name, bar.size) for bar in rows], title, [bar.note for bar in rows], lang=lang) + table(
@@ -91,7 +93,7 @@ def table(rows: list[tuple[str, ...]], head: tuple[str, ...] = ()) -> str:
     if not rows:
         return ""
     cells = lambda row: "".join(
-        f'<td class="quiet">{escape(cell)}</td>' if k == 3 else f"<td><code>{escape(cell)}</code></td>"
+        f'<td class="{("", "shape", "", "quiet")[k] if len(row) == 4 else ""}"><code>{escape(cell)}</code></td>'
         for k, cell in enumerate(row)
     )
     top = "<tr>" + "".join(f"<th>{escape(name)}</th>" for name in head) + "</tr>" if head else ""

@@ -129,8 +129,8 @@ def derivation(e: Content) -> list[Part]:
 def jacobians(e: Content) -> list[Part]:
     fitting = [b for b in e.jacobians if b.matrix is not None and 0 < max(b.shape) <= NUMBERED][:DRAWN]
     parts: list[Part] = [heat(b, e.lang) for b in fitting]
-    others = [(title_of(b, e.lang), note_of(b, e.lang)) for b in e.jacobians if b not in fitting]
-    return parts + ([Words(say("explain.others", e.lang), quiet=True), Rows(others)] if others else [])
+    others = [f"∂{b.of}/∂{b.by} ({b.shape[0]} × {b.shape[1]})" for b in e.jacobians if b not in fitting]
+    return parts + ([Words(say("explain.others", e.lang, names=", ".join(others)), quiet=True)] if others else [])
 
 
 def heat(block: Block, lang: str) -> Heat:
@@ -143,7 +143,7 @@ def title_of(block: Block, lang: str) -> str:
 
 def note_of(block: Block, lang: str) -> str:
     notes = [say("explain.structure", lang, words=block.structure)] if block.structure else []
-    if block.matrix is not None and block.matrix.size:
+    if block.matrix is not None and not block.matrix.all():
         notes.append(say("explain.zeros", lang, share=f"{np.mean(block.matrix == 0):.0%}"))
     return say("explain.and", lang).join(notes)
 
@@ -172,7 +172,7 @@ def sentence(place: Place, lang: str) -> str:
 def memory(e: Content) -> list[Part]:
     arrays = [kept for kept in e.memory if kept.size]
     plain = [kept.name for kept in e.memory if not kept.size]
-    own = sum(kept.size for kept in arrays if not kept.is_)
+    own = sum(kept.own for kept in arrays)
     parts: list[Part] = [Rows([remembered(kept, e.lang) for kept in arrays])] if arrays else []
     if plain:
         parts.append(Words(say("explain.plain", e.lang, names=", ".join(plain)), quiet=True))

@@ -132,7 +132,11 @@ class Numbers:
 
 
 def bracketed(term: str) -> str:
-    return f"({term})" if term.startswith("-") or " + " in term or " - " in term else term
+    """A term of a sum that is written out, in brackets if it begins with a sign or is a sum itself."""
+    inner = term
+    while inner != (inner := re.sub(r"\([^()]*\)", "", inner)):
+        pass
+    return f"({term})" if term.startswith("-") or " + " in inner or " - " in inner else term
 
 
 def names_in(text: str) -> set[str]:

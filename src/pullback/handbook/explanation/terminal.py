@@ -20,15 +20,20 @@ from pullback.handbook.pictures.bars import decades
 Writing = Callable[[str], str]  # as it is, or in ASCII
 
 PLUS, MINUS = (242, 142, 43), (91, 158, 230)  # as in the pictures
+BLANK = Text(" ")  # a line
 BLUE = "rgb(91,158,230)"
+WIDTH = 100  # columns
 LONGEST = 32  # bar, in letters
 PALE = 0.15  # how much colour the smallest number has
 
 
-def console() -> Console:
-    """Where it is read; 100 columns where nobody says how wide that is."""
-    found = Console(highlight=False)
-    return found if found.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=100)
+def tell(sections: list[Section], ascii: bool = False) -> None:
+    """Print: on a terminal with its colours, elsewhere as text, 100 columns wide where nobody says how wide it is."""
+    console = Console(highlight=False)
+    if console.is_terminal:
+        show(sections, console, ascii)
+    else:
+        print(text(sections, console.width if "COLUMNS" in os.environ else WIDTH, ascii), end="")
 
 
 def show(sections: list[Section], console: Console, ascii: bool = False) -> None:
@@ -36,7 +41,7 @@ def show(sections: list[Section], console: Console, ascii: bool = False) -> None
         console.print(drawn(section, plain if ascii else str, console.width - 4, "=" if ascii else "─"))
 
 
-def text(sections: list[Section], width: int = 100, ascii: bool = False) -> str:
+def text(sections: list[Section], width: int = WIDTH, ascii: bool = False) -> str:
     """The same without colours, as text."""
     console = Console(width=width, color_system=None, force_terminal=False, highlight=False, legacy_windows=False)
     with console.capture() as capture:
@@ -48,7 +53,7 @@ def drawn(section: Section, written_: Writing, width: int, mark: str) -> Rendera
     """A section under its title."""
     title = Text(written_(section.title), "bold")
     parts = [each for part in section.parts for each in rendered(part, written_, width)]
-    parts = parts[:-1] if parts and parts[-1] == "" else parts
+    parts = parts[:-1] if parts and parts[-1] is BLANK else parts
     return Group(
         title, Text(mark * title.cell_len, "bold"), *(Padding(each, (0, 0, 0, 2), expand=False) for each in parts), ""
     )
@@ -59,7 +64,7 @@ def rendered(part: Part, written_: Writing, width: int) -> Iterator[RenderableTy
         case Words(words, quiet):
             yield Text(written_(words), "dim" if quiet else "")
         case Formulas(lines):
-            yield from ("", *(hanging(written_(line), width) for line in lines), "")
+            yield from (BLANK, *(hanging(written_(line), width) for line in lines), BLANK)
         case Rows(rows):
             yield table(rows, written_)
         case Table(head, rows):
@@ -73,7 +78,7 @@ def rendered(part: Part, written_: Writing, width: int) -> Iterator[RenderableTy
         case Derived(head, lines, point):
             yield Text.assemble((written_(head.text), "bold"), ("   " + point, "dim"))
             yield from (drawn for line in lines for drawn in step(line, written_, width))
-            yield ""
+            yield BLANK
 
 
 def table(rows: list[tuple[str, ...]], written_: Writing) -> Grid:
@@ -115,7 +120,7 @@ def bars(part: Bars, written_: Writing, width: int) -> Iterator[RenderableType]:
         yield Text.assemble(written_(name), f"  {size:>{middle}}  ", drawn_, f"  {written_(bar.note)}")
         if bar.below:
             yield Padding(Text(written_(bar.below), "dim"), (0, 0, 0, side + 2))
-    yield ""
+    yield BLANK
 
 
 def hanging(words: str, width: int) -> Text:
@@ -171,7 +176,7 @@ def heat(part: Heat, written_: Writing, width: int) -> Iterator[RenderableType]:
         yield Text.assemble((f"{name:<{side}}", "dim"), *cells)
     if part.note:
         yield Text(written_(part.note), "dim")
-    yield ""
+    yield BLANK
 
 
 def sign(value: float) -> str:

@@ -36,7 +36,7 @@ def bars(
         parts.append(write(left - 8, y + 17, name, text_anchor="end"))
         if end > left:
             parts.append(element("rect", x=left, y=y + 4, width=end - left, height=ROW - 8, rx=3, **drawn("minus")))
-        says = " · ".join(filter(None, [number(value, 3), notes[k] if notes else ""]))
+        says = ", ".join(filter(None, [number(value, 3), notes[k] if notes else ""]))
         parts.append(write(end + 8, y + 17, says))
         ends.append(end + 16 + width_of(says))
     width = max([left + LENGTH + 24, width_of(title, 14) + 24, *ends])
