@@ -13,6 +13,7 @@ from pullback.check.contract import as_tuple
 from pullback.discovery import every
 from pullback.kernels import twin_of
 from pullback.kernels.threads import get_threads
+from pullback.rules.elementwise import Elementwise
 
 EPS = float(np.finfo(np.float32).eps)
 ULPS = 32  # of the largest element, or of 1, in a result; a sum of many terms may lose more, and says so below
@@ -63,6 +64,8 @@ LARGE = {
     ],  # fmt: skip
     "softmax": [dict(n=1000, batch=(37,)), dict(n=40001), dict(n=7, batch=(50, 101)), dict(n=1, batch=(3,))],
 }
+ELEMENTWISE = [name for name, rule in every().items() if isinstance(rule, Elementwise)]
+LARGE |= dict.fromkeys(ELEMENTWISE, [dict(batch=(40003,)), dict(batch=(5, 3, 7, 11))])
 CASES = [(name, case) for name, rule in every().items() for case in (*rule.cases, *LARGE.get(name, ()))]
 
 
@@ -79,7 +82,7 @@ def arrays(rule, case, seed=0):
 
 
 def to_single(x):
-    return x.astype(np.float32) if isinstance(x, np.ndarray) and x.dtype == np.float64 else x
+    return x.astype(np.float32) if getattr(x, "dtype", None) == np.float64 else x
 
 
 def close(found, wanted, ulps=ULPS):
@@ -135,6 +138,33 @@ def every_second(x):
 def test_memory_order_does_not_matter(name, change):
     rule, inputs = arrays(every()[name], every()[name].cases[-1])
     compare(rule, inputs, lambda x: None if x is None else change(x))
+
+
+KINKS = [(name, dict(kink=word)) for name in ELEMENTWISE if "kink" in every()[name].options for word in ("mean", "jax")]
+
+
+@pytest.mark.parametrize("name, options", [*((name, {}) for name in ELEMENTWISE), *KINKS])
+def test_edges_of_a_function_are_those_of_its_rule(name, options):
+    """nan, infinities, both zeros, the largest and smallest numbers, and where it bends."""
+    numbers = np.finfo(np.float32)
+    edges = [np.nan, np.inf, 0.0, numbers.max, numbers.tiny, numbers.smallest_subnormal, 1e10, 88.8, 100.0, 0.5, 1.0]
+    x = np.array([sign * edge for edge in (*edges, *np.atleast_1d(every()[name].kinks)) for sign in (1, -1)], "f4")
+    y, at = every()[name].linearize(x, **options)
+    with np.errstate(all="ignore"):
+        wanted, saved = at.rule.forward(x)
+        slope = at.rule.vjp(np.ones_like(x), *saved)
+    np.testing.assert_allclose(y, wanted, rtol=4 * EPS, atol=numbers.tiny)
+    np.testing.assert_allclose(at.vjp(np.ones_like(x)), slope, rtol=4 * EPS, atol=numbers.tiny)
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu"])
+def test_results_lie_in_memory_as_what_they_are_made_of(name):
+    image = np.random.default_rng(0).normal(size=(2, 5, 6, 3)).astype(np.float32)
+    x = image.transpose(0, 3, 1, 2)
+    y, at = every()[name].linearize(x)
+    gx = at.vjp(np.ones(x.shape, np.float32))
+    assert y.strides == gx.strides == x.strides
+    np.testing.assert_array_equal(y, every()[name](image).transpose(0, 3, 1, 2))
 
 
 @pytest.fixture

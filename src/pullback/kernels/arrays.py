@@ -9,3 +9,10 @@ def plain(x: Any) -> Any:
     """x, or a copy of it, with its elements one after the other."""
     flags = x.flags
     return x if flags.c_contiguous and flags.aligned else np.array(x, order="C")
+
+
+def order(x: Any) -> Any:
+    """The axes in the order in which they lie in memory, from the outermost; None if that is the usual one."""
+    if x.flags.c_contiguous or x.ndim < 2:
+        return None
+    return sorted(range(x.ndim), key=lambda k: -abs(x.strides[k]))

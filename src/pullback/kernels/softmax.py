@@ -5,7 +5,7 @@ import numpy as np
 from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.elementary import exp
+from pullback.kernels.elementary import exp32 as exp
 from pullback.kernels.threads import parallel
 
 f = np.float32
