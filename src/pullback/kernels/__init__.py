@@ -7,6 +7,7 @@ A twin is a file named like the rule's own. It knows no rule, but is handed one:
     jvp(rule, *tangents, *saved)            -> tangent(s)            where it pays
     saved(rule, *kept)                      -> saved                 if forward keeps something else for its own vjp
     takes(rule, *inputs)                    -> does it know this rule at such shapes? (None: an input was left out)
+    made_for(rule)                          -> a dict of these, where they are made from what the rule says
 
 float64 always runs through the rule: it is for checking.
 """
@@ -28,6 +29,8 @@ def twins(rule: Any, inputs: tuple[Any, ...]) -> dict[str, Callable[..., Any]]:
     module = twin_of(file)
     if module is None or not module.takes(rule, *inputs):
         return {}
+    if hasattr(module, "made_for"):
+        return dict(module.made_for(rule))
     return {name: partial(getattr(module, name), rule) for name in METHODS if hasattr(module, name)}
 
 

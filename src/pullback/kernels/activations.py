@@ -126,4 +126,4 @@ TABLE = {
     "CELU": (celu, celu_slope),
     "Mish": (mish, mish_slope),
 }
-takes, methods = pointwise.of(TABLE)
+takes, made_for = pointwise.of(TABLE)

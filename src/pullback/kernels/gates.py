@@ -66,4 +66,4 @@ def gelu_slope(x):
 
 
 TABLE = {"SiLU": (silu, silu_slope), "GELU": (gelu, gelu_slope), "GELU_tanh": (tanh_gelu, tanh_gelu_slope)}
-takes, methods = pointwise.of(TABLE)
+takes, made_for = pointwise.of(TABLE)

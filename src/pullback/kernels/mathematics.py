@@ -48,4 +48,4 @@ TABLE = {
     "Square": (square, square_slope),
     "Abs": (absolute, sign),
 }
-takes, methods = pointwise.of(TABLE)
+takes, made_for = pointwise.of(TABLE)

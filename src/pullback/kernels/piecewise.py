@@ -127,4 +127,4 @@ TABLE = {
     "Hardshrink": (hardshrink, hardshrink_slope),
     "Threshold": (threshold, threshold_slope),
 }
-takes, methods = pointwise.of(TABLE)
+takes, made_for = pointwise.of(TABLE)

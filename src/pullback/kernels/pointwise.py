@@ -64,11 +64,11 @@ def copy(function: Any, name: str, **names: Any) -> Any:
 
 
 def of(table: Table) -> tuple[Callable[..., bool], Callable[..., Any]]:
-    """`takes` and `methods` of a twin that is a table."""
-    return lambda rule, x: type(rule).__name__ in table and 0 not in x.shape, partial(methods, table)
+    """`takes` and `made_for` of a twin that is a table."""
+    return lambda rule, x: type(rule).__name__ in table and 0 not in x.shape, partial(made_for, table)
 
 
-def methods(table: Table, rule: Any) -> dict[str, Callable[..., Any]]:
+def made_for(table: Table, rule: Any) -> dict[str, Callable[..., Any]]:
     """The fast methods of a rule that stands in the table."""
     name = type(rule).__name__ + "_tanh" * (rule.options.get("approximate") == "tanh")
     value, slope = table[name]
