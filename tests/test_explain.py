@@ -247,6 +247,17 @@ def test_in_python():
     assert json.loads(one.to_json())["outputs"]["y"]["values"] == [[[4.0]]]
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_single_precision_is_explained_too(name):
+    """The arrays of the example in float32, which a compiled twin may take."""
+    found = explain(name, lang="en")
+    arrays = {a.name: a.values.astype("f4") if a.differentiable else a.values for a in found.inputs}
+    single = explain(name, lang="en", **arrays, **untupled(json.loads(found.to_json())["options"]))
+    assert str(single) and single.to_html()
+    for g, wide in zip(single.gradients, found.gradients, strict=True):
+        assert g.values.dtype == np.float32 and np.allclose(g.values, wide.values, rtol=1e-3, atol=1e-4)
+
+
 def test_inputs_are_not_written_to():
     x = np.array([2.0, 3.0])
     x.flags.writeable = False

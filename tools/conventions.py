@@ -90,6 +90,11 @@ POINTS = [
         "binary_cross_entropy", dict(x=[0.0], t=[1.0]), "F.binary_cross_entropy(x, t)", None,
         "keras.losses.BinaryCrossentropy(dtype='float64')(t, x)",
     ),
+    point(
+        "cross_entropy", dict(x=[[1.0, 2.0]], t=[-100]), "F.cross_entropy(x, t)", None,
+        "keras.losses.SparseCategoricalCrossentropy(True, -100, dtype='float64')(t, x)",
+    ),
+    point("nll_loss", dict(x=[[-1.0, -2.0]], t=[-100]), "F.nll_loss(x, t)"),
     point("kl_div", dict(x=[-1.0], t=[0.0]), "F.kl_div(x, t, reduction='sum')", by="t", reduction="sum"),
     point(
         "scaled_dot_product_attention",
@@ -108,7 +113,9 @@ def measured_by_torch():
     import torch.nn.functional as F
 
     def gradient(call, inputs, by):
-        arrays = {name: torch.tensor(value, dtype=torch.float64) for name, value in inputs.items()}
+        arrays = {
+            name: torch.tensor(value, dtype=kind(value, torch.float64, torch.int64)) for name, value in inputs.items()
+        }
         arrays[by].requires_grad_()
         eval(call, {"torch": torch, "F": F}, arrays).sum().backward()
         return arrays[by].grad.numpy()
@@ -124,7 +131,7 @@ def measured_by_jax():
     jax.config.update("jax_enable_x64", True)
 
     def gradient(call, inputs, by):
-        arrays = {name: jnp.array(value, jnp.float64) for name, value in inputs.items()}
+        arrays = {name: jnp.array(value, kind(value, jnp.float64, jnp.int64)) for name, value in inputs.items()}
         names = {"nn": nn, "jnp": jnp, "lax": lax}
         return jax.grad(lambda value: jnp.sum(eval(call, names, arrays | {by: value})))(arrays[by])
 
@@ -140,7 +147,7 @@ def measured_by_tf():
     names = {"tf": tf, "keras": keras}
 
     def gradient(call, inputs, by):
-        arrays = {name: tf.constant(value, tf.float64) for name, value in inputs.items()}
+        arrays = {name: tf.constant(value, kind(value, tf.float64, tf.int64)) for name, value in inputs.items()}
         with tf.GradientTape() as tape:
             tape.watch(arrays[by])
             y = tf.reduce_sum(eval(call, names, arrays))
@@ -191,7 +198,12 @@ def unnamed(value):
     """Back again."""
     if isinstance(value, dict):
         return {name: unnamed(item) for name, item in value.items()}
-    return np.asarray(value, float).tolist()
+    return np.asarray(value, kind(value, float, int)).tolist()
+
+
+def kind(value, real, whole):
+    """The dtype of an input: whole numbers without a point are classes."""
+    return whole if np.asarray(value).dtype.kind == "i" else real
 
 
 def text(found):

@@ -80,7 +80,7 @@ class Content:
         shown = {f"g{y.name}": f"g{y.shown}" for y in self.outputs}
         for (name, zero), example in zip(zeros.items(), examples):
             values = fitting(self.name, name, given[name], zero) if name in given else zero if given else example
-            yield Array(name, shown[name], values, True, not given)
+            yield Array(name, shown[name], values.astype(zero.dtype), True, not given)
 
     @cached_property
     def gradients(self) -> list[Array]:

@@ -33,7 +33,8 @@ def points(rule: Rule) -> list[dict[str, Any]]:
 def ours(point: dict[str, Any], **options: Any) -> np.ndarray:
     """The gradient that pullback gives there."""
     rule = configured(known(point["rule"]), point["options"] | options)
-    inputs = {name: np.array(value, float) for name, value in point["inputs"].items()}
+    classes = lambda value: np.asarray(value).dtype.kind == "i"
+    inputs = {name: np.array(v, int if classes(v) else float) for name, v in point["inputs"].items()}
     with np.errstate(all="ignore"):
         y, at = rule.linearize(**inputs)
         found = as_tuple(at.vjp(*(np.ones_like(a) for a in as_tuple(y)), wrt=point["by"]))
