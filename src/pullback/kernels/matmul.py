@@ -1,22 +1,44 @@
 """c = a b (+ bias, relu): any strides for a and b; the three products of a linear layer are three calls.
 
     y = relu(x wᵀ + bias)    matmul(x, w.T, y, bias, work, RELU)
-    gx = g w                 matmul(g, w, gx, none, work, 0)
-    gw = gᵀ x                matmul(g.T, x, gw, none, work, 0)
+    gx = g w                 matmul(g, w, gx, NONE, work, 0)
+    gw = gᵀ x                matmul(g.T, x, gw, NONE, work, 0)
 
 Each job owns some strips of columns of c. Along k it copies a block of its part of b into strips (once, into its own
 cache: the floats of one k lie together) and runs the tile down all rows of a. a is read where it lies, unless its rows
-are not contiguous.
+are not contiguous: then it is copied first, six rows to a panel, the six floats of one k together.
+
+From Python `product(a, b)` is all there is to it. Compiled code calls `matmul` with arrays, or `multiply` with addresses
+and strides in bytes; `room(m, n, k)` says how many floats `work` needs. A caller that shares its rows among threads
+itself packs b once (`pack`) and calls the tile.
 """
 
 import numpy as np
+from numba import types
 
-from pullback.kernels.compiled import kernel, part
+from pullback.kernels.buffers import empty
+from pullback.kernels.compiled import kernel, part, symbol
 from pullback.kernels.threads import parallel
 from pullback.kernels.tile import ADD, COLUMNS, RELU, STRIP, address, copy_strip, load, store, tiles, transpose8
 
 DEPTH = 256  # k per block: a strip of b is half the first-level cache, or less
+PANEL = 6  # rows
+SERIAL = 200_000  # multiply-adds that one thread does sooner than two
 NONE = np.empty(0, np.float32)
+
+
+def product(a, b, bias=NONE):
+    """a b + bias, a fresh array."""
+    (m, k), n = a.shape, b.shape[1]
+    c = empty((m, n))
+    matmul(a, b, c, bias, empty((room(m, n, k),)), 0)
+    return c
+
+
+@part
+def room(m, n, k):
+    """Floats of work space: for a in panels, and for b in strips."""
+    return (m + PANEL) * k + (n + 2 * COLUMNS) * k + 64
 
 
 @part
@@ -43,22 +65,20 @@ def pack(b, b_row, b_column, depth, columns, out):
 
 
 @part
-def transposed_rows(lo, hi, a, a_row, a_column, depth, m, out, out_row):
-    """out[i, k] = a[i, k] with contiguous rows, for blocks lo..hi of eight rows."""
-    for block in range(lo, hi):
-        i = block * 8
-        whole = depth & ~7 if m - i >= 8 and a_row == 4 else 0
-        for k in range(0, whole, 8):
-            transpose8(a + i * a_row + k * a_column, a_column, out + i * out_row + 4 * k, out_row)
-        for k in range(whole, depth):
-            for r in range(i, min(i + 8, m)):
-                store(out + r * out_row + 4 * k, load(a + r * a_row + k * a_column))
+def panels(lo, hi, a, a_row, a_column, depth, m, out):
+    """Panels lo..hi of a: [depth][PANEL], the last one filled up with whatever row comes last."""
+    for panel in range(lo, hi):
+        target, height = out + panel * depth * 4 * PANEL, min(PANEL, m - panel * PANEL)
+        source = a + panel * PANEL * a_row
+        for k in range(depth):
+            for i in range(height):
+                store(target + 4 * (k * PANEL + i), load(source + i * a_row + k * a_column))
 
 
 @part
-def strips(lo, hi, m, n, depth, a, a_row, b, b_row, b_column, c, c_row, bias, flags, per_job, work):
+def strips(lo, hi, m, n, depth, a, a_row, a_step, a_panel, b, b_row, b_column, c, c_row, bias, flags, per_job, work):
     """Jobs lo..hi of `per_job` strips each; `work` has room for each job's block of b."""
-    zero, edge = np.zeros(1, np.int64), np.empty((6, COLUMNS), np.float32)
+    zero, edge = np.zeros(1, np.int64), np.empty((PANEL, COLUMNS), np.float32)
     table, spare = address(zero), address(edge)
     for job in range(lo, hi):
         first, last = job * per_job, min((n + COLUMNS - 1) // COLUMNS, (job + 1) * per_job)
@@ -66,61 +86,74 @@ def strips(lo, hi, m, n, depth, a, a_row, b, b_row, b_column, c, c_row, bias, fl
         for k in range(0, depth, DEPTH):
             now = min(DEPTH, depth - k)
             end = k + now == depth
-            pack(
-                b + k * b_row + first * COLUMNS * b_column,
-                b_row,
-                b_column,
-                now,
-                min(n, last * COLUMNS) - first * COLUMNS,
-                mine,
-            )
+            columns = min(n, last * COLUMNS) - first * COLUMNS
+            pack(b + k * b_row + first * COLUMNS * b_column, b_row, b_column, now, columns, mine)
             how = (flags & ADD if k == 0 else ADD) | (flags & RELU if end else 0)
             for strip in range(first, last):
-                strip_b = mine + (strip - first) * now * STRIP
-                strip_bias = bias + strip * STRIP if bias and end else 0
-                strip_c, width = c + strip * STRIP, n - strip * COLUMNS
-                if width >= COLUMNS:
-                    tiles(m, a + 4 * k, table, a_row, 4, strip_b, table, STRIP, 1, now, strip_c, c_row, strip_bias, how)
-                    continue
-                for i in range(0, m, 6):  # a narrow strip goes through `edge`
-                    height = min(6, m - i)
-                    here = a + i * a_row + 4 * k
-                    tiles(height, here, table, a_row, 4, strip_b, table, STRIP, 1, now, spare, STRIP, 0, 0)
-                    for r in range(height):
-                        for j in range(width):
-                            at = strip_c + (i + r) * c_row + 4 * j
-                            y = edge[r, j]
-                            if how & ADD:
-                                y += load(at)
-                            if strip_bias:
-                                y += load(strip_bias + 4 * j)
-                            if how & RELU and y < 0:
-                                y = np.float32(0)
-                            store(at, y)
+                at, shift = mine + (strip - first) * now * STRIP, bias + strip * STRIP if bias and end else 0
+                out, width, here = c + strip * STRIP, n - strip * COLUMNS, a + k * a_step
+                if width < COLUMNS:
+                    for i in range(0, m, PANEL):
+                        height = min(PANEL, m - i)
+                        tiles(height, here, table, a_row, a_step, at, table, STRIP, 1, now, spare, STRIP, 0, 0)
+                        take_edge(edge, height, width, out + i * c_row, c_row, shift, how)
+                        here += a_panel
+                elif a_panel == PANEL * a_row:
+                    tiles(m, here, table, a_row, a_step, at, table, STRIP, 1, now, out, c_row, shift, how)
+                else:
+                    for i in range(0, m, PANEL):
+                        height, row = min(PANEL, m - i), out + i * c_row
+                        tiles(height, here, table, a_row, a_step, at, table, STRIP, 1, now, row, c_row, shift, how)
+                        here += a_panel
+
+
+@part
+def take_edge(edge, height, width, c, c_row, bias, flags):
+    """The columns of a narrow strip that c has."""
+    for r in range(height):
+        for j in range(width):
+            at = c + r * c_row + 4 * j
+            y = edge[r, j]
+            if flags & ADD:
+                y += load(at)
+            if bias:
+                y += load(bias + 4 * j)
+            if flags & RELU and y < 0:
+                y = np.float32(0)
+            store(at, y)
+
+
+@part
+def empty_sum(m, n, c, c_row, bias, flags):
+    for i in range(m):
+        for j in range(n):
+            at = c + i * c_row + 4 * j
+            start = load(bias + 4 * j) if bias else np.float32(0)
+            start = load(at) + start if flags & ADD else start
+            store(at, np.float32(0) if flags & RELU and start < 0 else start)
+
+
+@symbol(types.void(*[types.int64] * 14), "pullback_multiply")
+def multiply(m, n, depth, a, a_row, a_column, b, b_row, b_column, c, c_row, bias, work, flags):
+    if depth == 0:
+        empty_sum(m, n, c, c_row, bias, flags)
+        return
+    serial = m * n * depth < SERIAL
+    free, panel = (work + 63) & -64, PANEL * a_row
+    if a_column != 4:
+        count = (m + PANEL - 1) // PANEL
+        parallel(panels, count, count if serial else 4, (a, a_row, a_column, depth, m, free))
+        a, a_row, a_column, panel = free, 4, 4 * PANEL, depth * 4 * PANEL
+        free += count * panel
+    count = (n + COLUMNS - 1) // COLUMNS
+    per_job = count if serial else max(1, min(8, count // 8))
+    jobs = (count + per_job - 1) // per_job
+    operands = a, a_row, a_column, panel, b, b_row, b_column, c, c_row, bias, flags, per_job, free
+    parallel(strips, jobs, jobs if serial else 1, (m, n, depth, *operands))
 
 
 @kernel
 def matmul(a, b, c, bias, work, flags):
-    m, depth = a.shape
-    n = b.shape[1]
-    if depth == 0:  # an empty sum
-        for i in range(m):
-            for j in range(n):
-                start = bias[j] if bias.size else np.float32(0)
-                start = c[i, j] + start if flags & ADD else start
-                c[i, j] = np.float32(0) if flags & RELU and start < 0 else start
-        return
-    serial = m * n * depth < 200_000
-    free = (address(work) + 63) & -64
-    at, row, column = address(a), a.strides[0], a.strides[1]
-    if column != 4:
-        padded = 4 * depth + 64  # a stride that is no power of two: rows fall into different sets of the cache
-        blocks = (m + 7) // 8
-        parallel(transposed_rows, blocks, blocks if serial else 4, (at, row, column, depth, m, free, padded))
-        at, row, free = free, padded, free + m * padded
-    count = (n + COLUMNS - 1) // COLUMNS
-    per_job = count if serial else max(1, min(8, count // 8))
-    jobs = (count + per_job - 1) // per_job
-    arguments = (m, n, depth, at, row, address(b), b.strides[0], b.strides[1], address(c), c.strides[0])
-    shift = address(bias) if bias.size else 0
-    parallel(strips, jobs, jobs if serial else 1, (*arguments, shift, flags, per_job, free))
+    (m, depth), n, shift = a.shape, b.shape[1], address(bias) if bias.size else 0
+    left, right = (address(a), a.strides[0], a.strides[1]), (address(b), b.strides[0], b.strides[1])
+    multiply(m, n, depth, *left, *right, address(c), c.strides[0], shift, address(work), flags)
