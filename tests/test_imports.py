@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "check": {"check", "errors"},
     "handbook": CORE | {"handbook", "discovery", "check"},
     "nn": CORE | {"nn", "discovery"},
-    "train": CORE | {"train", "nn", "check", "discovery", "handbook"},
+    "train": CORE | {"train", "nn", "check", "discovery", "handbook", "kernels"},
     "__init__": {"discovery"},
     "__main__": {"cli"},
     "cli": {"__version__", *(path.stem for path in ROOT.iterdir())},

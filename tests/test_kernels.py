@@ -63,8 +63,11 @@ LARGE = {
         dict(l=5, s=200, e=16, d=64, batch=(2,), m=(2, 1, 200)),
     ],  # fmt: skip
     "linear": [
-        dict(i=300, o=33, batch=(9,)), dict(i=70, o=130, batch=(5, 7)), dict(i=513, o=100, batch=(128,)),
-        dict(i=1, o=200), dict(i=64, o=10, batch=(64,), without=("b",)),
+        dict(i=300, o=33, batch=(9,)),
+        dict(i=70, o=130, batch=(5, 7)),
+        dict(i=513, o=100, batch=(128,)),
+        dict(i=1, o=200),
+        dict(i=64, o=10, batch=(64,), without=("b",)),
     ],  # fmt: skip
     "softmax": [dict(n=1000, batch=(37,)), dict(n=40001), dict(n=7, batch=(50, 101)), dict(n=1, batch=(3,))],
 }

@@ -8,9 +8,9 @@ Each job owns some strips of columns of c. Along k it copies a block of its part
 cache: the floats of one k lie together) and runs the tile down all rows of a. a is read where it lies, unless its rows
 are not contiguous: then it is copied first, six rows to a panel, the six floats of one k together.
 
-From Python `product(a, b)` is all there is to it. Compiled code calls `matmul` with arrays, or `multiply` with addresses
-and strides in bytes; `room(m, n, k)` says how many floats `work` needs. A caller that shares its rows among threads
-itself packs b once (`pack`) and calls the tile.
+From Python `product(a, b)` is all there is to it. Compiled code calls `matmul` with arrays, or `multiply` with
+addresses and strides in bytes; `room(m, n, k)` says how many floats `work` needs. A caller that shares its rows among
+threads itself packs b once (`pack`) and calls the tile.
 """
 
 import numpy as np
@@ -119,7 +119,7 @@ def take_edge(edge, height, width, c, c_row, bias, flags):
             if bias:
                 y += load(bias + 4 * j)
             if flags & RELU and y < 0:
-                y = np.float32(0)
+                y = np.float32(-0.0)
             store(at, y)
 
 
@@ -130,7 +130,7 @@ def empty_sum(m, n, c, c_row, bias, flags):
             at = c + i * c_row + 4 * j
             start = load(bias + 4 * j) if bias else np.float32(0)
             start = load(at) + start if flags & ADD else start
-            store(at, np.float32(0) if flags & RELU and start < 0 else start)
+            store(at, np.float32(-0.0) if flags & RELU and start < 0 else start)
 
 
 @symbol(types.void(*[types.int64] * 14), "pullback_multiply")

@@ -30,7 +30,7 @@ FUSED = "fma" if HAS.get("fma") or HAS.get("neon") else "fmuladd"  # what is not
 VECTORS = 2
 COLUMNS = WIDTH * VECTORS
 STRIP = 4 * COLUMNS  # bytes
-ADD, RELU = 1, 2  # flags: add to c; clip below at zero (after the bias)
+ADD, RELU = 1, 2  # flags: add to c; clip below at zero, after the bias; what was clipped is -0.0
 
 SIGNATURE = types.void(*[int64] * 13)
 
@@ -45,7 +45,7 @@ def make_tile(rows):
             a, at, row, step, b, bt, pitch, tables, length, c, c_row, bias, flags = args
             fma_type = ir.FunctionType(vector, [vector] * 3)
             fma = cgutils.get_or_insert_function(build.module, fma_type, f"llvm.{FUSED}.v{WIDTH}f32")
-            zero = ir.Constant(vector, [0.0] * WIDTH)
+            zero, clipped = ir.Constant(vector, [0.0] * WIDTH), ir.Constant(vector, [-0.0] * WIDTH)
 
             def pointer(address):
                 return build.inttoptr(address, BYTES)
@@ -109,7 +109,7 @@ def make_tile(rows):
             with given(build.and_(flags, I64(RELU))):
                 for i, j in every:
                     y = build.load(sums[i][j])
-                    build.store(build.select(build.fcmp_ordered("<", y, zero), zero, y), sums[i][j])  # nan stays nan
+                    build.store(build.select(build.fcmp_ordered("<", y, zero), clipped, y), sums[i][j])  # nan stays nan
             for i, j in every:
                 store(build.load(sums[i][j]), c_rows[i], j)
             return context.get_dummy_value()

@@ -10,6 +10,7 @@ import numpy as np
 from pullback.discovery import public
 from pullback.errors import OptionError, ShapeError
 from pullback.nn.model import Model
+from pullback.train import quick
 from pullback.train.data import Dataset
 from pullback.train.optimisers import Optimiser, make
 
@@ -112,7 +113,9 @@ def batches(order: np.ndarray, size: int) -> list[np.ndarray]:
 def step(
     model: Model, x: np.ndarray, t: np.ndarray, optimiser: Optimiser, rng: np.random.Generator
 ) -> tuple[float, dict[str, np.ndarray]]:
-    """Forward, backward, downhill."""
+    """Forward, backward, downhill: the loss, and the gradients, which the next step may overwrite."""
+    if done := quick.step(model, x, t, optimiser):
+        return done
     y, at = model.linearize(x, training=True, rng=rng)
     loss, gy = surprise(y, t)
     _, gradients = at.vjp(gy, x=False)

@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from pullback.errors import DataError, OptionError
+from pullback.kernels import twin_of
 
 Array = np.ndarray
 Arrays = dict[str, Array]
@@ -38,6 +39,7 @@ class Optimiser:
     steps: int = field(default=0, init=False)
     memory: dict[str, Arrays] = field(default_factory=dict, init=False, repr=False)
     remembers: ClassVar[tuple[str, ...]] = ()
+    twin: ClassVar[str] = ""  # its name in pullback.kernels.optimisers
 
     def __post_init__(self) -> None:
         need(within(self.lr) and self.lr > 0, "lr", "a positive number", self.lr)
@@ -49,7 +51,15 @@ class Optimiser:
         for name, g in gradients.items():
             if name not in self.memory:
                 self.memory[name] = {what: np.zeros_like(g) for what in self.remembers}
-            self.move(parameters[name], g, **self.memory[name])
+            self.advance(parameters[name], g, self.memory[name])
+
+    def advance(self, p: Array, g: Array, memory: Arrays) -> None:
+        """Move one parameter: compiled where it is an array of float32, in one piece."""
+        module = twin_of("optimisers") if p.dtype == np.float32 else None
+        if module and all(a.flags.c_contiguous and a.dtype == np.float32 for a in (p, g, *memory.values())):
+            getattr(module, self.twin)(self, *(a.reshape(-1) for a in (p, g, *memory.values())))
+        else:
+            self.move(p, g, **memory)
 
     def move(self, p: Array, g: Array, **memory: Array) -> None:
         raise NotImplementedError
@@ -88,6 +98,7 @@ class SGD(Optimiser):
     momentum: float = 0.0
     nesterov: bool = False
     remembers: ClassVar[tuple[str, ...]] = ("v",)
+    twin: ClassVar[str] = "sgd"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -117,6 +128,7 @@ class Adam(Optimiser):
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     remembers: ClassVar[tuple[str, ...]] = ("m", "v")
+    twin: ClassVar[str] = "adam"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -124,10 +136,17 @@ class Adam(Optimiser):
         need(two and all(within(b) and b < 1 for b in self.betas), "betas", "two numbers from 0 to below 1", self.betas)
         need(within(self.eps), "eps", "a number from 0 up", self.eps)
 
-    def move(self, p: Array, g: Array, **memory: Array) -> None:
-        self.descend(p, g + self.weight_decay * p if self.weight_decay else g, **memory)
+    @property
+    def decay(self) -> tuple[float, float]:
+        """The share of a weight that is added to its gradient, and the share that is left of it before the step."""
+        return self.weight_decay, 1.0
 
-    def descend(self, p: Array, g: Array, m: Array, v: Array) -> None:
+    def move(self, p: Array, g: Array, **memory: Array) -> None:
+        m, v = memory["m"], memory["v"]
+        added, left = self.decay
+        if added:
+            g = g + added * p
+        p *= left
         (b1, b2), t = self.betas, self.steps
         work = np.empty_like(p)
         np.multiply(g, 1 - b1, out=work)
@@ -154,9 +173,9 @@ class AdamW(Adam):
 
     weight_decay: float = 1e-2
 
-    def move(self, p: Array, g: Array, **memory: Array) -> None:
-        p *= 1 - self.lr * self.weight_decay
-        self.descend(p, g, **memory)
+    @property
+    def decay(self) -> tuple[float, float]:
+        return 0.0, 1 - self.lr * self.weight_decay
 
 
 OPTIMISERS: dict[str, type[Optimiser]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}

@@ -1,0 +1,145 @@
+"""The gradients of a chain of dense layers as one compiled call: forward, cross-entropy, backward.
+
+    y[0] = x,    y[l] = f(w y[l-1] + b)                   relu is taken as the product is stored
+    g = (softmax(y) - onehot(t)) / batch                  in the place of the scores
+    g ← f' g,    gb = Σ g,    gw = gᵀ y[l-1],    g ← g w   from the last layer to the first
+
+Parameters stand in one flat array, layer by layer, w then b, and so do their gradients. Everything between lives in an
+arena: a step takes no fresh memory. relu leaves -0.0 where it clips, and that sign is all
+that its derivative needs: at 0 itself it is 1, from the right.
+"""
+
+import numpy as np
+
+from pullback.kernels.cells import sigmoids_and_slopes, tanhs_and_slopes
+from pullback.kernels.compiled import kernel, part
+from pullback.kernels.elementary import exp
+from pullback.kernels.matmul import multiply, room
+from pullback.kernels.threads import parallel
+from pullback.kernels.tile import RELU, address
+
+f = np.float32
+IDENTITY, RECTIFIER, TANH, SIGMOID = range(4)
+NO_CLASS = -1.0  # instead of a loss
+BLOCK = 256  # columns that a thread takes at a time
+
+
+def arena_of(batch, layers):
+    """Per layer its output, the slope of its activation, and the gradient of its output; then work space."""
+    size = room.py_func
+    work = max(max(size(batch, o, i), size(batch, i, o), size(o, i, batch)) for i, o, _ in layers)
+    return np.empty(3 * batch * sum(o for _, o, _ in layers) + work, f)
+
+
+@part
+def product(a, b, c, bias, work, flags):
+    """c = a b + bias for arrays of any strides."""
+    (m, depth), n, shift = a.shape, b.shape[1], address(bias) if bias.size else 0
+    left, right = (address(a), a.strides[0], a.strides[1]), (address(b), b.strides[0], b.strides[1])
+    multiply(m, n, depth, *left, *right, address(c), c.strides[0], shift, address(work), flags)
+
+
+@part
+def cross_entropy(y, t):
+    """Put the gradient of the mean loss in the place of the scores; return the loss."""
+    total, share = 0.0, f(1) / f(y.shape[0])
+    for r in range(y.shape[0]):
+        row, label = y[r], t[r]
+        largest = row[0]
+        for j in range(row.size):
+            largest = max(largest, row[j])
+        score, mass = row[label] - largest, f(0)
+        for j in range(row.size):
+            row[j] = exp(row[j] - largest)
+            mass += row[j]
+        total += np.log(mass) - score
+        scale = share / mass
+        for j in range(row.size):
+            row[j] *= scale
+        row[label] -= share
+    return total / y.shape[0]
+
+
+@part
+def pull_columns(lo, hi, activation, signs, slope, g, gb):
+    """g ← f' g, and its sum over the batch, for blocks lo..hi of columns."""
+    for block in range(lo, hi):
+        here = slice(block * BLOCK, min((block + 1) * BLOCK, gb.size))
+        total = gb[here]
+        total[:] = 0
+        for r in range(g.shape[0]):
+            row = g[r, here]
+            if activation == RECTIFIER:
+                keep_positive(signs[r, here], row)
+            elif activation != IDENTITY:
+                scale(slope[r, here], row)
+            add(row, total)
+
+
+@part
+def keep_positive(signs, g):
+    for j in range(g.size):
+        g[j] = g[j] if signs[j] >= 0 else f(0)
+
+
+@part
+def scale(a, g):
+    for j in range(g.size):
+        g[j] *= a[j]
+
+
+@part
+def add(a, total):
+    for j in range(total.size):
+        total[j] += a[j]
+
+
+@part
+def activate(lo, hi, activation, y, slope):
+    """tanh or sigmoid of rows lo..hi, in place."""
+    z = np.empty(y.shape[1], f)
+    for r in range(lo, hi):
+        z[:] = y[r]
+        if activation == TANH:
+            tanhs_and_slopes(z, y[r], slope[r])
+        else:
+            sigmoids_and_slopes(z, y[r], slope[r])
+
+
+@kernel
+def gradients_of(x, t, layers, params, grads, arena):
+    """Fill `grads`; return the mean loss, or NO_CLASS where a label is none."""
+    batch, classes = x.shape[0], layers[-1, 1]
+    for label in t:
+        if label < 0 or label >= classes:
+            return NO_CLASS
+    signs, ends, place, here = arena.view(np.int32), np.zeros((len(layers), 2), np.int64), 0, 0
+    work, y = arena[3 * batch * layers[:, 1].sum() :], x
+    for l in range(len(layers)):
+        i, o, activation = layers[l]
+        w, b = params[place : place + i * o].reshape(o, i), params[place + i * o : place + i * o + o]
+        ends[l] = place, here
+        out, slope = arena[here : here + batch * o], arena[here + batch * o : here + 2 * batch * o]
+        y, before = out.reshape(batch, o), y
+        product(before, w.T, y, b, work, RELU if activation == RECTIFIER else 0)
+        if activation > RECTIFIER:
+            parallel(activate, batch, max(1, (1 << 13) // o), (activation, y, slope.reshape(batch, o)))
+        place, here = place + i * o + o, here + 3 * batch * o
+    loss, g = cross_entropy(y, t), y
+    for l in range(len(layers) - 1, -1, -1):
+        (i, o, activation), (place, here) = layers[l], ends[l]
+        w, gw = params[place : place + i * o].reshape(o, i), grads[place : place + i * o].reshape(o, i)
+        gb = grads[place + i * o : place + i * o + o]
+        blocks, slope = (o + BLOCK - 1) // BLOCK, arena[here + batch * o : here + 2 * batch * o].reshape(batch, o)
+        clipped = signs[here : here + batch * o].reshape(batch, o)
+        parallel(pull_columns, blocks, blocks if batch * o < 1 << 14 else 1, (activation, clipped, slope, g, gb))
+        before = x
+        if l:
+            start = ends[l - 1, 1]
+            before = arena[start : start + batch * i].reshape(batch, i)
+            down = arena[start + 2 * batch * i : start + 3 * batch * i].reshape(batch, i)
+        product(g.T, before, gw, gb[:0], work, 0)
+        if l:
+            product(g, w, down, gb[:0], work, 0)
+            g = down
+    return loss

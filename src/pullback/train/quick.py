@@ -1,0 +1,117 @@
+"""A chain of dense layers learns by compiled steps; nobody has to ask.
+
+The layers' parameters become views into one flat array, and what the optimiser remembers of them too. When somebody
+puts other arrays in their places, that is noticed, and done again.
+"""
+
+from collections.abc import Iterable
+from operator import is_
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from pullback.kernels import twin_of
+from pullback.nn.layer import Layer
+from pullback.nn.model import Model
+from pullback.nn.sequential import Sequential
+from pullback.train.optimisers import Arrays, Optimiser
+
+ACTIVATIONS = ["identity", "relu", "tanh", "sigmoid"]  # in the order in which the kernel counts them
+DENSE = "weight", "bias"
+
+_known: WeakKeyDictionary[Model, "Dense"] = WeakKeyDictionary()
+
+
+def step(model: Model, x: np.ndarray, t: np.ndarray, optimiser: Optimiser) -> tuple[float, Arrays] | None:
+    """The loss and the gradients of one step, if the model is a chain that can be compiled; else None.
+
+    The gradients are overwritten by the next step.
+    """
+    dense = _known.get(model)
+    if dense is None or not dense.serves(optimiser):
+        chain = layers_of(model)
+        if chain is None or twin_of("dense") is None:
+            return None
+        dense = _known[model] = Dense(model, chain, optimiser)
+    return dense.step(x, t)
+
+
+class Dense:
+    """The compiled steps of one model with one optimiser."""
+
+    def __init__(self, model: Model, chain: list[tuple[Layer, int]], optimiser: Optimiser) -> None:
+        self.optimiser, self.arenas = optimiser, dict[int, np.ndarray]()
+        self.owners = [(layer.own, name) for layer, _ in chain for name in DENSE]
+        self.sizes = [(*layer.own["weight"].shape[::-1], activation) for layer, activation in chain]
+        names = dict(zip(model.trainable, self.owners, strict=True))
+        self.parameters, views = joined([own[name] for own, name in self.owners])
+        for (own, name), view in zip(self.owners, views):
+            own[name] = view
+        self.views = views
+        self.memory, self.kept = self.remembered(names)
+        gradients, parts = joined([np.zeros_like(view) for view in views])
+        self.gradients, self.named = gradients, dict(zip(names, parts))
+        self.layers = np.array(self.sizes)
+
+    def remembered(self, names: Iterable[str]) -> tuple[Arrays, list[Arrays]]:
+        """What the optimiser remembers, in flat arrays; it keeps views of them."""
+        known, memory = self.optimiser.memory, {}
+        fresh = {what: np.zeros(0, np.float32) for what in self.optimiser.remembers}
+        for name, view in zip(names, self.views):
+            known.setdefault(name, {what: np.zeros_like(view) for what in fresh})
+        for what in fresh:
+            memory[what], parts = joined([known[name][what] for name in names])
+            for name, part in zip(names, parts):
+                known[name][what] = part
+        return memory, [known[name] for name in names]
+
+    def serves(self, optimiser: Optimiser) -> bool:
+        """Is everything still where it was put?"""
+        here = all(own[name] is view for (own, name), view in zip(self.owners, self.views))
+        return here and optimiser is self.optimiser and all(map(is_, optimiser.memory.values(), self.kept))
+
+    def step(self, x: np.ndarray, t: np.ndarray) -> tuple[float, Arrays] | None:
+        batch, features = len(x), self.sizes[0][0]
+        if (
+            x.dtype != np.float32
+            or x.size != batch * features
+            or not batch
+            or t.shape != (batch,)
+            or t.dtype.kind != "i"
+        ):
+            return None  # the layers say what does not fit
+        kernel = twin_of("dense")
+        if batch not in self.arenas:
+            self.arenas = {**dict(list(self.arenas.items())[-1:]), batch: kernel.arena_of(batch, self.sizes)}
+        rows, labels = np.ascontiguousarray(x).reshape(batch, features), t.astype(np.int64, copy=False)
+        loss = kernel.gradients_of(rows, labels, self.layers, self.parameters, self.gradients, self.arenas[batch])
+        if loss == kernel.NO_CLASS:
+            return None
+        self.optimiser.steps += 1
+        self.optimiser.advance(self.parameters, self.gradients, self.memory)
+        return loss, self.named
+
+
+def joined(arrays: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """One flat array with the numbers of all, and a view for each."""
+    flat = np.concatenate([a.reshape(-1) for a in arrays])
+    pieces = np.split(flat, np.cumsum([a.size for a in arrays])[:-1])
+    return flat, [piece.reshape(a.shape) for piece, a in zip(pieces, arrays)]
+
+
+def layers_of(model: Model) -> list[tuple[Layer, int]] | None:
+    """The dense layers of a chain, each with the number of its activation."""
+    if type(model) is not Sequential:
+        return None
+    found: list[tuple[Layer, int]] = []
+    for part in model.layers:
+        if not isinstance(part, Layer):
+            return None
+        name = part.rule.name
+        if name == "linear" and tuple(part.own) == DENSE and part.own["weight"].dtype == np.float32:
+            found.append((part, 0))
+        elif name in ACTIVATIONS and found and not found[-1][1] and part.rule.options.get("kink", "right") == "right":
+            found[-1] = found[-1][0], ACTIVATIONS.index(name)
+        elif not (name == "flatten" and not found and part.rule.options == dict(start_axis=1, end_axis=-1)):
+            return None
+    return found if found and not found[-1][1] else None

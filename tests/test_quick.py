@@ -1,0 +1,121 @@
+"""Compiled steps of a chain of dense layers, against the same steps layer by layer."""
+
+import numpy as np
+import pytest
+
+import pullback as pb
+from pullback import nn
+from pullback.errors import RangeError, ShapeError
+from pullback.train import loop, quick
+from pullback.train.optimisers import SGD, Adam, AdamW
+
+OPTIMISERS = [
+    lambda: SGD(0.1), lambda: SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.01), lambda: Adam(0.01),
+    lambda: Adam(0.01, weight_decay=0.1), lambda: AdamW(0.01, weight_decay=0.3),
+]  # fmt: skip
+CHAINS = {
+    "relu": lambda: [nn.Flatten(), nn.Linear(12, 40), nn.ReLU(), nn.Linear(40, 33), nn.ReLU(), nn.Linear(33, 5)],
+    "tanh": lambda: [nn.Linear(12, 7), nn.Tanh(), nn.Linear(7, 5)],
+    "sigmoid": lambda: [nn.Linear(12, 300), nn.Sigmoid(), nn.Linear(300, 5)],
+    "bare": lambda: [nn.Linear(12, 5)],
+    "linear": lambda: [nn.Linear(12, 6), nn.Linear(6, 5)],
+}
+
+
+def examples(batch, seed=0, features=(12,)):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(batch, *features)).astype(np.float32), rng.integers(0, 5, batch)
+
+
+def layer_by_layer(monkeypatch):
+    monkeypatch.setattr(quick, "step", lambda *args: None)
+
+
+def trained(make, optimiser, steps=4, batch=37, features=(12,)):
+    model, rng = nn.Sequential(*make(), rng=0), np.random.default_rng(1)
+    found = [loop.step(model, *examples(batch, k, features), optimiser, rng) for k in range(steps)]
+    return model, [loss for loss, _ in found], {name: g.copy() for name, g in found[-1][1].items()}
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS, ids=["sgd", "nesterov", "adam", "adam-decay", "adamw"])
+@pytest.mark.parametrize("name", CHAINS)
+def test_compiled_steps_are_the_layers_steps(name, optimiser, monkeypatch):
+    features = (3, 4) if name == "relu" else (12,)
+    model, losses, gradients = trained(CHAINS[name], optimiser(), features=features)
+    assert quick._known[model].gradients.size == sum(g.size for g in gradients.values()), "compiled"
+    layer_by_layer(monkeypatch)
+    other, wanted, slopes = trained(CHAINS[name], optimiser(), features=features)
+    np.testing.assert_allclose(losses, wanted, rtol=2e-6)
+    for n, p in other.parameters.items():
+        np.testing.assert_allclose(model.parameters[n], p, rtol=0, atol=3e-5 * max(1, abs(p).max()), err_msg=n)
+        np.testing.assert_allclose(gradients[n], slopes[n], rtol=0, atol=3e-6 * max(1, abs(slopes[n]).max()), err_msg=n)
+
+
+def test_the_same_bits_with_any_number_of_threads():
+    before, found = pb.get_threads(), []
+    for threads in (1, 2, 3):
+        pb.set_threads(threads)
+        model, losses, _ = trained(CHAINS["relu"], Adam(0.01), batch=200)
+        found.append([losses, *(p.tobytes() for p in model.parameters.values())])
+    pb.set_threads(before)
+    assert found[0] == found[1] == found[2]
+
+
+def test_relu_at_0_has_the_derivative_from_the_right():
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2), rng=0)
+    model.load({name: np.zeros_like(p) if name[0] == "0" else p for name, p in model.parameters.items()})
+    _, gradients = quick.step(model, np.ones((1, 2), np.float32), np.array([0]), SGD(0.1))
+    assert abs(gradients["0.weight"]).min() > 0
+
+
+def test_a_steady_step_takes_no_fresh_memory():
+    model, optimiser = nn.Sequential(*CHAINS["relu"](), rng=0), Adam(0.01)
+    x, t = examples(64)
+    quick.step(model, x, t, optimiser)
+    places = [p.ctypes.data for p in model.parameters.values()]
+    arena = quick._known[model].arenas[64]
+    for _ in range(3):
+        _, gradients = quick.step(model, x, t, optimiser)
+    assert quick._known[model].arenas[64] is arena and gradients is quick._known[model].named
+    assert [p.ctypes.data for p in model.parameters.values()] == places
+
+
+def test_other_arrays_in_the_layers_places_are_noticed():
+    """Weights that are loaded, and the memory of an optimiser, between two steps: the same as without either."""
+    (one, _, _), (two, _, _) = (trained(CHAINS["relu"], Adam(0.01)) for _ in range(2))
+    two.load({name: p.copy() for name, p in two.parameters.items()})
+    x, t = examples(9)
+    for model in (one, two):
+        fresh = SGD(0.5)
+        quick.step(model, x, t, fresh)
+        fresh.load(fresh.state)
+        quick.step(model, x, t, fresh)
+    for name, p in one.parameters.items():
+        np.testing.assert_array_equal(two.parameters[name], p)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda: [nn.Linear(12, 5), nn.ReLU()], lambda: [nn.Linear(12, 5, bias=False)], lambda: [nn.ReLU()],
+        lambda: [nn.Linear(12, 8), nn.GELU(), nn.Linear(8, 5)],
+        lambda: [nn.Linear(12, 8), nn.Dropout(), nn.Linear(8, 5)],
+        lambda: [nn.Linear(12, 8), pb.rules.piecewise.ReLU(kink="torch"), nn.Linear(8, 5)],
+    ],
+)  # fmt: skip
+def test_other_models_are_left_to_their_layers(layers):
+    assert quick.layers_of(nn.Sequential(*layers(), rng=0)) is None
+    assert quick.layers_of(nn.Sequential(nn.Linear(12, 5), rng=0).astype(np.float64)) is None
+
+
+def test_what_does_not_fit_is_said_by_the_layers():
+    model, optimiser, rng = nn.Sequential(nn.Linear(12, 5), rng=0), SGD(0.1), np.random.default_rng(0)
+    x, t = examples(4)
+    before = {name: p.copy() for name, p in model.parameters.items()}
+    with pytest.raises(ShapeError):
+        loop.step(model, x[:, :7], t, optimiser, rng)
+    for label in (5, -1):
+        with pytest.raises(RangeError):
+            loop.step(model, x, np.where(t == t[0], label, t), optimiser, rng)
+    for name, p in before.items():
+        np.testing.assert_array_equal(model.parameters[name], p)
