@@ -410,6 +410,8 @@ def test_tensors_and_lists_are_arrays():
         ((affine_forward, affine_backward, AFFINE[:2]), "affine_forward raises TypeError with x (4, 5), w (5, 3): "),
         ((lambda x: x @ x, lambda g, x: g, [(4, 5)]), "<lambda> raises ValueError with x (4, 5): matmul"),
         ((lambda x: x, lambda p, q, r: p, [(4,)]), "<lambda>(p, q, r) does not fit <lambda>, which took 1 and"),
+        ((lambda x: (None, x), lambda dout, cache: None, [(4,)]), "<lambda> gives None: it is not written yet"),
+        ((lambda x: None, lambda g, x: None, [(4,)]), "<lambda> gives None: it is not written yet"),
         ((Affine, None, [(4, 5)]), "Affine is a class that needs W, b: give an object instead, Affine(...)"),
         ((Affine(W, B), None, [(4, 4)]), "Affine.forward raises ValueError with x (4, 4): matmul"),
         ((anp.dot, None, [(4,)]), "dot raises TypeError with "),

@@ -48,6 +48,17 @@ class Arguments:
         found = dict(zip((leaf.path for leaf in self.leaves), arrays, strict=True))
         return [rebuilt(value, (k,), found) for k, value in enumerate(self.values)]
 
+    @property
+    def precision(self) -> Any:
+        """The dtype of the first array that moves; shapes become double."""
+        moving = (leaf.value for leaf in self.leaves if leaf.moves)
+        return next((np.dtype(float) if is_shape(value) else value.dtype for value in moving), np.dtype(float))
+
+    def single(self) -> None:
+        """Shapes become arrays of single precision, for code that takes no other."""
+        drawn = (array.astype("f4") for array in self.example())
+        self.leaves = [leaf._replace(value=a) if is_shape(leaf.value) else leaf for leaf, a in zip(self.leaves, drawn)]
+
     def example(self) -> list[Array]:
         """The leaves themselves; where only a shape is known, any numbers will do."""
         rng = np.random.default_rng(0)

@@ -16,7 +16,6 @@ import numpy as np
 from pullback.check.adapters.arguments import Leaf, names_of
 from pullback.check.adapters.binding import Binding, by_names
 from pullback.check.adapters.code import Adapted, Code, StyleError, outputs, scaled
-from pullback.check.adapters.dice import same_dice
 from pullback.check.adapters.gradients import assigned, bare, by_shape, parts
 from pullback.check.adapters.holders import Path, gradients_of_parameters, is_float, look, paths, put
 
@@ -84,7 +83,7 @@ class Held:
         bindings = self.bindings(len(output))
         for binding in bindings:
             self.binding, after = binding, copy.deepcopy(layer)
-            with suppress(Exception), same_dice():
+            with suppress(Exception), self.code.dice.watched():
                 return binding, after, self.went_back(after, above, example, output)
         return bindings[0], layer, None
 
@@ -120,7 +119,7 @@ class Held:
             shared = look(layer, parameter)
             for path in [path for path, other in paths(layer) if other is shared]:
                 put(layer, path, value)
-        with same_dice():
+        with self.code.dice():
             output = getattr(layer, self.method)(*self.code.filled(inputs[:own]))
         kept = (look(layer, (name,)) for name in OUTPUTS)
         return layer, outputs(next((y for y in kept if y is not None), None) if output is None else output)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from pullback.check.adapters.code import Adapted, Code, is_function, outputs
-from pullback.check.adapters.dice import same_dice
 
 LOOKS = "a function that returns its output and its backward: y, back = layer(x)"
 
@@ -16,12 +15,12 @@ def recognise(code: Code) -> Adapted | None:
         return None
 
     def forward(*inputs: Any) -> tuple[Any, ...]:
-        with same_dice():
+        with code.dice():
             *output, _ = code.run(inputs)
         return outputs(tuple(output) if len(output) > 1 else output[0])
 
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
-        with same_dice():
+        with code.dice():
             *_, back = code.run(inputs)
         with code.framework.scope():
             return code.gradients(back(*code.lifted(cotangents)))

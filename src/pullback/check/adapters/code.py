@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pullback.check.adapters.arguments import Arguments, Leaf, names_of
-from pullback.check.adapters.dice import same_dice
+from pullback.check.adapters.dice import Dice
 from pullback.check.adapters.frameworks import framework_of, to_numpy
 from pullback.check.adapters.gradients import assigned
 from pullback.errors import PullbackError
@@ -32,7 +32,7 @@ class Code:
 
     def __init__(self, forward: Any, backward: Any, values: Sequence[Any]) -> None:
         self.forward, self.backward = forward, backward
-        self.framework = framework_of(forward, backward)
+        self.framework, self.dice = framework_of(forward, backward), Dice()
         self.arguments = Arguments(values, names_of(body(forward)))
 
     @property
@@ -59,7 +59,7 @@ class Code:
     def tried(self, name: str, call: Callable[[], Any]) -> Any:
         """The result of a first call; where it raises, an error that says with what."""
         try:
-            with same_dice():
+            with self.dice.watched():
                 return call()
         except PullbackError:
             raise

@@ -1,13 +1,33 @@
-"""The same dice for every call: a layer that draws a mask must draw it again when it runs a second time."""
+"""The same dice for every run: a layer that draws a mask must draw it again when it runs a second time."""
 
 import random
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 
 SEED = 0
+
+
+class Dice:
+    """`with dice():` around a run. Whether they are thrown at all is seen in the first ones, `with dice.watched():`."""
+
+    def __init__(self) -> None:
+        self.thrown = False
+
+    def __call__(self) -> AbstractContextManager[None]:
+        return same_dice() if self.thrown else nullcontext()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        with same_dice():
+            before = states()
+            try:
+                yield
+            finally:
+                self.thrown = self.thrown or states() != before
 
 
 @contextmanager
@@ -25,3 +45,10 @@ def same_dice() -> Iterator[None]:
         random.setstate(python), np.random.set_state(numpy)
         if torch:
             torch.random.set_rng_state(state)
+
+
+def states() -> tuple[Any, ...]:
+    """Of all global generators, to be compared."""
+    torch = sys.modules.get("torch")
+    _, key, *rest = np.random.get_state(legacy=True)
+    return random.getstate(), key.tobytes(), rest, torch and torch.random.get_rng_state().numpy().tobytes()

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from pullback.check.adapters.code import Adapted, Code, is_function, outputs, scaled
-from pullback.check.adapters.dice import same_dice
 from pullback.check.adapters.frameworks import to_numpy
 
 LOOKS = "a loss that returns its gradients: loss, dx = softmax_loss(x, y)"
@@ -21,11 +20,11 @@ def recognise(code: Code) -> Adapted | None:
         return None
 
     def forward(*inputs: Any) -> tuple[Any, ...]:
-        with same_dice():
+        with code.dice():
             return outputs(code.run(inputs)[0])
 
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
-        with same_dice():
+        with code.dice():
             _, *found = code.run(inputs)
         return scaled(code.gradients(tuple(found)), cotangents)
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from pullback.check.adapters.code import Adapted, Code, outputs
-from pullback.check.adapters.dice import same_dice
 
 LOOKS = "an Operation of MyGrad, or a function of its tensors"
 
@@ -28,12 +27,12 @@ def recognise(code: Code) -> Adapted | None:
         return [mygrad.tensor(x) if np.asarray(x).dtype.kind == "f" else x for x in inputs]
 
     def forward(*inputs: Any) -> tuple[Any, ...]:
-        with same_dice():
+        with code.dice():
             return outputs(run(tensors_of(inputs)))
 
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
         tensors = tensors_of(inputs)
-        with same_dice():
+        with code.dice():
             run(tensors).backward(cotangents[0])
         return tuple(getattr(tensor, "grad", None) for tensor in tensors)
 

@@ -12,7 +12,6 @@ from typing import Any
 from pullback.check.adapters.arguments import names_of
 from pullback.check.adapters.binding import Binding, bound
 from pullback.check.adapters.code import Adapted, Code, StyleError, is_function, name_of, outputs, scaled
-from pullback.check.adapters.dice import same_dice
 
 LOOKS = "a pair of functions: forward(*inputs) with backward(*gradients, *inputs) or backward(*gradients, cache)"
 
@@ -28,6 +27,9 @@ def recognise(code: Code) -> Adapted | None:
             f"{takes} does not fit {code.name}, which took {given} and gave {results}: a backward takes the gradients "
             "of the outputs, and then a cache (what forward gives last) or the inputs"
         )
+    count = binding.count("cotangent") if binding.count("cache") else results
+    if any(y is None for y in (code.trial[:count] if isinstance(code.trial, tuple) else [code.trial])):
+        raise StyleError(f"{code.name} gives None: it is not written yet, or lacks a return")
     return with_a_cache(code, binding) if binding.count("cache") else plain(code, binding)
 
 
@@ -52,11 +54,11 @@ def with_a_cache(code: Code, binding: Binding) -> Adapted:
     count = binding.count("cotangent")
 
     def forward(*inputs: Any) -> tuple[Any, ...]:
-        with same_dice():
+        with code.dice():
             return outputs(code.run(inputs)[:count])
 
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
-        with same_dice():
+        with code.dice():
             *output, cache = code.run(inputs)
         with code.framework.scope():
             given = dict(cotangent=code.lifted(cotangents), input=code.filled(inputs), output=output, cache=[cache])

@@ -6,7 +6,6 @@ from typing import Any
 
 from pullback.check.adapters.arguments import Leaf
 from pullback.check.adapters.code import Adapted, Code, outputs
-from pullback.check.adapters.dice import same_dice
 
 LOOKS = "a model of thinc"
 
@@ -15,6 +14,7 @@ def recognise(code: Code) -> Adapted | None:
     library = sys.modules.get("thinc.model")
     if library is None or code.backward is not None or not isinstance(code.forward, library.Model):
         return None
+    code.arguments.single()
     own = len(code.arguments.leaves)
     slots = [(k, name) for k, node in enumerate(code.forward.walk()) for name in node.param_names]
 
@@ -25,7 +25,7 @@ def recognise(code: Code) -> Adapted | None:
         for (k, name), value in zip(slots, inputs[own:], strict=True):
             nodes[k].set_param(name, value)
             nodes[k].set_grad(name, 0 * value)
-        with same_dice():
+        with code.dice():
             return nodes, model(*code.filled(inputs[:own]), is_train=True)
 
     def forward(*inputs: Any) -> tuple[Any, ...]:
@@ -39,4 +39,5 @@ def recognise(code: Code) -> Adapted | None:
     code.tried(code.name, lambda: code.forward.initialize(*code.filled(code.arguments.example())))
     nodes = list(code.forward.walk())
     parameters = [Leaf(name, (k, name), nodes[k].get_param(name).copy()) for k, name in slots]
+    code.tried(code.name, lambda: forward(*code.arguments.example(), *(leaf.value for leaf in parameters)))
     return code.adapted(forward, backward, *parameters)

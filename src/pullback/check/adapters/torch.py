@@ -6,7 +6,6 @@ from typing import Any
 
 from pullback.check.adapters.arguments import Leaf
 from pullback.check.adapters.code import Adapted, Code, is_function, outputs
-from pullback.check.adapters.dice import same_dice
 from pullback.check.adapters.frameworks import to_numpy
 
 LOOKS = "a torch.autograd.Function, a torch.nn.Module, or a function of tensors"
@@ -31,7 +30,8 @@ def module(code: Code, torch: Any) -> Adapted:
     """Parameters of a module are inputs like any other. Buffers, such as running statistics, are new for every run."""
     own = len(code.arguments.leaves)
     names = [name for name, _ in code.forward.named_parameters()]
-    parameters = [Leaf(name, (name,), to_numpy(p)) for name, p in code.forward.named_parameters()]
+    dtype = code.arguments.precision
+    parameters = [Leaf(name, (name,), to_numpy(p).astype(dtype)) for name, p in code.forward.named_parameters()]
 
     def run(tensors: Sequence[Any]) -> Any:
         dtype = next((t.dtype for t in tensors if t.is_floating_point()), None)
@@ -48,11 +48,11 @@ def differentiated(code: Code, run: Callable[[Sequence[Any]], Any], *parameters:
     torch = sys.modules["torch"]
 
     def forward(*inputs: Any) -> tuple[Any, ...]:
-        with same_dice(), torch.no_grad():
+        with code.dice(), torch.no_grad():
             return outputs(tuple(floating(run(code.lifted(inputs)))))
 
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
-        with same_dice():
+        with code.dice():
             tensors = [t.requires_grad_() if may_move(t) else t for t in code.lifted(inputs)]
             pairs = zip(floating(run(tensors)), code.lifted(cotangents), strict=True)
             moved = [(y, g) for y, g in pairs if y.requires_grad]
@@ -63,8 +63,7 @@ def differentiated(code: Code, run: Callable[[Sequence[Any]], Any], *parameters:
             gradients = iter(torch.autograd.grad(shown, moving, above, allow_unused=True))
         return tuple(to_numpy(next(gradients)) if t.requires_grad else None for t in tensors)
 
-    example = [*code.arguments.example(), *(leaf.value for leaf in parameters)]
-    code.tried(code.name, lambda: forward(*(a.astype(float) if a.dtype.kind == "f" else a for a in example)))
+    code.tried(code.name, lambda: forward(*code.arguments.example(), *(leaf.value for leaf in parameters)))
     return code.adapted(forward, backward, *parameters)
 
 
