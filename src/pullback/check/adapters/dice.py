@@ -1,5 +1,6 @@
 """The same dice for every run: a layer that draws a mask must draw it again when it runs a second time."""
 
+import pickle
 import random
 import sys
 from collections.abc import Iterator
@@ -50,5 +51,4 @@ def same_dice() -> Iterator[None]:
 def states() -> tuple[Any, ...]:
     """Of all global generators, to be compared."""
     torch = sys.modules.get("torch")
-    _, key, *rest = np.random.get_state(legacy=True)
-    return random.getstate(), key.tobytes(), rest, torch and torch.random.get_rng_state().numpy().tobytes()
+    return random.getstate(), pickle.dumps(np.random.get_state()), torch and torch.random.get_rng_state().numpy().tobytes()
