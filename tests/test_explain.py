@@ -228,6 +228,40 @@ def test_no_number_but_nan_and_infinity_is_lost():
     assert "nan" in run("softmax", "--x", "[nan,1]", "--lang", "en").output
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["softmax", "--x", "[]"],
+        ["linear", "--x", "[[],[]]"],
+        ["relu", "--x", "5"],
+        ["sqrt", "--x", "0"],
+        ["log", "--x", "0,-1"],
+        ["layer_norm", "--x", "1,1,1"],
+        ["cross_entropy", "--x", "2,3", "--t", "1"],
+        ["max_pool1d", "--x", "[1,1,2,2]"],
+        ["mse_loss", "--x", "[]", "--t", "[]"],
+    ],
+)
+def test_edges_are_explained(args):
+    """Nothing, a single number, poles, ties: a page, and no warning."""
+    found = run(*args)
+    assert found.exit_code == 0 and not found.stderr, found.output
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["lstm", "--proj-size", "1"],
+        ["group_norm", "--num-groups", "3"],
+        ["conv2d", "--groups", "3"],
+        ["conv_transpose2d", "--groups", "2"],
+        ["gru", "--num-layers", "2"],
+    ],
+)
+def test_examples_follow_hyperparameters(args):
+    assert run(*args).exit_code == 0
+
+
 def test_large_arrays_are_told_shortly():
     """A Jacobian that nobody could read is described; it takes no time."""
     x = np.linspace(-1, 1, 10_000)

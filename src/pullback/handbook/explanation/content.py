@@ -85,7 +85,8 @@ class Content:
     @cached_property
     def gradients(self) -> list[Array]:
         """The gradients of the inputs: the vjp."""
-        found = as_tuple(self.at.vjp(*self._cotangents()))
+        with np.errstate(all="ignore"):
+            found = as_tuple(self.at.vjp(*self._cotangents()))
         each = dict(zip([slot.name for slot in self.rule.inputs], found, strict=True))
         shown = {x.name: x.shown for x in self.inputs}
         return [Array(f"g{n}", f"g{shown[n]}", g, True) for n, g in each.items() if g is not None]
@@ -106,7 +107,8 @@ class Content:
     def jacobians(self) -> list[Block]:
         ys = [(j, y) for j, y in enumerate(self.outputs) if y.differentiable]
         slots = [slot.name for slot in self.rule.inputs]
-        return [self._block(j, y, slots.index(x.name), x) for j, y in ys for x in self.inputs if x.differentiable]
+        with np.errstate(all="ignore"):
+            return [self._block(j, y, slots.index(x.name), x) for j, y in ys for x in self.inputs if x.differentiable]
 
     def _block(self, j: int, y: Array, k: int, x: Array) -> Block:
         shape = np.size(y.values), np.size(x.values)
@@ -142,7 +144,8 @@ class Content:
     @cached_property
     def places(self) -> list[Place]:
         """Where there is no derivative."""
-        return places(self.rule, {x.name: x.values for x in self.inputs})
+        with np.errstate(all="ignore"):
+            return places(self.rule, {x.name: x.values for x in self.inputs})
 
     @cached_property
     def mistakes(self) -> list[Mistake]:

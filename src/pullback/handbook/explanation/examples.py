@@ -1,5 +1,6 @@
 """Numbers to explain a rule with, where the reader gives none, or not all: few, short, and no two alike."""
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 from math import prod
@@ -122,15 +123,21 @@ def known_sizes(rule: Rule, arrays: Mapping[str, np.ndarray], example: Mapping[s
             continue
         size = example.get("batch" if axis == "..." else name, () if is_group(axis) else 2)
         if is_group(axis):
-            size = (size,) * (dims or 1) if isinstance(size, int) else tuple(size)[:dims]
-        elif any(f"{name} % groups" in text for text in rule.requires) or f"{name}/groups" in axes_of(rule):
-            size *= rule.options["groups"]
-        sizes[name] = size
+            sizes[name] = (size,) * (dims or 1) if isinstance(size, int) else tuple(size)[:dims]
+        else:
+            sizes[name] = agreeing(rule, name, size)
     return sizes
 
 
-def axes_of(rule: Rule) -> set[str]:
-    return {axis for slot in rule.inputs for axis in slot.axes}
+def agreeing(rule: Rule, name: str, size: int) -> int:
+    """The size, changed as hyperparameters need it: `c % num_groups == 0`, `proj_size == k`, an axis `i/groups`."""
+    needs = " ".join([*rule.requires, *(axis for slot in rule.inputs for axis in slot.axes)])
+    value = lambda option: rule.options.get(option, 0)
+    if same := re.search(rf"\b(\w+) == {name}\b", needs):
+        return value(same[1]) or size
+    multiple = re.search(rf"\b{name} ?[%/] ?(\w+)", needs)
+    step = max(value(multiple[1]), 1) if multiple else 1
+    return -(-size // step) * step
 
 
 def numbers(slot: Slot, sizes: Sizes, k: int) -> np.ndarray:

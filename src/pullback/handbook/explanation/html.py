@@ -22,6 +22,7 @@ border-radius:6px}
 
 .pullback-page th,.pullback-page td{padding:.2em 1.2em .2em 0;border:0;text-align:left;vertical-align:top}
 .pullback-page td{white-space:pre-wrap;background:none}.pullback-page td.shape{white-space:nowrap}
+.pullback-page .wide{overflow-x:auto}.pullback-page .wide svg.pullback{max-width:none}
 .pullback-page td.quiet code{font:inherit}
 .pullback-page .quiet,.pullback-page i{color:light-dark(#59626e,#a3adb9)}
 .pullback-page .value{color:light-dark(#0b6157,#63d4c5)}
@@ -79,9 +80,14 @@ def drawn(part: Part, lang: str) -> str:
                 below
             )
         case Heat(title, block, note):
-            return heatmap(block.matrix, title, block.rows, block.columns, lang=lang) + aside(note)
+            return wide(heatmap(block.matrix, title, block.rows, block.columns, lang=lang)) + aside(note)
         case Derived():
             return "".join(chain(part))
+
+
+def wide(picture: str) -> str:
+    """A picture that keeps its size, and can be moved sideways where it is wider than the page."""
+    return f'<div class="wide">{picture}</div>'
 
 
 def aside(note: str) -> str:

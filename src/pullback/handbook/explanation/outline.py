@@ -127,7 +127,7 @@ def derivation(e: Content) -> list[Part]:
 
 
 def jacobians(e: Content) -> list[Part]:
-    fitting = [b for b in e.jacobians if b.matrix is not None and 0 < max(b.shape) <= NUMBERED][:DRAWN]
+    fitting = [b for b in e.jacobians if b.matrix is not None and 0 < min(b.shape) and max(b.shape) <= NUMBERED][:DRAWN]
     parts: list[Part] = [heat(b, e.lang) for b in fitting]
     others = [f"∂{b.of}/∂{b.by} ({b.shape[0]} × {b.shape[1]})" for b in e.jacobians if b not in fitting]
     return parts + ([Words(say("explain.others", e.lang, names=", ".join(others)), quiet=True)] if others else [])

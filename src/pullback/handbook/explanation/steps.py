@@ -72,7 +72,7 @@ def resized(text: str, own: Mapping[str, int], index: Mapping[str, int], sizes: 
 
 def chained(chain: Any, values: Values) -> Derived:
     texts = [chain.head, *(text for text, _ in chain.steps)]
-    free = [name for name in values.index if name in names_in(chain.head)]
+    free = [name for name in dict.fromkeys(names_in(chain.head)) if name in values.index]
     points = chosen(free, texts, values)
     lines = [line(text, reason, points, values) for text, reason in chain.steps]
     head = Line(written(tree(chain.head)), derivation.latex(chain.head), "", [])
@@ -127,7 +127,7 @@ class Numbers:
                 if len(points) > TERMS:
                     return number(self.values.at(node, self.env))
                 terms = [written(body, Numbers(p, self.values).leaf, "·") for p in points]
-                return " + ".join(map(bracketed, terms)) if len(terms) > 1 else terms[0]
+                return " + ".join(map(bracketed, terms)) if len(terms) > 1 else (terms or ["0"])[0]
         return None
 
 
@@ -139,5 +139,6 @@ def bracketed(term: str) -> str:
     return f"({term})" if term.startswith("-") or " + " in inner or " - " in inner else term
 
 
-def names_in(text: str) -> set[str]:
-    return {node.id for node in ast.walk(tree(text)) if isinstance(node, ast.Name)}
+def names_in(text: str) -> list[str]:
+    """In the order in which they are written."""
+    return re.findall(r"[a-zA-Z_]\w*", text)

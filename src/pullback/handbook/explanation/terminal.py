@@ -189,4 +189,4 @@ def colour(value: float, largest: float) -> str:
         return ""
     share = PALE + (1 - PALE) * abs(value) / largest
     red, green, blue = (round(255 + (c - 255) * share) for c in (PLUS if value > 0 else MINUS))
-    return f"black on rgb({red},{green},{blue})"
+    return f"rgb(0,0,0) on rgb({red},{green},{blue})"
