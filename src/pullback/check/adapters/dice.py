@@ -51,4 +51,5 @@ def same_dice() -> Iterator[None]:
 def states() -> tuple[Any, ...]:
     """Of all global generators, to be compared."""
     torch = sys.modules.get("torch")
-    return random.getstate(), pickle.dumps(np.random.get_state()), torch and torch.random.get_rng_state().numpy().tobytes()
+    tensors = torch.random.get_rng_state().numpy().tobytes() if torch else b""
+    return random.getstate(), pickle.dumps(np.random.get_state()), tensors
