@@ -69,6 +69,19 @@ LARGE = {
         dict(i=1, o=200),
         dict(i=64, o=10, batch=(64,), without=("b",)),
     ],  # fmt: skip
+    "max_pool2d": [
+        dict(n=(28, 30), batch=(3, 37)),
+        dict(n=(15, 17), kernel_size=3, stride=2, padding=1, ceil_mode=True, batch=(2, 16), return_indices=True),
+        dict(n=(300, 250), kernel_size=(7, 3), stride=(5, 1), dilation=(2, 3), batch=(5,)),
+        dict(n=(9, 9)),
+    ],
+    "avg_pool2d": [
+        dict(n=(28, 30), batch=(3, 37)),
+        dict(n=(15, 17), kernel_size=3, stride=2, padding=1, count_include_pad=False, batch=(2, 16)),
+    ],
+    "max_pool3d": [dict(n=(9, 10, 11), kernel_size=3, stride=2, padding=1, batch=(2, 19))],
+    "adaptive_avg_pool2d": [dict(n=(14, 9), output_size=(5, 4), batch=(2, 33)), dict(n=(7, 7), batch=(3, 512))],
+    "adaptive_max_pool2d": [dict(n=(14, 9), output_size=(5, 4), batch=(2, 33))],
     "softmax": [dict(n=1000, batch=(37,)), dict(n=40001), dict(n=7, batch=(50, 101)), dict(n=1, batch=(3,))],
 }
 ELEMENTWISE = [name for name, rule in every().items() if isinstance(rule, Elementwise)]
@@ -122,6 +135,14 @@ def test_a_kernel_is_its_rule(name, case):
     compare(*arrays(every()[name], case))
 
 
+@pytest.mark.parametrize("name", [name for name in every() if "conv" in name or "pool" in name])
+def test_the_jacobian_after_a_kernel(name):
+    rule, inputs = arrays(every()[name], every()[name].cases[1])
+    found, wanted = (rule.linearize(*given)[1].jacobian() for given in (map(to_single, inputs), inputs))
+    for a, b in zip(as_tuple(found), as_tuple(wanted), strict=True):
+        close(a.dense(), b.dense())
+
+
 def reversed_memory(x):
     return x[..., ::-1].copy()[..., ::-1] if isinstance(x, np.ndarray) and x.ndim else x
 
@@ -140,7 +161,11 @@ def every_second(x):
     return np.repeat(x, 2, -1)[..., ::2] if isinstance(x, np.ndarray) and x.ndim else x
 
 
-@pytest.mark.parametrize("change", [reversed_memory, read_only, every_second, by_columns])
+def channels_last(x):
+    return np.moveaxis(np.moveaxis(x, 1, -1).copy(), -1, 1) if isinstance(x, np.ndarray) and x.ndim > 2 else x
+
+
+@pytest.mark.parametrize("change", [reversed_memory, read_only, every_second, by_columns, channels_last])
 @pytest.mark.parametrize("name", [name for name in every() if has_twin(name)])
 def test_memory_order_does_not_matter(name, change):
     rule, inputs = arrays(every()[name], every()[name].cases[-1])

@@ -11,7 +11,8 @@ The caller works too, and it never waits for a worker that has not arrived: a wo
 open. So a sleeping, busy or missing worker costs time but never correctness, and every chunk is the same piece of work
 whoever does it. A second Python thread, or a body that calls `parallel` again, finds the pool locked and does its work
 alone. Workers spin for some microseconds after a job, then sleep; after a fork the child starts its own. They
-sleep on Linux's futex: elsewhere there are no workers, and the caller does all the work.
+sleep on Linux's futex: elsewhere there are no workers, and the caller does all the work. A worker that finds itself
+on the caller's core moves to another one: Linux can leave both on one core for seconds.
 
 One pool for everything: two that spin against each other on the same cores cost more than any kernel can win.
 """
@@ -41,7 +42,9 @@ WAIT, WAKE = 128, 129  # private to this process
 
 # The shared state: one number per pair of cache lines, so that threads do not disturb each other.
 LINE = 128
-LOCK, JOB, OPEN, BODY_AT, ARGS_AT, N, CHUNK, NEXT, INSIDE, ASLEEP, THREADS, SPINS = (LINE * i for i in range(12))
+LOCK, JOB, OPEN, BODY_AT, ARGS_AT, N, CHUNK, NEXT, INSIDE, ASLEEP, THREADS, SPINS, CORE, CORES = (
+    LINE * i for i in range(14)
+)
 
 
 def _word(builder, address):
@@ -91,6 +94,40 @@ def futex(typing, address, operation, value):
 
 
 @intrinsic
+def core(typing):
+    """The core that this thread runs on."""
+
+    def emit(context, b, signature, args):
+        getcpu = cgutils.get_or_insert_function(b.module, ir.FunctionType(ir.IntType(32), []), "sched_getcpu")
+        return b.sext(b.call(getcpu, []), I64)
+
+    return int64(), emit
+
+
+@intrinsic
+def leave_core(typing, cores, core):
+    """This thread runs on other cores from now on, if there are any; `cores` is where the set of all stands."""
+
+    def emit(context, b, signature, args):
+        cores, core = args
+        words = ir.ArrayType(I64, LINE // 8)
+        wanted = cgutils.alloca_once(b, words)
+        for k in range(LINE // 8):
+            place = [I64(0), I64(k)]
+            bit = b.select(
+                b.icmp_signed("==", b.ashr(core, I64(6)), I64(k)), b.shl(I64(1), b.and_(core, I64(63))), I64(0)
+            )
+            word = b.load(b.gep(b.inttoptr(cores, words.as_pointer()), place))
+            b.store(b.and_(word, b.not_(bit)), b.gep(wanted, place))
+        kind = ir.FunctionType(ir.IntType(32), [ir.IntType(32), I64, BYTES])
+        move = cgutils.get_or_insert_function(b.module, kind, "sched_setaffinity")
+        b.call(move, [ir.IntType(32)(0), I64(LINE), b.bitcast(wanted, BYTES)])
+        return context.get_dummy_value()
+
+    return types.void(int64, int64), emit
+
+
+@intrinsic
 def call(typing, body, lo, hi, arguments):
     def emit(context, b, signature, a):
         b.call(b.inttoptr(a[0], BODY.as_pointer()), [a[1], a[2], b.inttoptr(a[3], BYTES)])
@@ -130,6 +167,8 @@ def work(where):
                 spins = np.int64(0)
         seen = job
         if me < get(s + THREADS):
+            if core() == get(s + CORE):
+                leave_core(s + CORES, get(s + CORE))
             add(s + INSIDE, 1)  # enter, then look whether the job is still open: the caller does it the other way round
             if get(s + OPEN) != 0:
                 take_chunks(s)
@@ -141,6 +180,7 @@ def share(s, body, arguments, n, chunk):
     if n <= chunk or get(s + THREADS) < 2 or put(s + LOCK, 1) != 0:
         call(body, 0, n, arguments)
         return
+    put(s + CORE, core())
     put(s + BODY_AT, body)
     put(s + ARGS_AT, arguments)
     put(s + N, n)
@@ -192,7 +232,7 @@ def parallel(typing, body, n, chunk, args):
 
 
 # The state must outlive the workers, which end with the process: it is never freed.
-_memory = ctypes.create_string_buffer(14 * LINE)
+_memory = ctypes.create_string_buffer(16 * LINE)
 ctypes.pythonapi.Py_IncRef(ctypes.py_object(_memory))
 STATE = (ctypes.addressof(_memory) + LINE - 1) & -LINE
 llvm.add_symbol("pullback_state", STATE)  # by name, so that kernels from the disk find this process's pool
@@ -242,8 +282,11 @@ def available() -> int:
 def _start(threads: int) -> None:
     global _workers
     _workers = 0
-    ctypes.memset(STATE, 0, 12 * LINE)
+    ctypes.memset(STATE, 0, 14 * LINE)
     ctypes.c_int64.from_address(STATE + SPINS).value = 2000  # about 30 µs
+    if LINUX:
+        cores = sum(1 << core for core in os.sched_getaffinity(0) if core < 8 * LINE)
+        ctypes.memmove(STATE + CORES, cores.to_bytes(LINE, "little"), LINE)
     set_threads(threads)
 
 

@@ -14,19 +14,16 @@ a = 3/4 and b = 3/2 lose least among the pairs with exact coefficients: half of 
 Source: Lavin & Gray (2016), Fast algorithms for convolutional neural networks.
 """
 
-from operator import add, mul, sub
-
 import llvmlite.ir as ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pullback.kernels.compiled import symbol
-from pullback.kernels.tile import BYTES, FLOAT, I32, I64, RELU, WIDTH, int64
+from pullback.kernels.lanes import LANES, Memory, Vector, clipped, total
+from pullback.kernels.tile import I64, RELU, WIDTH, int64
 
 a, b = 3 / 4, 3 / 2
-POINTS = 6
-LANES = ir.VectorType(FLOAT, WIDTH)
 
 
 def to_points(d):
@@ -79,91 +76,6 @@ def both_ways(one_way, square):
     return [one_way(row) for row in zip(*columns)]
 
 
-class Vector:
-    """Lanes of floats while code is being emitted: formulas above become instructions."""
-
-    def __init__(self, build, value):
-        self.build, self.value = build, value
-
-    def together(self, operation, other):
-        if isinstance(other, float):
-            other = Vector(self.build, ir.Constant(LANES, [other] * WIDTH))
-        emit = {add: self.build.fadd, sub: self.build.fsub, mul: self.build.fmul}[operation]
-        return Vector(self.build, emit(self.value, other.value, flags=("contract",)))
-
-    def __add__(self, other):
-        return self.together(add, other)
-
-    def __sub__(self, other):
-        return self.together(sub, other)
-
-    def __mul__(self, other):
-        return self.together(mul, other)
-
-
-class Memory:
-    """Vectors in memory, `offset` bytes from where they are said to be."""
-
-    def __init__(self, build, offset):
-        self.build, self.offset = build, offset
-
-    def at(self, address, shift=0):
-        place = self.build.gep(self.build.inttoptr(address, BYTES), [self.offset])
-        return self.build.bitcast(self.build.gep(place, [shift]) if shift else place, LANES.as_pointer())
-
-    def load(self, *place):
-        return Vector(self.build, self.build.load(self.at(*place), align=4))
-
-    def store(self, vector, *place):
-        self.build.store(vector.value, self.at(*place), align=4)
-
-    def scattered(self, table, n):
-        """n × n vectors whose addresses stand in a table."""
-        return [[self.load(self.entry(table, n * i + j)) for j in range(n)] for i in range(n)]
-
-    def spread(self, square, table):
-        n = len(square)
-        for i in range(n):
-            for j in range(n):
-                self.store(square[i][j], self.entry(table, n * i + j))
-
-    def even(self, base, pitch, n):
-        """n × n vectors that lie `pitch` bytes apart."""
-        return [[self.load(base, self.times(pitch, n * i + j)) for j in range(n)] for i in range(n)]
-
-    def spread_evenly(self, square, base, pitch):
-        n = len(square)
-        for i in range(n):
-            for j in range(n):
-                self.store(square[i][j], base, self.times(pitch, n * i + j))
-
-    def times(self, pitch, k):
-        return self.build.mul(pitch, I64(k))
-
-    def entry(self, table, k):
-        return self.build.load(self.build.gep(self.build.inttoptr(table, I64.as_pointer()), [I64(k)]))
-
-
-def emitted(body, signature):
-    """An intrinsic of `signature`: the last argument says for how many vectors of channels `body` is done."""
-
-    def emit(context, build, signature, args):
-        *args, count = args
-        found = body(build, *args, count)
-        return context.get_dummy_value() if found is None else found
-
-    return signature, emit
-
-
-def for_each(build, count):
-    """Code inside is done for every vector of channels."""
-    return cgutils.for_range(build, count)
-
-
-def memory(build, loop):
-    return Memory(build, build.mul(loop.index, I64(4 * WIDTH)))
-
-
 FOUR, FIVE = types.void(*[int64] * 4), types.void(*[int64] * 5)
 CHECKED = types.float32(*[int64] * 6)
 
@@ -172,8 +84,8 @@ CHECKED = types.float32(*[int64] * 6)
 def _inputs(typing, table, out, pitch, count):
     def emit(context, build, signature, args):
         table, out, pitch, count = args
-        with for_each(build, count) as loop:
-            here = memory(build, loop)
+        with cgutils.for_range(build, count) as loop:
+            here = Memory(build, build.mul(loop.index, I64(4 * WIDTH)))
             here.spread_evenly(both_ways(to_points, here.scattered(table, 6)), out, pitch)
         return context.get_dummy_value()
 
@@ -187,8 +99,8 @@ def _outputs(typing, points, pitch, bias, table, flags, count):
         zero = ir.Constant(LANES, [0.0] * WIDTH)
         check = cgutils.alloca_once_value(build, zero)
         clip = build.icmp_signed("!=", build.and_(flags, I64(RELU)), I64(0))
-        with for_each(build, count) as loop:
-            here = memory(build, loop)
+        with cgutils.for_range(build, count) as loop:
+            here = Memory(build, build.mul(loop.index, I64(4 * WIDTH)))
             y = both_ways(from_points, here.even(points, pitch, 6))
             shift = here.load(bias)
             y = [[each + shift for each in row] for row in y]
@@ -196,10 +108,7 @@ def _outputs(typing, points, pitch, bias, table, flags, count):
             for each in sum(y, []):
                 seen = seen + each * 0.0
             build.store(seen.value, check)
-            for each in sum(y, []):
-                below = build.and_(build.fcmp_ordered("<", each.value, zero), spread_bit(build, clip))
-                each.value = build.select(below, zero, each.value)
-            here.spread(y, table)
+            here.spread([[clipped(each, clip) for each in row] for row in y], table)
         return total(build, build.load(check))
 
     return CHECKED, emit
@@ -209,8 +118,8 @@ def _outputs(typing, points, pitch, bias, table, flags, count):
 def _gradients(typing, table, out, pitch, sums, count):
     def emit(context, build, signature, args):
         table, out, pitch, sums, count = args
-        with for_each(build, count) as loop:
-            here = memory(build, loop)
+        with cgutils.for_range(build, count) as loop:
+            here = Memory(build, build.mul(loop.index, I64(4 * WIDTH)))
             g = here.scattered(table, 4)
             whole = here.load(sums)
             for row in g:
@@ -242,19 +151,6 @@ def _weight_gradients(typing, u, pitch, out, count):
         return context.get_dummy_value()
 
     return FOUR, emit
-
-
-def spread_bit(build, bit):
-    bits = ir.VectorType(ir.IntType(1), WIDTH)
-    first = build.insert_element(ir.Constant(bits, ir.Undefined), bit, I32(0))
-    return build.shuffle_vector(first, first, ir.Constant(ir.VectorType(I32, WIDTH), [0] * WIDTH))
-
-
-def total(build, vector):
-    found = build.extract_element(vector, I32(0))
-    for lane in range(1, WIDTH):
-        found = build.fadd(found, build.extract_element(vector, I32(lane)))
-    return found
 
 
 @symbol(FOUR, "pullback_winograd_inputs")

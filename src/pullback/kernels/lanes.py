@@ -1,0 +1,100 @@
+"""Vectors while code is being emitted: formulas of Python become instructions for many lanes."""
+
+from operator import add, mul, sub
+
+import llvmlite.ir as ir
+
+from pullback.kernels.tile import BYTES, FLOAT, I32, I64, WIDTH
+
+LANES = ir.VectorType(FLOAT, WIDTH)
+
+
+class Vector:
+    """Floats side by side."""
+
+    def __init__(self, build, value):
+        self.build, self.value = build, value
+
+    def all(self, number):
+        """A vector like this one that holds one number everywhere."""
+        kind = self.value.type
+        return Vector(self.build, ir.Constant(kind, [number] * kind.count))
+
+    def together(self, operation, other):
+        if isinstance(other, float):
+            other = self.all(other)
+        emit = {add: self.build.fadd, sub: self.build.fsub, mul: self.build.fmul}[operation]
+        return Vector(self.build, emit(self.value, other.value, flags=("contract",)))
+
+    def __add__(self, other):
+        return self.together(add, other)
+
+    def __sub__(self, other):
+        return self.together(sub, other)
+
+    def __mul__(self, other):
+        return self.together(mul, other)
+
+
+class Memory:
+    """Vectors in memory, `offset` bytes from where they are said to be."""
+
+    def __init__(self, build, offset, kind=LANES):
+        self.build, self.offset, self.kind = build, offset, kind
+        self.align = kind.element.width // 8 if isinstance(kind.element, ir.IntType) else 4
+
+    def at(self, address, shift=0):
+        place = self.build.gep(self.build.inttoptr(address, BYTES), [self.offset])
+        return self.build.bitcast(self.build.gep(place, [shift]) if shift else place, self.kind.as_pointer())
+
+    def load(self, *place):
+        return Vector(self.build, self.build.load(self.at(*place), align=self.align))
+
+    def store(self, vector, *place):
+        self.build.store(vector.value, self.at(*place), align=self.align)
+
+    def scattered(self, table, n):
+        """n × n vectors whose addresses stand in a table."""
+        return [[self.load(self.entry(table, n * i + j)) for j in range(n)] for i in range(n)]
+
+    def spread(self, square, table):
+        n = len(square)
+        for i in range(n):
+            for j in range(n):
+                self.store(square[i][j], self.entry(table, n * i + j))
+
+    def even(self, base, pitch, n):
+        """n × n vectors that lie `pitch` bytes apart."""
+        return [[self.load(base, self.times(pitch, n * i + j)) for j in range(n)] for i in range(n)]
+
+    def spread_evenly(self, square, base, pitch):
+        n = len(square)
+        for i in range(n):
+            for j in range(n):
+                self.store(square[i][j], base, self.times(pitch, n * i + j))
+
+    def times(self, pitch, k):
+        return self.build.mul(pitch, I64(k))
+
+    def entry(self, table, k):
+        return self.build.load(self.build.gep(self.build.inttoptr(table, I64.as_pointer()), [I64(k)]))
+
+
+def broadcast(build, one, lanes):
+    """All lanes the same."""
+    first = build.insert_element(ir.Constant(ir.VectorType(one.type, lanes), ir.Undefined), one, I32(0))
+    return build.shuffle_vector(first, first, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
+
+
+def clipped(vector, flag):
+    """Zero below zero, if the flag is set; nan stays nan."""
+    build, zero = vector.build, vector.all(0.0)
+    below = build.fcmp_ordered("<", vector.value, zero.value)
+    return Vector(build, build.select(build.and_(below, broadcast(build, flag, WIDTH)), zero.value, vector.value))
+
+
+def total(build, vector):
+    found = build.extract_element(vector, I32(0))
+    for lane in range(1, WIDTH):
+        found = build.fadd(found, build.extract_element(vector, I32(lane)))
+    return found
