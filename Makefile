@@ -17,6 +17,7 @@ ulps: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/bench.py --write
 
 lint: .venv/dev
 	$(BIN)/ruff check .

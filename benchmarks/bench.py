@@ -1,0 +1,135 @@
+"""pullback against its peers, row by row: `make bench`, or `python benchmarks/bench.py --rows lstm,conv --rounds 1`.
+
+Every library computes every row in a process of its own, one after the other, in rounds; peers that were far behind in
+the first round are not asked again. A row's ratio in a round is the time of the best peer over ours, and the table
+gives the median over the rounds, with the lowest and the highest. With --write, the table goes to RESULTS.md.
+"""
+
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rows import ROWS
+
+HERE = Path(__file__).parent
+FAR = 1.6  # times slower than the best peer: not asked again
+ALWAYS = "torch", "jax"
+ALSO = {
+    "mlp": ("torch, fused optimiser", "torch.compile", "scikit-learn"),
+    "cnn": ("torch, channels last", "torch, fused optimiser", "torch.compile"),
+    "conv": ("torch, channels last",),
+    "pool": ("torch, channels last",),
+    "adam": ("torch, fused optimiser",),
+    **dict.fromkeys(("pointwise", "xent"), ("torch.compile",)),
+}
+# These choose a slower OpenBLAS where they are set; nobody here shall be slowed.
+LEFT_OUT = "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PULLBACK_THREADS"
+
+
+def run(*args):
+    """What a process printed, or what it said when it failed."""
+    environment = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
+    done = subprocess.run([sys.executable, *map(str, args)], capture_output=True, text=True, env=environment, cwd=HERE)
+    if done.returncode:
+        return None, (done.stderr.strip().splitlines() or ["no output"])[-1]
+    return json.loads(done.stdout.splitlines()[-1]), ""
+
+
+def measured(row, rounds, threads, console):
+    """By library, what every round found."""
+    peers, found = [*ALWAYS, *ALSO.get(row.kind, ())], {}
+    for k in range(rounds):
+        for library in ["pullback", *peers]:
+            console.print(f"[dim]{row.name}, round {k + 1}: {library}", end="\r")
+            result, error = run("worker.py", library, row.name, threads)
+            if result is None:
+                console.print(f"{row.name}: {library} failed: {error}", highlight=False)
+                peers = [peer for peer in peers if peer != library]
+            else:
+                found.setdefault(library, []).append(result)
+        times = {peer: found[peer][-1]["seconds"] for peer in peers}
+        peers = [peer for peer, time in times.items() if time <= FAR * min(times.values())]
+    return found
+
+
+def line(row, found, roof):
+    """The cells of a row."""
+    ours, peers = found["pullback"], {name: runs for name, runs in found.items() if name != "pullback"}
+    ratios = [
+        min(runs[k]["seconds"] for runs in peers.values() if len(runs) > k) / o["seconds"] for k, o in enumerate(ours)
+    ]
+    best = min(peers, key=lambda name: statistics.median(r["seconds"] for r in peers[name]))
+    seconds = statistics.median(o["seconds"] for o in ours)
+    share = row.flops / seconds / roof["flops"] if row.flops else row.bytes / seconds / roof["bandwidth"]
+    memory = [statistics.median(r["memory"] for r in found[name]) for name in ("pullback", "torch") if name in found]
+    ratio = statistics.median(ratios)
+    return [
+        row.name, duration(seconds), f"{best} {duration(statistics.median(r['seconds'] for r in peers[best]))}",
+        f"{ratio:.2f}", f"{min(ratios):.2f} .. {max(ratios):.2f}", f"{row.must:g}", f"{row.aim:g}",
+        "aim" if ratio >= row.aim else "must" if ratio >= row.must else "short",
+        f"{share:.0%} of {'multiply' if row.flops else 'copy'}", " / ".join(f"{m:.0f}" for m in memory),
+    ]  # fmt: skip
+
+
+COLUMNS = "row", "ours", "best peer", "ratio", "spread", "must", "aim", "", "roofline", "memory, MB: ours / torch"
+
+
+def duration(seconds):
+    return f"{seconds * 1e6:.0f} µs" if seconds < 1e-3 else f"{seconds * 1e3:.2f} ms"
+
+
+def machine(threads, roof):
+    text = Path("/proc/cpuinfo").read_text("utf-8") if Path("/proc/cpuinfo").exists() else ""
+    model = re.search(r"model name\s*: (.*)", text)
+    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "torch", "jax", "scikit-learn"))
+    vectors = " with AVX-512" if "avx512f" in text else ""
+    return (
+        f"{date.today()}. {model[1] if model else platform.processor()}{vectors}, {threads} threads; "
+        f"{platform.system()}, Python {platform.python_version()}; {packages}. Measured in this run: "
+        f"multiply {roof['flops'] / 1e9:.0f} GFLOP/s, copy {roof['bandwidth'] / 1e9:.0f} GB/s."
+    )
+
+
+@click.command()
+@click.option("--rows", default="", help="Only rows whose name holds one of these words, with commas between.")
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1))
+@click.option("--threads", default=2, show_default=True, type=click.IntRange(1))
+@click.option("--write", is_flag=True, help="Write RESULTS.md.")
+def main(rows, rounds, threads, write):
+    """pullback against its peers."""
+    console, words = Console(width=max(Console().width, 150)), rows.split(",")
+    chosen = [row for row in ROWS if any(word.strip() in row.name for word in words)]
+    if not chosen:
+        raise click.BadParameter(f"no row holds {rows!r}; there are {', '.join(row.name for row in ROWS)}")
+    roof, error = run("roofline.py", threads)
+    if roof is None:
+        raise click.ClickException(f"the machine could not be measured: {error}")
+    cells = [line(row, measured(row, rounds, threads, console), roof) for row in chosen]
+    table = Table(*COLUMNS, title="Forward and backward, float32")
+    for row in cells:
+        table.add_row(*row)
+    console.print(table)
+    console.print(machine(threads, roof), highlight=False)
+    if write:
+        (HERE / "RESULTS.md").write_text(page(cells, machine(threads, roof), rounds), encoding="utf-8")
+
+
+def page(cells, described, rounds):
+    text = ["# pullback against its peers", "", f"`make bench` wrote this: {rounds} rounds. {described}", ""]
+    text += ["", "| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * len(COLUMNS)]
+    text += ["| " + " | ".join(row) + " |" for row in cells]
+    return "\n".join(text) + "\n"
+
+
+if __name__ == "__main__":
+    main()
