@@ -1,11 +1,13 @@
 """Pictures: well-formed, told in words as well, in colours that every eye tells apart and that words can be read on."""
 
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+import pullback
 from pullback.handbook.pictures import bars, chain, flow, heatmap
 from pullback.handbook.pictures.svg import PALETTE
 from pullback.handbook.words import LANGUAGES, language, say, texts
@@ -104,6 +106,16 @@ def test_words_are_there_in_both_languages_and_fill_in_the_same(name):
     assert sorted(said) == sorted(LANGUAGES) and all(said.values())
     english, chinese = (set(re.findall(r"{(\w+)", said[lang])) for lang in LANGUAGES)
     assert english == chinese
+
+
+def test_no_text_is_left_over():
+    """Somewhere a program names it; faults go by the names that `check` gives them."""
+    sources = "".join(path.read_text("utf-8") for path in Path(pullback.__file__).parent.rglob("*.py"))
+    for name in texts():
+        table, _, last = name.partition(".")
+        assert table == "faults" or any(f"{mark}{said}{mark}" in sources for mark in "\"'" for said in (name, last)), (
+            name
+        )
 
 
 @pytest.mark.parametrize("name", texts())
