@@ -9,7 +9,7 @@ import pullback.files as files
 from pullback.errors import OptionError
 from pullback.handbook.explanation import html, terminal
 from pullback.handbook.explanation.meaning import backward
-from pullback.handbook.explanation.outline import Bar, Bars, Part, Section, Words
+from pullback.handbook.explanation.parts import Bar, Bars, Part, Section, Words
 from pullback.handbook.pictures import bars
 from pullback.handbook.words import language, say
 from pullback.handbook.written import number

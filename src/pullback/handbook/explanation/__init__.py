@@ -8,7 +8,8 @@ from pullback.door import placed as in_order
 from pullback.errors import OptionError
 from pullback.handbook.explanation import data, html, terminal, typeset
 from pullback.handbook.explanation.content import Content
-from pullback.handbook.explanation.outline import Section, outline
+from pullback.handbook.explanation.outline import outline
+from pullback.handbook.explanation.parts import Section
 from pullback.handbook.page import known
 from pullback.handbook.words import LANGUAGES, language
 from pullback.rule import Rule

@@ -10,7 +10,7 @@ import numpy as np
 from pullback.door import configured
 from pullback.handbook import written
 from pullback.handbook.explanation import data, html
-from pullback.handbook.explanation.outline import Listed, Part, Section, Table, Words
+from pullback.handbook.explanation.parts import Listed, Part, Section, Table, Words
 from pullback.handbook.page import known
 from pullback.handbook.words import say
 from pullback.linearization import as_tuple

@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from html import escape
 
 from pullback.handbook.explanation.content import Content
-from pullback.handbook.explanation.outline import Bars, Formulas, Heat, Listed, Part, Rows, Section, Table, Words
+from pullback.handbook.explanation.parts import Bars, Formulas, Heat, Listed, Part, Rows, Section, Table, Words
 from pullback.handbook.explanation.steps import Derived
 from pullback.handbook.pictures import bars, flow, heatmap
 from pullback.handbook.words import say
 
 STYLE = """
 .pullback-page{color-scheme:light dark;font:15px/1.55 system-ui,"Noto Sans","Noto Sans CJK SC","PingFang SC",
-"Microsoft YaHei",sans-serif;max-width:60rem;margin:0 auto;padding:1rem;color:light-dark(#1c2128,#e6e9ee)}
+"Microsoft YaHei",sans-serif;max-width:60rem;margin:0 auto;padding:1rem;
+background:light-dark(#fff,#0d1117);color:light-dark(#1c2128,#e6e9ee)}
 .pullback-page h1{font-size:1.7rem;margin:.2em 0}.pullback-page h2{font-size:1.15rem;margin:1.6em 0 .4em;
 border-bottom:1px solid light-dark(#d0d7de,#3d444d)}
 .pullback-page pre,.pullback-page code{font:13px/1.6 ui-monospace,"DejaVu Sans Mono",Consolas,monospace;
@@ -19,7 +20,6 @@ background:none;color:inherit}
 .pullback-page pre{margin:.5em 0;padding:.6em .8em;overflow-x:auto;background:light-dark(#f3f5f8,#1f252d);
 border-radius:6px}
 .pullback-page table{border-collapse:collapse;margin:.5em 0;font-size:14px;display:block;overflow-x:auto}
-
 .pullback-page th,.pullback-page td{padding:.2em 1.2em .2em 0;border:0;text-align:left;vertical-align:top}
 .pullback-page td{white-space:pre-wrap;background:none}.pullback-page td.shape{white-space:nowrap}
 .pullback-page .wide{overflow-x:auto}.pullback-page .wide svg.pullback{max-width:none}

@@ -1,79 +1,19 @@
-"""An explanation in sections, as it is read: every way to show it draws these same parts."""
+"""An explanation in sections, as it is read."""
 
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from pullback.handbook import written
 from pullback.handbook.explanation.content import Array, Block, Content, Kept
 from pullback.handbook.explanation.meaning import formulas, summary
+from pullback.handbook.explanation.parts import Formulas, Heat, Listed, Part, Rows, Section, Words
 from pullback.handbook.explanation.places import Place
-from pullback.handbook.explanation.steps import Derived
 from pullback.handbook.pictures.heatmap import NUMBERED
 from pullback.handbook.words import say
 
 FEW = 24  # numbers of an array that are written out
 DRAWN = 6  # Jacobians that are drawn; the others are told in a line
-
-
-class Words(NamedTuple):
-    """A sentence; `quiet` for what is said on the side."""
-
-    text: str
-    quiet: bool = False
-
-
-class Formulas(NamedTuple):
-    lines: list[str]
-
-
-class Rows(NamedTuple):
-    """A table without a head."""
-
-    rows: list[tuple[str, ...]]
-
-
-class Table(NamedTuple):
-    """A table with a head."""
-
-    head: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-
-
-class Listed(NamedTuple):
-    """What is said, and what comes out."""
-
-    items: list[tuple[str, str]]
-
-
-class Heat(NamedTuple):
-    title: str
-    block: Block
-    note: str = ""
-
-
-class Bar(NamedTuple):
-    name: str
-    size: float
-    note: str = ""
-    below: str = ""  # a line of its own
-
-
-class Bars(NamedTuple):
-    """Sizes on a logarithmic scale."""
-
-    title: str
-    bars: list[Bar]
-
-
-Part = Words | Formulas | Rows | Table | Listed | Bars | Heat | Derived
-
-
-@dataclass
-class Section:
-    title: str
-    parts: list[Part] = field(default_factory=list)
 
 
 def outline(e: Content) -> list[Section]:
@@ -127,9 +67,10 @@ def derivation(e: Content) -> list[Part]:
 
 
 def jacobians(e: Content) -> list[Part]:
-    fitting = [b for b in e.jacobians if b.matrix is not None and 0 < min(b.shape) and max(b.shape) <= NUMBERED][:DRAWN]
-    parts: list[Part] = [heat(b, e.lang) for b in fitting]
-    others = [f"∂{b.of}/∂{b.by} ({b.shape[0]} × {b.shape[1]})" for b in e.jacobians if b not in fitting]
+    fits = [b.matrix is not None and 0 < min(b.shape) and max(b.shape) <= NUMBERED for b in e.jacobians]
+    drawn = [fit and sum(fits[:k]) < DRAWN for k, fit in enumerate(fits)]
+    parts: list[Part] = [heat(b, e.lang) for b, here in zip(e.jacobians, drawn) if here]
+    others = [f"∂{b.of}/∂{b.by} ({b.shape[0]} × {b.shape[1]})" for b, here in zip(e.jacobians, drawn) if not here]
     return parts + ([Words(say("explain.others", e.lang, names=", ".join(others)), quiet=True)] if others else [])
 
 

@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from pullback.handbook import written
-from pullback.handbook.explanation.outline import Bars, Formulas, Heat, Listed, Part, Rows, Section, Table, Words
+from pullback.handbook.explanation.parts import Bars, Formulas, Heat, Listed, Part, Rows, Section, Table, Words
 from pullback.handbook.explanation.plain import plain
 from pullback.handbook.explanation.steps import Derived, Line
 from pullback.handbook.pictures.bars import decades
