@@ -77,6 +77,19 @@ def untupled(options):
     return {name: tuple(v) if isinstance(v, list) else v for name, v in options.items()}
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_the_chain_rule_gives_the_gradient(name):
+    """Its sum over the outputs is the element of the gradient that it names."""
+    found = explain(name, lang="en")
+    gradients = {g.name: g.values for g in found.gradients}
+    assert [chain.head.text.partition("[")[0] for chain in found.chain_rule] == list(gradients)
+    for chain in found.chain_rule:
+        name, _, place = chain.head.text.rstrip("]").partition("[")
+        element = gradients[name][tuple(map(int, place.split(",")))] if place else gradients[name]
+        (line,) = chain.lines
+        assert float(line.values[0].rpartition("= ")[2]) == pytest.approx(float(element), rel=1e-3, abs=1e-9)
+
+
 @pytest.mark.parametrize("name", [name for name in RULES if hasattr(every()[name], "derivation")])
 def test_every_line_has_the_value_of_the_line_above_it(name):
     """And the last line of a vjp has that of the gradient, at the indices that it is shown for."""

@@ -8,10 +8,12 @@ import numpy as np
 
 import pullback.door as door
 from pullback.errors import OptionError, ShapeError
+from pullback.handbook.explanation.chain import by_chain_rule
 from pullback.handbook.explanation.examples import completed, cotangents
 from pullback.handbook.explanation.mistakes import Mistake, mistakes
 from pullback.handbook.explanation.places import Place, places
 from pullback.handbook.explanation.steps import Derived, derived
+from pullback.handbook.words import say
 from pullback.linearization import as_tuple
 from pullback.rule import Rule
 
@@ -102,6 +104,17 @@ class Content:
         values = {slot.name: default for slot, default in slots if default is not None}  # what was left out
         values |= {a.name: a.values for a in (*self.inputs, *self.above)}
         return derived(self.rule, self.at.plan.sizes, values)
+
+    @cached_property
+    def chain_rule(self) -> list[Derived]:
+        """For every input one element of its gradient, from the Jacobians."""
+        above = {g.name.removeprefix("g"): g.values for g in self.above}
+        reason, found = say("explain.chain", self.lang), []
+        for x in self.inputs:
+            blocks = {b.of: b.matrix for b in self.jacobians if b.by == x.name and b.matrix is not None}
+            if blocks and np.size(x.values):
+                found.append(by_chain_rule(x.name, np.shape(x.values), blocks, above, reason))
+        return found
 
     @cached_property
     def jacobians(self) -> list[Block]:

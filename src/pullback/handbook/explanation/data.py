@@ -23,7 +23,7 @@ def tree(e: Content) -> dict[str, Any]:
         "options": e.rule.options,
         "inputs": {a.name: array(a) for a in e.inputs},
         "outputs": {a.name: array(a) for a in e.outputs},
-        "derivation": e.derivation if isinstance(e.derivation, str) else [chain(d) for d in e.derivation],
+        "derivation": [chain(d) for d in (e.chain_rule if isinstance(e.derivation, str) else e.derivation)],
         "jacobian": [
             {"of": b.of, "by": b.by, "shape": b.shape, "structure": b.structure, "matrix": b.matrix}
             for b in e.jacobians

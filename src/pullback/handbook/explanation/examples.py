@@ -59,6 +59,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "lp_pool3d": dict(n=2),
     "lstm": dict(t=2, n=1, m=1),
     "lstm_cell": dict(n=1, m=1),
+    "max_pool1d": dict(n=4),
     "max_pool2d": dict(n=4),
     "max_pool3d": dict(n=2),
     "nll_loss": dict(n=2, c=3, x=[[-0.4, -1.5, -2.0], [-2.4, -0.3, -1.7]], t=[0, 2], without=("w",)),

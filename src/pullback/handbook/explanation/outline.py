@@ -61,7 +61,7 @@ def brief(values: Any, lang: str) -> str:
 
 def derivation(e: Content) -> list[Part]:
     if isinstance(e.derivation, str):  # why there is none
-        return [Words(say(f"explain.{e.derivation}", e.lang), quiet=True)]
+        return [*e.chain_rule, Words(say(f"explain.{e.derivation}", e.lang), quiet=True)]
     notes = ["explain.lines"] + ["explain.first"] * bool(e.at.plan.sizes.get("..."))
     return [*e.derivation, *(Words(say(note, e.lang), quiet=True) for note in notes)]
 

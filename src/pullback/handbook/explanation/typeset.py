@@ -28,11 +28,8 @@ def lines(e: Content) -> Iterator[str]:
     yield rf"\subsection*{{{say('explain.numbers', e.lang)}}}"
     yield from equations([*e.inputs, *e.outputs])
     yield rf"\subsection*{{{say('explain.derivation', e.lang)}}}"
-    if isinstance(e.derivation, str):
-        yield words(say(f"explain.{e.derivation}", e.lang))
-    else:
-        for derived in e.derivation:
-            yield from aligned(derived)
+    for derived in e.chain_rule if isinstance(e.derivation, str) else e.derivation:
+        yield from aligned(derived)
     yield rf"\subsection*{{{say('explain.jacobian', e.lang)}}}"
     for heat in jacobians(e):
         if hasattr(heat, "block"):
@@ -48,11 +45,9 @@ def words(text: str) -> str:
 
 
 def aligned(derived: Derived) -> Iterator[str]:
-    yield r"\begin{align*}"
-    yield derived.head.latex
-    for line in derived.lines:
-        reason = rf" && \text{{{words(line.reason)}}}" if line.reason else ""
-        yield rf"  &= {line.latex}{reason} \\"
+    reasons = (rf" && \text{{{words(line.reason)}}}" if line.reason else "" for line in derived.lines)
+    yield rf"\begin{{align*}}{derived.head.latex}"
+    yield " \\\\\n".join(f"  &= {line.latex}{reason}" for line, reason in zip(derived.lines, reasons))
     yield r"\end{align*}"
 
 
