@@ -103,7 +103,7 @@ class Content:
         slots = zip(self.rule.inputs, self.at.plan.defaults)
         values = {slot.name: default for slot, default in slots if default is not None}  # what was left out
         values |= {a.name: a.values for a in (*self.inputs, *self.above)}
-        return derived(self.rule, self.at.plan.sizes, values)
+        return derived(self.rule, self.at.plan.sizes, values, self.lang)
 
     @cached_property
     def chain_rule(self) -> list[Derived]:

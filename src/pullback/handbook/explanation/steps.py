@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pullback.handbook import derivation
 from pullback.handbook.explanation.evaluation import Unreadable, Values
 from pullback.handbook.explanation.formula import tree, written
+from pullback.handbook.words import say, texts
 from pullback.handbook.written import number
 
 LONG = 100  # letters of a line of numbers: of a longer one the value alone is shown
@@ -30,14 +31,17 @@ class Derived(NamedTuple):
     point: str  # "j=0"
 
 
-def derived(rule: Any, sizes: Mapping[str, Any], arrays: Mapping[str, Any]) -> list[Derived] | str:
+def derived(rule: Any, sizes: Mapping[str, Any], arrays: Mapping[str, Any], lang: str) -> list[Derived] | str:
     """The chains of a rule on these numbers, of the first example of a batch; the name of a text if there are none."""
     if not hasattr(rule, "derivation"):
         return "unwritten"
     own, index, lets, chains = derivation.parse(rule.derivation)
     arrays = {name: first_example(a, axes_of(rule, name), sizes) for name, a in arrays.items()}
     values = Values(arrays, *resized(rule.derivation, own, index, sizes), lets)
-    return [chained(chain, values) for chain in chains]
+    return [
+        *(defined(name, *let, values, lang) for name, let in lets.items()),
+        *(chained(c, values, lang) for c in chains),
+    ]
 
 
 def axes_of(rule: Any, name: str) -> tuple[str, ...]:
@@ -70,21 +74,35 @@ def resized(text: str, own: Mapping[str, int], index: Mapping[str, int], sizes: 
     return axes, {name: axes[axis_of[name]] for name in index}
 
 
-def chained(chain: Any, values: Values) -> Derived:
+def defined(name: str, indices: tuple[str, ...], text: str, values: Values, lang: str) -> Derived:
+    """A letter that the chains use: its definition, with the numbers of its first element."""
+    letter = f"{name}[{','.join(indices)}]" if indices else name
+    point = dict.fromkeys(indices, 0)
+    head = Line(written(tree(letter)), derivation.latex(letter), "", [])
+    return Derived(head, [line(text, say("explain.definition", lang), [point], values)], named(point))
+
+
+def chained(chain: Any, values: Values, lang: str) -> Derived:
     texts = [chain.head, *(text for text, _ in chain.steps)]
     free = [name for name in dict.fromkeys(names_in(chain.head)) if name in values.index]
     points = chosen(free, texts, values)
-    lines = [line(text, reason, points, values) for text, reason in chain.steps]
+    lines = [line(text, because(reason, lang), points, values) for text, reason in chain.steps]
     head = Line(written(tree(chain.head)), derivation.latex(chain.head), "", [])
     return Derived(head, lines, named(points[0]) if len(points) == 1 else "")
 
 
+def because(reason: str, lang: str) -> str:
+    """The reason in the reader's language, as far as it is known there."""
+    known = texts().get(f"reasons.{reason}")
+    return known[lang] if known else reason
+
+
 def chosen(free: list[str], texts: list[str], values: Values) -> list[dict[str, int]]:
-    """The indices to show numbers for: all 0; and where lines tell equal indices from others, the last one differs."""
+    """The indices to show numbers for: all 0; and where a line tells equal indices from others, two that differ."""
     first = dict.fromkeys(free, 0)
-    if len(free) < 2 or not any("==" in text for text in texts) or values.index[free[-1]] < 2:
-        return [first]
-    return [first, first | {free[-1]: 1}]
+    compared = (pair for text in texts for pair in re.findall(r"\((\w+) ?== ?(\w+)\)", text))
+    other = next((j for i, j in compared if i in free and j in free and values.index[j] > 1), None)
+    return [first, first | {other: 1}] if other else [first]
 
 
 def line(text: str, reason: str, points: list[dict[str, int]], values: Values) -> Line:
