@@ -114,3 +114,28 @@ def test_foreign_states():
     adam.step(parameters(), parameters())
     with pytest.raises(DataError, match="another optimiser than SGD"):
         SGD().load(adam.state)
+
+
+def test_memory_in_any_order():
+    """A checkpoint may give the arrays back in another order than they were made in."""
+    one, two = ({"p": np.ones(5, np.float32)} for _ in range(2))
+    first, second = Adam(0.1), Adam(0.1)
+    first.step(one, {"p": np.full(5, 2, np.float32)})
+    second.step(two, {"p": np.full(5, 2, np.float32)})
+    second.load(dict(reversed(second.state.items())))
+    for optimiser, p in ((first, one), (second, two)):
+        optimiser.step(p, {"p": np.full(5, -1, np.float32)})
+    np.testing.assert_array_equal(one["p"], two["p"])
+
+
+@pytest.mark.parametrize("name, options", OPTIONS, ids=str)
+def test_compiled_steps_are_the_formulas(name, options):
+    """float32 runs compiled where arrays lie in one piece, and by NumPy where they do not."""
+    fast, slow = (TWINS[name][0](lr=0.05, **options) for _ in range(2))
+    p = np.linspace(-1, 1, 50_000, dtype=np.float32)
+    one, two = {"p": p.copy()}, {"p": np.repeat(p, 2)[::2]}
+    for k in range(5):
+        g = gradient(one["p"], k).astype(np.float32)
+        fast.step(one, {"p": g})
+        slow.step(two, {"p": g})
+    np.testing.assert_allclose(one["p"], two["p"], rtol=2e-5, atol=2e-6)

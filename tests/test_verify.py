@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+import pullback as pb
+from pullback import nn
 from pullback.rules.linear import Linear
-from pullback.train.verify import judged
+from pullback.train.verify import judged, verify
 
 
 @dataclass(frozen=True)
@@ -28,3 +30,16 @@ def test_a_missing_gradient_is_wrong(place, name):
     found = judged("0", "Forgetful", Forgetful(place), inputs, rng)
     assert (found.says, found.why) == ("wrong", f"the gradient of {name}")
     assert judged("0", "Linear", Linear(), (*inputs[:2], None), rng).says == "right"
+
+
+def test_a_gradient_that_is_wrong_in_float32_alone_is_wrong():
+    """As a compiled twin could be: the rule itself is right."""
+
+    class Single(type(pb.tanh)):
+        def vjp(self, gy, x):
+            return super().vjp(gy, x) * (1.01 if gy.dtype == np.float32 else 1)
+
+    model = nn.Sequential(nn.Linear(3, 4), Single(), nn.Linear(4, 2), rng=0)
+    found = verify(model, np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32), np.arange(5) % 2)
+    assert [v.says for v in found] == ["right", "wrong", "right", "right"]
+    assert found[1].why == "the gradient of input in float32" and 0.009 < found[1].single < 0.011

@@ -17,6 +17,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from numba import cfunc, config, njit, types
+from numba.core.event import Listener, register, unregister
 
 # nnan and ninf are left out, for nan and inf must come through. Without NumPy's error model every division tests for
 # zero, and loops with one stay scalar.
@@ -77,6 +78,35 @@ def decorated(compiler: Any, f: Any, *args: Any, **options: Any) -> Any:
             return compiler(*args, cache=True, **options)(f)
     except (RuntimeError, OSError):  # nowhere to keep it
         return compiler(*args, **options)(f)
+
+
+COMPILING = "numba:run_pass"  # not "numba:compile": that is told of code from the disk as well
+
+
+class Announcer(Listener):
+    """Tells, once, that something is being compiled."""
+
+    def __init__(self, say: Callable[[], Any]) -> None:
+        self.say: Callable[[], Any] | None = say
+
+    def on_start(self, event: Any) -> None:
+        if self.say:
+            self.say()
+            self.say = None
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+@contextmanager
+def announced(say: Callable[[], Any]) -> Iterator[None]:
+    """Meanwhile, `say` is called before the first compilation, which may take seconds."""
+    announcer = Announcer(say)
+    register(COMPILING, announcer)
+    try:
+        yield
+    finally:
+        unregister(COMPILING, announcer)
 
 
 try:

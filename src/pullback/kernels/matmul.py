@@ -31,7 +31,7 @@ def product(a, b, bias=NONE):
     """a b + bias, a fresh array."""
     (m, k), n = a.shape, b.shape[1]
     c = empty((m, n))
-    matmul(a, b, c, bias, empty((room(m, n, k),)), 0)
+    matmul(a, b, c, bias, empty((room.py_func(m, n, k),)), 0)
     return c
 
 

@@ -1,12 +1,14 @@
 """What `pullback train` does, from the data to the picture."""
 
 import shlex
+from contextlib import AbstractContextManager, nullcontext
 from math import ceil
 from typing import Any
 
 from rich.console import Console
 
 from pullback.errors import OptionError, PullbackError
+from pullback.kernels import twin_of
 from pullback.nn.model import Model
 from pullback.train import config as configs
 from pullback.train import report, runs, text
@@ -53,7 +55,8 @@ def train(data: str, console: Console, resume: bool = False, out: str | None = N
     history = run.restore(model, optimiser) if resume else []
     if len(history) >= config.epochs:
         raise OptionError(f"{run.folder} has done its {len(history)} epochs; --epochs says to how many it shall go on")
-    names = introduce(model, task, console)
+    with compiling(console):
+        names = introduce(model, task, console)
 
     run.begin(config)
     if not resume:
@@ -70,6 +73,13 @@ def train(data: str, console: Console, resume: bool = False, out: str | None = N
         soft_wrap=True,
     )
     return run
+
+
+def compiling(console: Console) -> AbstractContextManager[None]:
+    """The console hears of it when kernels are compiled: on a machine's first run."""
+    module = twin_of("compiled")
+    said = "Compiling kernels for this machine: this takes some seconds, once.\n"
+    return module.announced(lambda: console.print(said)) if module else nullcontext()
 
 
 def introduce(model: Model, task: Task, console: Console) -> dict[str, str]:

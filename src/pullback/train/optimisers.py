@@ -56,8 +56,9 @@ class Optimiser:
     def advance(self, p: Array, g: Array, memory: Arrays) -> None:
         """Move one parameter: compiled where it is an array of float32, in one piece."""
         module = twin_of("optimisers") if p.dtype == np.float32 else None
-        if module and all(a.flags.c_contiguous and a.dtype == np.float32 for a in (p, g, *memory.values())):
-            getattr(module, self.twin)(self, *(a.reshape(-1) for a in (p, g, *memory.values())))
+        arrays = p, g, *(memory[what] for what in self.remembers)
+        if module and all(a.flags.c_contiguous and a.dtype == np.float32 for a in arrays):
+            getattr(module, self.twin)(self, *(a.reshape(-1) for a in arrays))
         else:
             self.move(p, g, **memory)
 

@@ -51,13 +51,13 @@ def network(rows: Sequence[Row]) -> Group:
 
 
 def verdicts(found: Sequence[Verdict], examples: int) -> Group:
-    title = f"The derivative of every layer, checked at {examples} examples against differences (float64)"
-    columns = "layer", "", "largest error", "verdict", "moved off a kink or tie"
-    shown = table(*columns, right=["largest error", "moved off a kink or tie"])
+    title = f"The derivative of every layer, checked at {examples} examples against differences"
+    columns = "layer", "", "error", "in float32", "verdict", "moved off a kink or tie"
+    shown = table(*columns, right=["error", "in float32", "moved off a kink or tie"])
     for v in found:
         says = f"[{COLOURS[v.says]}]{v.says}[/]" + (f": {escape(v.why)}" if v.why else "")
         moved = f"{v.moved:,} of {v.size:,}" if v.moved else ""
-        shown.add_row(v.layer, v.kind, f"{v.error:.1e}", says, moved)
+        shown.add_row(v.layer, v.kind, f"{v.error:.1e}", f"{v.single:.1e}", says, moved)
     return titled(title, shown)
 
 

@@ -1,7 +1,8 @@
 """Is the derivative of every layer right? Judged by differences, where the layers will work: at a real batch.
 
 The batch runs through the network in float64. At each layer's own input, along random directions t of the input and
-of every parameter, ⟨g, J t⟩ by differences of the forward pass is held against ⟨Jᵀ g, t⟩ by the backward pass.
+of every parameter, ⟨g, J t⟩ by differences of the forward pass is held against ⟨Jᵀ g, t⟩ by the backward pass. What
+learns is the same in float32, where compiled twins may do the work: its gradients are held against those in float64.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ STEP = 1e-3  # the largest step, in units of the input's own size
 FINE = 1e-6  # the same where elements must not overtake each other
 BOUND = 1e-6  # of the gradient's size: more than this is wrong
 GRAVITY = "right", "cannot judge", "wrong"
+SINGLE = 1e-3  # the same for the gradients in float32
 ROUGH = 1e-7  # where the differences themselves are not known better, they cannot judge
 
 
@@ -31,6 +33,7 @@ class Verdict(NamedTuple):
     moved: int  # elements of the batch moved off a kink, where there is no derivative to judge
     size: int  # elements of the batch at this layer
     error: float  # the largest, in units of the gradient's size
+    single: float  # the same for the gradients in float32
     says: str  # right, wrong, cannot judge
     why: str = ""
 
@@ -56,7 +59,35 @@ def judged(place: str, kind: str, rule: Rule, inputs: Sequence[Any], rng: np.ran
         trials = list(compared(rule, [first, *inputs[1:]], rng))
     worst = max(trials, key=lambda trial: (GRAVITY.index(trial.verdict[0]), trial.error), default=None)
     says, why = worst.verdict if worst else ("cannot judge", "nothing here has a derivative")
-    return Verdict(place, kind, moved, first.size, max((trial.error for trial in trials), default=0.0), says, why)
+    single, name = in_single(rule, [first, *inputs[1:]], rng)
+    if says == "right" and not single <= SINGLE:
+        says, why = "wrong", f"the gradient of {name} in float32"
+    return Verdict(
+        place, kind, moved, first.size, max((trial.error for trial in trials), default=0.0), single, says, why
+    )
+
+
+def in_single(rule: Rule, inputs: Sequence[Any], rng: np.random.Generator) -> tuple[float, str]:
+    """How far the gradients in float32 are from those in float64, at most, and of what."""
+    to_single = lambda x: x.astype(np.float32) if isinstance(x, np.ndarray) and x.dtype == np.float64 else x
+    few = [to_single(x) for x in inputs]  # rounded first: both are taken at the same place
+    wide = [x.astype(np.float64) if isinstance(x, np.ndarray) and x.dtype == np.float32 else x for x in few]
+    with np.errstate(all="ignore"):
+        at, fast = (rule.linearize(*each)[1] for each in (wide, few))
+        gy = [None if zero is None else to_single(rng.normal(size=zero.shape)) for zero in at.plan.gradients]
+        found = as_tuple(fast.vjp(*gy))
+        wanted = as_tuple(at.vjp(*(None if g is None else g.astype(np.float64) for g in gy)))
+    apart = [
+        (distance(g, w), rule.long_names[slot.name])
+        for g, w, slot in zip(found, wanted, at.rule.inputs)
+        if w is not None
+    ]
+    return max(apart, default=(0.0, ""))
+
+
+def distance(a: Any, b: np.ndarray) -> float:
+    """Of two arrays, in units of the second one's size."""
+    return float(np.linalg.norm(a - b) / (np.linalg.norm(b) or 1.0)) if np.shape(a) == b.shape else inf
 
 
 class Trial(NamedTuple):
