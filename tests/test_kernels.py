@@ -13,6 +13,7 @@ from pullback.check.contract import as_tuple
 from pullback.discovery import every
 from pullback.kernels import twin_of
 from pullback.kernels.threads import get_threads
+from pullback.rules.class_cross_entropy import ClassCrossEntropy
 from pullback.rules.elementwise import Elementwise
 
 EPS = float(np.finfo(np.float32).eps)
@@ -82,7 +83,16 @@ LARGE = {
     "max_pool3d": [dict(n=(9, 10, 11), kernel_size=3, stride=2, padding=1, batch=(2, 19))],
     "adaptive_avg_pool2d": [dict(n=(14, 9), output_size=(5, 4), batch=(2, 33)), dict(n=(7, 7), batch=(3, 512))],
     "adaptive_max_pool2d": [dict(n=(14, 9), output_size=(5, 4), batch=(2, 33))],
-    "softmax": [dict(n=1000, batch=(37,)), dict(n=40001), dict(n=7, batch=(50, 101)), dict(n=1, batch=(3,))],
+    **dict.fromkeys(
+        ("softmax", "softmin", "log_softmax", "logsumexp"),
+        [
+            dict(n=1000, batch=(37,)),
+            dict(n=40001),
+            dict(n=7, batch=(50, 101)),
+            dict(n=1, batch=(3,)),
+            dict(n=65, axis=0, batch=(130,)),
+        ],
+    ),
 }
 ELEMENTWISE = [name for name, rule in every().items() if isinstance(rule, Elementwise)]
 LARGE |= dict.fromkeys(ELEMENTWISE, [dict(batch=(40003,)), dict(batch=(5, 3, 7, 11))])
@@ -170,6 +180,52 @@ def channels_last(x):
 def test_memory_order_does_not_matter(name, change):
     rule, inputs = arrays(every()[name], every()[name].cases[-1])
     compare(rule, inputs, lambda x: None if x is None else change(x))
+
+
+CLASSES = [
+    dict(n=130, c=1000, d=()),
+    dict(n=3, c=40001, d=(), without=("w",), reduction="sum"),
+    dict(n=999, c=10, d=(), reduction="none", ignore_index=3),
+    dict(n=9, c=33, d=(7,), axis=-1, reduction="sum"),
+    dict(c=70, d=(), axis=0),
+    dict(n=5, c=1, d=()),
+]
+
+
+@pytest.mark.parametrize("case", CLASSES)
+def test_cross_entropy_of_classes_is_its_rule(case):
+    compare(*arrays(ClassCrossEntropy(), case))
+
+
+def test_a_gradient_that_was_computed_beforehand_is_given_away_once():
+    rule, inputs = arrays(ClassCrossEntropy(), CLASSES[0])
+    _, at = rule.linearize(*map(to_single, inputs))
+    first = at.vjp(np.float32(1))[0]
+    wanted = first.copy()
+    first[:] = 0
+    for gy in (1, 2):
+        np.testing.assert_allclose(at.vjp(np.float32(gy))[0], gy * wanted, rtol=2 * EPS)
+
+
+def rows_of_odd_scores():
+    """All rows of four of these, and each among many more."""
+    odd = np.array([np.nan, np.inf, -np.inf, 0.0, 1e38, -1e38, 88.0], np.float32)
+    four = np.stack(np.meshgrid(odd, odd, odd, odd), -1).reshape(-1, 4)
+    return four, np.concatenate([four, np.full((len(four), 99), -5, np.float32)], -1)
+
+
+@pytest.mark.parametrize("x", rows_of_odd_scores(), ids=len)
+@pytest.mark.parametrize("name", ["softmax", "softmin", "log_softmax", "logsumexp", "cross_entropy"])
+def test_odd_scores_are_treated_as_by_the_rule(name, x):
+    t = [np.arange(len(x)) % 4] if name == "cross_entropy" else []
+    options = dict(reduction="none") if t else {}
+    with np.errstate(all="ignore"):
+        y, at = every()[name].linearize(x.astype(float), *t, **options)
+        fast_y, fast = every()[name].linearize(x, *t, **options)
+        assert fast.plan.forward is not None
+        close(fast_y, y)
+        gy = np.cos(np.arange(y.size)).reshape(y.shape).astype(np.float32)
+        close(fast.vjp(gy), at.vjp(gy.astype(float)))
 
 
 KINKS = [(name, dict(kink=word)) for name in ELEMENTWISE if "kink" in every()[name].options for word in ("mean", "jax")]

@@ -16,3 +16,13 @@ def order(x: Any) -> Any:
     if x.flags.c_contiguous or x.ndim < 2:
         return None
     return sorted(range(x.ndim), key=lambda k: -abs(x.strides[k]))
+
+
+def last(x: Any, axis: int) -> Any:
+    """x with an axis in the last place."""
+    return x if axis in (-1, x.ndim - 1) else np.moveaxis(x, axis, -1)
+
+
+def back(x: Any, axis: int) -> Any:
+    """The way back of `last`."""
+    return x if axis in (-1, x.ndim - 1) else np.moveaxis(x, -1, axis)

@@ -15,7 +15,7 @@ import numpy as np
 from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.elementary import exp
+from pullback.kernels.elementary import exp_of_negative as exp
 from pullback.kernels.matmul import pack
 from pullback.kernels.threads import parallel
 from pullback.kernels.tile import ADD, COLUMNS, STRIP, address, tiles

@@ -6,7 +6,7 @@ Every loop has few arrays, all of them different: LLVM makes vectors only where 
 import numpy as np
 
 from pullback.kernels.compiled import part
-from pullback.kernels.elementary import exp
+from pullback.kernels.elementary import exp_of_negative as exp
 
 f = np.float32
 

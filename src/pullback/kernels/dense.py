@@ -13,7 +13,7 @@ import numpy as np
 
 from pullback.kernels.cells import sigmoids_and_slopes, tanhs_and_slopes
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.elementary import exp
+from pullback.kernels.elementary import exp_of_negative as exp
 from pullback.kernels.matmul import multiply, room
 from pullback.kernels.threads import parallel
 from pullback.kernels.tile import RELU, address

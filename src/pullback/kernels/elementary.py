@@ -1,8 +1,8 @@
 """Elementary functions in a form that LLVM turns into vectors: no calls, no branches, no tables.
 
-`exp32` computes in float32. All others compute in float64, for the pointwise kernels, which round once at the end as
-their rules do: 2 ulp of float32 in a result leave no digit to be lost on the way, and twice the width costs less than
-the tricks that would save them. Their errors, as stated, are relative, also as the result tends to 0.
+`exp_of_negative` computes in float32, for softmax and its kin. The others compute in float64 for pointwise kernels,
+which round once at the end as their rules do: no digit is lost on the way, and twice the width costs less than the
+tricks that would save them. Their errors, as stated, are relative, also as the result tends to 0.
 """
 
 from functools import partial
@@ -24,6 +24,11 @@ def float_of_bits(typing, bits):
 
 
 @intrinsic
+def bits_of_float(typing, x):
+    return types.int32(types.float32), lambda c, b, s, a: b.bitcast(a[0], ir.IntType(32))
+
+
+@intrinsic
 def bits(typing, x):
     return types.int64(types.float64), lambda c, b, s, a: b.bitcast(a[0], ir.IntType(64))
 
@@ -33,29 +38,34 @@ def of_bits(typing, n):
     return types.float64(types.int64), lambda c, b, s, a: b.bitcast(a[0], ir.DoubleType())
 
 
-@part
-def power_of_two(n):
-    return float_of_bits((n + np.int32(127)) << np.int32(23))
+@intrinsic
+def larger(typing, a, b):
+    """The larger of two numbers, anything if one of them is nan: free of that care, a loop of it runs in lanes."""
+
+    def emit(context, b, signature, args):
+        care = ("nnan", "nsz")
+        return b.select(b.fcmp_ordered(">", *args, flags=care), *args, flags=care)
+
+    return types.float32(types.float32, types.float32), emit
 
 
-@part
-def exp32(x):
-    """To 1.3 ulp: x = n log 2 + r, 2ⁿ from the bits, a polynomial for eʳ (Cephes). 0 where the result is subnormal."""
-    z = min(max(x, f(-88)), f(88.72))
-    n = np.floor(z * f(1.44269504) + f(0.5))
+@exact
+def exp_of_negative(x):
+    """eˣ for x <= 0, in float32, to 1.3 ulp: x = n log 2 + r, a polynomial for eʳ (Cephes), n added to its exponent.
+
+    Where the result is subnormal it is 0.
+    """
+    z = f(-87.33) if x < f(-87.33) else x
+    shifted = z * f(1.44269504) + f(12582912)  # 1.5 2²³: the last bits are n, rounded
+    n = shifted - f(12582912)
     r = z - n * f(0.693359375) + n * f(2.12194440e-4)
-    p = f(1.9875691500e-4)
-    p = p * r + f(1.3981999507e-3)
-    p = p * r + f(8.3334519073e-3)
-    p = p * r + f(4.1665795894e-2)
-    p = p * r + f(1.6666665459e-1)
-    p = p * r + f(5.0000001201e-1)
-    p = p * r * r + r + f(1)
-    half = np.int32(n) >> np.int32(1)  # 2ⁿ in two factors, for 2¹²⁸ is no number
-    y = p * power_of_two(half) * power_of_two(np.int32(n) - half)
-    y = y if x >= f(-87.33) else f(0)
-    y = y if x <= f(88.72) else f(np.inf)
-    return y if x == x else x
+    p = f(1.3981999507e-3) + r * f(1.9875691500e-4)
+    p = f(8.3334519073e-3) + r * p
+    p = f(4.1665795894e-2) + r * p
+    p = f(1.6666665459e-1) + r * p
+    p = f(5.0000001201e-1) + r * p
+    y = float_of_bits(bits_of_float(p * (r * r) + r + f(1)) + (bits_of_float(shifted) << np.int32(23)))
+    return f(0) if x < f(-87.33) else y
 
 
 @exact

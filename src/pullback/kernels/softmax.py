@@ -1,82 +1,78 @@
-"""softmax over the last axis: a row is read, raised and scaled while it is in the cache."""
+"""softmax and softmin, along any axis: a row is read, raised and scaled while it is in the cache."""
 
 import numpy as np
 
-from pullback.kernels.arrays import plain
+from pullback.kernels.arrays import back, last, plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.elementary import exp32 as exp
+from pullback.kernels.rows import SHARE, largest_of, raised, room, shares_of_infinity, total_of
 from pullback.kernels.threads import parallel
 
 f = np.float32
-SHARE = 1 << 15  # elements that are worth a chunk of their own
 
 
 def takes(rule, x):
-    return rule.name == "softmax" and rule.axis in (-1, len(x.shape) - 1) and 0 not in x.shape
+    return type(rule).__name__ in ("Softmax", "Softmin") and 0 not in x.shape
 
 
 @part
-def rows(lo, hi, x, y):
+def rows(lo, hi, x, y, sign):
+    n = x.shape[1]
+    e = room(n)
     for i in range(lo, hi):
         row, out = x[i], y[i]
-        largest = row[0]
-        for j in range(row.size):
-            largest = max(largest, row[j])
-        if not np.isfinite(largest) or largest != largest:
-            odd_row(row, out)
-            continue
-        total = f(0)
-        for j in range(row.size):
-            e = exp(row[j] - largest)
-            out[j] = e
-            total += e
-        scale = f(1) / total
-        for j in range(row.size):
-            out[j] *= scale
+        top = largest_of(row, sign, e)
+        total = np.nan
+        if abs(top) < f(np.inf):
+            raised(row, sign, top, e)
+            total = total_of(e)
+        if total != total:  # inf and nan
+            total = shares_of_infinity(row, sign, e)
+        scale = f(1.0 / (1.0 if total == 0 else total))
+        for j in range(n):
+            out[j] = e[j] * scale
 
 
 @part
-def odd_row(row, out):
-    """nan makes all nan; scores of inf share the whole; in a row of -inf alone all is 0."""
-    many, strange = 0, False
-    for j in range(row.size):
-        many += row[j] == np.inf
-        strange |= row[j] != row[j]
-    for j in range(row.size):
-        out[j] = f(np.nan) if strange else f(1) / f(many) if row[j] == np.inf else f(0)
-
-
-@part
-def pulled_rows(lo, hi, gy, y, gx):
+def pulled_rows(lo, hi, gy, y, gx, sign):
     for i in range(lo, hi):
         g, p, out = gy[i], y[i], gx[i]
+        likeliest = f(0)  # the g of a p that outweighs all others: it is taken away first, or would take their digits
+        for j in range(g.size):
+            likeliest += g[j] if p[j] > f(0.5) else f(0)
         mean = f(0)
         for j in range(g.size):
-            mean += g[j] * p[j]
+            mean += p[j] * (g[j] - likeliest)
         for j in range(g.size):
-            out[j] = p[j] * (g[j] - mean)
+            out[j] = sign * p[j] * ((g[j] - likeliest) - mean)
 
 
 @kernel
-def fill(x, y):
-    parallel(rows, x.shape[0], max(1, SHARE // x.shape[1]), (x, y))
+def fill(x, y, sign):
+    parallel(rows, x.shape[0], max(1, SHARE // x.shape[1]), (x, y, sign))
 
 
 @kernel
-def pull(gy, y, gx):
-    parallel(pulled_rows, gy.shape[0], max(1, SHARE // gy.shape[1]), (gy, y, gx))
+def pull(gy, y, gx, sign):
+    parallel(pulled_rows, gy.shape[0], max(1, SHARE // gy.shape[1]), (gy, y, gx, sign))
 
 
 def forward(rule, x):
+    x = last(x, rule.axis)
     y = empty(x.shape)
-    n = x.shape[-1]
-    fill(plain(x).reshape(-1, n), y.reshape(-1, n))
+    rows = (-1, x.shape[-1])
+    fill(plain(x).reshape(rows), y.reshape(rows), sign_of(rule))
+    y = back(y, rule.axis)
     return y, (y,)
 
 
 def vjp(rule, gy, y):
+    gy, y = last(gy, rule.axis), last(y, rule.axis)
     gx = empty(y.shape)
-    n = y.shape[-1]
-    pull(plain(gy).reshape(-1, n), y.reshape(-1, n), gx.reshape(-1, n))
-    return gx
+    rows = (-1, y.shape[-1])
+    pull(plain(gy).reshape(rows), plain(y).reshape(rows), gx.reshape(rows), sign_of(rule))
+    return back(gx, rule.axis)
+
+
+def sign_of(rule):
+    return f(-1) if type(rule).__name__ == "Softmin" else f(1)

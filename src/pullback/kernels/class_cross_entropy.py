@@ -1,0 +1,98 @@
+"""Cross-entropy of scores and classes: the scores are read once, and the gradient is written once.
+
+A row is read into the cache, raised, summed and scaled while it is there. What the loss is reduced to needs no waiting
+for: its gradient for gy = 1 is computed with it, and handed out when it is first asked for. Any other is computed anew
+from the scores, which is what is kept.
+"""
+
+import numpy as np
+
+from pullback.kernels.arrays import plain
+from pullback.kernels.buffers import empty
+from pullback.kernels.compiled import kernel, part
+from pullback.kernels.rows import SHARE, largest_of, raised, room, shares_of_infinity, total_of
+from pullback.kernels.threads import parallel
+
+f = np.float32
+MANY = 1 << 18  # elements of a chunk where there are plenty
+NONE = np.empty((0, 0), f)
+
+
+def takes(rule, x, t, w):
+    """Classes along the last axis."""
+    return type(rule).__name__ == "ClassCrossEntropy" and rule.axis in (-1, len(x.shape) - 1) and 0 not in x.shape
+
+
+@part
+def rows(lo, hi, x, t, g, losses, gx):
+    """Losses of some rows; unless gx is empty, their gradients, times g. Where g is 0, a row does not count."""
+    n = x.shape[1]
+    e = room(n)
+    for i in range(lo, hi):
+        if g[i] == 0:
+            losses[i] = 0.0
+            gx[i if gx.size else 0 :][:1] = f(0)
+            continue
+        row, own = x[i], t[i]
+        top = largest_of(row, f(1), e)
+        logit = np.float64(row[own] - top)
+        total = right = np.nan
+        if abs(top) < f(np.inf):
+            raised(row, f(1), top, e)
+            right = np.exp(logit)
+            e[own] = f(0)
+            rest = total_of(e)
+            losses[i] = np.log1p(rest) if logit == 0 else np.log1p((rest - 1.0) + right) - logit
+            total = rest + right
+        if total != total:  # inf and nan
+            total = shares_of_infinity(row, f(1), e)
+            found = row[own] == np.inf
+            rest = total - 1.0 if found else max(total, 1.0)
+            losses[i] = np.log(total) if found else np.inf if total == total else np.nan
+            total = max(total, 1.0) if total == total else total
+        if gx.size:
+            factor, out = f(np.float64(g[i]) / total), gx[i]
+            e[own] = f(-rest)
+            for j in range(n):
+                out[j] = e[j] * factor
+
+
+@kernel
+def over(x, t, g, losses, gx):
+    chunk = MANY if x.size > 64 * MANY else SHARE
+    parallel(rows, x.shape[0], max(1, chunk // x.shape[1]), (x, t, g, losses, gx))
+
+
+def forward(rule, x, t, w):
+    counted = t != rule.ignore_index
+    share = (
+        counted.astype(f) if w.strides == (0,) and w[0] == 1 else np.where(counted, w[np.where(counted, t, 0)], f(0))
+    )
+    n = share.sum() or f(1)
+    ready = [] if rule.reduction == "none" else [empty(x.shape)]
+    g = share / n if rule.reduction == "mean" else share
+    losses = work(x, t, g, ready[0] if ready else NONE)
+    losses *= share.reshape(-1)
+    y = losses.astype(f).reshape(t.shape) if rule.reduction == "none" else f(losses.sum())
+    return (y / n if rule.reduction == "mean" else y), (x, t, w, g, ready)
+
+
+def vjp(rule, gy, x, t, w, g, ready):
+    if ready and gy.ndim == 0 and gy == 1:
+        return ready.pop()  # whoever gets it may write to it
+    gx = empty(x.shape)
+    work(x, t, g * gy, gx)
+    return gx
+
+
+def saved(rule, x, t, w, g, ready):
+    return rule.forward(x, t, w)[1]
+
+
+def work(x, t, g, gx):
+    """The losses, row by row; gx, if it is not empty, gets their gradients times g."""
+    c = x.shape[-1]
+    losses = np.empty(t.size)
+    g, t = np.ascontiguousarray(g).reshape(-1), np.ascontiguousarray(t, np.int64).reshape(-1)
+    over(plain(x).reshape(-1, c), t, g, losses, gx.reshape(-1, c) if gx.size else gx)
+    return losses
