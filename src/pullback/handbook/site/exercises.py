@@ -1,0 +1,93 @@
+"""Exercises whose answers a machine knows: a derivation with a fault, and a gradient with one."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
+
+from pullback.handbook.explanation import Explanation
+from pullback.handbook.explanation.mistakes import Mistake, differs
+
+CHOICES = 4
+SLIPS = (  # what a tired hand gets wrong in a line: a sign, a square, a factor
+    (r" - ", " + "),
+    (r" \+ ", " - "),
+    (r"\*\*2", ""),
+    (r"^-", ""),
+    (r"\*exp\([^()]*\)", ""),
+    (r"\*\w+\[[^\[\]]*\]", ""),
+    (r"/\w+\[[^\[\]]*\]", ""),
+)
+
+
+class BrokenLine(NamedTuple):
+    """A derivation with one wrong line."""
+
+    text: str  # the whole derivation
+    number: int  # of the wrong line, counted from 1 over all lines that begin with `=`
+    wrong: str
+    right: str
+
+
+def broken_line(name: str, derivation: str) -> BrokenLine | None:
+    """The derivation with a slip in one line, always the same one; None if no slip fits anywhere."""
+    lines = derivation.splitlines()
+    steps = [k for k, line in enumerate(lines) if line.strip().startswith("= ")]
+    start = crc32(name.encode())
+    for turn in range(len(steps)):
+        number = (start + turn) % len(steps)
+        at = steps[number]
+        if slipped := slip(lines[at]):
+            return BrokenLine("\n".join([*lines[:at], slipped, *lines[at + 1 :]]), number + 1, slipped, lines[at])
+    return None
+
+
+def slip(line: str) -> str:
+    """A line with a slip, or "" where none fits. What leaves an index or a bracket unchanged is no slip."""
+    body, mark, reason = line.partition("#")
+    indent, _, expression = body.partition("= ")
+    for pattern, by in SLIPS:
+        changed = re.sub(pattern, by, outside := expression.rstrip(), count=1)
+        if changed != outside and "[" in changed and not within_brackets(outside, pattern):
+            return f"{indent}= {changed}   {mark} {reason.strip()}".rstrip()
+    return ""
+
+
+def within_brackets(expression: str, pattern: str) -> bool:
+    found = re.search(pattern, expression)
+    return bool(found) and expression[: found.start()].count("[") != expression[: found.start()].count("]")
+
+
+class WrongGradient(NamedTuple):
+    """A gradient that a faulty backward returned at the numbers of the page, and what the fault may be."""
+
+    gradient: str  # its name: gx
+    values: np.ndarray
+    choices: list[Mistake]
+    answer: int  # which choice it is
+
+
+def wrong_gradient(e: Explanation) -> WrongGradient | None:
+    """The fault of one choice, and of no other, gives these numbers; None where fewer than two can be told apart."""
+    told: list[tuple[Mistake, str, np.ndarray]] = list(distinct(e.mistakes))
+    if len(told) < 2:
+        return None
+    start = crc32(e.name.encode())
+    chosen = [told[(start + k) % len(told)] for k in range(min(CHOICES, len(told)))]
+    answer = start % len(chosen)
+    mistake, gradient, values = chosen[answer]
+    rivals = [(m, m.gradients.get(gradient)) for m, _, _ in chosen]
+    choices = [m for m, other in rivals if m is mistake or other is None or differs(other, values)]
+    return WrongGradient(gradient, values, choices, choices.index(mistake))
+
+
+def distinct(mistakes: list[Mistake]) -> Iterator[tuple[Mistake, str, np.ndarray]]:
+    """Mistakes with their first gradient; of those that give the same numbers, the first."""
+    seen: list[tuple[str, np.ndarray]] = []
+    for mistake in mistakes:
+        name, values = next(iter(mistake.gradients.items()))
+        if all(name != other or differs(values, known) for other, known in seen):
+            seen.append((name, values))
+            yield mistake, name, values

@@ -1,0 +1,23 @@
+"""Families of rules, as the book lists them, and the text that a rule shares with its likes."""
+
+import re
+import tomllib
+from functools import cache
+from importlib.resources import files
+
+
+@cache
+def families() -> dict[str, dict]:
+    """name -> {"en": title, "zh": title, "rules": [...]}"""
+    return tomllib.loads(files("pullback.handbook.site").joinpath("families.toml").read_text("utf-8"))
+
+
+def alike(name: str) -> list[str]:
+    """The same rule in one, two and three dimensions; any other stands alone."""
+    rules = [rule for family in families().values() for rule in family["rules"]]
+    return [rule for rule in rules if text_of(rule) == text_of(name)]
+
+
+def text_of(name: str) -> str:
+    """conv1d, conv2d and conv3d have one text, conv."""
+    return re.sub(r"\dd$", "", name)

@@ -1,0 +1,54 @@
+"""Markdown as HTML: formulas between dollars, code in colours, an anchor for every heading."""
+
+import re
+from html import escape, unescape
+
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer, TextLexer
+
+from pullback.handbook.site.formulas import Formulas
+
+HEADING = re.compile(r"<h2>(.*?) *\{#([\w-]+)\}</h2>")
+
+
+class Prose:
+    """Renders text; its formulas are put aside."""
+
+    def __init__(self, formulas: Formulas) -> None:
+        self.markdown = MarkdownIt("commonmark", {"html": True, "typographer": False, "highlight": highlighted})
+        self.markdown.enable("table")
+        self.markdown.use(
+            dollarmath_plugin, double_inline=True, allow_digits=True,
+            renderer=lambda latex, how: formulas.hold(latex, how["display_mode"]),
+        )  # fmt: skip
+
+    def __call__(self, text: str) -> str:
+        """A block of text. `## Title {#anchor}` is a heading that both languages share."""
+        html = HEADING.sub(r'<h2 id="\2">\1</h2>', self.markdown.render(text))
+        return html.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
+
+
+def highlighted(code: str, language: str = "python", _: str = "") -> str:
+    lexer = PythonLexer() if language == "python" else TextLexer()
+    return highlight(code, lexer, HtmlFormatter(nowrap=True))
+
+
+def code_block(code: str, language: str = "python") -> str:
+    return f'<pre class="code"><code>{highlighted(code.strip(), language)}</code></pre>'
+
+
+def plain(html: str) -> str:
+    """What a reader sees of it, for the search; formulas and pictures left out."""
+    html = re.sub(r"(?s)<(svg|style|script|pre)\b.*?</\1>|\x02\d+\x03", " ", html)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def titled(html: str) -> tuple[str, str]:
+    """The first heading of a rendered text, and what follows."""
+    found = re.match(r"\s*<h1>(.*?)</h1>", html, re.DOTALL)
+    if not found:
+        raise ValueError(f"a text begins with its title, `# ...`; got {escape(html[:60])}")
+    return found[1], html[found.end() :]

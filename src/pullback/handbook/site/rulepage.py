@@ -1,0 +1,218 @@
+"""The page of a rule: everything on it but the prose comes from the rule, its derivation, and numbers."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from html import escape
+
+from pullback.discovery import index
+from pullback.handbook import derivation
+from pullback.handbook.explanation import Explanation, explain
+from pullback.handbook.explanation.html import drawn, picture
+from pullback.handbook.explanation.meaning import formulas, summary
+from pullback.handbook.explanation.outline import brief
+from pullback.handbook.explanation.steps import Derived
+from pullback.handbook.site import twins
+from pullback.handbook.site.exercises import broken_line, wrong_gradient
+from pullback.handbook.site.families import alike, text_of
+from pullback.handbook.site.formulas import Formulas
+from pullback.handbook.site.prose import Prose, code_block
+from pullback.handbook.words import say
+from pullback.rule import Rule
+
+PARTS = re.compile(r"^## (\w+)\n", re.MULTILINE)  # of the prose: "purpose" and "derivation"
+
+
+class RulePage:
+    """What stands on the page of one rule in one language."""
+
+    def __init__(self, rule: Rule, lang: str, prose: Prose, formulas: Formulas) -> None:
+        self.rule, self.lang, self.prose, self.formulas = rule, lang, prose, formulas
+        self.e: Explanation = explain(rule, lang=lang)
+        self.sections = self.e.sections
+        self.texts = rule_prose(rule.name, lang)
+
+    def body(self) -> str:
+        parts = {
+            "forward": self.forward, "result": self.result, "derivation": self.derivation, "numbers": self.numbers,
+            "kinks": self.kinks, "code": self.code, "memory": self.memory, "mistakes": self.mistakes,
+            "exercises": self.exercises, "references": self.references,
+        }  # fmt: skip
+        return "".join([self.lead(), *(f'<h2 id="{name}">{self.say(name)}</h2>{part()}' for name, part in parts.items())])
+
+    def say(self, name: str, /, **values: object) -> str:
+        return say(f"site.{name}", self.lang, **values)
+
+    def lead(self) -> str:
+        others = [name for name in alike(self.rule.name) if name != self.rule.name]
+        links = self.say("comma").join(f'<a href="rule:{name}"><code>{name}</code></a>' for name in others)
+        also = f'<p class="quiet">{self.say("alike", rules=links)}</p>' if others else ""
+        summed = f'<p class="summary">{escape(summary(self.rule, self.lang))}</p>'
+        return summed + self.prose(self.texts["purpose"]) + also + f"<figure>{picture(self.e)}</figure>"
+
+    def forward(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in self.rule.options.items())
+        call = f"{self.rule.name}({', '.join(slot.name for slot in self.rule.inputs)}{', ' + options if options else ''})"
+        shapes = f"<p>{self.say('shapes')}</p>{code_block(self.rule.signature, 'text')}"
+        return shapes + f"<p>{self.say('call')}</p>{code_block(call)}" + "".join(map(self.display, definitions(self.rule)))
+
+    def result(self) -> str:
+        lines = code_block("\n".join(formulas(self.rule, self.lang)), "text")
+        last = "".join(self.display(f"{chain.head.latex} = {chain.lines[-1].latex}") for chain in self.chains(vjp=True))
+        return f"{last}<p>{self.say('written' if last else 'formulas')}</p>{lines}"
+
+    # The derivation in three depths.
+
+    def chains(self, vjp: bool) -> list[Derived]:
+        found = [] if isinstance(self.e.derivation, str) else self.e.derivation
+        return [chain for chain in found if chain.lines and chain.head.text.startswith("∂") != vjp]
+
+    def derivation(self) -> str:
+        if isinstance(self.e.derivation, str):
+            return self.prose(self.texts["derivation"]) + f"<p>{self.say('underived')}</p>" + self.matrix()
+        return (
+            self.prose(self.texts["derivation"])
+            + f"<h3>{self.say('entries')}</h3>" + "".join(map(self.chain, self.chains(vjp=False)))
+            + self.matrix()
+            + f"<h3>{self.say('vjp')}</h3>" + "".join(map(self.chain, self.chains(vjp=True)))
+            + f'<p class="quiet">{self.say("checked")}</p>'
+        )  # fmt: skip
+
+    def matrix(self) -> str:
+        """The Jacobian as a matrix of numbers."""
+        section = next(s for s in self.sections if s.title == say("explain.jacobian", self.lang))
+        inside = "".join(drawn(part, self.lang) for part in section.parts)
+        return f'<h3>{self.say("matrix")}</h3><figure class="maps">{inside}</figure>'
+
+    def chain(self, chain: Derived) -> str:
+        point = f'<span class="quiet">{escape(chain.point)}</span>' if chain.point else ""
+        head = f'<p class="head">{self.formulas.hold(chain.head.latex)} {point}</p>'
+        return f'<div class="chain">{head}<ol>{"".join(map(self.step, chain.lines))}</ol></div>'
+
+    def step(self, line) -> str:
+        values = "".join(f'<code class="value">{escape(value)}</code>' for value in line.values if value)
+        reason = f'<span class="reason">{escape(line.reason)}</span>' if line.reason else ""
+        return f'<li><span class="formula">{self.formulas.hold("= " + line.latex)}</span>{reason}{values}</li>'
+
+    def display(self, latex: str) -> str:
+        return f'<div class="display">{self.formulas.hold(latex, True)}</div>'
+
+    # Numbers, places, memory: as `pullback explain` shows them.
+
+    def numbers(self) -> str:
+        how = " ".join(f"--{a.name} {typed(a.values)}" for a in self.e.inputs[:1])
+        shell = code_block(f"pullback explain {self.rule.name} {how}", "text")
+        return self.shown("explain.numbers") + self.shown("explain.vjp") + f"<p>{self.say('yours')}</p>{shell}"
+
+    def kinks(self) -> str:
+        return self.shown("explain.kinks")
+
+    def shown(self, title: str) -> str:
+        section = next(s for s in self.sections if s.title == say(title, self.lang))
+        return "".join(drawn(part, self.lang) for part in section.parts).replace("<table>", '<table class="numbers">')
+
+    def memory(self) -> str:
+        blocks = self.e.jacobians
+        kept = sum(k.size for k in self.e.memory)
+        cost = self.say(
+            "cost", entries=sum(b.shape[0] * b.shape[1] for b in blocks), kept=kept // 8,
+            above=sum(g.values.size for g in self.e.above), gradients=sum(g.values.size for g in self.e.gradients),
+        )  # fmt: skip
+        return self.shown("explain.memory") + f"<p>{cost}</p>"
+
+    # The code, what goes wrong, exercises.
+
+    def code(self) -> str:
+        own, *families = [k for k in type(self.rule).__mro__ if k.__module__.startswith("pullback.rules.")]
+        more = "".join(
+            f"<details><summary>{self.say('family', name=f'<code>{kind.__name__}</code>')}</summary>{source(kind)}</details>"
+            for kind in families
+        )
+        place = f"<code>src/pullback/rules/{index()[self.rule.name]}.py</code>"
+        return f"<p>{self.say('file', place=place)}</p>{source(own)}{more}"
+
+    def mistakes(self) -> str:
+        head = "".join(f"<th>{self.say(name)}</th>" for name in ("mistake", "gives"))
+        rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in self.mistaken())
+        return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+    def mistaken(self) -> Iterator[tuple[str, str]]:
+        for mistake in self.e.mistakes:
+            name, values = next(iter(mistake.gradients.items()))
+            yield escape(mistake.says), f"<code>{name} = {escape(brief(values, self.lang))}</code>"
+
+    def exercises(self) -> str:
+        return "".join(filter(None, [self.line_exercise(), self.gradient_exercise()])) or f"<p>{self.say('no_exercise')}</p>"
+
+    def line_exercise(self) -> str:
+        text = getattr(self.rule, "derivation", "")
+        broken = broken_line(self.rule.name, text) if text else None
+        if not broken:
+            return ""
+        asked = f"<h3>{self.say('find_line')}</h3>{code_block(numbered(broken.text), 'text')}"
+        right = broken.right.partition("#")[0].strip()
+        return asked + self.answer(self.say("line_is", number=broken.number), code_block(right, "text"))
+
+    def gradient_exercise(self) -> str:
+        wrong = wrong_gradient(self.e)
+        if not wrong:
+            return ""
+        right = next(g for g in self.e.gradients if g.name == wrong.gradient)
+        values = f"{wrong.gradient} = {brief(wrong.values, self.lang)}"
+        choices = "".join(f"<li>{escape(choice.says)}</li>" for choice in wrong.choices)
+        asked = f"<h3>{self.say('find_fault')}</h3><p>{self.say('returned')}</p>{code_block(values, 'text')}"
+        truth = code_block(f"{right.name} = {brief(right.values, self.lang)}", "text")
+        return f'{asked}<ol class="choices">{choices}</ol>' + self.answer(
+            self.say("fault_is", number=wrong.answer + 1, says=escape(wrong.choices[wrong.answer].says)), truth
+        )
+
+    def answer(self, says: str, more: str) -> str:
+        return f"<details><summary>{self.say('answer')}</summary><p>{says}</p>{more}</details>"
+
+    def references(self) -> str:
+        return "<ul>" + "".join(f"<li>{escape(source)}</li>" for source in sources(self.rule)) + "</ul>"
+
+
+def rule_prose(name: str, lang: str) -> dict[str, str]:
+    """The parts of the text of a rule; those that nobody has written are empty."""
+    path = twins.HERE / "prose" / lang / f"{text_of(name)}.md"
+    _, *parts = PARTS.split(twins.text(path)) if path.exists() else [""]
+    return {"purpose": "", "derivation": "", **dict(zip(parts[::2], parts[1::2]))}
+
+
+def definitions(rule: Rule) -> list[str]:
+    """The definitions of its derivation, as LaTeX."""
+    if not hasattr(rule, "derivation"):
+        return []
+    lets = derivation.parse(rule.derivation)[2]
+    left = lambda name, indices: derivation.latex(f"{name}[{','.join(indices)}]") if indices else name
+    return [f"{left(name, indices)} = {derivation.latex(text)}" for name, (indices, text) in lets.items()]
+
+
+def source(kind: type) -> str:
+    """The class as it is written, without its derivation, which stands above on the page."""
+    text = inspect.getsource(kind)
+    return code_block(re.sub(r'\n *derivation = """.*?"""\n', "\n", text, flags=re.DOTALL))
+
+
+def numbered(text: str) -> str:
+    """The lines that begin with `=` get a number."""
+    lines, number = [], 0
+    for line in inspect.cleandoc(text).splitlines():
+        step = line.strip().startswith("= ")
+        number += step
+        lines.append(f"{number:>3}  {line}" if step else f"     {line}")
+    return "\n".join(lines)
+
+
+def sources(rule: Rule) -> list[str]:
+    """What its docstring, or its family's, names as the source."""
+    for kind in type(rule).__mro__:
+        if found := re.search(r"Source: (.*?)(?:\n\n|\Z)", inspect.cleandoc(kind.__dict__.get("__doc__") or ""), re.DOTALL):
+            return re.split(r";\s+", " ".join(found[1].split()))
+    return []
+
+
+def typed(values) -> str:
+    """An array as `pullback explain` reads it."""
+    return "[" + ",".join(map(typed, values)) + "]" if getattr(values, "ndim", 0) else f"{values:.4g}" if values.dtype.kind == "f" else str(values)
