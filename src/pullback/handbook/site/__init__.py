@@ -1,1 +1,1 @@
-"""The handbook as a site: pages in two languages from the rules, their derivations, and prose. `make docs` builds it."""
+"""The handbook as a site: pages in two languages from the rules, their derivations, and prose."""

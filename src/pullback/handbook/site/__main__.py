@@ -1,4 +1,4 @@
-"""`python -m pullback.handbook.site FOLDER [KATEX]`: build the site; `--stamp` instead says that all twins are fresh."""
+"""`python -m pullback.handbook.site FOLDER [KATEX]` builds the site; `--stamp` says that all twins are fresh."""
 
 import sys
 from pathlib import Path

@@ -19,7 +19,8 @@ from pullback.handbook.site.families import families
 from pullback.handbook.site.formulas import Formulas
 from pullback.handbook.site.prose import Prose, plain
 from pullback.handbook.site.rulepage import RulePage
-from pullback.handbook.words import LANGUAGES, say
+from pullback.handbook.site.wording import word
+from pullback.handbook.words import LANGUAGES
 
 TEMPLATES = Environment(
     loader=PackageLoader("pullback.handbook.site"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -49,8 +50,12 @@ def build(folder: Path, katex_folder: Path | None = None) -> str:
         texts |= {f"{lang}/{page.path}": written(page, lang, found) for page in found}
         entries = [entry for page in found for entry in search.entries(page.path, page.title, page.body)]
         indices[f"assets/search-{lang}.js"] = search.script(entries)
-    texts = formulas.put_back(texts, katex_folder) | indices | {"index.html": TEMPLATES.get_template("door.html").render()}
-    contents = {path: text.encode() for path, text in texts.items()} | {f"assets/{n}": c for n, c in assets(katex_folder)}
+    texts = (
+        formulas.put_back(texts, katex_folder) | indices | {"index.html": TEMPLATES.get_template("door.html").render()}
+    )
+    contents = {path: text.encode() for path, text in texts.items()} | {
+        f"assets/{n}": c for n, c in assets(katex_folder)
+    }
     for path, content in contents.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         write(folder / path, content)
@@ -83,7 +88,7 @@ def written(page: Page, lang: str, book: list[Page]) -> str:
         page=page, lang=lang, title=title, body=body, sections=re.findall(r'<h2 id="([\w-]+)">(.*?)</h2>', body),
         chapters=chapters, families=families(), before=before, after=after,
         readings=readings(page, book), other=next(o for o in LANGUAGES if o != lang), version=pullback.__version__,
-        say=lambda name, **values: say(f"site.{name}", lang, **values),
+        say=lambda name, **values: word(name, lang, **values),
     )  # fmt: skip
 
 

@@ -12,7 +12,10 @@ from pullback.handbook.site.cells import Cells
 from pullback.handbook.site.prose import Prose, titled
 
 FOLDER = Path(str(files("pullback.handbook.site") / "chapters"))
-TEXTS = Environment(variable_start_string="<<", variable_end_string=">>", undefined=StrictUndefined, autoescape=False)
+TEXTS = Environment(  # braces belong to formulas and anchors
+    variable_start_string="<<", variable_end_string=">>", comment_start_string="<!--", comment_end_string="-->",
+    undefined=StrictUndefined, autoescape=False,
+)  # fmt: skip
 SLOT = re.compile(r"<p>\x04(\d+)\x05</p>|\x04(\d+)\x05")
 
 
@@ -20,7 +23,7 @@ SLOT = re.compile(r"<p>\x04(\d+)\x05</p>|\x04(\d+)\x05")
 def slugs() -> list[str]:
     """In the order of the book: the introduction, the conventions, then the chapters by their numbers."""
     numbered = sorted(path.parent.name for path in FOLDER.glob("[0-9]*/en.md"))
-    return ["introduction", "conventions", *numbered]
+    return [*(name for name in ("introduction", "conventions") if (FOLDER / name).exists()), *numbered]
 
 
 def chapter(slug: str, lang: str, prose: Prose) -> tuple[str, str]:

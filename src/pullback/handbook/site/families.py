@@ -5,11 +5,16 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 
+from pullback.discovery import every
+
 
 @cache
 def families() -> dict[str, dict]:
-    """name -> {"en": title, "zh": title, "rules": [...]}"""
-    return tomllib.loads(files("pullback.handbook.site").joinpath("families.toml").read_text("utf-8"))
+    """name -> {"en": title, "zh": title, "rules": [...]}; a rule that no family names stands among the others."""
+    found = tomllib.loads(files("pullback.handbook.site").joinpath("families.toml").read_text("utf-8"))
+    named = {rule for family in found.values() for rule in family["rules"]}
+    found["others"]["rules"] += [rule for rule in every() if rule not in named]
+    return found
 
 
 def alike(name: str) -> list[str]:

@@ -17,6 +17,7 @@ from pullback.handbook.site.exercises import broken_line, wrong_gradient
 from pullback.handbook.site.families import alike, text_of
 from pullback.handbook.site.formulas import Formulas
 from pullback.handbook.site.prose import Prose, code_block
+from pullback.handbook.site.wording import word
 from pullback.handbook.words import say
 from pullback.rule import Rule
 
@@ -38,10 +39,12 @@ class RulePage:
             "kinks": self.kinks, "code": self.code, "memory": self.memory, "mistakes": self.mistakes,
             "exercises": self.exercises, "references": self.references,
         }  # fmt: skip
-        return "".join([self.lead(), *(f'<h2 id="{name}">{self.say(name)}</h2>{part()}' for name, part in parts.items())])
+        return "".join(
+            [self.lead(), *(f'<h2 id="{name}">{self.say(name)}</h2>{part()}' for name, part in parts.items())]
+        )
 
     def say(self, name: str, /, **values: object) -> str:
-        return say(f"site.{name}", self.lang, **values)
+        return word(name, self.lang, **values)
 
     def lead(self) -> str:
         others = [name for name in alike(self.rule.name) if name != self.rule.name]
@@ -52,9 +55,13 @@ class RulePage:
 
     def forward(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self.rule.options.items())
-        call = f"{self.rule.name}({', '.join(slot.name for slot in self.rule.inputs)}{', ' + options if options else ''})"
+        call = (
+            f"{self.rule.name}({', '.join(slot.name for slot in self.rule.inputs)}{', ' + options if options else ''})"
+        )
         shapes = f"<p>{self.say('shapes')}</p>{code_block(self.rule.signature, 'text')}"
-        return shapes + f"<p>{self.say('call')}</p>{code_block(call)}" + "".join(map(self.display, definitions(self.rule)))
+        return (
+            shapes + f"<p>{self.say('call')}</p>{code_block(call)}" + "".join(map(self.display, definitions(self.rule)))
+        )
 
     def result(self) -> str:
         lines = code_block("\n".join(formulas(self.rule, self.lang)), "text")
@@ -124,10 +131,8 @@ class RulePage:
 
     def code(self) -> str:
         own, *families = [k for k in type(self.rule).__mro__ if k.__module__.startswith("pullback.rules.")]
-        more = "".join(
-            f"<details><summary>{self.say('family', name=f'<code>{kind.__name__}</code>')}</summary>{source(kind)}</details>"
-            for kind in families
-        )
+        title = lambda kind: self.say("family", name=f"<code>{kind.__name__}</code>")
+        more = "".join(f"<details><summary>{title(k)}</summary>{source(k)}</details>" for k in families)
         place = f"<code>src/pullback/rules/{index()[self.rule.name]}.py</code>"
         return f"<p>{self.say('file', place=place)}</p>{source(own)}{more}"
 
@@ -142,7 +147,10 @@ class RulePage:
             yield escape(mistake.says), f"<code>{name} = {escape(brief(values, self.lang))}</code>"
 
     def exercises(self) -> str:
-        return "".join(filter(None, [self.line_exercise(), self.gradient_exercise()])) or f"<p>{self.say('no_exercise')}</p>"
+        return (
+            "".join(filter(None, [self.line_exercise(), self.gradient_exercise()]))
+            or f"<p>{self.say('no_exercise')}</p>"
+        )
 
     def line_exercise(self) -> str:
         text = getattr(self.rule, "derivation", "")
@@ -208,11 +216,19 @@ def numbered(text: str) -> str:
 def sources(rule: Rule) -> list[str]:
     """What its docstring, or its family's, names as the source."""
     for kind in type(rule).__mro__:
-        if found := re.search(r"Source: (.*?)(?:\n\n|\Z)", inspect.cleandoc(kind.__dict__.get("__doc__") or ""), re.DOTALL):
+        if found := re.search(
+            r"Source: (.*?)(?:\n\n|\Z)", inspect.cleandoc(kind.__dict__.get("__doc__") or ""), re.DOTALL
+        ):
             return re.split(r";\s+", " ".join(found[1].split()))
     return []
 
 
 def typed(values) -> str:
     """An array as `pullback explain` reads it."""
-    return "[" + ",".join(map(typed, values)) + "]" if getattr(values, "ndim", 0) else f"{values:.4g}" if values.dtype.kind == "f" else str(values)
+    return (
+        "[" + ",".join(map(typed, values)) + "]"
+        if getattr(values, "ndim", 0)
+        else f"{values:.4g}"
+        if values.dtype.kind == "f"
+        else str(values)
+    )
