@@ -14,7 +14,6 @@ from pullback.check.contract import as_tuple
 from pullback.cli import main
 from pullback.discovery import every
 from pullback.errors import OptionError, PullbackError, ShapeError
-from pullback.handbook.derivation import parse
 from pullback.handbook.explanation import explain, reading, terminal
 from pullback.handbook.explanation.formula import tree, written
 from pullback.handbook.explanation.meaning import GAP, chinese, formulas, summary
@@ -404,9 +403,3 @@ def test_what_is_wrong_with_numbers_is_said():
 
 def test_every_fault_has_chinese():
     assert {f"faults.{name}" for name in faults()} <= set(texts())
-
-
-def test_every_reason_of_a_derivation_has_chinese():
-    derived = [rule for rule in every().values() if hasattr(rule, "derivation")]
-    reasons = {why for rule in derived for chain in parse(rule.derivation)[3] for _, why in chain.steps if why}
-    assert {f"reasons.{why}" for why in reasons} == {name for name in texts() if name.startswith("reasons.")}
