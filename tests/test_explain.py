@@ -403,3 +403,15 @@ def test_what_is_wrong_with_numbers_is_said():
 
 def test_every_fault_has_chinese():
     assert {f"faults.{name}" for name in faults()} <= set(texts())
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm"])
+def test_time_is_explained_at_its_first_step(name):
+    """The gradients of the cell there are those of the states that the network begins with."""
+    found = explain(name, lang="en")
+    gradients = {g.name: g.values for g in found.gradients}
+    shown = {chain.head.text.partition("[")[0]: chain for chain in found.first_step}
+    state = "gc" if name == "lstm" else "gh"
+    last = [value.rpartition("= ")[2] for value in shown[state].lines[-1].values]
+    assert float(last[0]) == pytest.approx(float(gradients[state].reshape(-1)[0]), rel=1e-3)
+    assert f"{name}_cell at the first step" in str(found)

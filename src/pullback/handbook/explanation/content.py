@@ -10,6 +10,7 @@ import pullback.door as door
 from pullback.errors import OptionError, ShapeError
 from pullback.handbook.explanation.chain import by_chain_rule
 from pullback.handbook.explanation.examples import completed, cotangents
+from pullback.handbook.explanation.first_step import of_cell
 from pullback.handbook.explanation.mistakes import Mistake, mistakes
 from pullback.handbook.explanation.places import Place, places
 from pullback.handbook.explanation.steps import Derived, derived
@@ -100,10 +101,19 @@ class Content:
     @cached_property
     def derivation(self) -> list[Derived] | str:
         """The chains of the derivation; or why there are none, as the name of a text."""
+        above = {a.name: a.values for a in self.above}
+        return derived(self.rule, self.at.plan.sizes, self._complete() | above, self.lang)
+
+    @cached_property
+    def first_step(self) -> list[Derived]:
+        """Of a recurrent network without a derivation of its own, that of its cell."""
+        return of_cell(self.rule, self._complete(), {a.name: a.values for a in self.above}, self.lang)
+
+    def _complete(self) -> dict[str, Any]:
+        """All inputs, those that were left out as well."""
         slots = zip(self.rule.inputs, self.at.plan.defaults)
-        values = {slot.name: default for slot, default in slots if default is not None}  # what was left out
-        values |= {a.name: a.values for a in (*self.inputs, *self.above)}
-        return derived(self.rule, self.at.plan.sizes, values, self.lang)
+        values = {slot.name: default for slot, default in slots if default is not None}
+        return values | {a.name: a.values for a in self.inputs}
 
     @cached_property
     def chain_rule(self) -> list[Derived]:

@@ -60,6 +60,8 @@ def brief(values: Any, lang: str) -> str:
 
 
 def derivation(e: Content) -> list[Part]:
+    if isinstance(e.derivation, str) and e.first_step:
+        return [*e.first_step, Words(say("explain.step", e.lang, cell=f"{e.name}_cell"), quiet=True)]
     if isinstance(e.derivation, str):  # why there is none
         return [*e.chain_rule, Words(say(f"explain.{e.derivation}", e.lang), quiet=True)]
     notes = ["explain.lines"] + ["explain.first"] * bool(e.at.plan.sizes.get("..."))
