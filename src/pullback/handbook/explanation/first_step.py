@@ -18,14 +18,12 @@ def of_cell(rule: Any, inputs: Mapping[str, Any], above: Mapping[str, Any], lang
     own = {slot.name: inputs[f"{slot.name}_l0"] for slot in cell.shapes.params}
     own |= {"x": inputs["x"][0], **{name: inputs[name][0] for name in states}}
     found, at = cell.linearize(**own)
-    ends = as_tuple(found)
-    later = {name: inputs[name] for name in rule.letters if name in inputs and name not in ("lengths", "mask")}
-    later |= {"x": inputs["x"][1:], **{name: end[None] for name, end in zip(states, ends)}}
-    _, rest = rule.linearize(**later)
-    gradients = dict(
-        zip([slot.name for slot in rest.rule.inputs], rest.vjp(above["gy"][1:], *list(above.values())[1:]))
-    )
+    reached = {name: end[None] for name, end in zip(states, as_tuple(found))}
+    network = {name: a for name, a in inputs.items() if name not in ("lengths", "mask")}
+    _, rest = rule.linearize(**network | reached | {"x": inputs["x"][1:]})
+    gy, *at_the_end = above.values()
+    gradients = dict(zip([slot.name for slot in rest.rule.inputs], rest.vjp(gy[1:], *at_the_end)))
     back = {f"g{slot.name}": gradients[name][0] for slot, name in zip(cell.outputs, states)}
-    back[f"g{cell.outputs[0].name}"] = back[f"g{cell.outputs[0].name}"] + gy[0]
-    chains = derived(cell, at.plan.sizes, own | back, lang)
+    shown = f"g{cell.outputs[0].name}"
+    chains = derived(cell, at.plan.sizes, own | back | {shown: back[shown] + gy[0]}, lang)
     return [] if isinstance(chains, str) else chains
