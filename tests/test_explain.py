@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -415,3 +417,19 @@ def test_time_is_explained_at_its_first_step(name):
     last = [value.rpartition("= ")[2] for value in shown[state].lines[-1].values]
     assert float(last[0]) == pytest.approx(float(gradients[state].reshape(-1)[0]), rel=1e-3)
     assert f"{name}_cell at the first step" in str(found)
+
+
+def test_explaining_is_light():
+    """It brings rich, and nothing that computes derivatives for us."""
+    code = (
+        "import sys, pullback; str(pullback.explain('softmax', [2.0, 3.0]))\n"
+        "tops = {name.partition('.')[0] for name in sys.modules}\n"
+        "print(*sorted(tops & {'sympy', 'torch', 'jax', 'tensorflow', 'scipy', 'numba', 'click'}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []
+
+
+def test_a_pipe_that_closes():
+    code = f"{sys.executable} -m pullback explain lstm | head -n 1"
+    found = subprocess.run(["bash", "-c", code], capture_output=True, text=True)
+    assert found.stdout == "lstm\n" and not found.stderr
