@@ -57,7 +57,7 @@ def test_every_fault_is_caught(name, method):
     planted = set()
     for trial, sizes in small_trials(every()[name]):
         found, above = results(trial, method)
-        for k, (fault, (_, spoil)) in product(seen(trial, method), FAULTS.items()):
+        for k, (fault, (_, spoil, _)) in product(seen(trial, method), FAULTS.items()):
             wrong = spoil(found[k], above)
             if (k, fault) in planted or wrong.shape == found[k].shape and np.allclose(wrong, found[k]):
                 continue

@@ -37,7 +37,8 @@ class _{name}(Rule):
 
 
 def text():
-    imports = [f"from pullback import {part} as {part}" for part in PARTS]
+    imports = ["from pullback.check import check as check"]  # the package is called; editors need to know how
+    imports += [f"from pullback import {part} as {part}" for part in PARTS if part != "check"]
     imports.append("from pullback.linearization import Linearization")
     imports += [f"from pullback.{module} import {name} as {name}" for name, module in OTHERS.items()]
     return HEAD.format(imports="\n".join(imports)) + "".join(rule_text(rule) for rule in every().values())

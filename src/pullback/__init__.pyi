@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pullback import check as check
+from pullback.check import check as check
 from pullback import errors as errors
 from pullback import nn as nn
 from pullback import rules as rules

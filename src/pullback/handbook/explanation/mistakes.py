@@ -17,7 +17,7 @@ class Mistake(NamedTuple):
 def mistakes(right: Mapping[str, np.ndarray], above: np.ndarray | None, lang: str) -> list[Mistake]:
     """Each known fault that makes a difference here, with the gradients that it gets wrong."""
     found = []
-    for name, (says, spoil) in faults().items():
+    for name, (says, spoil, _) in faults().items():
         with np.errstate(all="ignore"):
             spoiled = {g: spoil(value, value if above is None else above) for g, value in right.items()}
         wrong = {g: value for g, value in spoiled.items() if differs(value, right[g])}

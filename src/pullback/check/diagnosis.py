@@ -1,0 +1,188 @@
+"""What is wrong with a gradient that is not the derivative: the fault is named by what it did to the right one."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.hypotheses import Evidence, planted, surviving
+from pullback.check.points import Point, nearby
+from pullback.check.probes.values import Mismatch
+from pullback.check.problem import Part, Problem
+from pullback.check.report import Cause
+from pullback.check.truth import Truth, fits
+
+Array = NDArray[Any]
+
+ROWS = 400  # gradients from above that are tried one by one
+LARGE = 10.0  # from here on a number is large
+
+HINTS = {
+    "singular_point_nan": "keep the branch that is not taken finite too: np.where evaluates both",
+    "overflow_large_input": "use the form whose exponential has a negative argument",
+    "saved_wrong_tensor": "compare with the formula what is read: x, y, the gradient, or another gate's",
+    "index_routing": "send a one-hot gradient through by hand, and see where it lands",
+    "wrong_local_derivative": "differentiate the formula again, piece by piece",
+    "missing_jacobian_term": "every output depends on every input of the mean or sum: add that term",
+    "missing_upstream_grad": "multiply by the gradient from above: the chain rule",
+    "mode_mismatch": "forward and backward must use the same form, mode, mask and options",
+    "conv_geometry": "check flips, stride, dilation, padding and what no window reaches",
+    "reduction_broadcast": "what was broadcast forward is summed backward, over the same axes",
+    "constant_factor": "look for a mean in the place of a sum, a missing 2, 1/N or scale",
+    "kink_convention": "choose one member of the set; several ties share one gradient",
+    "overwrite_vs_accumulate": "use += (np.add.at where indices repeat)",
+    "sign": "check the sign of this term",
+    "transpose_or_adjoint": "backward is the transpose: of a permutation its inverse, of A B it is Bᵀ Aᵀ",
+    "missing_chain_factor": "one of the factors of the chain is missing, or there twice",
+    "bptt_time": "what a step passes to the next comes back from it: add it before going on",
+    "complex_conjugate": "mind which factor is conjugated; say `convention=` to check against one",
+    "aliasing_inplace": "a buffer is overwritten before it was used for the last time",
+    "cancellation": "use a form that does not subtract nearly equal numbers",
+    "low_precision_accumulation": "sum in float32 or better",
+}  # fmt: skip
+
+
+def diagnose(problem: Problem, point: Point, mismatch: Mismatch, ordinary: bool) -> tuple[Cause, ...]:
+    """Classes of faults, the likeliest first. `ordinary`: the gradient is right at ordinary inputs."""
+    named = [Cause(name, says, HINTS.get(name, "")) for name, says in classes(problem, point, mismatch, ordinary)]
+    unique = {cause.name: cause for cause in reversed(named)}
+    return tuple(unique[name] for name in dict.fromkeys(cause.name for cause in named))
+
+
+def classes(problem: Problem, point: Point, mismatch: Mismatch, ordinary: bool) -> Iterable[tuple[str, str]]:
+    if not mismatch.finite:
+        yield from not_finite(problem, point, mismatch)
+        return
+    if mismatch.kind != "smooth":
+        yield "kink_convention", "at a kink, and none of the derivatives that there are"
+        yield "overwrite_vs_accumulate", "several ties take the whole gradient each"
+    if any(part.width == 2 for part in (*problem.inputs, *problem.outputs)):
+        yield from conjugated(problem, point, mismatch)
+    if ordinary and abs(mismatch.found) < 1e-12 < abs(mismatch.wanted) and point.coordinates:
+        yield "kink_convention", "zero at a special value, where the function is smooth"
+        yield "wrong_local_derivative", "right at ordinary inputs, wrong at a special value"
+    evidence = gathered(problem, point.v, mismatch.part)
+    if evidence is None:
+        yield from sampled(problem, mismatch)
+        return
+    rng = np.random.default_rng(1)
+    yield from lonely(problem, point, mismatch, evidence)
+    found = list(surviving(evidence))
+    # The last two of the table say nothing special: a planted fault that fits exactly says more.
+    yield from found[:1]
+    if problem.mode == "vjp":
+        yield from planted(evidence, list(rng.normal(size=(2, evidence.J.shape[0]))))
+    yield from found[1:]
+
+
+def lonely(problem: Problem, point: Point, mismatch: Mismatch, e: Evidence) -> Iterable[tuple[str, str]]:
+    """An elementwise layer that is wrong in isolated places, where the input is special: 0, or equal to another."""
+    if e.diagonals is None:
+        return
+    right, given = e.diagonals
+    wrong = ~np.diag(e.equal)
+    zero = e.x.ravel() == 0
+    if wrong.any() and np.array_equal(wrong, zero) and not zero.all() and np.all(given[wrong] == 0):
+        yield "kink_convention", "zero where the input is 0, and right elsewhere: the function is smooth there"
+
+
+def not_finite(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:
+    """Large numbers overflow, special ones divide by zero: which is it?"""
+    part = mismatch.part
+    values = point.v[part.begin : part.end]
+    big = abs(values) > LARGE
+    text = f"{mismatch.found} where the derivative is {mismatch.wanted:.4g}"
+    if big.any():
+        milder = point.v.copy()
+        milder[part.begin : part.end] = np.where(big, np.sign(values) * 2.0, values)
+        if np.isfinite(problem.b(milder, mismatch.g)).all():
+            yield "overflow_large_input", f"{text}, and finite when the large inputs are small"
+            yield "singular_point_nan", text
+            return
+    yield "singular_point_nan", f"{text}: at a special value, such as 0, a tie or an empty row"
+    yield "overflow_large_input", text
+
+
+def conjugated(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:
+    """Right for real numbers: then it is a conjugate that is missing, or too much."""
+    if mismatch.part.width == 1:
+        return
+    real = point.v.copy()
+    for part in problem.inputs:
+        if part.width == 2:
+            real[part.begin + 1 : part.end : 2] = 0
+    g = np.zeros(problem.given_size)
+    for part in problem.outputs:
+        g[part.begin : part.end : part.width] = mismatch.g[part.begin : part.end : part.width]
+    own = slice(mismatch.part.begin, mismatch.part.end, 2)
+    wanted, found = Truth(problem, real).pulled(g)[0][own], problem.b(real, g)[own]
+    if np.allclose(wanted, found, rtol=1e-5, atol=1e-8):
+        yield "complex_conjugate", "right where all numbers are real, wrong where they are complex"
+    wanted, found = Truth(problem, point.v).pulled(mismatch.g)[0], problem.b(point.v, mismatch.g)
+    own = slice(mismatch.part.begin, mismatch.part.end)
+    if np.allclose(abs(wanted[own]), abs(found[own]), rtol=1e-5, atol=1e-8):
+        yield "complex_conjugate", "right but for the sign of imaginary parts"
+
+
+def sampled(problem: Problem, mismatch: Mismatch) -> Iterable[tuple[str, str]]:
+    """Too large for Jacobians: what one number tells."""
+    if abs(mismatch.found) < 1e-12:
+        yield "missing_jacobian_term", "the gradient is zero"
+    elif np.isclose(mismatch.found, -mismatch.wanted, rtol=1e-4):
+        yield "sign", "the right gradient times -1"
+    yield (
+        "constant_factor",
+        f"the ratio is {mismatch.found / mismatch.wanted:.6g} here" if mismatch.wanted else "not zero",
+    )
+    yield "missing_jacobian_term", "layers of this size are not taken apart: try smaller inputs"
+
+
+def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
+    """Both Jacobians, if they are small enough."""
+    if not fits(problem) or problem.given_size > ROWS:
+        return None
+    if problem.mode == "jvp":
+        return None if len(problem.inputs) > 1 or len(problem.outputs) > 1 else pushed(problem, v)
+    own = slice(part.begin, part.end)
+    single_output = len(problem.outputs) == 1
+
+    def jacobians(w: Array) -> tuple[Array, Array]:
+        truth = Truth(problem, w)
+        B = np.stack([problem.b(w, e)[own] for e in np.eye(problem.given_size)])
+        return settled(truth, B, own), B
+
+    def at(x: Array) -> Array | None:
+        if x.size != part.end - part.begin:
+            return None
+        w = v.copy()
+        w[own] = x
+        truth = Truth(problem, w)
+        vague = ~np.isfinite(truth.value) | truth.unknown
+        return None if vague.any() else truth.value[:, own]
+
+    J, B = jacobians(v)
+    other = jacobians(nearby(problem, np.random.default_rng(2), 1))
+    if not all(np.isfinite(M).all() for M in (J, B)):
+        return None
+    x = v[own].reshape(part.shape if part.width == 1 else (-1,))
+    y_shape = problem.outputs[0].shape if single_output and problem.outputs[0].width == 1 else (problem.given_size,)
+    good = all(np.isfinite(M).all() for M in other)
+    return Evidence(J, B, x, y_shape, at, problem.f(v), other if good else None)
+
+
+def pushed(problem: Problem, v: Array) -> Evidence | None:
+    truth = Truth(problem, v)
+    B = np.stack([problem.b(v, e) for e in np.eye(problem.given_size)], 1)
+    if not np.isfinite(B).all() or not np.isfinite(truth.value).all():
+        return None
+    return Evidence(
+        truth.value, B, v.reshape(problem.inputs[0].shape), problem.outputs[0].shape, lambda x: None, problem.f(v)
+    )
+
+
+def settled(truth: Truth, B: Array, own: slice) -> Array:
+    """The Jacobian nearest to B: at kinks any member will do, and what is unknown is no difference."""
+    low, high = np.minimum(truth.left, truth.right)[:, own], np.maximum(truth.left, truth.right)[:, own]
+    J = np.where(truth.kink[:, own], np.clip(B, low, high), truth.value[:, own])
+    return np.where(truth.unknown[:, own] | ~np.isfinite(J), B, J)

@@ -1,0 +1,177 @@
+"""The order of tests: each makes the next one meaningful, and the first that fails says what is wrong."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.adapters import adapt
+from pullback.check.diagnosis import diagnose
+from pullback.check.points import Point, points
+from pullback.check.probes.contract import contract
+from pullback.check.probes.layout import layout
+from pullback.check.probes.linearity import linearity
+from pullback.check.probes.manners import forward_repeats, mutation, repetition
+from pullback.check.probes.values import Comparison, Convention, Mismatch, cotangents
+from pullback.check.problem import Problem, forward_derivative
+from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Finding, Report
+from pullback.check.truth import Truth, directions, fits
+from pullback.errors import OptionError
+
+Array = NDArray[Any]
+
+SECONDS = 2.0  # for further inputs, when the example itself has been judged
+
+
+def judge(
+    forward: Any,
+    backward: Any,
+    inputs: Sequence[Any],
+    like: Any,
+    wrt: Any,
+    seed: int,
+    mode: str,
+    convention: str | None,
+    shapes: Any,
+) -> Report:
+    if mode not in ("vjp", "jvp"):
+        raise OptionError(f"mode is {mode!r}; it is 'vjp' or 'jvp'")
+    if convention not in (None, "conjugate", "transpose"):
+        raise OptionError(f"convention is {convention!r}; it is 'conjugate' (torch), 'transpose' (JAX) or None")
+    if mode == "jvp":
+        adapted = forward_derivative(adapt(forward, lambda *_: None, inputs), backward)
+    else:
+        adapted = adapt(forward, backward, inputs)
+    return Judge(Problem(adapted, wrt, seed, mode, convention), like, seed).report()
+
+
+class Judge:
+    """One run over the tests, and what came out of them."""
+
+    def __init__(self, problem: Problem, like: Any, seed: int) -> None:
+        self.problem = problem
+        self.rng = np.random.default_rng(seed + 1)
+        self.findings: dict[str, Finding] = {}
+        self.conventions: list[tuple[Point, Convention]] = []
+        self.power: dict[str, float] = {}
+        self.tried = 0
+
+    def report(self) -> Report:
+        problem = self.problem
+        if not problem.inputs or not problem.outputs:
+            return self.cannot("no input or output has a derivative: they are all integers")
+        if not forward_repeats(problem):
+            return self.cannot("forward gives something else every time: fix its random numbers")
+        if not np.isfinite(problem.f(problem.example)).any():
+            return self.cannot("forward is nowhere finite at the example: give other inputs")
+        g = self.rng.normal(size=problem.given_size)
+        for probe in (
+            lambda: contract(problem, g),
+            lambda: mutation(problem, g),
+            lambda: repetition(problem, g, self.rng),
+            lambda: layout(problem, g),
+            lambda: linearity(problem, self.rng),
+        ):
+            self.add(probe())
+            if self.findings:
+                return self.finished()
+            if not problem.inputs:
+                return self.cannot("there is a gradient of none of the inputs")
+        self.values()
+        return self.finished()
+
+    def add(self, findings: list[Finding]) -> None:
+        for finding in findings:
+            self.findings.setdefault(finding.name, finding)
+
+    def values(self) -> None:
+        """The example first; what is wrong there needs no further input."""
+        self.at(Point("your example", self.problem.example), list(cotangents(self.problem, self.rng)))
+        start = time.perf_counter()
+        for point in points(self.problem, self.rng):
+            if self.findings or time.perf_counter() - start > SECONDS:
+                break
+            self.at(point, list(cotangents(self.problem, self.rng, plain=False))[:1], example=False)
+
+    def at(self, point: Point, gradients: list[Array], example: bool = True) -> None:
+        problem = self.problem
+        try:
+            with np.errstate(all="ignore"):
+                if not np.isfinite(problem.f(point.v)).all() and not example:
+                    return
+                truth = Truth(problem, point.v, self.directions(point, example))
+                comparison = Comparison(problem, truth, gradients)
+        except Exception:
+            if example:
+                raise
+            return  # these inputs were not the user's: outside of the domain, for all we know
+        self.tried += 1
+        for part, columns in comparison.owners:
+            own = truth.value[:, columns]
+            size = float(np.max(abs(np.nan_to_num(own)), initial=0))
+            self.power[part.name] = max(self.power.get(part.name, 0.0), size)
+        self.conventions += [(point, each) for each in comparison.conventions]
+        for mismatch in comparison.found.values():
+            if not example and mismatch.kind != "smooth" and len(point.coordinates) > 2:
+                continue
+            self.findings[mismatch.part.name] = self.wrong(point, mismatch, truth, example)
+
+    def directions(self, point: Point, example: bool) -> Array | None:
+        """Everything, where that is little; at the checker's own points what is special, and a few others."""
+        problem = self.problem
+        if fits(problem) and (example or len(problem.example) <= 48):
+            return None
+        if not example and point.coordinates:
+            chosen = [*point.coordinates[:2]]
+            chosen += [
+                int(k) for k in self.rng.choice(len(problem.example), min(3, len(problem.example)), replace=False)
+            ]
+            return np.stack([np.eye(1, len(problem.example), k)[0] for k in dict.fromkeys(chosen)], 1)
+        return directions(problem, self.rng)
+
+    def wrong(self, point: Point, mismatch: Mismatch, truth: Truth, example: bool) -> Finding:
+        part = mismatch.part
+        column = mismatch.column
+        if truth.directions is None or self.problem.mode == "jvp":
+            index = part.where(column)
+        else:
+            support = np.flatnonzero(truth.directions[:, column])
+            index = part.where(int(support[0])) if len(support) == 1 else ()
+        causes = diagnose(self.problem, point, mismatch, ordinary=not example)
+        error = abs(mismatch.found - mismatch.wanted)
+        return Finding(
+            part.name, WRONG, error, mismatch.uncertainty, index, mismatch.found, mismatch.wanted, point.where, causes
+        )
+
+    def cannot(self, reason: str) -> Report:
+        return Report(self.problem.name, CANNOT, reason=reason)
+
+    def finished(self) -> Report:
+        problem = self.problem
+        findings = [self.findings.get(p.name, Finding(p.name, RIGHT)) for p in problem.results]
+        silent = [p.name for p in problem.results if problem.mode == "vjp" and self.power.get(p.name, 1.0) < 1e-9]
+        verdict = WRONG if self.findings else CANNOT if not self.tried else RIGHT
+        return Report(
+            problem.name, verdict, tuple(findings), tuple(self.unseen(silent)), tuple(self.notes()), tried=self.tried
+        )
+
+    def notes(self) -> list[Cause]:
+        return [Cause("kink_convention", text) for text in dict.fromkeys(map(self.told, self.conventions))][:4]
+
+    def told(self, at: tuple[Point, Convention]) -> str:
+        point, c = at
+        return f"at a kink ({point.where}), {c.found:.4g} of the derivatives from {c.left:.4g} to {c.right:.4g}"
+
+    def unseen(self, silent: list[str]) -> list[str]:
+        said = [
+            f"the derivative by {name} is zero wherever it was tried: any fault times zero is zero" for name in silent
+        ]
+        for part in self.problem.inputs:
+            shape = part.shape
+            if len(shape) > 1 and shape[0] == 1:
+                said.append(f"{part.name} has a batch of one: a mean in the place of a sum would not show")
+            if len(shape) == 2 and shape[0] == shape[1] > 1:
+                said.append(f"{part.name} is square: a shape that is transposed by mistake would fit")
+        return said

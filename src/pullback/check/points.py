@@ -1,0 +1,88 @@
+"""Where to look: most faults do not show at ordinary random numbers.
+
+Numbers outside of what the example spans are tried only where it looks like any real numbers: with both signs, and not
+integers. A coordinate, a probability or a variance has a domain, and a derivative may rely on it.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.problem import Problem
+
+Array = NDArray[Any]
+
+SPECIAL = 0.0, 0.5, -0.5, 1.0, -1.0, 2.0, 2.5, -2.5, 3.0, -3.0, 6.0
+LARGE = 20.0, -20.0, 100.0, -100.0, 800.0, -800.0
+
+
+class Point(NamedTuple):
+    where: str
+    v: Array
+    coordinates: tuple[int, ...] = ()  # those that are special here
+
+
+def points(problem: Problem, rng: np.random.Generator) -> Iterator[Point]:
+    """Other inputs, made from the example."""
+    example = problem.example
+    for k in range(2):
+        yield Point("other random inputs", nearby(problem, rng, k))
+    for part in problem.inputs:
+        values = example[part.begin : part.end]
+        if not values.size or not np.isfinite(values).all() or part.width == 1 and symmetric(part.of(example)):
+            continue
+        ends = sorted({part.begin, part.end - 1})
+        low, high = values.min(), values.max()
+        fitting = [s for s in SPECIAL if anything(values) or not whole(values) and low <= s <= high]
+        for s in fitting:
+            yield placed(f"{part.name} with {s:g} in it", example, ends, s)
+        for s in fitting[:1] + fitting[-1:]:
+            yield placed(f"{part.name} {s:g} everywhere", example, range(part.begin, part.end), s)
+        if part.end - part.begin > 1 and not whole(values):
+            tied = example.copy()
+            tied[part.begin + 1] = tied[part.begin]
+            yield Point(f"equal numbers in {part.name}", tied, (part.begin, part.begin + 1))
+        if anything(values):
+            for s in LARGE:
+                yield placed(f"{part.name} with {s:g} in it", example, ends[:1], s)
+
+
+def placed(where: str, example: Array, coordinates: Any, value: float) -> Point:
+    v = example.copy()
+    v[list(coordinates)] = value
+    return Point(where, v, tuple(coordinates))
+
+
+def nearby(problem: Problem, rng: np.random.Generator, k: int = 0) -> Array:
+    """Inputs of the same kind as the example: within what it spans, or any normal ones where it may be anything."""
+    v = problem.example.copy()
+    for part in problem.inputs:
+        values = v[part.begin : part.end]
+        spread = float(np.nanmax(abs(values), initial=0)) if np.isfinite(values).any() else 0.0
+        if anything(values):
+            v[part.begin : part.end] = rng.normal(size=values.size) * min(spread, 3.0) / 1.5
+        else:
+            low, high = np.nanmin(values, initial=np.inf), np.nanmax(values, initial=-np.inf)
+            mixed = low + (high - low) * rng.uniform(size=values.size)
+            v[part.begin : part.end] = values + (mixed - values) * (0.1 if k else 0.02)
+        if part.width == 1 and symmetric(part.of(problem.example)):
+            drawn = part.of(v)
+            v[part.begin : part.end] = ((drawn + drawn.T) / 2).ravel()
+    return v
+
+
+def anything(values: Array) -> bool:
+    """Do these look like any real numbers, or is there a domain that they should not leave?"""
+    return not whole(values) and bool(values.min(initial=0) < 0 < values.max(initial=0))
+
+
+def whole(values: Array) -> bool:
+    """Integers, or not even numbers: chosen by hand, and their order may matter."""
+    return not np.isfinite(values).all() or bool(np.all(values == np.round(values)))
+
+
+def symmetric(array: Array) -> bool:
+    """A symmetric matrix, such as a covariance, stays one."""
+    return array.ndim == 2 and array.shape[0] == array.shape[1] > 1 and bool(np.array_equal(array, array.T))

@@ -1,0 +1,1 @@
+"""The tests, in the order in which each makes the next one meaningful."""

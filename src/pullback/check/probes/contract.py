@@ -1,0 +1,107 @@
+"""Does backward run at all, and give one gradient for every input, of its shape?"""
+
+from collections.abc import Callable
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.problem import Part, Problem
+from pullback.check.report import WRONG, Cause, Finding
+from pullback.check.truth import Truth, fits
+
+Array = NDArray[Any]
+Truths = Callable[[], Truth]
+
+
+def contract(problem: Problem, g: Array) -> list[Finding]:
+    try:
+        found = problem.call(problem.cotangents(g), problem.unpack(problem.example))
+    except Exception as error:
+        return [raises(problem, error)]
+    expected = problem.arrays if problem.mode == "vjp" else problem.first
+    if len(found) != len(expected):
+        what = "inputs" if problem.mode == "vjp" else "outputs"
+        text = f"{len(found)} results for {len(expected)} {what}"
+        return [Finding(problem.results[0].name, WRONG, causes=(Cause("contract_shape_dtype", text),))]
+    missing = [part.place for part in problem.results if found[part.place] is None]
+    if len(missing) == len(problem.results):
+        return [
+            Finding(
+                problem.results[0].name, WRONG, causes=(Cause("contract_shape_dtype", "there is no gradient at all"),)
+            )
+        ]
+    wrong = []
+    for part in problem.results:
+        gradient = found[part.place]
+        if gradient is not None and np.shape(gradient) != part.shape:
+            wrong.append(misshapen(problem, part, np.asarray(gradient), g))
+        elif gradient is not None and narrowed(part, np.asarray(gradient)):
+            text = f"{np.asarray(gradient).dtype} where the input is {part.dtype}"
+            wrong.append(Finding(part.name, WRONG, causes=(Cause("contract_shape_dtype", text),)))
+    if not wrong and missing and problem.mode == "vjp":
+        problem.drop(missing)
+    return wrong
+
+
+def narrowed(part: Part, gradient: Array) -> bool:
+    """Less precision than the input has; numbers that cannot be gradients at all."""
+    if gradient.dtype.kind not in "biufc":
+        return True
+    return part.dtype.itemsize == 8 * part.width and gradient.dtype in (np.float16, np.float32, np.complex64)
+
+
+def raises(problem: Problem, error: Exception) -> Finding:
+    said = f"backward raises {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    shapes = ", ".join(f"{part.name} {part.shape}" for part in problem.inputs)
+    hint = f"it has to work for {shapes}"
+    names = ["contract_shape_dtype", "edge_shape"]
+    if isinstance(error, (ValueError, IndexError)):
+        names.reverse()
+    return Finding(problem.results[0].name, WRONG, causes=tuple(Cause(name, said, hint) for name in names))
+
+
+def misshapen(problem: Problem, part: Part, gradient: Array, g: Array) -> Finding:
+    """Name a wrong shape by what would make it right."""
+    says = f"shape {gradient.shape}, needs {part.shape}"
+    wanted = None
+    if fits(problem):
+        truth = Truth(problem, problem.example).value
+        flat = g @ truth if problem.mode == "vjp" else truth @ g
+        wanted = part.of(flat)
+    causes = [*explained(part, gradient, wanted, says, windowed=problem)]
+    causes += [Cause("edge_shape", says), Cause("contract_shape_dtype", says)]
+    unique = {cause.name: cause for cause in reversed(causes)}
+    return Finding(part.name, WRONG, causes=tuple(dict.fromkeys(unique[cause.name] for cause in causes)))
+
+
+def explained(part: Part, gradient: Array, wanted: Array | None, says: str, windowed: Problem) -> list[Cause]:
+    if gradient.size == 0 and part.end > part.begin:
+        return [Cause("edge_shape", f"{says}: nothing is left, as of a slice [a:-0]")]
+    if wanted is None:
+        return []
+    close = lambda a, b: a.shape == b.shape and np.allclose(a, b, rtol=1e-5, atol=1e-7 * (1 + abs(b).max(initial=0)))
+    for count in range(1, gradient.ndim + 1):
+        for axes in combinations(range(gradient.ndim), count):
+            summed = gradient.sum(axes)
+            if summed.size == wanted.size and close(summed.ravel(), wanted.ravel()) and gradient.size > wanted.size:
+                return [Cause("reduction_broadcast", f"{says}: the sum over axes {axes} is right", "sum over them")]
+    if gradient.ndim > 1 and close(gradient.T, wanted):
+        return [Cause("transpose_or_adjoint", f"{says}: its transpose is right", "transpose it")]
+    if gradient.size == wanted.size:
+        return [Cause("edge_shape", f"{says}: the right number of elements, in another shape")]
+    if gradient.ndim == wanted.ndim:
+        common = tuple(slice(0, min(a, b)) for a, b in zip(gradient.shape, wanted.shape))
+        if close(gradient[common], wanted[common]) and gradient.size < wanted.size:
+            name = "conv_geometry" if sliding(windowed) else "edge_shape"
+            return [Cause(name, f"{says}: the end is cut off", "inputs that no window reaches get zeros")]
+    if any(gradient.shape == output.shape for output in windowed.outputs):
+        return [Cause("reduction_broadcast", f"{says}: that is the shape of the output", "sum over what was broadcast")]
+    return []
+
+
+def sliding(problem: Problem) -> bool:
+    from pullback.check.structure import windowed
+
+    return windowed(Truth(problem, problem.example).value)

@@ -1,0 +1,91 @@
+"""Arrays of the same values in other places of memory give the same."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.problem import Problem
+from pullback.check.report import WRONG, Cause, Finding
+
+Array = NDArray[Any]
+ROOM = 64  # elements around, so that a stray read finds a number that is wrong, and not the end of the memory
+
+
+def transposed(a: Array) -> Array:
+    """Fortran's order."""
+    return np.asfortranarray(a) if a.ndim > 1 else a
+
+
+def spaced(a: Array) -> Array:
+    """Every second element of something larger."""
+    if not a.ndim or not a.size:
+        return a
+    room = np.full(2 * ROOM + 2 * a.size, 0.7, a.dtype)
+    view = room[ROOM : ROOM + 2 * a.size].reshape(*a.shape[:-1], 2 * a.shape[-1])[..., ::2]
+    view[...] = a
+    return view
+
+
+def reversed_(a: Array) -> Array:
+    """Negative strides."""
+    if not a.ndim or not a.size:
+        return a
+    room = np.full(2 * ROOM + 2 * a.size, 0.7, a.dtype)
+    view = room[ROOM + a.size : ROOM + 2 * a.size].reshape(a.shape)[..., ::-1]
+    view[...] = a
+    return view
+
+
+def expanded(a: Array) -> Array:
+    """One number in every place, as `y.sum()` hands it down: no steps at all."""
+    room = np.full(2 * ROOM + a.size, 0.7, a.dtype)
+    room[ROOM] = a.flat[0] if a.size else 0
+    return np.broadcast_to(room[ROOM : ROOM + 1].reshape((1,) * a.ndim), a.shape)
+
+
+LAYOUTS: list[Callable[[Array], Array]] = [transposed, spaced, expanded, reversed_]
+SAYS = {"transposed": "in Fortran's order", "spaced": "strided", "expanded": "broadcast", "reversed_": "reversed"}
+
+
+def layout(problem: Problem, g: Array) -> list[Finding]:
+    """Stops at the first that fails: code that takes one layout for another may write outside of its arrays."""
+    plain = problem.b(problem.example, g)
+    for dress in LAYOUTS:
+        for what in ("g", "x"):
+            if what == "x" and dress is expanded:
+                continue
+            above, inputs = problem.cotangents(g), problem.unpack(problem.example)
+            if what == "g":
+                above = [dress(a) for a in above]
+            else:
+                inputs = [dress(a) if a.dtype.kind in "fc" else a for a in inputs]
+            copies = [np.ascontiguousarray(a).reshape(a.shape) for a in above]
+            named = f"{'the gradient from above' if what == 'g' else 'an input'} is {SAYS[dress.__name__]}"
+            try:
+                wanted = packed(problem, copies, problem.unpack(problem.example)) if dress is expanded else plain
+                found = packed(problem, above, inputs)
+            except Exception as error:
+                return [finding(problem, f"{named}: {type(error).__name__}: {error}")]
+            scale = float(np.max(abs(np.nan_to_num(wanted)), initial=0)) + 1e-300
+            gap = abs(np.nan_to_num(found, nan=np.inf) - np.nan_to_num(wanted, nan=np.inf))
+            gap = np.where(np.isnan(gap), 0, gap)
+            if np.max(gap, initial=0) > (1e-3 if problem.single else 1e-7) * scale:
+                return [finding(problem, f"another result where {named}", int(np.argmax(gap)), found, wanted)]
+    return []
+
+
+def packed(problem: Problem, above: list[Array], inputs: list[Array]) -> Array:
+    from pullback.check.problem import pack
+
+    return pack(problem.call(above, inputs), problem.results)
+
+
+def finding(problem: Problem, says: str, k: int = 0, found: Any = None, wanted: Any = None) -> Finding:
+    part = next(part for part in problem.results if part.begin <= k < max(part.end, 1))
+    causes = (Cause("layout_stride", says, "use the strides of the array, or make it contiguous first"),)
+    if found is None:
+        return Finding(part.name, WRONG, causes=causes)
+    values = float(found[k]), float(wanted[k])
+    return Finding(part.name, WRONG, abs(values[0] - values[1]), 0.0, part.where(k), *values, causes=causes)

@@ -1,0 +1,128 @@
+"""A backward is linear in the gradient from above. One that is not ignores it, multiplies it twice, or adds to it.
+
+Checkers that try one-hot gradients alone pass `g * g`, `|g|` and `relu(g)`.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.points import nearby
+from pullback.check.problem import Part, Problem
+from pullback.check.report import WRONG, Cause, Finding
+from pullback.check.structure import same
+from pullback.check.truth import Truth, fits
+
+Array = NDArray[Any]
+
+
+def linearity(problem: Problem, rng: np.random.Generator) -> list[Finding]:
+    n = problem.given_size
+    one, two = rng.normal(size=n), rng.normal(size=n)
+    b = lambda g: problem.b(problem.example, g)
+    at_one, at_two, at_zero = b(one), b(two), b(np.zeros(n))
+    pairs = [
+        (b(one + two), at_one + at_two), (b(-2 * one), -2 * at_one), (at_zero, np.zeros_like(at_zero)),
+        (b(np.full(n, 0.3)), 3 * b(np.full(n, 0.1))),
+    ]  # fmt: skip
+    findings = []
+    for part in problem.results:
+        own = slice(part.begin, part.end)
+        if not all(np.isfinite(a[own]).all() and np.isfinite(c[own]).all() for a, c in pairs):
+            continue
+        scale = max(float(np.max(abs(c[own]), initial=0)) for a in pairs for c in a)
+        gaps = [float(np.max(abs(a[own] - c[own]), initial=0)) for a, c in pairs]
+        # Rounding in the last digits is no fault in single precision; in double it is that of a sum in less.
+        if max(gaps) > (3e-3 if problem.single else 1e-7) * scale and scale > 1e-12:
+            worst = pairs[int(np.argmax(gaps))]
+            k = int(np.argmax(abs(worst[0][own] - worst[1][own]))) + part.begin
+            causes = named(problem, part, one, two, at_one[own], at_two[own], at_zero[own], max(gaps) / scale, rng)
+            findings.append(
+                Finding(
+                    part.name, WRONG, max(gaps), 0.0, part.where(k), float(worst[0][k]), float(worst[1][k]), "", causes
+                )
+            )
+    return findings
+
+
+def named(
+    problem: Problem, part: Part, one: Array, two: Array, b1: Array, b2: Array, b0: Array, gap: float, rng: Any
+) -> tuple[Cause, ...]:
+    if same(b1, b2, 1e-9):
+        return without_upstream(problem, part, b1)
+    truth = Truth(problem, problem.example) if fits(problem) and problem.mode == "vjp" else None
+    J = None if truth is None else truth.value[:, part.begin : part.end]
+    b = lambda g: problem.b(problem.example, g)[part.begin : part.end]
+    if gap < 2e-2 and float(np.max(abs(b0), initial=0)) == 0:
+        text = (
+            f"adding up in another order changes the result by {gap:.1e} of it: sums in less precision than the input's"
+        )
+        return (Cause("low_precision_accumulation", text, "sum in float32 or better"), Cause("cancellation", text))
+    if np.max(abs(b0), initial=0) > 0:
+        return something_added(problem, part, b0, b1, J, one, rng)
+    text = "the result is not linear in the gradient from above"
+    if same(b(-one), b1, 1e-6) or J is not None and same(abs(one @ J), b1, 1e-4):
+        return (Cause("sign", f"{text}: its sign makes no difference"), Cause("wrong_local_derivative", text))
+    if same(b(2 * one), 4 * b1, 1e-6):
+        says = f"{text}: it is multiplied in twice"
+        return (Cause("saved_wrong_tensor", says), Cause("missing_chain_factor", says))
+    if same(b(2 * one), b1, 1e-6):
+        return (Cause("missing_upstream_grad", f"{text}: its size makes no difference"), Cause("sign", text))
+    return (
+        Cause("saved_wrong_tensor", f"{text}: it stands where another array is meant"),
+        Cause("missing_upstream_grad", text), Cause("aliasing_inplace", text),
+    )  # fmt: skip
+
+
+def without_upstream(problem: Problem, part: Part, b: Array) -> tuple[Cause, ...]:
+    """The gradient from above makes no difference at all."""
+    text = "the gradient from above makes no difference"
+    upstream = Cause("missing_upstream_grad", text, "multiply by the gradient from above: the chain rule")
+    for name, array in [
+        *zip(problem.names, problem.arrays),
+        *((p.name, problem.first[p.place]) for p in problem.outputs),
+    ]:
+        values = np.asarray(array).ravel()
+        if (
+            values.size == b.size > 1
+            and values.dtype.kind == "f"
+            and same(values, b)
+            and not same(values, values[::-1] * 0 + 1)
+        ):
+            saved = Cause("saved_wrong_tensor", f"what comes back is {name} itself", "the wrong array is returned")
+            return saved, upstream
+    ones = np.ones(problem.given_size)
+    elsewhere = [problem.b(nearby_with_room(problem, k), ones)[part.begin : part.end] for k in (0, 1)]
+    moves = not all(same(other, b) for other in elsewhere)
+    stale = Cause("stale_buffer", f"{text}, nor do the inputs: a buffer that was never written")
+    if not moves and (np.ptp(b) or same_as_zero(problem, part)):
+        return Cause("saved_wrong_tensor", f"{text}, nor do the inputs"), stale, upstream
+    return upstream, Cause("mode_mismatch", text), stale
+
+
+def same_as_zero(problem: Problem, part: Part) -> bool:
+    if not fits(problem) or problem.mode == "jvp":
+        return False
+    return not np.max(abs(Truth(problem, problem.example).value[:, part.begin : part.end]), initial=0) > 1e-9
+
+
+def something_added(
+    problem: Problem, part: Part, b0: Array, b1: Array, J: Array | None, one: Array, rng: Any
+) -> tuple[Cause, ...]:
+    """A gradient of zero from above gives something."""
+    zero = np.zeros(problem.given_size)
+    elsewhere = [problem.b(nearby_with_room(problem, k), zero)[part.begin : part.end] for k in (0, 1)]
+    if all(same(b0, other, 1e-9) for other in elsewhere):
+        text = "where nothing comes from above something is added, always the same: a buffer that was not cleared"
+        stale = Cause("stale_buffer", text, "zero the buffer before it is summed into")
+        return stale, Cause("edge_shape", text), Cause("missing_upstream_grad", text)
+    text = "a term is not multiplied by the gradient from above"
+    upstream, term = Cause("missing_upstream_grad", text), Cause("missing_jacobian_term", text)
+    if J is not None and same(b1 - b0, one @ J, 1e-4):
+        return upstream, term
+    return term, upstream
+
+
+def nearby_with_room(problem: Problem, k: int) -> Array:
+    return nearby(problem, np.random.default_rng(k), k)

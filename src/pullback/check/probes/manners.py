@@ -1,0 +1,70 @@
+"""What backward must leave alone, and that it answers the same question alike."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.problem import Problem
+from pullback.check.report import WRONG, Cause, Finding
+
+Array = NDArray[Any]
+
+
+def mutation(problem: Problem, g: Array) -> list[Finding]:
+    """Nothing that was handed over may change: gradients from above, inputs, and the outputs that others still use."""
+    inputs, above = problem.unpack(problem.example), problem.cotangents(g)
+    outputs = [np.asarray(y) for y in problem.adapted.forward(*inputs)]
+    watched = [("the gradient from above", above), ("an input", inputs), ("the output of forward", outputs)]
+    before = [[np.array(a) for a in arrays] for _, arrays in watched]
+    problem.call(above, inputs)
+    for (what, arrays), copies in zip(watched, before):
+        if any(not np.array_equal(a, b, equal_nan=a.dtype.kind in "fc") for a, b in zip(arrays, copies)):
+            text = f"backward writes to {what}"
+            cause = Cause("aliasing_inplace", text, "work on a copy: others still need it")
+            return [Finding(problem.results[0].name, WRONG, causes=(cause, Cause("overwrite_vs_accumulate", text)))]
+    return []
+
+
+def repetition(problem: Problem, g: Array, rng: np.random.Generator, times: int = 16) -> list[Finding]:
+    """The same call gives the same; what is added up between calls is told from what is random."""
+    found = [problem.b(problem.example, g) for _ in range(3)]
+    spread = lambda some: max(float(np.max(abs(a - b), initial=0)) for a, b in zip(some, some[1:]))
+    size = float(np.max(abs(np.nan_to_num(found[0])), initial=0))
+    small = 1e-3 * size if problem.single else 1e-6 * size
+    if not np.isfinite(found).all():
+        return []
+    if spread(found) <= small:
+        found += [problem.b(problem.example, g) for _ in range(times)]
+        problem.b(problem.example, rng.normal(size=len(g)))
+        found += [problem.b(problem.example, g)]
+    if spread(found) <= small:
+        return []
+    steps = [b - a for a, b in zip(found, found[1:])]
+    index = int(np.argmax(abs(np.stack(steps)).max(0)))
+    part = next(part for part in problem.results if part.begin <= index < part.end)
+    if len(found) == 3 and np.allclose(steps[0], steps[1], rtol=1e-6, atol=small):
+        evidence, name, other = "every call adds the same to the result", "stale_buffer", "overwrite_vs_accumulate"
+        hint = "clear the buffer before it is summed into"
+    elif len(found) > 3 and spread(found[:-1]) <= small:
+        evidence, name, other = (
+            "the result changes after a call with another gradient",
+            "stale_buffer",
+            "aliasing_inplace",
+        )
+        hint = "what an earlier call left behind must not be read"
+    else:
+        evidence, name, other = "the same call gives different results", "race_nondeterminism", "stale_buffer"
+        hint = "two writers of one place, or random numbers that are not those of the forward pass"
+    return [
+        Finding(
+            part.name, WRONG, spread(found), 0.0, part.where(index), float(found[1][index]), None,
+            causes=(Cause(name, evidence, hint), Cause(other, evidence)),
+        )
+    ]  # fmt: skip
+
+
+def forward_repeats(problem: Problem) -> bool:
+    """A forward that gives something else every time has no derivative to compare with."""
+    first, second = problem.f(problem.example), problem.f(problem.example)
+    return bool(np.allclose(first, second, rtol=1e-9, atol=1e-12, equal_nan=True))

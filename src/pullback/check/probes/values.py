@@ -1,0 +1,213 @@
+"""Is the gradient the derivative? Also at kinks, where any member of the set of derivatives is."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.problem import Part, Problem
+from pullback.check.truth import Truth
+
+Array = NDArray[Any]
+
+ROWS = 40  # outputs with kinks that are looked at one by one
+FACTOR = 50.0  # of doubt that a member of a set of derivatives is given
+
+
+class Mismatch(NamedTuple):
+    """A gradient that is not the derivative: along a direction, for one gradient from above."""
+
+    part: Part
+    column: int  # of the truth
+    found: float
+    wanted: float
+    uncertainty: float
+    g: Array
+    kind: str  # "smooth", "kink" or "joint": one by one each is a derivative, but not together
+
+    @property
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.found))
+
+    @property
+    def weight(self) -> float:
+        return abs(self.found - self.wanted) if self.finite else float("inf")
+
+
+class Convention(NamedTuple):
+    """What was chosen at a kink: no fault."""
+
+    part: Part
+    column: int
+    found: float
+    left: float
+    right: float
+
+
+def tolerance(problem: Problem) -> float:
+    worst = max(float(np.finfo(part.dtype).eps) for part in (*problem.inputs, *problem.outputs))
+    return 1e-6 if worst < 1e-10 else 1e-3 if worst < 1e-5 else 5e-2
+
+
+class Comparison:
+    """backward against the truth at one point: the worst mismatch of every part, and the conventions met."""
+
+    def __init__(self, problem: Problem, truth: Truth, gradients: list[Array]) -> None:
+        self.problem, self.truth = problem, truth
+        self.found: dict[str, Mismatch] = {}
+        self.conventions: list[Convention] = []
+        self.judged = 0  # numbers compared
+        self.power = 0.0  # the largest derivative met
+        self.owners = owners(problem, truth)
+        if problem.mode == "jvp":
+            return self.push(gradients)
+        rows = truth.smooth_rows
+        for g in gradients:
+            smooth = np.where(rows, g, 0)
+            if smooth.any():
+                self.smooth(smooth)
+        for row in np.flatnonzero(~rows)[:ROWS]:
+            self.kinks(int(row))
+
+    def note(self, mismatch: Mismatch) -> None:
+        known = self.found.get(mismatch.part.name)
+        if known is None or mismatch.weight > known.weight:
+            self.found[mismatch.part.name] = mismatch
+
+    def smooth(self, g: Array, keep: Array | None = None) -> None:
+        """Compare what is smooth (and, of its columns, those to keep)."""
+        wanted, doubt = self.truth.pulled(g)
+        b = self.problem.b(self.truth.v, g)
+        found = self.truth.measured(b)
+        for part, columns in self.owners:
+            columns = columns if keep is None else columns[keep[columns]]
+            if not columns.size:
+                continue
+            scale = float(np.max(abs(np.nan_to_num(wanted[columns])), initial=0))
+            bound = tolerance(self.problem) * scale + doubt[columns] + 1e-12 * self.truth.size
+            bound = np.where(bound < 0.05 * (scale + 1e-300), bound, np.maximum(bound, doubt[columns]))
+            gap = np.where(np.isfinite(found[columns]), abs(found[columns] - wanted[columns]), np.inf)
+            gap = np.where(np.isfinite(wanted[columns]), gap, 0)
+            self.judged, self.power = self.judged + columns.size, max(self.power, scale)
+            for k in np.argsort(-(gap / (bound + 1e-300)))[:3]:
+                if gap[k] > bound[k] and self.confirmed(columns[k], g, found[columns[k]], bound[k]):
+                    c = columns[k]
+                    self.note(Mismatch(part, int(c), float(found[c]), float(wanted[c]), float(doubt[c]), g, "smooth"))
+                    break
+
+    def confirmed(self, column: int, g: Array, found: float, bound: float) -> bool:
+        """No other step of the differences speaks for what was found, and there is a derivative at all."""
+        direction = self.direction(column)
+        if not self.differentiable(direction, g):
+            return False
+        if not np.isfinite(found):
+            return True
+        for h in (0.3, 2e-3, 2e-5):
+            again = Truth(self.problem, self.truth.v, direction[:, None], h)
+            wanted, doubt = again.pulled(np.where(again.smooth_rows, g, 0))
+            if not again.smooth_rows[g != 0].all():
+                continue
+            if abs(found - wanted[0]) <= max(bound, doubt[0]) and doubt[0] < 0.1 * abs(found) + bound:
+                return False
+        return True
+
+    def differentiable(self, direction: Array, g: Array) -> bool:
+        """Derivatives add up. At ties they do not, even where each of them is the same from both sides (a median)."""
+        rng = np.random.default_rng(0)
+        moves = [rng.normal(size=len(direction)) for _ in range(3)]
+        moves += [direction + move for move in moves]
+        along = Truth(self.problem, self.truth.v, np.stack([direction, *moves], 1))
+        values, doubt = along.pulled(np.where(along.unknown.any(1), 0, g))
+        gap = values[4:] - values[1:4] - values[0]
+        size = tolerance(self.problem) * 100 * (1 + np.max(abs(values)))
+        return bool(np.all(abs(gap) <= size + doubt[4:] + doubt[1:4] + doubt[0]))
+
+    def direction(self, column: int) -> Array:
+        if self.truth.directions is not None:
+            return self.truth.directions[:, column]
+        return np.asarray(np.eye(1, len(self.truth.v), column)[0])
+
+    def kinks(self, row: int) -> None:
+        """One output at a kink: every derivative lies between those of its sides, and together they are one."""
+        truth = self.truth
+        g = np.eye(1, len(truth.value), row)[0]
+        kink, unknown = truth.kink[row], truth.unknown[row]
+        self.smooth(g, keep=~(kink | unknown))
+        found = truth.measured(self.problem.b(truth.v, g))
+        left, right, doubt = truth.left[row], truth.right[row], truth.sides_error[row]
+        for part, columns in self.owners:
+            for c in columns[kink[columns]]:
+                low, high = sorted((left[c], right[c]))
+                slack = FACTOR * doubt[c] + 10 * tolerance(self.problem) * (abs(low) + abs(high))
+                if low - slack <= found[c] <= high + slack:
+                    self.conventions.append(Convention(part, int(c), found[c], left[c], right[c]))
+                else:
+                    wanted = float(np.clip(found[c], low, high)) if np.isfinite(found[c]) else float(right[c])
+                    self.note(Mismatch(part, int(c), float(found[c]), wanted, float(doubt[c]), g, "kink"))
+        if 2 <= kink.sum() <= 12 and np.isfinite(found[kink]).all():
+            self.joint(row, g, np.flatnonzero(kink), found)
+
+    def joint(self, row: int, g: Array, columns: Array, found: Array) -> None:
+        """Ties of two, three, all: along t a convex function's derivatives are at most f'(x; t).
+
+        Those of a concave one are at least that. Which it is, is seen from its two sides; where it is neither, nothing
+        is said.
+        """
+        along = [*combinations(columns, 2), *combinations(columns, 3), tuple(columns)][:40]
+        moves = [sum(self.direction(c) for c in some) for some in along]
+        moves += [self.direction(a) - self.direction(b) for a, b in combinations(columns, 2)][:20]
+        moves += [self.direction(c) for c in columns]
+        sums = [sum(found[c] for c in some) for some in along]
+        sums += [found[a] - found[b] for a, b in combinations(columns, 2)][:20]
+        sums += [found[c] for c in columns]
+        sides = Truth(self.problem, self.truth.v, np.stack(moves, 1))
+        left, right = sides.left[row], sides.right[row]
+        slack = FACTOR * sides.sides_error[row] + 1e-5 * (abs(left) + abs(right) + self.truth.size)
+        total = np.array(sums)
+        if np.all(right >= left - slack):
+            outside = np.maximum(total - right, left - total) - slack
+        elif np.all(left >= right - slack):
+            outside = np.maximum(total - left, right - total) - slack
+        else:
+            return
+        k = int(np.argmax(outside))
+        if outside[k] > 0:
+            part = next(part for part, own in self.owners if columns[0] in own)
+            self.note(Mismatch(part, int(columns[0]), float(total[k]), float(right[k]), 0.0, g, "joint"))
+
+    def push(self, tangents: list[Array]) -> None:
+        """The same of a forward derivative: along every tangent, output by output."""
+        for t in tangents:
+            along = Truth(self.problem, self.truth.v, t[:, None])
+            found = self.problem.b(self.truth.v, t)
+            wanted, doubt = along.value[:, 0], 20 * along.error[:, 0]
+            low, high = np.minimum(along.left, along.right)[:, 0], np.maximum(along.left, along.right)[:, 0]
+            size = float(np.max(abs(np.nan_to_num(wanted)), initial=0))
+            bound = tolerance(self.problem) * size + doubt
+            gap = np.where(np.isfinite(found), abs(found - wanted), np.inf)
+            within = along.kink[:, 0] & (low - bound <= found) & (found <= high + bound)
+            gap = np.where(within | along.unknown[:, 0], 0, gap)
+            self.judged, self.power = self.judged + len(found), max(self.power, size)
+            if np.max(gap - bound, initial=0) > 0:
+                k = int(np.argmax(gap - bound))
+                part = next(part for part in self.problem.results if part.begin <= k < part.end)
+                self.note(Mismatch(part, k, float(found[k]), float(wanted[k]), float(doubt[k]), t, "smooth"))
+
+
+def owners(problem: Problem, truth: Truth) -> list[tuple[Part, Array]]:
+    """The columns of the truth that belong to each input."""
+    if truth.directions is None:
+        return [(part, np.arange(part.begin, part.end)) for part in problem.inputs]
+    support = truth.directions != 0
+    return [(part, np.flatnonzero(support[part.begin : part.end].any(0))) for part in problem.inputs]
+
+
+def cotangents(problem: Problem, rng: np.random.Generator, plain: bool = True) -> Iterator[Array]:
+    """Random ones, and one number everywhere, as a sum or a mean hands it down: long sums of it show low precision."""
+    size = problem.given_size
+    yield rng.normal(size=size)
+    yield rng.normal(size=size) * 2
+    if plain:
+        yield np.full(size, 0.1)

@@ -1,0 +1,204 @@
+"""A layer as the checker sees it: a function of one vector, and a map from vectors to vectors that claims to be its
+derivative. Complex numbers are pairs of real ones, so that the torch convention is the plain transpose of them."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.adapters.code import Adapted, outputs
+from pullback.errors import OptionError
+
+Array = NDArray[Any]
+
+
+class Part(NamedTuple):
+    """Where one array stands in a flat vector."""
+
+    place: int  # among the arguments or the outputs
+    name: str
+    begin: int
+    shape: tuple[int, ...]
+    dtype: Any
+
+    @property
+    def width(self) -> int:
+        return 2 if self.dtype.kind == "c" else 1
+
+    @property
+    def end(self) -> int:
+        return self.begin + int(np.prod(self.shape)) * self.width
+
+    def of(self, flat: Array) -> Array:
+        """This array, out of a flat vector."""
+        return self.shaped(flat[self.begin : self.end])
+
+    def shaped(self, flat: Array) -> Array:
+        if self.width == 2:
+            flat = np.ascontiguousarray(flat, np.float64).view(np.complex128)
+        return flat.reshape(self.shape)
+
+    def where(self, k: int) -> tuple[int, ...]:
+        """The place in the array of the k-th number of the flat vector."""
+        return tuple(int(i) for i in np.unravel_index((k - self.begin) // self.width, self.shape))
+
+
+def parts(arrays: Sequence[Any], names: Sequence[str], wanted: Callable[[int, Any], bool]) -> list[Part]:
+    found, begin = [], 0
+    for k, array in enumerate(arrays):
+        if wanted(k, array):
+            found.append(Part(k, names[k], begin, array.shape, array.dtype))
+            begin = found[-1].end
+    return found
+
+
+def pack(arrays: Sequence[Any], layout: Sequence[Part]) -> Array:
+    flat = [real(np.asarray(arrays[part.place]), part.width == 2).ravel() for part in layout]
+    return np.concatenate(flat) if flat else np.zeros(0)
+
+
+def real(array: Array, pairs: bool) -> Array:
+    if not pairs:
+        # numpy warns when a complex array loses its imaginary part: a gradient of a real input has none
+        return np.asarray(array.real, np.longdouble if array.dtype == np.longdouble else np.float64)
+    return np.ascontiguousarray(array, np.complex128)[..., None].view(np.float64)
+
+
+class Problem:
+    """`f(v)` and `b(v, g)` of flat vectors; `example` is the v that the user gave.
+
+    The oracle `f` runs in double precision if forward takes it; `b` runs in the precision of the example.
+    """
+
+    def __init__(self, adapted: Adapted, wrt: Any, seed: int, mode: str, convention: str | None) -> None:
+        self.adapted, self.mode, self.convention = adapted, mode, convention
+        self.name = adapted.name
+        names = [leaf.name for leaf in adapted.leaves]
+        rng = np.random.default_rng(seed)
+        self.shaped_only = all(isinstance(leaf.value, tuple) for leaf in adapted.leaves)
+        self.arrays = [
+            rng.normal(size=leaf.value) if isinstance(leaf.value, tuple) else np.array(leaf.value, order="K")
+            for leaf in adapted.leaves
+        ]
+        self.names, wanted = names, chosen(names, wrt)
+        self.inputs = parts(self.arrays, names, lambda k, a: a.dtype.kind in "fc" and k in wanted)
+        self.example = pack(self.arrays, self.inputs)
+        self.calls = 0
+
+    def drop(self, places: Sequence[int]) -> None:
+        """These inputs have no gradient: they stay where they are."""
+        kept = {part.place for part in self.inputs} - set(places)
+        self.inputs = parts(self.arrays, self.names, lambda k, a: k in kept)
+        self.example = pack(self.arrays, self.inputs)
+
+    # Arrays of the user, from vectors of ours.
+
+    def unpack(self, v: Array, exact: bool = False) -> list[Array]:
+        """All arguments, fresh: those that move from v, in the example's precision or (`exact`) in double."""
+        arrays = [array.copy(order="K") for array in self.arrays]
+        if exact:
+            arrays = [a.astype(np.float64) if a.dtype.kind == "f" and a.dtype.itemsize < 8 else a for a in arrays]
+        for part in self.inputs:
+            moved = part.of(v)
+            if exact and part.width == 1 and moved.dtype == np.longdouble:
+                arrays[part.place] = moved.copy()
+            else:
+                arrays[part.place][...] = moved
+        return arrays
+
+    @cached_property
+    def first(self) -> list[Array]:
+        """What forward gives for the example."""
+        return [np.asarray(y) for y in self.adapted.forward(*self.unpack(self.example))]
+
+    @cached_property
+    def outputs(self) -> list[Part]:
+        names = ["y"] if len(self.first) == 1 else [f"y{k}" for k in range(len(self.first))]
+        return parts(self.first, names, lambda k, a: a.dtype.kind in "fc")
+
+    @cached_property
+    def sizes(self) -> tuple[int, int]:
+        """How many numbers go in, and how many come out."""
+        return len(self.example), self.outputs[-1].end if self.outputs else 0
+
+    @cached_property
+    def takes_double(self) -> bool:
+        """Does forward run in double precision where the example is in less, and is it more exact then?"""
+        if not self.single:
+            return True
+        try:
+            found = self.adapted.forward(*self.unpack(self.example, exact=True))
+        except Exception:
+            return False
+        return all(found[part.place].dtype in (np.float64, np.complex128) for part in self.outputs)
+
+    @cached_property
+    def single(self) -> bool:
+        """Is the example in less than double precision?"""
+        return any(np.finfo(part.dtype).eps > 1e-10 for part in (*self.inputs, *self.outputs))
+
+    @cached_property
+    def eps(self) -> float:
+        """The rounding error of the oracle's values."""
+        return 4e-16 if self.takes_double else max(float(np.finfo(part.dtype).eps) for part in self.outputs)
+
+    def f(self, v: Array) -> Array:
+        self.calls += 1
+        found = self.adapted.forward(*self.unpack(v, exact=self.takes_double))
+        return pack(found, self.outputs)
+
+    # The user's derivative.
+
+    @property
+    def given(self) -> list[Part]:
+        """What the derivative is applied to: gradients of outputs, or (jvp) tangents of inputs."""
+        return self.outputs if self.mode == "vjp" else self.inputs
+
+    @property
+    def results(self) -> list[Part]:
+        return self.inputs if self.mode == "vjp" else self.outputs
+
+    @property
+    def given_size(self) -> int:
+        return self.given[-1].end
+
+    def cotangents(self, g: Array) -> list[Array]:
+        """One array for every output (or input), of its own precision; zeros for integers."""
+        like = self.first if self.mode == "vjp" else self.arrays
+        found = [np.zeros(np.shape(a)) for a in like]
+        for part in self.given:
+            found[part.place] = np.array(part.of(g), part.dtype)
+        return found
+
+    def call(self, g: Sequence[Array], inputs: Sequence[Array]) -> tuple[Any, ...]:
+        """The user's derivative as it is."""
+        self.calls += 1
+        with np.errstate(all="ignore"):
+            if self.mode == "jvp":
+                return tuple(self.adapted.backward(g, inputs))
+            if self.convention == "transpose":
+                g = [np.conj(a) for a in g]
+            found = tuple(self.adapted.backward(g, inputs))
+        return tuple(np.conj(a) if self.convention == "transpose" and np.iscomplexobj(a) else a for a in found)
+
+    def b(self, v: Array, g: Array) -> Array:
+        found = self.call(self.cotangents(g), self.unpack(v))
+        return pack(found, self.results)
+
+
+def chosen(names: Sequence[str], wrt: Any) -> set[int]:
+    """The inputs that are judged."""
+    if wrt is None:
+        return set(range(len(names)))
+    asked = [wrt] if isinstance(wrt, (str, int)) else list(wrt)
+    unknown = [each for each in asked if each not in names and each not in range(len(names))]
+    if unknown:
+        raise OptionError(f"wrt names {unknown[0]!r}; the inputs are {', '.join(names)}")
+    return {names.index(each) if isinstance(each, str) else int(each) for each in asked}
+
+
+def forward_derivative(adapted: Adapted, jvp: Callable[..., Any]) -> Adapted:
+    """The same layer with a jvp in the place of its backward: jvp(*tangents, *inputs) -> tangent(s)."""
+    return adapted._replace(backward=lambda tangents, inputs: outputs(jvp(*tangents, *inputs)))

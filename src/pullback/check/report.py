@@ -1,0 +1,135 @@
+"""What a check found: a verdict, the cause, and what could not have been seen. A person reads it in ten seconds."""
+
+import html
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+RIGHT, WRONG, CANNOT = "right", "wrong", "cannot judge"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A class of faults that explains what was seen, and why it is suspected."""
+
+    name: str
+    evidence: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict on the gradient of one input."""
+
+    name: str  # of the input
+    verdict: str
+    error: float = 0.0  # the largest difference from the truth
+    uncertainty: float = 0.0  # of the truth there
+    index: tuple[int, ...] = ()  # the worst element
+    found: complex | None = None  # the gradient given there
+    wanted: complex | None = None  # and the right one
+    where: str = ""  # at which inputs
+    causes: tuple[Cause, ...] = ()  # the likeliest first
+
+    @property
+    def cause(self) -> str:
+        return self.causes[0].name if self.causes else "unknown" if self.verdict == WRONG else ""
+
+    @property
+    def hint(self) -> str:
+        return (self.causes[0].hint or self.causes[0].evidence) if self.causes else ""
+
+    @property
+    def ratio(self) -> complex | None:
+        return self.found / self.wanted if self.found is not None and self.wanted else None
+
+
+@dataclass(frozen=True)
+class Report:
+    """A verdict with its reasons. `notes` are what is worth knowing and no fault, such as a convention at a kink."""
+
+    name: str
+    verdict: str
+    findings: tuple[Finding, ...] = ()
+    power: tuple[str, ...] = ()  # what this check could not have seen
+    notes: tuple[Cause, ...] = ()
+    reason: str = ""  # why it cannot be judged
+    tried: int = 0  # at how many inputs
+    steps: tuple[str, ...] = field(default=(), repr=False)  # with `like`: the derivation to compare with
+
+    @property
+    def leading(self) -> Finding | None:
+        """The finding that the verdict rests on."""
+        return next((finding for finding in self.findings if finding.verdict == WRONG), None)
+
+    @property
+    def cause(self) -> str:
+        return self.leading.cause if self.leading else ""
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        return self.leading.causes if self.leading else ()
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {self.verdict}" + (f" ({self.cause})" if self.cause else "")]
+        rows = [row(finding) for finding in self.findings]
+        if rows:
+            lines += table([HEAD, *rows])
+        for title, text in self.remarks():
+            lines += [f"  {title:<9} {text}"]
+        return "\n".join(lines)
+
+    def remarks(self) -> list[tuple[str, str]]:
+        """What is said below the table, with titles."""
+        said = [("reason", self.reason)] if self.reason else []
+        if self.leading:
+            said += [("where", self.leading.where)] if self.leading.where else []
+            for k, cause in enumerate(self.causes[:3]):
+                said.append(("cause" if k == 0 else "or", f"{cause.name}: {cause.evidence}"))
+                said += [("hint", cause.hint)] if cause.hint and k == 0 else []
+        said += [("note", f"{note.name}: {note.evidence}" if note.name else note.evidence) for note in self.notes]
+        said += [("unseen", text) for text in self.power]
+        return said + [("by hand", step) for step in self.steps]
+
+    def _repr_html_(self) -> str:
+        cells = lambda row, tag: "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in row)
+        rows = "".join(f"<tr>{cells(row(finding), 'td')}</tr>" for finding in self.findings)
+        remarks = "".join(f"<dt>{title}</dt><dd>{html.escape(text)}</dd>" for title, text in self.remarks())
+        title = f"{self.name}: {self.verdict}" + (f" ({self.cause})" if self.cause else "")
+        head = f"<p><b>{html.escape(title)}</b></p>"
+        return f"{head}<table><tr>{cells(HEAD, 'th')}</tr>{rows}</table><dl>{remarks}</dl>"
+
+    def to_json(self) -> str:
+        findings = [
+            asdict(finding) | {"cause": finding.cause, "hint": finding.hint, "ratio": finding.ratio}
+            for finding in self.findings
+        ]
+        return json.dumps(asdict(self) | {"cause": self.cause, "findings": findings}, default=plain)
+
+
+HEAD = ["gradient of", "verdict", "error", "at", "yours", "right", "ratio"]
+
+
+def row(finding: Finding) -> list[str]:
+    known = finding.found is not None
+    at = f"[{', '.join(map(str, finding.index))}]" if known else ""
+    values = [number(value) for value in (finding.found, finding.wanted, finding.ratio)]
+    return [finding.name, finding.verdict, number(finding.error), at, *values]
+
+
+def table(rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  " + "  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def number(value: complex | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def plain(value: Any) -> Any:
+    """JSON knows no complex numbers, and none of NumPy's."""
+    if isinstance(value, complex):
+        return str(value)
+    return value.item() if isinstance(value, np.generic) else str(value)

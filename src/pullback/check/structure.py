@@ -1,0 +1,116 @@
+"""What a matrix looks like: the layer is recognised by its Jacobian, and so is what was done to it."""
+
+from collections.abc import Iterator
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def same(a: Any, b: Any, rtol: float = 1e-5) -> bool:
+    """Equal, but for rounding and the error of differences."""
+    a, b = np.asarray(a), np.asarray(b)
+    size = max(float(np.max(abs(a), initial=0)), float(np.max(abs(b), initial=0)))
+    return a.shape == b.shape and bool(np.all(abs(a - b) <= rtol * size + 1e-300))
+
+
+def nonzero(J: Array) -> Array:
+    return np.asarray(abs(J) > 1e-7 * (np.max(abs(J), initial=0) + 1e-300))
+
+
+def elementwise(J: Array) -> bool:
+    return J.shape[0] == J.shape[1] and not nonzero(J - np.diag(np.diag(J)) if J.size else J).any()
+
+
+def dense(J: Array) -> bool:
+    return bool(J.size and nonzero(J).mean() > 0.9)
+
+
+def constant_ratio(B: Array, J: Array) -> float | None:
+    """c with B = c J."""
+    square = float(np.sum(J * J))
+    if not square:
+        return None
+    c = float(np.sum(B * J) / square)
+    return c if c and same(B, c * J) else None
+
+
+def windowed(J: Array) -> bool:
+    """Do the outputs read windows that slide over the inputs (or a kernel that slides over data)? A matrix J[o, i] that
+    is a function of i - s o, or of i + s o, for some stride s, and not of one number alone."""
+    n_out, n_in = J.shape
+    if n_out < 2 or n_in < 2 or elementwise(J):
+        return False
+    some = nonzero(J)
+    for stride in range(1, n_in + 1):
+        for step in (stride, -stride):
+            moved = [(o, o + 1, step) for o in range(n_out - 1)]
+            if (
+                all(follows(J, *each) for each in moved)
+                and some.sum() > max(n_out, n_in) // 2
+                and len(np.unique(J)) > 1
+            ):
+                return True
+    return False
+
+
+def follows(J: Array, first: int, second: int, step: int) -> bool:
+    """The second row is the first, moved by so many places."""
+    a, b = (J[first, : -step or None], J[second, step:]) if step > 0 else (J[first, -step:], J[second, :step])
+    shared = nonzero(J[first]).sum() - nonzero(a).sum()
+    return bool(a.size and same(a, b, 1e-6) and nonzero(a).any() and shared <= nonzero(J[first]).sum())
+
+
+def selection(J: Array) -> bool:
+    """Every output reads one input, if any."""
+    some = nonzero(J)
+    return bool(some.any() and (some.sum(1) <= 1).all() and not elementwise(J))
+
+
+def broadcast(J: Array) -> bool:
+    """Every input is handed to several outputs with one weight, as a bias is."""
+    some = nonzero(J)
+    counts = some.sum(0)
+    if not (counts > 1).any() or (some.sum(1) > 1).any():
+        return False
+    return all(
+        same(column[mask], np.full(mask.sum(), column[mask][0])) for column, mask in zip(J.T, some.T) if mask.any()
+    )
+
+
+def blocks(J: Array, x: tuple[int, ...], y: tuple[int, ...]) -> Array | None:
+    """J by steps of time, if input and output share a first axis of at least two: [time out, out, time in, in]."""
+    if not x or not y or x[0] != y[0] or x[0] < 2 or J.shape != (int(np.prod(y)), int(np.prod(x))):
+        return None
+    return J.reshape(y[0], -1, x[0], J.shape[1] // x[0])
+
+
+def causal(steps: Array) -> bool:
+    """Nothing acts back in time, and something forward."""
+    T = range(len(steps))
+    size = np.max(abs(steps), initial=0)
+    back = max((np.max(abs(steps[t, :, s])) for t in T for s in T if s > t), default=0)
+    forth = max((np.max(abs(steps[t, :, s])) for t in T for s in T if s < t), default=0)
+    return bool(back <= 1e-7 * size < 1e-5 * size <= forth)
+
+
+def axes_moved(rows: Array, shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Array]]:
+    """Every row as an array of that shape, with its axes permuted in every way that fits the shape."""
+    for order in permutations(range(len(shape))):
+        if order != tuple(range(len(shape))) and tuple(shape[k] for k in order) == shape:
+            yield order, rows.reshape(-1, *shape).transpose(0, *(k + 1 for k in order)).reshape(rows.shape)
+    if len(shape) == 2 and shape[0] != shape[1]:  # written into memory of the other order
+        yield (1, 0), rows.reshape(-1, *shape).transpose(0, 2, 1).reshape(rows.shape)
+
+
+def rank(D: Array) -> int:
+    values = np.linalg.svd(D, compute_uv=False) if D.size else np.zeros(1)
+    return int((values > 1e-6 * (values[0] + 1e-300)).sum())
+
+
+def per_row(R: Array, mask: Array) -> bool:
+    """Where the mask holds, does R depend on the row alone?"""
+    return all(same(r[m], np.full(m.sum(), r[m][0]), 1e-4) for r, m in zip(R, mask) if m.any())

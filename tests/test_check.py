@@ -1,0 +1,95 @@
+"""`pullback.check`: right code is never accused, wrong code is, and the report says what is wrong."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+
+import pullback
+from pullback.errors import OptionError
+
+X, W, B = np.random.default_rng(0).normal(size=(4, 5)), np.random.default_rng(1).normal(size=(5, 3)), np.zeros(3)
+
+
+def affine(x, w, b):
+    return x @ w + b
+
+
+def affine_backward(g, x, w, b):
+    return g @ w.T, x.T @ g, g.sum(0)
+
+
+def test_the_package_is_called_and_still_a_package():
+    assert pullback.check(affine, affine_backward, X, W, B).verdict == "right"
+    assert importlib.import_module("pullback.check.contract").assert_rule
+
+
+def test_a_wrong_gradient_is_named_and_the_others_are_not():
+    report = pullback.check(affine, lambda g, x, w, b: (g @ w.T, x.T @ g, g.mean(0)), X, W, B)
+    assert [finding.verdict for finding in report.findings] == ["right", "right", "wrong"]
+    assert report.cause == "constant_factor" and "1 / " in report.causes[0].evidence
+    assert report.findings[2].ratio == pytest.approx(1 / 4)
+
+
+def test_inputs_may_be_shapes():
+    assert pullback.check(affine, affine_backward, (4, 5), (5, 3), (3,)).verdict == "right"
+
+
+def test_wrt_judges_some_inputs_alone():
+    wrong = lambda g, x, w, b: (g @ w.T, x.T @ g, 2 * g.sum(0))
+    assert pullback.check(affine, wrong, X, W, B, wrt=["x", "w"]).verdict == "right"
+    with pytest.raises(OptionError, match="the inputs are x, w, b"):
+        pullback.check(affine, wrong, X, W, B, wrt="u")
+
+
+def test_a_forward_that_draws_new_numbers_cannot_be_judged():
+    rng = np.random.default_rng(0)
+    report = pullback.check(lambda x: x * rng.normal(size=x.shape), lambda g, x: g, X)
+    assert report.verdict == "cannot judge" and "every time" in report.reason
+
+
+def test_conventions_at_kinks_are_no_faults():
+    x = np.array([0.0, -1.5, 2.0])
+    for slope in (0.0, 0.5, 1.0):
+        report = pullback.check(lambda x: np.maximum(x, 0), lambda g, x: g * np.where(x == 0, slope, x > 0), x)
+        assert report.verdict == "right" and report.notes[0].name == "kink_convention"
+    outside = pullback.check(lambda x: np.maximum(x, 0), lambda g, x: g * np.where(x == 0, 1.5, x > 0), x)
+    assert outside.verdict == "wrong" and outside.cause == "kink_convention"
+
+
+@pytest.mark.parametrize("ties", [2, 3])
+def test_ties_share_one_gradient(ties):
+    x = np.array([-1.5, *[2.0] * ties])
+    largest = lambda x: np.max(x, keepdims=True)
+    share = lambda g, x: g * (x == x.max()) / np.sum(x == x.max())
+    first = lambda g, x: g * (np.arange(len(x)) == np.argmax(x))
+    every = lambda g, x: g * (x == x.max())
+    assert pullback.check(largest, share, x).verdict == "right"
+    assert pullback.check(largest, first, x).verdict == "right"
+    assert pullback.check(largest, every, x).cause == "kink_convention"
+
+
+def test_a_gradient_that_is_zero_has_no_power_and_says_so():
+    softmax_sum = lambda x: (np.exp(x) / np.exp(x).sum()).sum(keepdims=True)
+    report = pullback.check(softmax_sum, lambda g, x: 0 * x, np.array([0.1, -0.5, 0.7]))
+    assert "zero" in " ".join(report.power)
+
+
+def test_float32_is_judged_as_what_it_is():
+    assert pullback.check(affine, affine_backward, *(a.astype(np.float32) for a in (X, W, B))).verdict == "right"
+
+
+def test_a_report_prints_and_is_data():
+    report = pullback.check(affine, lambda g, x, w, b: (g @ w.T, -x.T @ g, g.sum(0)), X, W, B)
+    assert str(report).splitlines()[0] == "affine: wrong (sign)"
+    assert json.loads(report.to_json())["findings"][1]["cause"] == "sign"
+    assert "<table>" in report._repr_html_()
+
+
+def test_a_large_layer_is_judged_without_its_jacobian():
+    rng = np.random.default_rng(0)
+    x, w, b = rng.normal(size=(8, 600)), rng.normal(size=(600, 500)), np.zeros(500)
+    assert pullback.check(affine, affine_backward, x, w, b).verdict == "right"
+    report = pullback.check(affine, lambda g, x, w, b: (g @ w.T, -x.T @ g, g.sum(0)), x, w, b)
+    assert report.cause == "sign"
