@@ -2,10 +2,7 @@
 
 from functools import lru_cache
 
-import numpy as np
-
 from pullback.kernels import pools
-from pullback.kernels.avg_pool import NONE
 
 
 def takes(rule, x):
@@ -16,10 +13,8 @@ def takes(rule, x):
 def meetings(rule, n):
     along = lambda n, m: [range(p * n // m, -(-(p + 1) * n // m)) for p in range(m)]
     windows = [along(*axis) for axis in zip(n, rule.out(n))]
-    share = np.ones(1)
-    for axis in windows:
-        share = np.multiply.outer(share, [1 / len(met) for met in axis])
-    return *pools.tables(windows, n), share.astype(np.float32)
+    shares = [[1 / len(met) for met in axis] for axis in windows]
+    return pools.tables(windows, [max(1, size // m) for size, m in zip(n, rule.out(n))], n, shares)
 
 
 def largest(rule):
@@ -36,14 +31,14 @@ def forward(rule, x):
 
 def vjp(rule, gy, *saved):
     *_, n, _ = saved
-    _, back, share = meetings(rule, n)
+    _, back = meetings(rule, n)
     if largest(rule):
         return pools.won(gy, saved[0], rule.dims, back, n)
-    return pools.summed(gy, rule.dims, back, share, NONE, n)
+    return pools.summed(gy, rule.dims, back, n)
 
 
 def jvp(rule, tx, *saved):
     if largest(rule):
         return rule.jvp(tx, *saved)
-    seen, _, share = meetings(rule, saved[0])
-    return pools.summed(tx, rule.dims, seen, NONE, share, rule.out(saved[0]))
+    seen, _ = meetings(rule, saved[0])
+    return pools.summed(tx, rule.dims, seen, rule.out(saved[0]))

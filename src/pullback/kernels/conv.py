@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 
-from pullback.kernels import direct, winograd
+from pullback.kernels import depthwise, direct, winograd
 from pullback.kernels.arrays import plain
 from pullback.kernels.compiled import kernel
 from pullback.kernels.images import channels_last, flat, result, three
@@ -51,7 +51,9 @@ def correlated(rule, x, w, b, out):
     y, answer = result(rule.examples(x), out, len(w))
     quick = winograd.suits(windows, rule.groups, w.shape[1], len(w), prod(rule.examples(x)))
     x, w, b = flat(channels_last(x, dims), dims), plain(w), bias(b)
-    if not (quick and winograd.correlate(x, w, b, windows, y)):
+    if depthwise.suits(rule.groups, w):
+        depthwise.correlate(x, w, b, windows, y)
+    elif not (quick and winograd.correlate(x, w, b, windows, y)):
         direct.correlate(x, w, b, windows, rule.groups, y)
     return answer
 
@@ -65,7 +67,9 @@ def spread(rule, y, w, b, n):
     x, answer = result(rule.examples(y), n, rule.groups * w.shape[1])
     quick = winograd.suits(windows, rule.groups, w.shape[1], len(w), prod(rule.examples(y)))
     y, b = flat(channels_last(y, dims), dims), bias(b)
-    if not (quick and winograd.correlate(y, w, b, turned(windows), x, back=True)):
+    if depthwise.suits(rule.groups, w):
+        depthwise.spread(y, w, b, windows, x)
+    elif not (quick and winograd.correlate(y, w, b, turned(windows), x, back=True)):
         direct.spread(y, w, b, windows, rule.groups, x)
     return answer
 
@@ -74,6 +78,8 @@ def weigh(rule, y, x, w):
     dims, windows = rule.dims, three(rule.windows(rule.space(x), w, rule.space(y)))
     quick = winograd.suits(windows, rule.groups, w.shape[1], len(w), prod(rule.examples(y)))
     y, x = flat(channels_last(y, dims), dims), flat(channels_last(x, dims), dims)
+    if depthwise.suits(rule.groups, w):
+        return depthwise.weigh(y, x, windows, w.shape)
     if quick:
         gw, gb = winograd.weigh(y, x, windows, w.shape)
         if finite(gw.reshape(gw.size)):

@@ -11,7 +11,7 @@ def takes(rule, x):
 
 @lru_cache(256)
 def meetings(windows):
-    return pools.tables(pools.ranges(windows), windows.n)
+    return pools.tables(pools.ranges(windows), windows.stride, windows.n)
 
 
 def forward(rule, x):

@@ -1,6 +1,7 @@
-"""One pixel of a pool: all channels, whole vectors first and the rest one by one.
+"""A line of pixels whose windows look alike: all channels, whole vectors first and the rest one by one.
 
-What the pixel meets stands in tables: addresses of other pixels, and a number for each.
+What the first pixel meets stands in tables: addresses of other pixels, and a number for each. What the next one meets
+lies a step further on.
 """
 
 import llvmlite.ir as ir
@@ -13,11 +14,10 @@ from pullback.kernels.lanes import Memory, Vector, broadcast
 from pullback.kernels.tile import FLOAT, I64, WIDTH, int64
 
 PLACES = {2: ir.IntType(16), 4: ir.IntType(32)}  # by their bytes
-SIX, SEVEN = types.void(*[int64] * 6), types.void(*[int64] * 7)
-SUM = types.void(int64, int64, int64, types.float32, int64, int64)
+SUM, LARGEST, WON = (types.void(*[int64] * n) for n in (8, 11, 11))
 
 
-def pixel(build, channels, body):
+def channel_loops(build, channels, body):
     """`body(lanes, c)` for every channel c, as many as there are lanes at once."""
     whole = build.and_(channels, I64(-WIDTH))
     with cgutils.for_range_slice(build, I64(0), whole, I64(WIDTH), I64) as (c, _):
@@ -30,33 +30,64 @@ def entry(build, table, t, kind=I64):
     return build.load(build.gep(build.inttoptr(table, kind.as_pointer()), [t]))
 
 
+def floats(build, c, lanes, pixel, step):
+    return Memory(build, build.add(build.mul(c, I64(4)), build.mul(pixel, step)), ir.VectorType(FLOAT, lanes))
+
+
+@intrinsic
+def _summed(typing, table, factors, taps, y, channels, pixels, x_step, y_step):
+    def emit(context, build, signature, args):
+        table, factors, taps, y, channels, pixels, x_step, y_step = args
+        with cgutils.for_range(build, pixels) as line:
+
+            def body(lanes, c):
+                x, out = (floats(build, c, lanes, line.index, step) for step in (x_step, y_step))
+                total = cgutils.alloca_once_value(build, ir.Constant(x.kind, [0.0] * lanes))
+                with cgutils.for_range(build, taps) as loop:
+                    factor = Vector(build, broadcast(build, entry(build, factors, loop.index, FLOAT), lanes))
+                    found = Vector(build, build.load(total)) + x.load(entry(build, table, loop.index)) * factor
+                    build.store(found.value, total)
+                out.store(Vector(build, build.load(total)), y)
+
+            channel_loops(build, channels, body)
+        return context.get_dummy_value()
+
+    return SUM, emit
+
+
 def make_largest(size):
     place = PLACES[size]
 
     @intrinsic
-    def largest(typing, table, places, taps, y, index, channels):
+    def largest(typing, table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance):
         def emit(context, build, signature, args):
-            table, places, taps, y, index, channels = args
+            table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance = args
+            with cgutils.for_range(build, pixels) as line:
+                moved = build.mul(line.index, advance)
 
-            def body(lanes, c):
-                floats = Memory(build, build.mul(c, I64(4)), ir.VectorType(FLOAT, lanes))
-                numbers = Memory(build, build.mul(c, I64(size)), ir.VectorType(place, lanes))
-                number = lambda t: broadcast(build, build.trunc(entry(build, places, t), place), lanes)
-                best = cgutils.alloca_once_value(build, floats.load(entry(build, table, I64(0))).value)
-                winner = cgutils.alloca_once_value(build, number(I64(0)))
-                with cgutils.for_range(build, taps, start=I64(1)) as loop:
-                    x, before = floats.load(entry(build, table, loop.index)).value, build.load(best)
-                    beats = build.fcmp_unordered(">", x, before)  # or one of them is nan: then before must not be
-                    wins = build.and_(beats, build.fcmp_ordered("==", before, before))
-                    build.store(build.select(wins, x, before), best)
-                    build.store(build.select(wins, number(loop.index), build.load(winner)), winner)
-                floats.store(Vector(build, build.load(best)), y)
-                numbers.store(Vector(build, build.load(winner)), index)
+                def body(lanes, c):
+                    x, out = (floats(build, c, lanes, line.index, step) for step in (x_step, y_step))
+                    here = build.add(build.mul(c, I64(size)), build.mul(line.index, n_step))
+                    numbers = Memory(build, here, ir.VectorType(place, lanes))
 
-            pixel(build, channels, body)
+                    def number(t):
+                        return broadcast(build, build.trunc(build.add(entry(build, places, t), moved), place), lanes)
+
+                    best = cgutils.alloca_once_value(build, x.load(entry(build, table, I64(0))).value)
+                    winner = cgutils.alloca_once_value(build, number(I64(0)))
+                    with cgutils.for_range(build, taps, start=I64(1)) as loop:
+                        found, before = x.load(entry(build, table, loop.index)).value, build.load(best)
+                        beats = build.fcmp_unordered(">", found, before)  # or one of them is nan: but not before
+                        wins = build.and_(beats, build.fcmp_ordered("==", before, before))
+                        build.store(build.select(wins, found, before), best)
+                        build.store(build.select(wins, number(loop.index), build.load(winner)), winner)
+                    out.store(Vector(build, build.load(best)), y)
+                    numbers.store(Vector(build, build.load(winner)), index)
+
+                channel_loops(build, channels, body)
             return context.get_dummy_value()
 
-        return SIX, emit
+        return LARGEST, emit
 
     return largest
 
@@ -65,93 +96,74 @@ def make_won(size):
     place = PLACES[size]
 
     @intrinsic
-    def won(typing, table, winners, taps, number, gx, channels):
+    def won(typing, table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance):
         def emit(context, build, signature, args):
-            table, winners, taps, number, gx, channels = args
+            table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance = args
+            with cgutils.for_range(build, pixels) as line:
+                mine = build.trunc(build.add(number, build.mul(line.index, advance)), place)
 
-            def body(lanes, c):
-                floats = Memory(build, build.mul(c, I64(4)), ir.VectorType(FLOAT, lanes))
-                numbers = Memory(build, build.mul(c, I64(size)), ir.VectorType(place, lanes))
-                zero = ir.Constant(floats.kind, [0.0] * lanes)
-                mine = broadcast(build, build.trunc(number, place), lanes)
-                total = cgutils.alloca_once_value(build, zero)
-                with cgutils.for_range(build, taps) as loop:
-                    g = floats.load(entry(build, table, loop.index)).value
-                    winner = numbers.load(entry(build, winners, loop.index)).value
-                    share = build.select(build.icmp_signed("==", winner, mine), g, zero)
-                    build.store(build.fadd(build.load(total), share), total)
-                floats.store(Vector(build, build.load(total)), gx)
+                def body(lanes, c):
+                    g, out = (floats(build, c, lanes, line.index, step) for step in (g_step, x_step))
+                    here = build.add(build.mul(c, I64(size)), build.mul(line.index, n_step))
+                    numbers, zero = Memory(build, here, ir.VectorType(place, lanes)), ir.Constant(g.kind, [0.0] * lanes)
+                    wanted, total = broadcast(build, mine, lanes), cgutils.alloca_once_value(build, zero)
+                    with cgutils.for_range(build, taps) as loop:
+                        winner = numbers.load(entry(build, winners, loop.index)).value
+                        found = g.load(entry(build, table, loop.index)).value
+                        share = build.select(build.icmp_signed("==", winner, wanted), found, zero)
+                        build.store(build.fadd(build.load(total), share), total)
+                    out.store(Vector(build, build.load(total)), gx)
 
-            pixel(build, channels, body)
+                channel_loops(build, channels, body)
             return context.get_dummy_value()
 
-        return SIX, emit
+        return WON, emit
 
     return won
-
-
-@intrinsic
-def _summed(typing, table, factors, taps, after, y, channels):
-    def emit(context, build, signature, args):
-        table, factors, taps, after, y, channels = args
-
-        def body(lanes, c):
-            floats = Memory(build, build.mul(c, I64(4)), ir.VectorType(FLOAT, lanes))
-            total = cgutils.alloca_once_value(build, ir.Constant(floats.kind, [0.0] * lanes))
-            with cgutils.for_range(build, taps) as loop:
-                factor = Vector(build, broadcast(build, entry(build, factors, loop.index, FLOAT), lanes))
-                found = Vector(build, build.load(total)) + floats.load(entry(build, table, loop.index)) * factor
-                build.store(found.value, total)
-            floats.store(Vector(build, build.load(total)) * Vector(build, broadcast(build, after, lanes)), y)
-
-        pixel(build, channels, body)
-        return context.get_dummy_value()
-
-    return SUM, emit
 
 
 _largest2, _largest4, _won2, _won4 = make_largest(2), make_largest(4), make_won(2), make_won(4)
 
 
-@symbol(SIX, "pullback_largest2")
-def largest2(table, places, taps, y, index, channels):
-    _largest2(table, places, taps, y, index, channels)
+@symbol(SUM, "pullback_summed_line")
+def summed_line(table, factors, taps, y, channels, pixels, x_step, y_step):
+    """y[p, c] = Σt factors[t] x[table[t] + p, c]"""
+    _summed(table, factors, taps, y, channels, pixels, x_step, y_step)
 
 
-@symbol(SIX, "pullback_largest4")
-def largest4(table, places, taps, y, index, channels):
-    _largest4(table, places, taps, y, index, channels)
+@symbol(LARGEST, "pullback_largest_line2")
+def largest2(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance):
+    _largest2(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance)
 
 
-@symbol(SIX, "pullback_won2")
-def won2(table, winners, taps, number, gx, channels):
-    _won2(table, winners, taps, number, gx, channels)
+@symbol(LARGEST, "pullback_largest_line4")
+def largest4(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance):
+    _largest4(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance)
 
 
-@symbol(SIX, "pullback_won4")
-def won4(table, winners, taps, number, gx, channels):
-    _won4(table, winners, taps, number, gx, channels)
+@symbol(WON, "pullback_won_line2")
+def won2(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance):
+    _won2(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance)
 
 
-@symbol(SUM, "pullback_summed")
-def summed_pixel(table, factors, taps, after, y, channels):
-    """y[c] = after Σt factors[t] x[table[t], c]"""
-    _summed(table, factors, taps, after, y, channels)
-
-
-@part
-def largest_pixel(table, places, taps, y, index, channels, size):
-    """y[c] = max t of x[table[t], c], the first of several, nan before all; index[c] is its place, of `size` bytes."""
-    if size == 2:
-        largest2(table, places, taps, y, index, channels)
-    else:
-        largest4(table, places, taps, y, index, channels)
+@symbol(WON, "pullback_won_line4")
+def won4(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance):
+    _won4(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance)
 
 
 @part
-def won_pixel(table, winners, taps, number, gx, channels, size):
-    """gx[c] = Σt gy[table[t], c] where its winner, of `size` bytes, is this number."""
+def largest_line(size, table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance):
+    """y[p, c] = max t of x[table[t] + p, c], the first of several, nan before all; index, of `size` bytes, says it."""
     if size == 2:
-        won2(table, winners, taps, number, gx, channels)
+        largest2(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance)
     else:
-        won4(table, winners, taps, number, gx, channels)
+        largest4(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance)
+
+
+@part
+def won_line(size, table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance):
+    """gx[p, c] = Σt gy[table[t] + p, c] where the winner, of `size` bytes, is number + p advance."""
+    if size == 2:
+        won2(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance)
+    else:
+        won4(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance)
