@@ -148,6 +148,21 @@ def test_every_mistake_is_one(name):
             assert wrong.shape != right[g].shape or not np.allclose(wrong, right[g])
 
 
+def test_faults_of_meaning():
+    """The famous ones: softmax as if it were elementwise, sigmoid' at y, a matrix that is not transposed."""
+    named = lambda *args, **kw: {m.name: m.gradients for m in explain(*args, **kw).mistakes}
+    x, gy = np.array([2.0, 3.0]), np.array([1.0, 0.0])
+    y = pb.softmax(x)
+    assert np.allclose(named("softmax", x, gy=gy)["diagonal only"]["gx"], y * (1 - y) * gy)
+    assert "not transposed" not in named("softmax", x), "its Jacobian is symmetric"
+    assert np.allclose(
+        named("sigmoid", x, gy=gy)["at the output"]["gx"], pb.sigmoid.linearize(pb.sigmoid(x))[1].vjp(gy)
+    )
+    w = np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert np.allclose(named("linear", x, w, gy=gy)["not transposed"]["gx"], w @ gy)
+    assert "first output only" in named("lstm_cell") and "first output only" not in named("gru_cell")
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_chinese_leaves_no_english_words(name):
     """Every rule has its sentence, and every formula with words its translation."""

@@ -173,8 +173,7 @@ class Content:
     @cached_property
     def mistakes(self) -> list[Mistake]:
         """Known ways to get the backward wrong, with what each would give here."""
-        above = next((g.values for g in self.above), None)
-        return mistakes({g.name: g.values for g in self.gradients}, above, self.lang)
+        return mistakes(self)
 
 
 def fitting(rule: str, name: str, values: Any, zero: np.ndarray) -> np.ndarray:

@@ -1,29 +1,57 @@
 """Common mistakes: what a backward with a known fault would give at the reader's numbers."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from pullback.handbook.words import texts
+from pullback.linearization import as_tuple
+
+if TYPE_CHECKING:
+    from pullback.handbook.explanation.content import Content
+
+Gradients = dict[str, np.ndarray]
 
 
 class Mistake(NamedTuple):
     name: str
     says: str
-    gradients: dict[str, np.ndarray]  # those that come out wrong, by name
+    gradients: Gradients  # those that come out wrong, by name
 
 
-def mistakes(right: Mapping[str, np.ndarray], above: np.ndarray | None, lang: str) -> list[Mistake]:
-    """Each known fault that makes a difference here, with the gradients that it gets wrong."""
-    found = []
-    for name, (says, spoil, _) in faults().items():
-        with np.errstate(all="ignore"):
-            spoiled = {g: spoil(value, value if above is None else above) for g, value in right.items()}
-        wrong = {g: value for g, value in spoiled.items() if differs(value, right[g])}
-        if wrong:
-            found.append(Mistake(name, translated(name, says, lang), wrong))
-    return found
+def mistakes(e: "Content") -> list[Mistake]:
+    """Each known fault that makes a difference here, with the gradients that it gets wrong: those of meaning first."""
+    right = {g.name: g.values for g in e.gradients}
+    above = e.above[0].values if e.above else None
+    with np.errstate(all="ignore"):
+        found = [*of_meaning(e), *of_the_gradient(right, above)]
+    kept = [(name, {g: a for g, a in spoiled.items() if differs(a, right[g])}) for name, spoiled in found]
+    return [Mistake(name, sentence(name, e.lang), wrong) for name, wrong in kept if wrong]
+
+
+def of_the_gradient(right: Mapping[str, np.ndarray], above: np.ndarray | None) -> Iterator[tuple[str, Gradients]]:
+    """Faults that turn a right gradient into a wrong one, whatever the rule."""
+    for name, fault in faults().items():
+        yield name, {g: fault.spoil(a, a if above is None else above) for g, a in right.items()}
+
+
+def of_meaning(e: "Content") -> Iterator[tuple[str, Gradients]]:
+    """Faults that need the rule: its Jacobian, another point, its other outputs."""
+    above = {g.name: g.values.reshape(-1) for g in e.above}
+    square = [b for b in e.jacobians if b.matrix is not None and b.shape[0] == b.shape[1] > 1]
+    if len(above) == 1:  # of several outputs these would only be a part
+        (gy,) = above.values()
+        shaped = {f"g{x.name}": np.shape(x.values) for x in e.inputs}
+        make = lambda product: {f"g{b.by}": product(b.matrix, gy).reshape(shaped[f"g{b.by}"]) for b in square}
+        yield "diagonal only", make(lambda J, g: np.diag(J) * g)
+        yield "not transposed", make(lambda J, g: J @ g)
+    if hasattr(e.rule, "df"):
+        yield "at the output", {"gx": e.rule.linearize(e.outputs[0].values)[1].vjp(e.above[0].values)}
+    if len(above) > 1:
+        found = as_tuple(e.at.vjp(e.above[0].values))
+        names = (f"g{slot.name}" for slot in e.rule.inputs)
+        yield "first output only", {name: g for name, g in zip(names, found) if g is not None}
 
 
 def faults() -> dict[str, Any]:
@@ -33,9 +61,11 @@ def faults() -> dict[str, Any]:
     return FAULTS
 
 
-def translated(name: str, says: str, lang: str) -> str:
+def sentence(name: str, lang: str) -> str:
+    """What is wrong: in the words of `check`, where the fault is one of its own."""
+    own = faults().get(name)
     known = texts().get(f"faults.{name}")
-    return known[lang] if known and lang != "en" else says
+    return own.says if own and (lang == "en" or not known) else known[lang]
 
 
 def differs(one: Any, other: Any) -> bool:
