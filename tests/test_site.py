@@ -160,7 +160,12 @@ def test_chinese_is_set_as_chinese(twin):
     text = re.sub(r"(?m)^#+ \w+$|\{#[\w-]+\}", "", twins.text(twin))
     text = re.sub(r"`[^`]*`|\$\$?[^$]*\$\$?|<<.*?>>", "x", text)
     text = re.sub(r"\]\([^)]*\)|[\[*]", "", text)
-    for pattern in (r"[一-鿿][A-Za-z0-9]", r"[A-Za-z0-9][一-鿿]", r"[一-鿿] ?[,;:?!()]", r"[,;:?!()] ?[一-鿿]"):
+    for pattern in (
+        r"[一-鿿][A-Za-z0-9]",
+        r"[A-Za-z0-9][一-鿿]",
+        r"[一-鿿] ?[,;:?!]|[一-鿿]\(",
+        r"[,;:?!] ?[一-鿿]|[()][一-鿿]",
+    ):
         found = re.search(f".{{0,12}}{pattern}.{{0,12}}", text)
         assert not found, found[0]
 

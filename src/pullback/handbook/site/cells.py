@@ -55,7 +55,8 @@ def executed(code: str, names: dict[str, Any], where: str) -> tuple[str, Any]:
     """What a cell prints, and the value of its last line if that is an expression."""
     body = ast.parse(code, where).body
     last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
-    with redirect_stdout(StringIO()) as printed, np.printoptions(precision=6, suppress=True):
+    quiet = np.errstate(all="ignore")  # a chapter shows what overflows
+    with redirect_stdout(StringIO()) as printed, np.printoptions(precision=6, suppress=True), quiet:
         exec(compile(ast.Module(body, []), where, "exec"), names)
         value = eval(compile(ast.Expression(last.value), where, "eval"), names) if last else None
     return printed.getvalue(), value
