@@ -52,7 +52,8 @@ def test_a_forward_that_draws_new_numbers_cannot_be_judged():
 def test_conventions_at_kinks_are_no_faults():
     x = np.array([0.0, -1.5, 2.0])
     for slope in (0.0, 0.5, 1.0):
-        report = pullback.check(lambda x: np.maximum(x, 0), lambda g, x: g * np.where(x == 0, slope, x > 0), x)
+        chosen = lambda g, x, slope=slope: g * np.where(x == 0, slope, x > 0)
+        report = pullback.check(lambda x: np.maximum(x, 0), chosen, x)
         assert report.verdict == "right" and report.notes[0].name == "kink_convention"
     outside = pullback.check(lambda x: np.maximum(x, 0), lambda g, x: g * np.where(x == 0, 1.5, x > 0), x)
     assert outside.verdict == "wrong" and outside.cause == "kink_convention"

@@ -62,6 +62,9 @@ def classes(problem: Problem, point: Point, mismatch: Mismatch, ordinary: bool) 
     if ordinary and abs(mismatch.found) < 1e-12 < abs(mismatch.wanted) and point.coordinates:
         yield "kink_convention", "zero at a special value, where the function is smooth"
         yield "wrong_local_derivative", "right at ordinary inputs, wrong at a special value"
+    if abs(mismatch.found) < 1e-12 and overflown(problem, point, mismatch):
+        name = "low_precision_accumulation" if problem.single else "overflow_large_input"
+        yield name, "zero, and right where all inputs are small: something overflows on the way"
     evidence = gathered(problem, point.v, mismatch.part)
     if evidence is None:
         yield from sampled(problem, mismatch)
@@ -85,6 +88,14 @@ def lonely(problem: Problem, point: Point, mismatch: Mismatch, e: Evidence) -> I
     zero = e.x.ravel() == 0
     if wrong.any() and np.array_equal(wrong, zero) and not zero.all() and np.all(given[wrong] == 0):
         yield "kink_convention", "zero where the input is 0, and right elsewhere: the function is smooth there"
+
+
+def overflown(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
+    """Is the gradient that is zero here another one where the inputs are a thousand times smaller?"""
+    own = slice(mismatch.part.begin, mismatch.part.end)
+    if not np.max(abs(point.v), initial=0) > LARGE or problem.b(point.v, mismatch.g)[own].any():
+        return False
+    return bool(problem.b(point.v / 1000, mismatch.g)[own].any())
 
 
 def not_finite(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:

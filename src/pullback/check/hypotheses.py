@@ -38,7 +38,7 @@ class Evidence:
 
     @cached_property
     def windowed(self) -> bool:
-        return look.windowed(self.J)
+        return look.windowed(self.J, self.x.shape, self.y_shape)
 
     @cached_property
     def pooled(self) -> bool:
@@ -48,7 +48,10 @@ class Evidence:
     @cached_property
     def fixed(self) -> bool:
         """Does J stay where it is when x moves: is the layer linear in this input?"""
-        return self.other is not None and same(self.J, self.other[0], 1e-4)
+        if self.other is None or not same(self.J, self.other[0], 1e-4):
+            return False
+        turned = self.at(self.x.ravel()[::-1])  # of a sort or a maximum, J stays until the order changes
+        return turned is None or same(self.J, turned, 1e-4)
 
     @cached_property
     def ratio(self) -> Array:
@@ -195,7 +198,8 @@ def unmasked(e: Evidence) -> Says:
         return None
     right, given = e.diagonals
     off = ~nonzero(right)
-    alike = off.any() and (~off).any() and same(given, np.full_like(given, right[~off][0]))
+    constant = lambda d: same(d, np.full_like(d, d[0]))
+    alike = off.any() and (~off).any() and e.fixed and constant(given) and constant(right[~off])
     return "a mask of the forward pass is not applied: what was dropped gets a gradient" if alike else None
 
 
@@ -406,8 +410,10 @@ def outputs_mixed(e: Evidence) -> Says:
 
 def chain_factor(e: Evidence) -> Says:
     """The right pattern, times something for every input or output."""
+    if e.elementwise:
+        return None
     off = np.eye(*e.J.shape) == 0
-    mask = e.some & off if e.J.shape[0] == e.J.shape[1] and not e.elementwise else e.some
+    mask = e.some & off if e.J.shape[0] == e.J.shape[1] else e.some
     if not mask.any() or (nonzero(e.B) & ~e.some).any() or not nonzero(e.B)[mask].any():
         return None
     if e.J.shape[0] > 1 and look.per_row(e.ratio, mask):
@@ -487,13 +493,13 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (summed_over, ("reduction_broadcast",)),
     (one_slice, ("reduction_broadcast", "overwrite_vs_accumulate")),
     (last_step_only, ("bptt_time", "missing_jacobian_term")),
+    (diagonal_only, ("missing_jacobian_term",)),
+    (one_of_several, ("overwrite_vs_accumulate", "index_routing")),
     (moved_window, ("conv_geometry", "index_routing")),
     (moved, ("index_routing", "transpose_or_adjoint")),
     (slid, ("conv_geometry", "index_routing")),
     (pooled_elsewhere, ("conv_geometry", "index_routing")),
     (training_statistics, ("mode_mismatch", "missing_jacobian_term")),
-    (diagonal_only, ("missing_jacobian_term",)),
-    (one_of_several, ("overwrite_vs_accumulate", "index_routing")),
     (stray, ("index_routing", "mode_mismatch")),
     (mask_ignored, ("mode_mismatch", "index_routing")),
     (fewer_terms, ("index_routing", "overwrite_vs_accumulate", "missing_jacobian_term")),

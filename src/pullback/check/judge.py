@@ -14,6 +14,7 @@ from pullback.check.probes.contract import contract
 from pullback.check.probes.layout import layout
 from pullback.check.probes.linearity import linearity
 from pullback.check.probes.manners import forward_repeats, mutation, repetition
+from pullback.check.probes.tails import tails
 from pullback.check.probes.values import Comparison, Convention, Mismatch, cotangents
 from pullback.check.problem import Problem, forward_derivative
 from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Finding, Report
@@ -62,6 +63,8 @@ class Judge:
         problem = self.problem
         if not problem.inputs or not problem.outputs:
             return self.cannot("no input or output has a derivative: they are all integers")
+        if not all(problem.sizes):
+            return self.cannot("there is nothing to move: arrays without elements")
         if not forward_repeats(problem):
             return self.cannot("forward gives something else every time: fix its random numbers")
         if not np.isfinite(problem.f(problem.example)).any():
@@ -72,7 +75,7 @@ class Judge:
             lambda: mutation(problem, g),
             lambda: repetition(problem, g, self.rng),
             lambda: layout(problem, g),
-            lambda: linearity(problem, self.rng),
+            lambda: linearity(problem, self.rng, g),
         ):
             self.add(probe())
             if self.findings:
@@ -89,6 +92,8 @@ class Judge:
     def values(self) -> None:
         """The example first; what is wrong there needs no further input."""
         self.at(Point("your example", self.problem.example), list(cotangents(self.problem, self.rng)))
+        if not self.findings:
+            self.add(tails(self.problem, np.ones(self.problem.given_size)))
         start = time.perf_counter()
         for point in points(self.problem, self.rng):
             if self.findings or time.perf_counter() - start > SECONDS:
@@ -102,7 +107,7 @@ class Judge:
                 if not np.isfinite(problem.f(point.v)).all() and not example:
                     return
                 truth = Truth(problem, point.v, self.directions(point, example))
-                comparison = Comparison(problem, truth, gradients)
+                comparison = Comparison(problem, truth, gradients, example)
         except Exception:
             if example:
                 raise

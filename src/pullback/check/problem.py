@@ -149,6 +149,14 @@ class Problem:
         found = self.adapted.forward(*self.unpack(v, exact=self.takes_double))
         return pack(found, self.outputs)
 
+    def digits(self, v: Array) -> Array:
+        """f with a vector of objects in the place of numbers."""
+        arrays = [array.copy() for array in self.arrays]
+        for part in self.inputs:
+            arrays[part.place] = v[part.begin : part.end].reshape(part.shape)
+        found = self.adapted.forward(*arrays)
+        return np.concatenate([np.asarray(found[part.place], object).ravel() for part in self.outputs])
+
     # The user's derivative.
 
     @property

@@ -38,30 +38,39 @@ def constant_ratio(B: Array, J: Array) -> float | None:
     return c if c and same(B, c * J) else None
 
 
-def windowed(J: Array) -> bool:
-    """Do the outputs read windows that slide over the inputs (or a kernel that slides over data)? A matrix J[o, i] that
-    is a function of i - s o, or of i + s o, for some stride s, and not of one number alone."""
-    n_out, n_in = J.shape
-    if n_out < 2 or n_in < 2 or elementwise(J):
+def windowed(J: Array, x: tuple[int, ...], y: tuple[int, ...]) -> bool:
+    """Do the outputs read windows that slide over the input (or does a kernel slide over data)?"""
+    if min(J.shape) < 2 or elementwise(J):
         return False
-    some = nonzero(J)
-    for stride in range(1, n_in + 1):
-        for step in (stride, -stride):
-            moved = [(o, o + 1, step) for o in range(n_out - 1)]
-            if (
-                all(follows(J, *each) for each in moved)
-                and some.sum() > max(n_out, n_in) // 2
-                and len(np.unique(J)) > 1
-            ):
-                return True
+    return slides_over(J, x) or kernel(J, x, y)
+
+
+def slides_over(J: Array, x: tuple[int, ...]) -> bool:
+    """Two outputs read the same pattern in two places, moved along an axis in which the pattern is wider than one."""
+    patterns: dict[Any, Array] = {}
+    for row, some in zip(J, nonzero(J)):
+        places = np.argwhere(some.reshape(x))
+        if len(places) < 2 or len(places) > 0.7 * J.shape[1]:
+            continue
+        corner = places.min(0)
+        key = (places - corner).tobytes(), np.round(row[some], 6).tobytes()
+        wide = np.ptp(places, axis=0) > 0
+        if key in patterns and np.any((corner != patterns[key]) & wide):
+            return True
+        patterns.setdefault(key, corner)
     return False
 
 
-def follows(J: Array, first: int, second: int, step: int) -> bool:
-    """The second row is the first, moved by so many places."""
-    a, b = (J[first, : -step or None], J[second, step:]) if step > 0 else (J[first, -step:], J[second, :step])
-    shared = nonzero(J[first]).sum() - nonzero(a).sum()
-    return bool(a.size and same(a, b, 1e-6) and nonzero(a).any() and shared <= nonzero(J[first]).sum())
+def kernel(J: Array, x: tuple[int, ...], y: tuple[int, ...]) -> bool:
+    """The input is the kernel: J[o, k] is the data at s o + k, along the last axis."""
+    if not x or not y or J.shape != (int(np.prod(y)), int(np.prod(x))):
+        return False
+    steps = J.reshape(-1, y[-1], J.shape[1] // x[-1], x[-1])
+    for stride in range(1, x[-1]):
+        earlier, later = steps[:, :-1, :, stride:], steps[:, 1:, :, :-stride]
+        if earlier.size and same(earlier, later, 1e-6) and nonzero(earlier).mean() > 0.5 and np.ptp(earlier):
+            return True
+    return False
 
 
 def selection(J: Array) -> bool:
@@ -74,7 +83,7 @@ def broadcast(J: Array) -> bool:
     """Every input is handed to several outputs with one weight, as a bias is."""
     some = nonzero(J)
     counts = some.sum(0)
-    if not (counts > 1).any() or (some.sum(1) > 1).any():
+    if counts.min(initial=2) < 2 or np.ptp(counts) or (some.sum(1) > 1).any():
         return False
     return all(
         same(column[mask], np.full(mask.sum(), column[mask][0])) for column, mask in zip(J.T, some.T) if mask.any()

@@ -70,13 +70,13 @@ def misshapen(problem: Problem, part: Part, gradient: Array, g: Array) -> Findin
         truth = Truth(problem, problem.example).value
         flat = g @ truth if problem.mode == "vjp" else truth @ g
         wanted = part.of(flat)
-    causes = [*explained(part, gradient, wanted, says, windowed=problem)]
+    causes = [*explained(part, gradient, wanted, says, problem)]
     causes += [Cause("edge_shape", says), Cause("contract_shape_dtype", says)]
     unique = {cause.name: cause for cause in reversed(causes)}
     return Finding(part.name, WRONG, causes=tuple(dict.fromkeys(unique[cause.name] for cause in causes)))
 
 
-def explained(part: Part, gradient: Array, wanted: Array | None, says: str, windowed: Problem) -> list[Cause]:
+def explained(part: Part, gradient: Array, wanted: Array | None, says: str, problem: Problem) -> list[Cause]:
     if gradient.size == 0 and part.end > part.begin:
         return [Cause("edge_shape", f"{says}: nothing is left, as of a slice [a:-0]")]
     if wanted is None:
@@ -94,14 +94,8 @@ def explained(part: Part, gradient: Array, wanted: Array | None, says: str, wind
     if gradient.ndim == wanted.ndim:
         common = tuple(slice(0, min(a, b)) for a, b in zip(gradient.shape, wanted.shape))
         if close(gradient[common], wanted[common]) and gradient.size < wanted.size:
-            name = "conv_geometry" if sliding(windowed) else "edge_shape"
+            name = "conv_geometry" if any(output.shape for output in problem.outputs) else "edge_shape"
             return [Cause(name, f"{says}: the end is cut off", "inputs that no window reaches get zeros")]
-    if any(gradient.shape == output.shape for output in windowed.outputs):
+    if any(gradient.shape == output.shape for output in problem.outputs):
         return [Cause("reduction_broadcast", f"{says}: that is the shape of the output", "sum over what was broadcast")]
     return []
-
-
-def sliding(problem: Problem) -> bool:
-    from pullback.check.structure import windowed
-
-    return windowed(Truth(problem, problem.example).value)

@@ -10,6 +10,7 @@ from pullback.check.problem import Problem
 from pullback.check.report import WRONG, Cause, Finding
 
 Array = NDArray[Any]
+ROUNDING = 0.02  # in another order sums are rounded otherwise; a layout that is misread is off by more
 ROOM = 64  # elements around, so that a stray read finds a number that is wrong, and not the end of the memory
 
 
@@ -71,7 +72,7 @@ def layout(problem: Problem, g: Array) -> list[Finding]:
             scale = float(np.max(abs(np.nan_to_num(wanted)), initial=0)) + 1e-300
             gap = abs(np.nan_to_num(found, nan=np.inf) - np.nan_to_num(wanted, nan=np.inf))
             gap = np.where(np.isnan(gap), 0, gap)
-            if np.max(gap, initial=0) > (1e-3 if problem.single else 1e-7) * scale:
+            if np.max(gap, initial=0) > ROUNDING * scale:
                 return [finding(problem, f"another result where {named}", int(np.argmax(gap)), found, wanted)]
     return []
 
