@@ -17,6 +17,7 @@ from pullback.handbook.site import twins
 from pullback.handbook.site.exercises import broken_line, wrong_gradient
 from pullback.handbook.site.families import families
 from pullback.handbook.site.rulepage import rule_prose
+from pullback.handbook.site.verdicts import judgement
 from pullback.handbook.site.wording import wordings
 
 ROOT = Path(__file__).parent.parent
@@ -32,7 +33,7 @@ def site(tmp_path_factory):
     from pullback.handbook.site.build import build
 
     folder = tmp_path_factory.mktemp("site")
-    build(folder, KATEX)
+    build(folder, KATEX, judged=False)
     return folder
 
 
@@ -205,3 +206,10 @@ def test_only_the_answer_gives_the_wrong_gradient(name):
     gives = [anew(choice) for choice in wrong.choices]
     fits = [np.shape(g) == np.shape(wrong.values) and np.allclose(g, wrong.values) for g in gives]
     assert len(fits) > 1 and np.flatnonzero(fits).tolist() == [wrong.answer]
+
+
+@pytest.mark.parametrize("name", ["softmax", "linear", "lstm_cell", "relu"])
+def test_check_sees_the_common_mistakes(name):
+    found = judgement(name)[1]
+    assert found and all(verdict == "wrong" and cause for verdict, cause in found.values()), found
+    assert found["sign"].cause == "sign"

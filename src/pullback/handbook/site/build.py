@@ -19,6 +19,7 @@ from pullback.handbook.site.families import families
 from pullback.handbook.site.formulas import Formulas
 from pullback.handbook.site.prose import Prose, plain
 from pullback.handbook.site.rulepage import RulePage
+from pullback.handbook.site.verdicts import Verdict, verdicts
 from pullback.handbook.site.wording import word
 from pullback.handbook.words import LANGUAGES
 
@@ -41,12 +42,15 @@ class Page(NamedTuple):
         return "../" * self.path.count("/")
 
 
-def build(folder: Path, katex_folder: Path | None = None) -> str:
-    """Write the site into a folder, and say what there is. Without KaTeX, formulas stay LaTeX."""
+def build(folder: Path, katex_folder: Path | None = None, judged: bool = True) -> str:
+    """Write the site into a folder, and say what there is. Without KaTeX, formulas stay LaTeX.
+
+    `judged`: `check` judges the common mistakes of every rule, which takes most of the time.
+    """
     start, formulas = perf_counter(), Formulas()
-    texts, indices = {}, {}
+    texts, indices, said = {}, {}, verdicts(every()) if judged else {}
     for lang in LANGUAGES:
-        found = list(pages(lang, formulas))
+        found = list(pages(lang, formulas, said))
         texts |= {f"{lang}/{page.path}": written(page, lang, found) for page in found}
         entries = [entry for page in found for entry in search.entries(page.path, page.title, page.body)]
         indices[f"assets/search-{lang}.js"] = search.script(entries)
@@ -63,13 +67,15 @@ def build(folder: Path, katex_folder: Path | None = None) -> str:
     return f"{folder}: {count} pages, {len(formulas.known)} formulas, in {perf_counter() - start:.0f} s"
 
 
-def pages(lang: str, formulas: Formulas) -> Iterator[Page]:
+def pages(lang: str, formulas: Formulas, said: dict[str, dict[str, Verdict]]) -> Iterator[Page]:
     """Introduction, conventions, chapters, rules."""
     prose = Prose(formulas)
     for slug in slugs():
         yield Page(path_of(slug), *chapter(slug, lang, prose))
     for name, rule in every().items():
-        yield Page(f"rules/{name}.html", f"<code>{name}</code>", RulePage(rule, lang, prose, formulas).body())
+        yield Page(
+            f"rules/{name}.html", f"<code>{name}</code>", RulePage(rule, lang, prose, formulas, said.get(name)).body()
+        )
 
 
 def path_of(slug: str) -> str:

@@ -37,7 +37,8 @@ def highlighted(code: str, language: str = "python", _: str = "") -> str:
 
 
 def code_block(code: str, language: str = "python") -> str:
-    return f'<pre class="code"><code>{highlighted(code.strip(), language)}</code></pre>'
+    code = code.strip("\n")
+    return f'<pre class="code"><code>{highlighted(code, language)}</code></pre>'
 
 
 def plain(html: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from html import escape
 
 from pullback.discovery import index
-from pullback.handbook import derivation
 from pullback.handbook.explanation import Explanation, explain
 from pullback.handbook.explanation.html import drawn, picture
 from pullback.handbook.explanation.meaning import formulas, summary
@@ -17,7 +16,8 @@ from pullback.handbook.site.exercises import broken_line, wrong_gradient
 from pullback.handbook.site.families import alike, text_of
 from pullback.handbook.site.formulas import Formulas
 from pullback.handbook.site.prose import Prose, code_block
-from pullback.handbook.site.wording import word
+from pullback.handbook.site.verdicts import Verdict
+from pullback.handbook.site.wording import word, wordings
 from pullback.handbook.words import say
 from pullback.rule import Rule
 
@@ -27,8 +27,10 @@ PARTS = re.compile(r"^## (\w+)\n", re.MULTILINE)  # of the prose: "purpose" and 
 class RulePage:
     """What stands on the page of one rule in one language."""
 
-    def __init__(self, rule: Rule, lang: str, prose: Prose, formulas: Formulas) -> None:
-        self.rule, self.lang, self.prose, self.formulas = rule, lang, prose, formulas
+    def __init__(
+        self, rule: Rule, lang: str, prose: Prose, formulas: Formulas, verdicts: dict[str, Verdict] | None = None
+    ) -> None:
+        self.rule, self.lang, self.prose, self.formulas, self.verdicts = rule, lang, prose, formulas, verdicts or {}
         self.e: Explanation = explain(rule, lang=lang)
         self.sections = self.e.sections
         self.texts = rule_prose(rule.name, lang)
@@ -54,34 +56,40 @@ class RulePage:
         return summed + self.prose(self.texts["purpose"]) + also + f"<figure>{picture(self.e)}</figure>"
 
     def forward(self) -> str:
-        options = ", ".join(f"{name}={value!r}" for name, value in self.rule.options.items())
-        call = (
-            f"{self.rule.name}({', '.join(slot.name for slot in self.rule.inputs)}{', ' + options if options else ''})"
-        )
-        shapes = f"<p>{self.say('shapes')}</p>{code_block(self.rule.signature, 'text')}"
+        options = [f"{name}={value!r}" for name, value in self.rule.options.items()]
+        call = f"{self.rule.name}({', '.join([*(slot.name for slot in self.rule.inputs), *options])})"
+        lines = [f"{chain.head.latex} = {chain.lines[-1].latex}" for chain in self.chains("definition")]
         return (
-            shapes + f"<p>{self.say('call')}</p>{code_block(call)}" + "".join(map(self.display, definitions(self.rule)))
+            f'<p>{self.say("shapes")}</p><div class="folded">{code_block(self.rule.signature, "text")}</div>'
+            f'<p>{self.say("call")}</p><div class="folded">{code_block(call)}</div>' + "".join(map(self.display, lines))
         )
 
     def result(self) -> str:
         lines = code_block("\n".join(formulas(self.rule, self.lang)), "text")
-        last = "".join(self.display(f"{chain.head.latex} = {chain.lines[-1].latex}") for chain in self.chains(vjp=True))
+        last = "".join(self.display(f"{chain.head.latex} = {chain.lines[-1].latex}") for chain in self.chains("vjp"))
         return f"{last}<p>{self.say('written' if last else 'formulas')}</p>{lines}"
 
     # The derivation in three depths.
 
-    def chains(self, vjp: bool) -> list[Derived]:
+    def chains(self, kind: str) -> list[Derived]:
+        """Those of gradients of inputs ("vjp"), of entries of Jacobians ("entry"), or the definitions before them."""
         found = [] if isinstance(self.e.derivation, str) else self.e.derivation
-        return [chain for chain in found if chain.lines and chain.head.text.startswith("∂") != vjp]
+        return [chain for chain in found if chain.lines and self.kind(chain) == kind]
+
+    def kind(self, chain: Derived) -> str:
+        name = chain.head.text.partition("[")[0]
+        if name.startswith("∂"):
+            return "entry"
+        return "vjp" if name in {f"g{x.name}" for x in self.e.inputs} else "definition"
 
     def derivation(self) -> str:
         if isinstance(self.e.derivation, str):
             return self.prose(self.texts["derivation"]) + f"<p>{self.say('underived')}</p>" + self.matrix()
         return (
             self.prose(self.texts["derivation"])
-            + f"<h3>{self.say('entries')}</h3>" + "".join(map(self.chain, self.chains(vjp=False)))
+            + f"<h3>{self.say('entries')}</h3>" + "".join(map(self.chain, self.chains("entry")))
             + self.matrix()
-            + f"<h3>{self.say('vjp')}</h3>" + "".join(map(self.chain, self.chains(vjp=True)))
+            + f"<h3>{self.say('vjp')}</h3>" + "".join(map(self.chain, self.chains("vjp")))
             + f'<p class="quiet">{self.say("checked")}</p>'
         )  # fmt: skip
 
@@ -93,13 +101,17 @@ class RulePage:
 
     def chain(self, chain: Derived) -> str:
         point = f'<span class="quiet">{escape(chain.point)}</span>' if chain.point else ""
-        head = f'<p class="head">{self.formulas.hold(chain.head.latex)} {point}</p>'
+        head = f'<p class="head">{self.tall(chain.head.latex)} {point}</p>'
         return f'<div class="chain">{head}<ol>{"".join(map(self.step, chain.lines))}</ol></div>'
 
     def step(self, line) -> str:
         values = "".join(f'<code class="value">{escape(value)}</code>' for value in line.values if value)
         reason = f'<span class="reason">{escape(line.reason)}</span>' if line.reason else ""
-        return f'<li><span class="formula">{self.formulas.hold("= " + line.latex)}</span>{reason}{values}</li>'
+        return f'<li><span class="formula">{self.tall("= " + line.latex)}</span>{reason}{values}</li>'
+
+    def tall(self, latex: str) -> str:
+        """In a line, but as high as a formula by itself."""
+        return self.formulas.hold(r"\displaystyle " + latex)
 
     def display(self, latex: str) -> str:
         return f'<div class="display">{self.formulas.hold(latex, True)}</div>'
@@ -137,14 +149,26 @@ class RulePage:
         return f"<p>{self.say('file', place=place)}</p>{source(own)}{more}"
 
     def mistakes(self) -> str:
-        head = "".join(f"<th>{self.say(name)}</th>" for name in ("mistake", "gives"))
+        columns = "mistake", "gives", *(["says"] if self.verdicts else [])
+        head = "".join(f"<th>{self.say(name)}</th>" for name in columns)
         rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in self.mistaken())
-        return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        table = f'<table class="mistakes"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        how = f'<p class="quiet">{self.say("judged")}</p>' if self.verdicts else ""
+        return f'<div class="wide">{table}</div>{how}'
 
-    def mistaken(self) -> Iterator[tuple[str, str]]:
+    def mistaken(self) -> Iterator[list[str]]:
+        """What went wrong, what it gives here, and what `check` says to it."""
         for mistake in self.e.mistakes:
             name, values = next(iter(mistake.gradients.items()))
-            yield escape(mistake.says), f"<code>{name} = {escape(brief(values, self.lang))}</code>"
+            cells = [escape(mistake.says), f"<code>{name} = {escape(brief(values, self.lang))}</code>"]
+            yield cells + ([self.verdict(mistake.name)] if self.verdicts else [])
+
+    def verdict(self, mistake: str) -> str:
+        found = self.verdicts.get(mistake)
+        if not found:
+            return "–"
+        sees = f"<br>{word(found.cause, self.lang)}" if found.cause in wordings() else ""
+        return f"<code>{escape(': '.join(filter(None, [found.verdict, found.cause])))}</code>{sees}"
 
     def exercises(self) -> str:
         return (
@@ -186,15 +210,6 @@ def rule_prose(name: str, lang: str) -> dict[str, str]:
     path = twins.HERE / "prose" / lang / f"{text_of(name)}.md"
     _, *parts = PARTS.split(twins.text(path)) if path.exists() else [""]
     return {"purpose": "", "derivation": "", **dict(zip(parts[::2], parts[1::2]))}
-
-
-def definitions(rule: Rule) -> list[str]:
-    """The definitions of its derivation, as LaTeX."""
-    if not hasattr(rule, "derivation"):
-        return []
-    lets = derivation.parse(rule.derivation)[2]
-    left = lambda name, indices: derivation.latex(f"{name}[{','.join(indices)}]") if indices else name
-    return [f"{left(name, indices)} = {derivation.latex(text)}" for name, (indices, text) in lets.items()]
 
 
 def source(kind: type) -> str:

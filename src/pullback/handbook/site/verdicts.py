@@ -1,0 +1,65 @@
+"""What `pullback.check` says to common mistakes: each is planted in the rule's own backward, and judged."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import pullback.check
+from pullback.handbook.explanation import Explanation, explain
+from pullback.handbook.explanation.mistakes import faults, of_meaning
+from pullback.handbook.site.families import alike
+from pullback.linearization import as_tuple
+
+WORKERS = 2
+
+
+class Verdict(NamedTuple):
+    verdict: str  # right, wrong, cannot judge
+    cause: str  # a class of faults
+
+
+def verdicts(names: Iterable[str]) -> dict[str, dict[str, Verdict]]:
+    """For each rule, by the name of the mistake. Rules that differ in dimensions alone share one judgement."""
+    leading = {name: alike(name)[0] for name in names}
+    with ProcessPoolExecutor(WORKERS) as pool:
+        judged = dict(pool.map(judgement, sorted(set(leading.values()))))
+    return {name: judged[first] for name, first in leading.items()}
+
+
+def judgement(name: str) -> tuple[str, dict[str, Verdict]]:
+    """What is said to each mistake in the backward of this rule."""
+    e = explain(name, lang="en")
+    found = {}
+    for mistake in e.mistakes:
+        wrong = next(iter(mistake.gradients))
+        inputs = [x.name for x in e.inputs]
+        report = pullback.check(
+            forward(e), backward(e, mistake.name), *(x.values for x in e.inputs), wrt=[inputs.index(wrong[1:])]
+        )
+        found[mistake.name] = Verdict(report.verdict, report.cause)
+    return name, found
+
+
+def forward(e: Explanation) -> Callable[..., Any]:
+    names = [x.name for x in e.inputs]
+    return lambda *inputs: e.rule(**dict(zip(names, inputs)))
+
+
+def backward(e: Explanation, mistake: str) -> Callable[..., Any]:
+    """The rule's vjp with the mistake in it, for any inputs."""
+    names, above = [x.name for x in e.inputs], [g.name for g in e.above]
+    slots = [slot.name for slot in e.rule.inputs]
+
+    def spoiled(*arrays: Any) -> tuple[Any, ...]:
+        gradients, inputs = arrays[: len(above)], dict(zip(names, arrays[len(above) :]))
+        if fault := faults().get(mistake):
+            right = dict(zip(slots, as_tuple(e.rule.linearize(**inputs)[1].vjp(*gradients))))
+            return tuple(None if right[n] is None else fault.spoil(right[n], np.asarray(gradients[0])) for n in names)
+        here = Explanation(e.rule, inputs, dict(zip(above, gradients)), "en")
+        wrong = dict(of_meaning(here))[mistake]
+        right = {g.name: g.values for g in here.gradients}
+        return tuple((right | wrong).get(f"g{name}") for name in names)
+
+    return spoiled
