@@ -94,3 +94,54 @@ def test_a_large_layer_is_judged_without_its_jacobian():
     assert pullback.check(affine, affine_backward, x, w, b).verdict == "right"
     report = pullback.check(affine, lambda g, x, w, b: (g @ w.T, -x.T @ g, g.sum(0)), x, w, b)
     assert report.cause == "sign"
+
+
+def test_like_brings_the_closed_form_and_its_modes():
+    x = np.random.default_rng(0).normal(size=(2, 4))
+    c = np.sqrt(2 / np.pi)
+    inner = lambda x: np.tanh(c * (x + 0.044715 * x**3))
+    gelu = lambda x: 0.5 * x * (1 + inner(x))
+    slope = lambda x: 0.5 * (1 + inner(x)) + 0.5 * x * (1 - inner(x) ** 2) * c * (1 + 0.134145 * x**2)
+    report = pullback.check(gelu, lambda g, x: g * slope(x), x, like="gelu")
+    assert report.verdict == "right" and "approximate='tanh'" in report.notes[0].evidence
+    erf = lambda g, x: pullback.gelu.linearize(x)[1].vjp(g)
+    assert pullback.check(gelu, erf, x, like="gelu(approximate='tanh')").cause == "mode_mismatch"
+
+
+def test_like_finds_its_way_with_transposed_weights():
+    report = pullback.check(affine, affine_backward, X, W, B, like="linear")
+    assert report.verdict == "right" and "explain linear" in report.notes[0].evidence
+
+
+def test_like_sees_the_tails():
+    sigmoid = lambda x: 1 / (1 + np.exp(-np.asarray(x, float)))
+    report = pullback.check(
+        sigmoid, lambda g, x: g * sigmoid(x) * (1 - sigmoid(x)), np.array([40.0, 0.5, -1.0]), like="sigmoid"
+    )
+    assert report.cause == "cancellation"
+
+
+@pytest.mark.parametrize(
+    "like, says",
+    [("linea", "did you mean linear"), ("conv2d(pace=2)", "no hyperparameter 'pace'"), (3, "it is a rule")],
+)
+def test_like_is_told_what_is_wrong_with_it(like, says):
+    with pytest.raises(OptionError, match=says):
+        pullback.check(affine, affine_backward, X, W, B, like=like)
+
+
+def test_other_shapes_are_tried_where_somebody_makes_them():
+    shapes = lambda rng: (rng.normal(size=(rng.integers(2, 8), 3)), rng.normal(size=3))
+    wrong = lambda g, x, b: (g, g.mean(0) * 4)
+    add = lambda x, b: x + b
+    assert pullback.check(add, wrong, np.random.default_rng(0).normal(size=(4, 3)), B).verdict == "right"
+    assert pullback.check(add, wrong, X[:, :3], B, shapes=shapes).cause == "constant_factor"
+
+
+def test_complex_conventions_are_told_apart_not_accused():
+    w, x = np.array([1 + 2j, -0.5 + 1j]), np.array([0.3 - 1j, 2 + 0.5j])
+    torch_like, jax_like = (lambda g, x: np.conj(w) * g), (lambda g, x: w * g)
+    assert pullback.check(lambda x: w * x, torch_like, x).verdict == "right"
+    report = pullback.check(lambda x: w * x, jax_like, x)
+    assert report.verdict == "right" and report.notes[-1].name == "complex_conjugate"
+    assert pullback.check(lambda x: w * x, jax_like, x, convention="conjugate").cause == "complex_conjugate"

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "kernels": {"kernels", "errors"},
     "linearization": VOCABULARY,
     "rules": CORE | {"rules"},
-    "check": {"check", "errors"},
+    "check": {"check", "errors", "discovery"},
     "handbook": CORE | {"handbook", "discovery", "check"},
     "nn": CORE | {"nn", "discovery"},
     "train": CORE | {"train", "nn", "check", "discovery", "handbook", "kernels"},

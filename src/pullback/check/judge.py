@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,16 @@ from pullback.check.probes.layout import layout
 from pullback.check.probes.linearity import linearity
 from pullback.check.probes.manners import forward_repeats, mutation, repetition
 from pullback.check.probes.tails import tails
-from pullback.check.probes.values import Comparison, Convention, Mismatch, cotangents
+from pullback.check.probes.values import Comparison, Convention, Mismatch, cotangents, tolerance
 from pullback.check.problem import Problem, forward_derivative
+from pullback.check.reference import Reference
 from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Finding, Report
 from pullback.check.truth import Truth, directions, fits
 from pullback.errors import OptionError
 
 Array = NDArray[Any]
 
+SHAPES = 3  # how often other shapes are asked for
 SECONDS = 2.0  # for further inputs, when the example itself has been judged
 
 
@@ -41,6 +44,31 @@ def judge(
         raise OptionError(f"mode is {mode!r}; it is 'vjp' or 'jvp'")
     if convention not in (None, "conjugate", "transpose"):
         raise OptionError(f"convention is {convention!r}; it is 'conjugate' (torch), 'transpose' (JAX) or None")
+    rng = np.random.default_rng(seed + 2)
+    run = lambda given, as_: judged(forward, backward, given, like, wrt, seed, mode, as_)
+    report = run(inputs, convention)
+    for _ in range(SHAPES if shapes else 0):
+        if report.verdict == RIGHT:
+            other = run(shapes(rng), convention)
+            report = replace(report, tried=report.tried + other.tried) if other.verdict == RIGHT else other
+    if report.verdict == WRONG and convention is None and report.complex:
+        other = run(inputs, "transpose")
+        if other.verdict == RIGHT:
+            text = "gradients are those of the plain transpose, as in JAX; torch's are their conjugates"
+            return replace(other, notes=(*other.notes, Cause("complex_conjugate", text)))
+    return report
+
+
+def judged(
+    forward: Any,
+    backward: Any,
+    inputs: Sequence[Any],
+    like: Any,
+    wrt: Any,
+    seed: int,
+    mode: str,
+    convention: str | None,
+) -> Report:
     if mode == "jvp":
         adapted = forward_derivative(adapt(forward, lambda *_: None, inputs), backward)
     else:
@@ -57,6 +85,9 @@ class Judge:
         self.findings: dict[str, Finding] = {}
         self.conventions: list[tuple[Point, Convention]] = []
         self.power: dict[str, float] = {}
+        self.like = like
+        self.reference: Reference | None = None
+        self.remarks: list[Cause] = []
         self.tried = 0
 
     def report(self) -> Report:
@@ -82,8 +113,51 @@ class Judge:
                 return self.finished()
             if not problem.inputs:
                 return self.cannot("there is a gradient of none of the inputs")
+        if self.like is not None:
+            self.refer()
         self.values()
         return self.finished()
+
+    def refer(self) -> None:
+        """Bring in the closed form, if it is that of this forward."""
+        reference = Reference(self.problem, self.like)
+        name = reference.rule.name
+        if self.problem.mode == "jvp" or not reference.fits:
+            text = f"forward is not {name} with these hyperparameters: judged without its closed form"
+            self.remarks.append(Cause("mode_mismatch", text))
+            return
+        self.reference = reference
+        if reference.mode:
+            self.remarks.append(Cause("", f"forward is {name}({reference.mode}): another documented mode"))
+        self.remarks.append(Cause("", f"`pullback explain {name}` derives the gradient line by line"))
+
+    def opinion(self, point: Point, g: Array, example: bool) -> None:
+        """The closed form's gradient, where differences saw nothing wrong: they are blind in the tails."""
+        problem, reference = self.problem, self.reference
+        value = None if reference is None else reference.value(point.v)
+        if reference is None or value is None or not np.allclose(value, problem.f(point.v), 1e-6, 1e-9):
+            return
+        wanted = reference.pull(point.v, g)
+        if wanted is None or not np.isfinite(wanted).all():
+            return
+        found = problem.b(point.v, g)
+        for part in problem.inputs:
+            own = slice(part.begin, part.end)
+            a, b = found[own], wanted[own]
+            if part.name in self.findings or not a.size:
+                continue
+            tiny = len(problem.inputs) == 1 and problem.sizes[0] == problem.sizes[1] and example and not problem.single
+            scale = abs(b) + 1e-290 if tiny else np.full(b.shape, np.max(abs(b)) + 1e-290)
+            off = np.where(np.isfinite(a), abs(a - b), np.inf) / scale
+            k = int(np.argmax(off))
+            if off[k] > (1e-3 if tiny else 100 * tolerance(problem)) and abs(b[k]) < 1e-6 * (np.max(abs(b)) + 1):
+                text = f"a relative error of {off[k]:.1e} where {reference.rule.name} has {b[k]:.3g}"
+                cause = Cause("cancellation", text, "use a form that does not subtract nearly equal numbers")
+                values = float(a[k]), float(b[k])
+                self.findings[part.name] = Finding(
+                    part.name, WRONG, abs(values[0] - values[1]), 0.0, part.where(k + part.begin), *values,
+                    point.where, (cause,),
+                )  # fmt: skip
 
     def add(self, findings: list[Finding]) -> None:
         for finding in findings:
@@ -118,6 +192,8 @@ class Judge:
             size = float(np.max(abs(np.nan_to_num(own)), initial=0))
             self.power[part.name] = max(self.power.get(part.name, 0.0), size)
         self.conventions += [(point, each) for each in comparison.conventions]
+        if not comparison.found and example:
+            self.opinion(point, gradients[0], example)
         for mismatch in comparison.found.values():
             if not example and mismatch.kind != "smooth" and len(point.coordinates) > 2:
                 continue
@@ -145,6 +221,10 @@ class Judge:
             support = np.flatnonzero(truth.directions[:, column])
             index = part.where(int(support[0])) if len(support) == 1 else ()
         causes = diagnose(self.problem, point, mismatch, ordinary=not example)
+        if self.reference is not None and mismatch.finite:
+            other = self.reference.other_mode(point.v, mismatch.g, self.problem.b(point.v, mismatch.g))
+            if other:
+                causes = (Cause("mode_mismatch", f"exactly the gradient of {other}"), *causes)
         error = abs(mismatch.found - mismatch.wanted)
         return Finding(
             part.name, WRONG, error, mismatch.uncertainty, index, mismatch.found, mismatch.wanted, point.where, causes
@@ -159,11 +239,18 @@ class Judge:
         silent = [p.name for p in problem.results if problem.mode == "vjp" and self.power.get(p.name, 1.0) < 1e-9]
         verdict = WRONG if self.findings else CANNOT if not self.tried else RIGHT
         return Report(
-            problem.name, verdict, tuple(findings), tuple(self.unseen(silent)), tuple(self.notes()), tried=self.tried
+            problem.name,
+            verdict,
+            tuple(findings),
+            tuple(self.unseen(silent)),
+            tuple(self.notes()),
+            tried=self.tried,
+            complex=any(part.width == 2 for part in (*problem.inputs, *problem.outputs)),
         )
 
     def notes(self) -> list[Cause]:
-        return [Cause("kink_convention", text) for text in dict.fromkeys(map(self.told, self.conventions))][:4]
+        told = dict.fromkeys(map(self.told, self.conventions))
+        return [*self.remarks, *[Cause("kink_convention", text) for text in told][:4]]
 
     def told(self, at: tuple[Point, Convention]) -> str:
         point, c = at

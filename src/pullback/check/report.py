@@ -2,7 +2,7 @@
 
 import html
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ class Report:
     notes: tuple[Cause, ...] = ()
     reason: str = ""  # why it cannot be judged
     tried: int = 0  # at how many inputs
-    steps: tuple[str, ...] = field(default=(), repr=False)  # with `like`: the derivation to compare with
+    complex: bool = False  # are there complex numbers among them?
 
     @property
     def leading(self) -> Finding | None:
@@ -90,8 +90,7 @@ class Report:
                 said.append(("cause" if k == 0 else "or", f"{cause.name}: {cause.evidence}"))
                 said += [("hint", cause.hint)] if cause.hint and k == 0 else []
         said += [("note", f"{note.name}: {note.evidence}" if note.name else note.evidence) for note in self.notes]
-        said += [("unseen", text) for text in self.power]
-        return said + [("by hand", step) for step in self.steps]
+        return said + [("unseen", text) for text in self.power]
 
     def _repr_html_(self) -> str:
         cells = lambda row, tag: "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in row)

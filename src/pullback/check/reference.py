@@ -1,0 +1,127 @@
+"""The closed form of the layer that the user says it is: a second opinion, exact in the tails, and its other modes."""
+
+import ast
+from collections.abc import Iterator
+from difflib import get_close_matches
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.problem import Problem, pack
+from pullback.discovery import find, index
+from pullback.errors import OptionError, PullbackError
+
+Array = NDArray[Any]
+
+
+class Reference:
+    """A rule at the inputs of a problem, once a way is found to hand them over that gives the problem's own output."""
+
+    def __init__(self, problem: Problem, like: Any) -> None:
+        self.problem = problem
+        self.rule = named(like)
+        self.options: dict[str, Any] = {}
+        self.turned: tuple[bool, ...] = ()
+        self.fits = self.arrange()
+
+    def arrange(self) -> bool:
+        """Does the rule give what forward gives: in this mode or another, some matrices perhaps transposed?
+
+        Half the world keeps the weight of a linear layer as [in, out], the other half as [out, in].
+        """
+        with np.errstate(all="ignore"):
+            wanted = self.problem.f(self.problem.example)
+            turnable = [array.ndim == 2 for array in self.problem.arrays]
+            for options in ({}, *self.modes()):
+                for turned in product(*([False, True] if each else [False] for each in turnable)):
+                    self.options, self.turned = options, turned
+                    found = self.value(self.problem.example)
+                    if found is not None and found.shape == wanted.shape and np.allclose(found, wanted, 1e-6, 1e-9):
+                        return True
+        return False
+
+    @property
+    def mode(self) -> str:
+        """The hyperparameters that had to be changed."""
+        return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+
+    def modes(self) -> Iterator[dict[str, Any]]:
+        """Other documented values of words and flags, as the rule's own cases have them."""
+        for name, value in self.rule.options.items():
+            others = {case[name] for case in self.rule.cases if isinstance(case.get(name), (str, bool))}
+            if isinstance(value, (str, bool)):
+                others |= {not value} if isinstance(value, bool) else {type(self.rule).__dict__.get(name, value)}
+                yield from ({name: other} for other in sorted(others - {value}, key=str))
+
+    def inputs(self, v: Array) -> list[Array]:
+        arrays = self.problem.unpack(v, exact=True)
+        return [array.T if turn else array for array, turn in zip(arrays, self.turned)]
+
+    def linearized(self, v: Array, options: dict[str, Any]) -> Any:
+        """(output, derivative) of the rule; None where it refuses these inputs."""
+        try:
+            return self.rule.linearize(*self.inputs(v), **options)
+        except (PullbackError, TypeError, ValueError):
+            return None
+
+    def value(self, v: Array) -> Array | None:
+        found = self.linearized(v, self.options)
+        if found is None:
+            return None
+        outputs = found[0] if isinstance(found[0], tuple) else (found[0],)
+        return pack(outputs[: len(self.problem.first)], self.problem.outputs)
+
+    def pull(self, v: Array, g: Array, options: dict[str, Any] | None = None) -> Array | None:
+        """The gradient of all inputs, flat."""
+        found = self.linearized(v, self.options if options is None else options)
+        if found is None:
+            return None
+        output = found[0][0] if isinstance(found[0], tuple) else found[0]
+        above = [np.asarray(a, output.dtype) for a in self.problem.cotangents(g)]
+        with np.errstate(all="ignore"):
+            gradients = found[1].vjp(*above)
+        gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+        back = [a if a is None or not turn else a.T for a, turn in zip(gradients, self.turned)]
+        if any(back[part.place] is None for part in self.problem.inputs):
+            return None
+        return pack(back, self.problem.inputs)
+
+    def other_mode(self, v: Array, g: Array, found: Array) -> str:
+        """The mode whose gradient this is, if it is one."""
+        for options in self.modes():
+            pulled = self.pull(v, g, options)
+            if pulled is not None and np.allclose(pulled, found, rtol=1e-5, atol=1e-8):
+                (item,) = options.items()
+                return f"{self.rule.name}({item[0]}={item[1]!r})"
+        return ""
+
+
+def named(like: Any) -> Any:
+    """A rule; or its name; or its name with hyperparameters, as it would be written: "conv2d(stride=2)"."""
+    if hasattr(like, "linearize"):
+        return like
+    name, options = parsed(like)
+    rule = find(name)
+    if rule is None:
+        close = get_close_matches(name, index(), 3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "`pullback list` shows what there is"
+        raise OptionError(f"like: there is no rule {name!r}; {hint}")
+    configured, unknown = rule.at(options)
+    if unknown:
+        known = ", ".join(rule.options) or "none"
+        raise OptionError(f"like: {name} has no hyperparameter {next(iter(unknown))!r}; it has {known}")
+    return configured
+
+
+def parsed(like: Any) -> tuple[str, dict[str, Any]]:
+    try:
+        tree = ast.parse(like, mode="eval").body
+        if isinstance(tree, ast.Name):
+            return tree.id, {}
+        if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and not tree.args:
+            return tree.func.id, {str(k.arg): ast.literal_eval(k.value) for k in tree.keywords}
+    except (SyntaxError, TypeError, ValueError):
+        pass
+    raise OptionError(f"like is {like!r}; it is a rule, or its name: 'layer_norm', 'conv2d(stride=2)'")
