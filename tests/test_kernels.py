@@ -94,8 +94,21 @@ LARGE = {
         ],
     ),
 }
+MORE["rms_norm"] = 64  # of one element, the rule's own jvp is what rounding leaves of 1 - u²
 ELEMENTWISE = [name for name, rule in every().items() if isinstance(rule, Elementwise)]
 LARGE |= dict.fromkeys(ELEMENTWISE, [dict(batch=(40003,)), dict(batch=(5, 3, 7, 11))])
+LARGE |= {
+    "layer_norm": [dict(n=1000, batch=(133,)), dict(n=40001), dict(normalized_shape=(3, 50, 7), batch=(5, 2))],
+    "rms_norm": [dict(n=1000, batch=(133,)), dict(n=40001), dict(normalized_shape=(3, 50, 7), batch=(5, 2))],
+    "group_norm": [dict(n=9, c=12, d=(13, 17), num_groups=3), dict(n=70, c=65, d=())],
+    "instance_norm": [dict(n=9, c=12, d=(13, 17)), dict(n=2, c=300, d=(3,))],
+    "batch_norm": [
+        dict(n=70, c=33, d=(9, 5), training=True),
+        dict(n=513, c=700, d=(), training=True),
+        dict(n=20, c=3, d=(31,)),
+        dict(n=1, c=5, d=(7000,), training=True, momentum=0.5),
+    ],
+}
 CASES = [(name, case) for name, rule in every().items() for case in (*rule.cases, *LARGE.get(name, ()))]
 
 
@@ -243,6 +256,44 @@ def test_edges_of_a_function_are_those_of_its_rule(name, options):
         gx, slope = at.vjp(np.ones_like(x)), at.rule.vjp(np.ones_like(x), *saved)
     np.testing.assert_allclose(y, wanted, rtol=4 * EPS, atol=numbers.tiny)
     np.testing.assert_allclose(gx, slope, rtol=4 * EPS, atol=numbers.tiny)
+
+
+def channels_last(x):
+    return np.moveaxis(np.moveaxis(x, 1, -1).copy(), -1, 1) if isinstance(x, np.ndarray) and x.ndim > 2 else x
+
+
+@pytest.mark.parametrize("name, case", [(name, case) for name in ("batch_norm", "group_norm") for case in LARGE[name]])
+def test_channels_may_be_last_in_memory(name, case):
+    compare(*arrays(every()[name], case), channels_last)
+
+
+def test_the_mean_may_be_far_from_zero():
+    """To 4e-7 of the largest y, as the rule says, where x is around 1e6 with variance 1."""
+    z = np.random.default_rng(0).normal(size=(64, 32, 9)).astype(np.float32)
+    x = (z + np.float32(1e6)).astype(np.float32)
+    wide = x.astype(float)
+    for rule, options in (
+        (pb.layer_norm, dict(normalized_shape=(32, 9))),
+        (pb.group_norm, dict(num_groups=4)),
+        (pb.batch_norm, dict(training=True)),
+    ):
+        for given in (x, channels_last(x)):
+            y, wanted = (as_tuple(rule(a, **options))[0] for a in (given, wide))
+            assert np.max(abs(y - wanted)) <= 4e-7 * np.max(abs(wanted))
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan, 1e30])
+@pytest.mark.parametrize("name", ["layer_norm", "rms_norm", "group_norm", "batch_norm"])
+def test_a_norm_of_what_is_no_number_is_as_by_its_rule(name, value):
+    rule, inputs = arrays(every()[name], LARGE[name][0])
+    x = to_single(inputs[0])
+    x[(1,) * x.ndim] = value
+    with np.errstate(all="ignore"):
+        y, at = rule.linearize(x)
+        wanted, saved = at.rule.forward(x, *at.plan.fill)
+        for found, due in zip(as_tuple(y), as_tuple(wanted)):
+            np.testing.assert_array_equal(np.isfinite(found), np.isfinite(due))
+            np.testing.assert_allclose(found, due, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["relu", "gelu"])

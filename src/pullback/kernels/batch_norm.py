@@ -1,0 +1,262 @@
+"""Batch normalisation: a channel's plane is in the cache while it is worked on; channels-last, rows go by together.
+
+x is seen as [n c d], or, where channels are last in memory, as rows of channels. In both, the mean is subtracted in two
+parts, as in `norm`. Kept are the inputs, and for each channel the mean's two parts and r.
+"""
+
+from math import gcd
+
+import numpy as np
+
+from pullback.kernels.arrays import plain
+from pullback.kernels.buffers import empty
+from pullback.kernels.compiled import kernel, part
+from pullback.kernels.norm import centred_at
+from pullback.kernels.threads import parallel
+
+f = np.float32
+CHUNKS = 64  # of rows, whose sums are added up in the end
+LEAST = 1 << 14  # elements that are worth a chunk of their own
+
+
+def takes(rule, x, m, v, w, b):
+    return 0 not in x.shape
+
+
+# Planes: x[n c d].
+
+
+@part
+def planes(lo, hi, x, w, b, y, statistics, var, eps, training):
+    n, _, d = x.shape
+    for c in range(lo, hi):
+        if training:
+            total = 0.0
+            for i in range(n):
+                total += sum_of(x[i, c])
+            mean = f(total / (n * d))
+            total = square = 0.0
+            for i in range(n):
+                some, more = moments_of(x[i, c], mean)
+                total += some
+                square += more
+            rest = total / (n * d)
+            var[c] = square / (n * d) - rest * rest
+            var[c] = 0.0 if var[c] < 0.0 else var[c]
+            statistics[c, 0], statistics[c, 1], statistics[c, 2] = mean, f(rest), f(1.0 / np.sqrt(var[c] + eps))
+        mean, rest, r = statistics[c, 0], statistics[c, 1], statistics[c, 2]
+        for i in range(n):
+            row, out = x[i, c], y[i, c]
+            for j in range(d):
+                out[j] = centred_at(row[j], mean, rest) * r * w[c] + b[c]
+
+
+@part
+def sum_of(x):
+    total = f(0)
+    for j in range(x.size):
+        total += x[j]
+    return total
+
+
+@part
+def moments_of(x, mean):
+    some, more = f(0), f(0)
+    for j in range(x.size):
+        z = x[j] - mean
+        some += z
+        more += z * z
+    return some, more
+
+
+@part
+def pulled_planes(lo, hi, gy, x, w, statistics, gx, gw, gb, training):
+    n, _, d = x.shape
+    for c in range(lo, hi):
+        mean, rest, r = statistics[c, 0], statistics[c, 1], statistics[c, 2]
+        straight = along = 0.0
+        for i in range(n):
+            g, row = gy[i, c], x[i, c]
+            some, more = f(0), f(0)
+            for j in range(d):
+                some += g[j]
+                more += g[j] * centred_at(row[j], mean, rest) * r
+            straight += some
+            along += more
+        gw[c], gb[c] = along, straight
+        scale, away, slope = w[c] * r, f(straight / (n * d)), f(along / (n * d))
+        if not training:
+            away = slope = f(0)
+        for i in range(n):
+            g, row, out = gy[i, c], x[i, c], gx[i, c]
+            for j in range(d):
+                out[j] = scale * (g[j] - (away + centred_at(row[j], mean, rest) * r * slope))
+
+
+@kernel
+def fill_planes(x, w, b, y, statistics, var, eps, training):
+    chunk = max(1, LEAST * x.shape[1] // x.size)
+    parallel(planes, x.shape[1], chunk, (x, w, b, y, statistics, var, eps, training))
+
+
+@kernel
+def pull_planes(gy, x, w, statistics, gx, gw, gb, training):
+    chunk = max(1, LEAST * x.shape[1] // x.size)
+    parallel(pulled_planes, x.shape[1], chunk, (gy, x, w, statistics, gx, gw, gb, training))
+
+
+# Rows of channels: x[i c].
+
+
+@part
+def column_sums(lo, hi, x, mean, sums, step):
+    """Σ (x - mean) and Σ (x - mean)², of each chunk."""
+    for i in range(lo, hi):
+        row, some, more = x[i], sums[0, i // step], sums[1, i // step]
+        for c in range(row.size):
+            z = np.float64(row[c] - mean[c])
+            some[c] += z
+            more[c] += z * z
+
+
+@part
+def columns(lo, hi, x, scale, b, y, mean, rest):
+    for i in range(lo, hi):
+        row, out = x[i], y[i]
+        for c in range(row.size):
+            out[c] = centred_at(row[c], mean[c], rest[c]) * scale[c] + b[c]
+
+
+@part
+def pulled_column_sums(lo, hi, gy, x, mean, rest, sums, step):
+    """Σ gy and Σ gy (x - mean), of each chunk."""
+    for i in range(lo, hi):
+        g, row, some, more = gy[i], x[i], sums[0, i // step], sums[1, i // step]
+        for c in range(row.size):
+            some[c] += np.float64(g[c])
+        for c in range(row.size):
+            more[c] += np.float64(g[c] * centred_at(row[c], mean[c], rest[c]))
+
+
+@part
+def pulled_columns(lo, hi, gy, x, mean, rest, scale, away, slope, gx):
+    for i in range(lo, hi):
+        g, row, out = gy[i], x[i], gx[i]
+        for c in range(row.size):
+            out[c] = scale[c] * ((g[c] - away[c]) - centred_at(row[c], mean[c], rest[c]) * slope[c])
+
+
+@kernel
+def add_columns(x, mean, sums, step):
+    parallel(column_sums, x.shape[0], step, (x, mean, sums, step))
+
+
+@kernel
+def fill_columns(x, scale, b, y, mean, rest, step):
+    parallel(columns, x.shape[0], step, (x, scale, b, y, mean, rest))
+
+
+@kernel
+def add_pulled_columns(gy, x, mean, rest, sums, step):
+    parallel(pulled_column_sums, x.shape[0], step, (gy, x, mean, rest, sums, step))
+
+
+@kernel
+def pull_columns(gy, x, mean, rest, scale, away, slope, gx, step):
+    parallel(pulled_columns, x.shape[0], step, (gy, x, mean, rest, scale, away, slope, gx))
+
+
+# What both share.
+
+
+def channels_last(x):
+    """x with its channels behind, if that is how it lies in memory; else None."""
+    z = np.moveaxis(x, 1, -1)
+    return z if z.flags.c_contiguous and z.shape[-1] > 1 else None
+
+
+class Columns:
+    """Rows of channels, several of them side by side where they are short."""
+
+    def __init__(self, z):
+        self.channels, count = z.shape[-1], z.size // z.shape[-1]
+        self.times = gcd(count, max(1, 512 // self.channels))
+        self.rows = count // self.times
+        self.step = max(1, LEAST // (self.times * self.channels), -(-self.rows // CHUNKS))
+
+    def seen(self, z):
+        return z.reshape(self.rows, self.times * self.channels)
+
+    def spelled(self, *a):
+        """A number per channel, for every place in a row."""
+        return [np.tile(np.asarray(one, f), self.times) for one in a]
+
+    def sums(self):
+        return np.zeros((2, -(-self.rows // self.step), self.times * self.channels))
+
+    def means(self, sums):
+        return sums.reshape(2, -1, self.channels).sum(1) / (self.rows * self.times)
+
+
+def forward(rule, x, m, v, w, b):
+    w, b = plain(w), plain(b)
+    statistics, var = np.zeros((w.size, 3), f), np.empty(w.size)
+    if not rule.training:
+        statistics[:, 0], statistics[:, 2] = m, 1 / np.sqrt(v.astype(float) + rule.eps)
+    z = channels_last(x)
+    if z is None:
+        z, y = plain(x).reshape(*x.shape[:2], -1), empty(x.shape)
+        fill_planes(z, w, b, y.reshape(z.shape), statistics, var, rule.eps, rule.training)
+    else:
+        columns, y = Columns(z), empty(z.shape)
+        if rule.training:
+            statistics, var = statistics_of(columns, z, rule.eps)
+        mean, rest, r = statistics.T
+        scale, b_, mean, rest = columns.spelled(r * w, b, mean, rest)
+        fill_columns(columns.seen(z), scale, b_, columns.seen(y), mean, rest, columns.step)
+        y = np.moveaxis(y, -1, 1)
+    kept = (x, m, v, w, b, statistics)
+    if not rule.training:
+        return y, kept
+    count, rate = x.size // w.size, rule.momentum
+    mean = statistics[:, 0].astype(float) + statistics[:, 1]
+    moved = (1 - rate) * m + rate * mean, (1 - rate) * v + rate * (var * (count / max(count - 1, 1)))
+    return (y, *(a.astype(f) for a in moved)), kept
+
+
+def statistics_of(columns, z, eps):
+    """mean, rest and r of each channel, and the variance."""
+
+    def means(origin):
+        sums = columns.sums()
+        add_columns(columns.seen(z), *columns.spelled(origin), sums, columns.step)
+        return columns.means(sums)
+
+    mean = means(np.zeros(columns.channels))[0].astype(f)
+    rest, square = means(mean)
+    var = np.maximum(square - rest * rest, 0)
+    return np.stack([mean, rest, 1 / np.sqrt(var + eps)], -1).astype(f), var
+
+
+def vjp(rule, gy, x, m, v, w, b, statistics):
+    z = channels_last(x)
+    if z is None:
+        shape = (*x.shape[:2], x.size // (x.shape[0] * x.shape[1]))
+        gx, gw, gb = empty(x.shape), np.empty(w.size, f), np.empty(w.size, f)
+        z, g = plain(x).reshape(shape), plain(gy).reshape(shape)
+        pull_planes(g, z, w, statistics, gx.reshape(shape), gw, gb, rule.training)
+        return gx, gw, gb
+    columns, gx = Columns(z), empty(z.shape)
+    z, g, sums = columns.seen(z), columns.seen(plain(np.moveaxis(gy, 1, -1))), columns.sums()
+    mean, rest, r = statistics.T
+    means = columns.spelled(mean, rest)
+    add_pulled_columns(g, z, *means, sums, columns.step)
+    away, along = columns.means(sums)
+    given = columns.spelled(r * w, away * rule.training, along * r * r * rule.training)
+    pull_columns(g, z, *means, *given, columns.seen(gx), columns.step)
+    count = x.size // w.size
+    return np.moveaxis(gx, -1, 1), (along * r * count).astype(f), (away * count).astype(f)
+
+
+def saved(rule, x, m, v, w, b, statistics):
+    return rule.forward(x, m, v, w, b)[1]
