@@ -94,12 +94,17 @@ LARGE = {
         ],
     ),
 }
-ILL = "rms_norm", dict(n=1)  # in float32 the rule's own jvp and hvp are what rounding leaves of 1 - u²
+ILL = "rms_norm", dict(n=1)  # nothing but eps is left there, and that is another in float64
 ELEMENTWISE = [name for name, rule in every().items() if isinstance(rule, Elementwise)]
 LARGE |= dict.fromkeys(ELEMENTWISE, [dict(batch=(40003,)), dict(batch=(5, 3, 7, 11))])
 LARGE |= {
     "layer_norm": [dict(n=1000, batch=(133,)), dict(n=40001), dict(normalized_shape=(3, 50, 7), batch=(5, 2))],
-    "rms_norm": [dict(n=1000, batch=(133,)), dict(n=40001), dict(normalized_shape=(3, 50, 7), batch=(5, 2))],
+    "rms_norm": [
+        dict(n=1, eps=1e-6),
+        dict(n=1000, batch=(133,)),
+        dict(n=40001),
+        dict(normalized_shape=(3, 50, 7), batch=(5, 2)),
+    ],
     "group_norm": [dict(n=9, c=12, d=(13, 17), num_groups=3), dict(n=70, c=65, d=())],
     "instance_norm": [dict(n=9, c=12, d=(13, 17)), dict(n=2, c=300, d=(3,))],
     "batch_norm": [
@@ -266,14 +271,6 @@ def channels_last(x):
 @pytest.mark.parametrize("name, case", [(name, case) for name in ("batch_norm", "group_norm") for case in LARGE[name]])
 def test_channels_may_be_last_in_memory(name, case):
     compare(*arrays(every()[name], case), channels_last)
-
-
-def test_a_single_element_over_its_own_size():
-    rule, inputs = arrays(every()[ILL[0]], ILL[1])
-    y, at = rule.linearize(*inputs)
-    fast_y, fast = rule.linearize(*map(to_single, inputs))
-    close(fast_y, y)
-    close(fast.vjp(np.ones(1, np.float32)), at.vjp(np.ones(1)))
 
 
 def test_the_mean_may_be_far_from_zero():
