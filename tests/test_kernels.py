@@ -434,3 +434,21 @@ def test_what_only_winograd_overflows_is_computed_directly():
     assert np.all(y == np.float32(2e38))
     _, gw, _ = at.vjp(np.full_like(y, 1e-2))
     np.testing.assert_allclose(gw[:, :, 1, 1], 2 * 144 * 1e36, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 8, 6), (3, 16, 7, 9), (1, 40, 300, 250)])
+def test_relu_and_max_pooling_in_one_pass_are_what_they_are_one_after_the_other(shape):
+    """Bit for bit, at zeros, ties and nan too."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(-2, 3, shape).astype(np.float32)
+    x[rng.random(shape) < 0.1] = -0.0
+    x[rng.random(shape) < 0.01] = np.nan
+    y, at = pb.Chain((pb.relu, pb.max_pool2d)).linearize(x)
+    assert at.plan.forward.func.__module__ == "pullback.kernels.chain"
+    between, first = pb.relu.linearize(x)
+    wanted, second = pb.max_pool2d.linearize(between)
+    np.testing.assert_array_equal(y, wanted)
+    gy = rng.normal(size=y.shape).astype(np.float32)
+    np.testing.assert_array_equal(at.vjp(gy), first.vjp(second.vjp(gy)))
+    tx = rng.normal(size=shape).astype(np.float32)
+    np.testing.assert_array_equal(at.jvp(tx), second.jvp(first.jvp(tx)))

@@ -6,7 +6,7 @@ import pytest
 import pullback as pb
 from pullback import nn
 from pullback.errors import RangeError, ShapeError
-from pullback.train import loop, quick
+from pullback.train import loop, neighbours, quick
 from pullback.train.optimisers import SGD, Adam, AdamW
 
 OPTIMISERS = [
@@ -119,3 +119,19 @@ def test_what_does_not_fit_is_said_by_the_layers():
             loop.step(model, x, np.where(t == t[0], label, t), optimiser, rng)
     for name, p in before.items():
         np.testing.assert_array_equal(model.parameters[name], p)
+
+
+def test_relu_and_pool_learn_as_one_layer_what_they_learn_as_two():
+    parts = nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 3)
+    model = nn.Sequential(*parts, rng=0)
+    both = neighbours.joined(model)
+    assert list(both.parts) == ["0", "1", "3", "4"] and neighbours.joined(model) is both
+    x = np.random.default_rng(0).normal(size=(5, 2, 6, 7)).astype(np.float32)
+    (y, at), (wanted, path) = both.linearize(x, training=True), model.linearize(x, training=True)
+    np.testing.assert_array_equal(y, wanted)
+    found, wanted = at.vjp(np.cos(y), x=False)[1], path.vjp(np.cos(y), x=False)[1]
+    assert found.keys() == wanted.keys() == {*model.trainable}
+    for name in wanted:
+        np.testing.assert_array_equal(found[name], wanted[name])
+    model.parts["1"] = nn.Tanh()
+    assert neighbours.joined(model) is model

@@ -1,10 +1,16 @@
-"""Convolution: memory of images with the channels last, whatever the shapes say."""
+"""Convolution: images have their channels last in memory, whatever their shapes say, and so have results.
+
+every channel by itself                                       depthwise.py
+3 × 3 at stride 1, no dilation, no groups, whole vectors
+of channels, 256 pixels or more                               winograd.py, if all results are finite
+anything else                                                 direct.py, direct_weights.py
+"""
 
 from math import prod
 
 import numpy as np
 
-from pullback.kernels import depthwise, direct, winograd
+from pullback.kernels import depthwise, direct, direct_weights, winograd
 from pullback.kernels.arrays import plain
 from pullback.kernels.compiled import kernel
 from pullback.kernels.images import channels_last, flat, result, three
@@ -84,7 +90,7 @@ def weigh(rule, y, x, w):
         gw, gb = winograd.weigh(y, x, windows, w.shape)
         if finite(gw.reshape(gw.size)):
             return gw, gb
-    return direct.weigh(y, x, windows, rule.groups, w.shape)
+    return direct_weights.weigh(y, x, windows, rule.groups, w.shape)
 
 
 def turned(windows):

@@ -2,7 +2,6 @@
 
     forward   y[p, o]  = Σt Σc  x[p + t, c] w[t, c, o]      rows: pixels,    sum: taps t and channels
     input     the same, of gy: one such product for every remainder of the position to the stride
-    weight    gw[t c, o] = Σp  x[p + t, c] gy[p, o]         rows: weights,   sum: pixels
 
 Nothing is unfolded: the row tile reads every window where it lies.
 """
@@ -16,14 +15,12 @@ import numpy as np
 
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.images import framed, with_slack
+from pullback.kernels.images import framed
 from pullback.kernels.rowtile import ROWS, row_tile
 from pullback.kernels.threads import parallel
-from pullback.kernels.tile import COLUMNS, STRIP, WIDTH, address
+from pullback.kernels.tile import COLUMNS, STRIP, address
 
 BLOCK = 96  # pixels of one job: its windows stay in the first cache
-UNIT = 256  # pixels of gy that a weight gradient adds at once
-JOBS = 16  # pieces of a weight gradient, whatever the number of threads
 
 
 class Phase(NamedTuple):
@@ -38,7 +35,7 @@ class Phase(NamedTuple):
 
 
 def correlate(x, w, b, windows, groups, y, flags=0):
-    """y = w ∗ x + b ; x is [batch *n c], y [batch *out o], both flat."""
+    """y = w ∗ x + b; x is [batch *n c], y [batch *out o], both flat."""
     outs, ins = len(w), w.shape[1]
     frame, phase = seen(windows, groups, groups * ins, outs)
     x = framed(x, groups * ins, windows.n, windows.before, frame)
@@ -60,10 +57,10 @@ def run(x, w, b, y, phases, frame, out, groups, ins, outs, back, flags):
     for phase in phases:
         taps = w.size // (groups * ins * outs)
         pack(w, b if b is not None else shifts, phase.order, strips, shifts, groups, ins, outs, taps, back)
-        products(
-            x, strips, shifts, y, np.array(phase.counts), phase.steps, phase.at, len(phase.order), phase.run,
-            batch, prod(frame) * groups * ins, prod(out) * groups * outs, phase.start, groups, ins, outs, flags,
-        )  # fmt: skip
+        images = prod(frame) * groups * ins, prod(out) * groups * outs
+        pixels = batch * prod(phase.counts), len(phase.order), phase.run
+        sizes = np.array([*pixels, *images, phase.start, ins, outs, groups, flags])
+        products(x, strips, shifts, y, np.array(phase.counts), phase.steps, phase.at, sizes)
 
 
 @lru_cache(1024)
@@ -153,57 +150,15 @@ def packed(lo, hi, w, order, strips, count, ins, outs, taps, back):
 
 
 @kernel
-def products(
-    x, strips, shifts, y, counts, steps, at, taps, run, batch, x_image, y_image, start, groups, ins, outs, flags
-):
-    pixels = batch * counts[0] * counts[1] * counts[2]
-    at, bt = 4 * at, np.arange(at.size) * (run * ins * STRIP)
-    arguments = (
-        x,
-        strips,
-        shifts,
-        y,
-        counts,
-        steps,
-        at,
-        bt,
-        taps,
-        run,
-        x_image,
-        y_image,
-        start,
-        groups,
-        ins,
-        outs,
-        flags,
-    )
-    parallel(pixel_rows, (pixels + BLOCK - 1) // BLOCK, 1, (pixels, *arguments))
+def products(x, strips, shifts, y, counts, steps, at, sizes):
+    at, bt = 4 * at, np.arange(at.size) * (sizes[2] * sizes[6] * STRIP)
+    parallel(pixel_rows, (sizes[0] + BLOCK - 1) // BLOCK, 1, (x, strips, shifts, y, counts, steps, at, bt, sizes))
 
 
 @part
-def pixel_rows(
-    lo,
-    hi,
-    pixels,
-    x,
-    strips,
-    shifts,
-    y,
-    counts,
-    steps,
-    at,
-    bt,
-    taps,
-    run,
-    x_image,
-    y_image,
-    start,
-    groups,
-    ins,
-    outs,
-    flags,
-):
+def pixel_rows(lo, hi, x, strips, shifts, y, counts, steps, at, bt, sizes):
     """Blocks lo..hi of pixels, all channels."""
+    pixels, taps, run, x_image, y_image, start, ins, outs, groups, flags = sizes
     rows, places = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
     per_group = (outs + COLUMNS - 1) // COLUMNS
     for block in range(lo, hi):
@@ -234,104 +189,3 @@ def pixel_rows(
                     a, address(rows) + 8 * i, address(at), 4, b, address(bt), STRIP, at.size, run * ins,
                     c, address(places) + 8 * i, min(COLUMNS, outs - o), shift, flags,
                 )  # fmt: skip
-
-
-def weigh(y, x, windows, groups, shape):
-    """The transpose of `correlate` in w, which has this shape, and that in b."""
-    outs, ins = shape[0] // groups, shape[1]
-    frame, rows, steps = weights(windows, groups * ins, ins)
-    batch = y.size // (prod(windows.out) * shape[0])
-    if outs % WIDTH:
-        y = with_slack(y)
-    x = framed(x, groups * ins, windows.n, windows.before, frame)
-    gw, gb = empty(shape), np.empty(shape[0], np.float32)
-    wide = min(windows.out[2], UNIT)
-    high = min(windows.out[1], max(1, UNIT // wide))
-    units = batch * windows.out[0] * -(-windows.out[1] // high) * -(-windows.out[2] // wide)
-    strips = groups * -(-outs // COLUMNS)
-    parts = min(units, -(-JOBS // strips))
-    sums = empty((parts, strips, 1 + len(rows), COLUMNS))
-    gather(
-        x,
-        y,
-        rows,
-        steps,
-        np.array(windows.out),
-        np.array([batch, high, wide, units]),
-        sums,
-        ins,
-        outs,
-        gw.reshape(gw.size),
-        gb,
-    )
-    return gw, gb
-
-
-@lru_cache(1024)
-def weights(windows, channels, ins):
-    """The frame, where every weight [t c] begins in it, in bytes, and the floats between pixels."""
-    frame = windows.size
-    inner = floats(frame, channels)
-    places = [sum(i * d * f for i, d, f in zip(tap, windows.dilation, inner)) for tap in taps(windows)]
-    rows = 4 * (np.array(places)[:, None] + np.arange(ins)).reshape(len(places) * ins)
-    return frame, rows, np.array([prod(frame) * channels, *(s * f for s, f in zip(windows.stride, inner))])
-
-
-@kernel
-def gather(x, y, rows, steps, out, units, sums, ins, outs, gw, gb):
-    parallel(weight_parts, sums.shape[0] * sums.shape[1], 1, (x, y, rows, steps, out, units, sums, ins, outs))
-    parallel(add_parts, gb.size, 8, (sums, ins, outs, gw, gb))
-
-
-@part
-def weight_parts(lo, hi, x, y, rows, steps, out, units, sums, ins, outs):
-    """Job (part, strip): some blocks of pixels, the weights of one strip of outputs; row 0 of the sums is the bias."""
-    batch, high, wide, count = units
-    per_group = (outs + COLUMNS - 1) // COLUMNS
-    strips, m = sums.shape[1], rows.size
-    channels = strips // per_group * outs
-    starts, places = np.empty(m + ROWS, np.int64), np.empty(m + ROWS, np.int64)
-    for i in range(m + ROWS):
-        starts[i], places[i] = rows[min(i, m - 1)], (min(i, m - 1) + 1) * STRIP
-    for job in range(lo, hi):
-        piece, strip = job // strips, job % strips
-        g, o = strip // per_group, strip % per_group * COLUMNS
-        mine = sums[piece, strip]
-        mine[:] = np.float32(0)
-        columns = COLUMNS if outs - o > WIDTH else WIDTH
-        per_row, per_plane = (out[2] + wide - 1) // wide, (out[1] + high - 1) // high
-        for unit in range(count * piece // sums.shape[0], count * (piece + 1) // sums.shape[0]):
-            left, rest = unit % per_row * wide, unit // per_row
-            top, rest = rest % per_plane * high, rest // per_plane
-            d, image = rest % out[0], rest // out[0]
-            width, height = min(wide, out[2] - left), min(high, out[1] - top)
-            at, bt = np.arange(height) * (4 * steps[2]), np.arange(height) * (4 * out[2] * channels)
-            a = address(x) + 4 * (image * steps[0] + d * steps[1] + top * steps[2] + left * steps[3] + g * ins)
-            first = ((image * out[0] + d) * out[1] + top) * out[2] + left
-            b = address(y) + 4 * (first * channels + g * outs + o)
-            for r in range(height):
-                for w in range(width):
-                    pixel = y[(first + r * out[2] + w) * channels + g * outs + o :][:columns]
-                    for lane in range(columns):
-                        mine[0, lane] += pixel[lane]
-            for i in range(0, m, ROWS):
-                row_tile(
-                    a, address(starts) + 8 * i, address(at), 4 * steps[3], b, address(bt), 4 * channels, height, width,
-                    address(mine), address(places) + 8 * i, columns, 0, 1,
-                )  # fmt: skip
-
-
-@part
-def add_parts(lo, hi, sums, ins, outs, gw, gb):
-    per_group = (outs + COLUMNS - 1) // COLUMNS
-    taps = (sums.shape[2] - 1) // ins
-    for o in range(lo, hi):
-        strip, lane = o // outs * per_group + o % outs // COLUMNS, o % outs % COLUMNS
-        mine = gw[o * ins * taps :][: ins * taps]
-        gb[o], mine[:] = np.float32(0), np.float32(0)
-        for piece in range(sums.shape[0]):
-            found = sums[piece, strip]
-            gb[o] += found[0, lane]
-            for t in range(taps):
-                for i in range(ins):
-                    mine[i * taps + t] += found[1 + t * ins + i, lane]

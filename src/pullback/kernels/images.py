@@ -5,6 +5,7 @@ and what a window sees is a few straight runs. The two are views of one memory, 
 pools copies nothing. One or two spatial axes count as three.
 """
 
+from functools import cache
 from math import prod
 
 import numpy as np
@@ -13,12 +14,23 @@ from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.threads import parallel
-from pullback.kernels.tile import COLUMNS, address, load, store, transpose8
+from pullback.kernels.tile import COLUMNS, address, copy_strip, load, store, transpose8
+
+
+@cache
+def order(axes, dims):
+    """The channels behind the space."""
+    return *range(axes - dims - 1), *range(axes - dims, axes), axes - dims - 1
+
+
+@cache
+def back(axes, dims):
+    return *range(axes - dims - 1), axes - 1, *range(axes - dims - 1, axes - 1)
 
 
 def channels_last(x, dims):
     """x, or a copy of it, with the channels last in memory: its shape stays [... c *n]."""
-    found = np.moveaxis(x, -dims - 1, -1)
+    found = x.transpose(order(x.ndim, dims))
     if found.flags.c_contiguous and found.flags.aligned:
         return x
     batch, (channels, *space) = x.shape[: x.ndim - dims - 1], x.shape[x.ndim - dims - 1 :]
@@ -29,13 +41,13 @@ def channels_last(x, dims):
 
 def flat(x, dims):
     """What `channels_last` made, as it lies in memory."""
-    return np.moveaxis(x, -dims - 1, -1).reshape(x.size)
+    return x.transpose(order(x.ndim, dims)).reshape(x.size)
 
 
 def result(batch, space, channels):
     """An array for a result, twice: as it lies in memory, and with the shape [... c *n] that the user sees."""
     y = empty((*batch, *space, channels))
-    return y.reshape(y.size), np.moveaxis(y, -1, len(batch))
+    return y.reshape(y.size), y.transpose(back(y.ndim, len(space)))
 
 
 @kernel
@@ -92,17 +104,31 @@ def frame(x, y, d, h, w):
 
 @part
 def framed_rows(lo, hi, x, y, d, h, w):
+    depth, height, width, channels = y.shape[1:]
+    inside = x.shape[3] * channels
     for row in range(lo, hi):
-        i, rest = row // (y.shape[1] * y.shape[2]), row % (y.shape[1] * y.shape[2])
-        z, r = rest // y.shape[2] - d, rest % y.shape[2] - h
-        out = y[i, z + d, r + h].reshape(y.shape[3] * y.shape[4])
+        i, rest = row // (depth * height), row % (depth * height)
+        z, r = rest // height - d, rest % height - h
+        out = address(y) + 4 * row * width * channels
+        first, last = w * channels, w * channels + inside
         if z < 0 or z >= x.shape[1] or r < 0 or r >= x.shape[2]:
-            out[:] = np.float32(0)
-            continue
-        first, size = w * y.shape[4], x.shape[3] * x.shape[4]
-        out[:first] = np.float32(0)
-        out[first : first + size] = x[i, z, r].reshape(size)
-        out[first + size :] = np.float32(0)
+            first, last = width * channels, 0
+        else:
+            move(out + 4 * first, address(x) + 4 * (((i * x.shape[1] + z) * x.shape[2]) + r) * inside, inside)
+        for k in range(first):
+            store(out + 4 * k, np.float32(0))
+        for k in range(last, width * channels if last else 0):
+            store(out + 4 * k, np.float32(0))
+
+
+@part
+def move(target, source, count):
+    """Copy floats, a strip at a time."""
+    whole = count // COLUMNS * COLUMNS
+    for k in range(0, whole, COLUMNS):
+        copy_strip(target + 4 * k, source + 4 * k)
+    for k in range(whole, count):
+        store(target + 4 * k, load(source + 4 * k))
 
 
 def with_slack(x):

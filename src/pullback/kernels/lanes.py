@@ -90,7 +90,10 @@ def clipped(vector, flag):
     """Zero below zero, if the flag is set; nan stays nan."""
     build, zero = vector.build, vector.all(0.0)
     below = build.fcmp_ordered("<", vector.value, zero.value)
-    return Vector(build, build.select(build.and_(below, broadcast(build, flag, WIDTH)), zero.value, vector.value))
+    return Vector(
+        build,
+        build.select(build.and_(below, broadcast(build, flag, vector.value.type.count)), zero.value, vector.value),
+    )
 
 
 def total(build, vector):

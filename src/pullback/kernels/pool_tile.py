@@ -10,11 +10,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pullback.kernels.compiled import part, symbol
-from pullback.kernels.lanes import Memory, Vector, broadcast
+from pullback.kernels.lanes import Memory, Vector, broadcast, clipped
 from pullback.kernels.tile import FLOAT, I64, WIDTH, int64
 
 PLACES = {2: ir.IntType(16), 4: ir.IntType(32)}  # by their bytes
-SUM, LARGEST, WON = (types.void(*[int64] * n) for n in (8, 11, 11))
+SUM, LARGEST, WON = (types.void(*[int64] * n) for n in (8, 12, 13))
 
 
 def channel_loops(build, channels, body):
@@ -59,9 +59,10 @@ def make_largest(size):
     place = PLACES[size]
 
     @intrinsic
-    def largest(typing, table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance):
+    def largest(typing, table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance, clip):
         def emit(context, build, signature, args):
-            table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance = args
+            table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance, clip = args
+            clipping = build.icmp_signed("!=", clip, I64(0))
             with cgutils.for_range(build, pixels) as line:
                 moved = build.mul(line.index, advance)
 
@@ -73,10 +74,13 @@ def make_largest(size):
                     def number(t):
                         return broadcast(build, build.trunc(build.add(entry(build, places, t), moved), place), lanes)
 
-                    best = cgutils.alloca_once_value(build, x.load(entry(build, table, I64(0))).value)
+                    def element(t):
+                        return clipped(x.load(entry(build, table, t)), clipping).value
+
+                    best = cgutils.alloca_once_value(build, element(I64(0)))
                     winner = cgutils.alloca_once_value(build, number(I64(0)))
                     with cgutils.for_range(build, taps, start=I64(1)) as loop:
-                        found, before = x.load(entry(build, table, loop.index)).value, build.load(best)
+                        found, before = element(loop.index), build.load(best)
                         beats = build.fcmp_unordered(">", found, before)  # or one of them is nan: but not before
                         wins = build.and_(beats, build.fcmp_ordered("==", before, before))
                         build.store(build.select(wins, found, before), best)
@@ -96,9 +100,10 @@ def make_won(size):
     place = PLACES[size]
 
     @intrinsic
-    def won(typing, table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance):
+    def won(typing, table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance, signs, masked):
         def emit(context, build, signature, args):
-            table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance = args
+            table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance, signs, masked = args
+            masking = build.icmp_signed("!=", masked, I64(0))
             with cgutils.for_range(build, pixels) as line:
                 mine = build.trunc(build.add(number, build.mul(line.index, advance)), place)
 
@@ -112,6 +117,9 @@ def make_won(size):
                         found = g.load(entry(build, table, loop.index)).value
                         share = build.select(build.icmp_signed("==", winner, wanted), found, zero)
                         build.store(build.fadd(build.load(total), share), total)
+                    with build.if_then(masking):
+                        alive = build.fcmp_ordered(">=", out.load(signs).value, zero)
+                        build.store(build.select(alive, build.load(total), zero), total)
                     out.store(Vector(build, build.load(total)), gx)
 
                 channel_loops(build, channels, body)
@@ -132,38 +140,44 @@ def summed_line(table, factors, taps, y, channels, pixels, x_step, y_step):
 
 
 @symbol(LARGEST, "pullback_largest_line2")
-def largest2(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance):
-    _largest2(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance)
+def largest2(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance, clip):
+    _largest2(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance, clip)
 
 
 @symbol(LARGEST, "pullback_largest_line4")
-def largest4(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance):
-    _largest4(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance)
+def largest4(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance, clip):
+    _largest4(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance, clip)
 
 
 @symbol(WON, "pullback_won_line2")
-def won2(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance):
-    _won2(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance)
+def won2(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance, signs, masked):
+    _won2(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance, signs, masked)
 
 
 @symbol(WON, "pullback_won_line4")
-def won4(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance):
-    _won4(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance)
+def won4(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance, signs, masked):
+    _won4(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance, signs, masked)
 
 
 @part
-def largest_line(size, table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance):
-    """y[p, c] = max t of x[table[t] + p, c], the first of several, nan before all; index, of `size` bytes, says it."""
+def largest_line(size, table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance, clip):
+    """y[p, c] = max t of x[table[t] + p, c], the first of several, nan before all; index, of `size` bytes, says which.
+
+    If `clip` is set, of relu(x).
+    """
     if size == 2:
-        largest2(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance)
+        largest2(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance, clip)
     else:
-        largest4(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance)
+        largest4(table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance, clip)
 
 
 @part
-def won_line(size, table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance):
-    """gx[p, c] = Σt gy[table[t] + p, c] where the winner, of `size` bytes, is number + p advance."""
+def won_line(size, table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance, signs, masked):
+    """gx[p, c] = Σt gy[table[t] + p, c] where the winner, of `size` bytes, is number + p advance.
+
+    If `masked` is set, only where what lies at `signs` is not negative.
+    """
     if size == 2:
-        won2(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance)
+        won2(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance, signs, masked)
     else:
-        won4(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance)
+        won4(table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance, signs, masked)

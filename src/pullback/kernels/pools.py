@@ -16,7 +16,7 @@ import numpy as np
 
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.images import channels_last, flat, result
+from pullback.kernels.images import back, channels_last, flat, result
 from pullback.kernels.pool_tile import largest_line, summed_line, won_line
 from pullback.kernels.threads import parallel
 from pullback.kernels.tile import address
@@ -92,25 +92,25 @@ def channelled(x, dims):
     return flat(channels_last(x, dims), dims), x.shape[: x.ndim - dims - 1], x.shape[x.ndim - dims - 1]
 
 
-def largest(x, dims, seen, out):
-    """The largest element of every window, and its place in the plane, in as few bytes as will do."""
+def largest(x, dims, seen, out, clip=False):
+    """The largest element of every window (`clip`: of relu(x)); its place in the plane, in as few bytes as will do."""
     n, shape = x.shape[x.ndim - dims :], (*x.shape[: x.ndim - dims], *out)
     x, batch, channels = channelled(x, dims)
     y, answer = result(batch, out, channels)
     index = empty((*batch, *out, channels), np.uint16 if prod(n) <= 1 << 16 else np.int32)
     sizes = np.array([prod(batch), channels, *(1,) * (3 - dims), *n])
-    fill_largest(x, y, index.reshape(y.size), sizes, seen)
-    return answer.reshape(shape), np.moveaxis(index, -1, len(batch)).reshape(shape)
+    fill_largest(x, y, index.reshape(y.size), sizes, seen, clip)
+    return answer.reshape(shape), index.transpose(back(index.ndim, dims)).reshape(shape)
 
 
-def won(gy, index, dims, back, n):
-    """Every element collects from the windows that it won."""
+def won(gy, index, dims, met, n, signs=None):
+    """Every element collects from the windows that it won (with `signs`: unless its sign is negative)."""
     shape, out = (*gy.shape[: gy.ndim - dims], *n), gy.shape[gy.ndim - dims :]
     gy, batch, channels = channelled(gy, dims)
     gx, answer = result(batch, n, channels)
     index, _, _ = channelled(index, dims)
     sizes = np.array([prod(batch), channels, *(1,) * (3 - dims), *out])
-    fill_won(gy, index, gx, sizes, back)
+    fill_won(gy, index, gx, sizes, met, gx[:0] if signs is None else channelled(signs, dims)[0])
     return answer.reshape(shape)
 
 
@@ -177,12 +177,12 @@ def line(row, meets):
 
 
 @kernel
-def fill_largest(x, y, index, sizes, meets):
-    parallel(largest_rows, sizes[0] * lines(meets), 4, (x, y, index, sizes, meets))
+def fill_largest(x, y, index, sizes, meets, clip):
+    parallel(largest_rows, sizes[0] * lines(meets), 4, (x, y, index, sizes, meets, clip))
 
 
 @part
-def largest_rows(lo, hi, x, y, index, sizes, meets):
+def largest_rows(lo, hi, x, y, index, sizes, meets, clip):
     channels, space, runs = sizes[1], sizes[2:], meets[11]
     width, plane, size = meets[8].size - 1, space[0] * space[1] * space[2], index.itemsize
     table, places = np.empty(most(meets), np.int64), np.empty(most(meets), np.int64)
@@ -195,17 +195,17 @@ def largest_rows(lo, hi, x, y, index, sizes, meets):
             out, step = (row * width + first) * channels, distance * channels
             largest_line(
                 size, address(table), address(places), taps, address(y) + 4 * out, address(index) + size * out,
-                channels, count, 4 * advance * channels, 4 * step, size * step, advance,
+                channels, count, 4 * advance * channels, 4 * step, size * step, advance, clip,
             )  # fmt: skip
 
 
 @kernel
-def fill_won(gy, index, gx, sizes, meets):
-    parallel(won_rows, sizes[0] * lines(meets), 4, (gy, index, gx, sizes, meets))
+def fill_won(gy, index, gx, sizes, meets, signs):
+    parallel(won_rows, sizes[0] * lines(meets), 4, (gy, index, gx, sizes, meets, signs))
 
 
 @part
-def won_rows(lo, hi, gy, index, gx, sizes, meets):
+def won_rows(lo, hi, gy, index, gx, sizes, meets, signs):
     channels, space, runs = sizes[1], sizes[2:], meets[11]
     width, height, plane, size = meets[8].size - 1, meets[4].size - 1, space[0] * space[1] * space[2], index.itemsize
     table, places = np.empty(most(meets), np.int64), np.empty(most(meets), np.int64)
@@ -217,11 +217,12 @@ def won_rows(lo, hi, gy, index, gx, sizes, meets):
             taps = gathered(table, places, address(gy) + 4 * start, 4 * channels, space, d, h, first, meets)
             for t in range(taps):
                 places[t] = address(index) + size * (start + places[t] * channels)
-            out, number = address(gx) + 4 * (row * width + first) * channels, (d * height + h) * width + first
+            out, number = 4 * (row * width + first) * channels, (d * height + h) * width + first
             step = advance * channels
             won_line(
-                size, address(table), address(places), taps, number, out,
+                size, address(table), address(places), taps, number, address(gx) + out,
                 channels, count, 4 * step, size * step, 4 * distance * channels, distance,
+                address(signs) + out, signs.size,
             )  # fmt: skip
 
 

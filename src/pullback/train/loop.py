@@ -10,7 +10,7 @@ import numpy as np
 from pullback.discovery import public
 from pullback.errors import OptionError, ShapeError
 from pullback.nn.model import Model
-from pullback.train import quick
+from pullback.train import neighbours, quick
 from pullback.train.data import Dataset
 from pullback.train.optimisers import Optimiser, make
 
@@ -116,7 +116,7 @@ def step(
     """Forward, backward, downhill: the loss, and the gradients, which the next step may overwrite."""
     if done := quick.step(model, x, t, optimiser):
         return done
-    y, at = model.linearize(x, training=True, rng=rng)
+    y, at = neighbours.joined(model).linearize(x, training=True, rng=rng)
     loss, gy = surprise(y, t)
     _, gradients = at.vjp(gy, x=False)
     optimiser.step(model.parameters, gradients)
