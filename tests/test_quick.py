@@ -80,6 +80,13 @@ def test_a_steady_step_takes_no_fresh_memory():
     assert [p.ctypes.data for p in model.parameters.values()] == places
 
 
+def test_without_momentum_nothing_is_remembered():
+    optimiser = SGD(0.1, momentum=0.0, weight_decay=0.1)
+    trained(CHAINS["relu"], optimiser)
+    assert optimiser.memory
+    assert all(not kept["v"].any() for kept in optimiser.memory.values())
+
+
 def test_other_arrays_in_the_layers_places_are_noticed():
     """Weights that are loaded, and the memory of an optimiser, between two steps: the same as without either."""
     (one, _, _), (two, _, _) = (trained(CHAINS["relu"], Adam(0.01)) for _ in range(2))

@@ -1,4 +1,4 @@
-"""The gradients of a chain of dense layers as one compiled call: forward, cross-entropy, backward.
+"""A training step of a chain of dense layers as one compiled call: forward, cross-entropy, backward, downhill.
 
     y[0] = x,    y[l] = f(w y[l-1] + b)                   relu is taken as the product is stored
     g = (softmax(y) - onehot(t)) / batch                  in the place of the scores
@@ -15,6 +15,7 @@ from pullback.kernels.cells import sigmoids_and_slopes, tanhs_and_slopes
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.elementary import exp_of_negative as exp
 from pullback.kernels.matmul import multiply, room
+from pullback.kernels.optimisers import advance
 from pullback.kernels.threads import parallel
 from pullback.kernels.tile import RELU, address
 
@@ -106,7 +107,7 @@ def activate(lo, hi, activation, y, slope):
             sigmoids_and_slopes(z, y[r], slope[r])
 
 
-@kernel
+@part
 def gradients_of(x, t, layers, params, grads, arena):
     """Fill `grads`; return the mean loss, or NO_CLASS where a label is none."""
     batch, classes = x.shape[0], layers[-1, 1]
@@ -142,4 +143,13 @@ def gradients_of(x, t, layers, params, grads, arena):
         if l:
             product(g, w, down, gb[:0], work, 0)
             g = down
+    return loss
+
+
+@kernel
+def step(x, t, layers, params, grads, arena, formula, first, second, rates):
+    """The mean loss before the step, or NO_CLASS: then no step was taken."""
+    loss = gradients_of(x, t, layers, params, grads, arena)
+    if loss != NO_CLASS:
+        advance(formula, params, grads, first, second, rates)
     return loss

@@ -109,9 +109,11 @@ class SGD(Optimiser):
         v = memory["v"]
         if self.weight_decay:
             g = g + self.weight_decay * p
-        v *= self.momentum
-        v += g
-        p -= self.lr * (g + self.momentum * v if self.nesterov else v)
+        if self.momentum:
+            v *= self.momentum
+            v += g
+            g = g + self.momentum * v if self.nesterov else v
+        p -= self.lr * g
 
 
 @dataclass

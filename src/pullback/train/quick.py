@@ -48,7 +48,8 @@ class Dense:
         for (own, name), view in zip(self.owners, views):
             own[name] = view
         self.views = views
-        self.memory, self.kept = self.remembered(names)
+        memory, self.kept = self.remembered(names)
+        self.memory = [memory[what] for what in optimiser.remembers]
         gradients, parts = joined([np.zeros_like(view) for view in views])
         self.gradients, self.named = gradients, dict(zip(names, parts))
         self.layers = np.array(self.sizes)
@@ -84,11 +85,13 @@ class Dense:
         if batch not in self.arenas:
             self.arenas = {**dict(list(self.arenas.items())[-1:]), batch: kernel.arena_of(batch, self.sizes)}
         rows, labels = np.ascontiguousarray(x).reshape(batch, features), t.astype(np.int64, copy=False)
-        loss = kernel.gradients_of(rows, labels, self.layers, self.parameters, self.gradients, self.arenas[batch])
-        if loss == kernel.NO_CLASS:
-            return None
         self.optimiser.steps += 1
-        self.optimiser.advance(self.parameters, self.gradients, self.memory)
+        how = twin_of("optimisers").rates(self.optimiser)
+        flat = self.parameters, self.gradients, self.arenas[batch]
+        loss = kernel.step(rows, labels, self.layers, *flat, how[0], self.memory[0], self.memory[-1], how[1])
+        if loss == kernel.NO_CLASS:
+            self.optimiser.steps -= 1
+            return None
         return loss, self.named
 
 
