@@ -34,6 +34,8 @@ MAY_IMPORT = {
     "handbook": CORE | {"handbook", "discovery", "check"},
     "nn": CORE | {"nn", "discovery"},
     "train": CORE | {"train", "nn", "check", "discovery", "handbook", "kernels"},
+    "testing": {"check"},
+    "pytest_plugin": {"check", "errors", "testing"},
     "__init__": {"discovery"},
     "__main__": {"cli"},
     "cli": {"__version__", *(path.stem for path in ROOT.iterdir())},

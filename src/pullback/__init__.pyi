@@ -8,6 +8,7 @@ from pullback.check import check as check
 from pullback import errors as errors
 from pullback import nn as nn
 from pullback import rules as rules
+from pullback import testing as testing
 from pullback import train as train
 from pullback.linearization import Linearization
 from pullback.rule import Rule as Rule

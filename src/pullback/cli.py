@@ -160,3 +160,27 @@ def trace(source: str, data: str | None, **options: Any) -> None:
     from pullback.train import way
 
     way.tell(source, data, **options)
+
+
+@main.command()
+@click.argument("target", callback=said)
+@click.option(
+    "--shape", "shapes", multiple=True, metavar="4,5", help="Of each array in order; 4<10: integers below 10."
+)
+@click.option("--like", callback=said, metavar="RULE", help="The rule that it is meant to be, such as linear.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter, such as stride=2.")
+@click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of all random inputs.")
+@click.option("--json", "as_json", is_flag=True, help="The reports as JSON.")
+def check(target: str, **options: Any) -> None:
+    """Is a backward right, and if not, what is wrong?
+
+    TARGET is a file of layers, FILE.py, one pair in it, FILE.py:affine_forward,affine_backward, or one thing that has
+    both, FILE.py:Affine. What is not given is guessed from names and by trying. Exit code 0: all right; 1: something is
+    wrong; 3: something cannot be judged; 2: it did not come to that.
+    """
+    from pullback.check.files import command
+
+    text, code = command.run(target, **options)
+    click.echo(text)
+    sys.exit(code)

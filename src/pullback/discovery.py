@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pullback.rule import Rule
 
-PARTS = "check", "errors", "nn", "rules", "train"
+PARTS = "check", "errors", "nn", "rules", "testing", "train"
 OTHERS = {  # classes to build rules with, and functions: where they are
     "Rule": "rule", "Chain": "rules.chain", "Residual": "rules.residual", "Scan": "rules.scan",
     "explain": "handbook.explanation",

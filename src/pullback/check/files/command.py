@@ -1,0 +1,91 @@
+"""What `pullback check` does: everything in a file, or one thing in it, is called with what it needs, and judged."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pullback.check import check
+from pullback.check.files.finding import Exercise
+from pullback.check.files.guessing import GuessError, guess, quiet
+from pullback.check.files.targets import TextError, options, shape, targets
+from pullback.check.report import Report
+
+CODES = {"right": 0, "wrong": 1, "cannot judge": 3}
+
+
+class Outcome(NamedTuple):
+    """What came out for one exercise: a report, or the reason why there is none."""
+
+    name: str
+    report: Report | None
+    problem: str = ""
+
+    @property
+    def verdict(self) -> str:
+        return self.report.verdict if self.report else "cannot judge"
+
+    @property
+    def line(self) -> str:
+        return f"{self.name:<28} {self.verdict:<13} {self.why}".rstrip()
+
+    @property
+    def why(self) -> str:
+        """Of a wrong one: the input, the cause and the hint of its first wrong gradient."""
+        if self.report is None:
+            return self.problem
+        wrong = self.report.leading
+        return f"{wrong.name}: {wrong.cause}: {wrong.hint}" if wrong else self.report.reason
+
+    @property
+    def data(self) -> dict[str, Any]:
+        found = json.loads(self.report.to_json()) if self.report else {"problem": self.problem}
+        return {"name": self.name, "verdict": self.verdict} | found
+
+
+def run(
+    target: str, shapes: Sequence[str], like: str | None, settings: Sequence[str], dtype: str, seed: int, as_json: bool
+) -> tuple[str, int]:
+    """What to print, and the exit code: 1 if anything is wrong, else 3 if anything cannot be judged, else 0."""
+    found = targets(target)
+    alone = ".py:" in target
+    if not alone and (shapes or like):
+        raise TextError(f"--shape and --like are for one layer; name it, as in {target}:{found[0].name}")
+    given = [shape(text) for text in shapes]
+    outcomes = [outcome(each, given, options(settings), like, dtype, seed, must_run=alone) for each in found]
+    code = max((CODES[each.verdict] for each in outcomes), key=[0, 3, 1].index)
+    if as_json:
+        data = [each.data for each in outcomes]
+        return json.dumps(data[0] if alone else data, indent=2), code
+    report = outcomes[0].report
+    return str(report) if alone and report else "\n".join(each.line for each in outcomes), code
+
+
+def outcome(
+    exercise: Exercise,
+    shapes: Sequence[Any] = (),
+    fixed: dict[str, Any] | None = None,
+    like: str | None = None,
+    dtype: str = "float64",
+    seed: int = 0,
+    must_run: bool = False,
+) -> Outcome:
+    """Guess what is not given, and judge. What cannot be called cannot be judged, unless it `must_run`."""
+    try:
+        forward, backward, arguments = guess(exercise, shapes, **fixed or {})
+        if dtype == "float32":
+            arguments = [single(value, seed) for value in arguments]
+        with quiet():
+            return Outcome(exercise.name, check(forward, backward, *arguments, like=like, seed=seed))
+    except GuessError as error:
+        if must_run:
+            raise GuessError(f"{exercise.name}: {error}") from error
+        return Outcome(exercise.name, None, str(error))
+
+
+def single(value: Any, seed: int) -> Any:
+    """Shapes become arrays of single precision, in dicts of weights too."""
+    if isinstance(value, dict):
+        value.update({name: single(item, seed) for name, item in value.items()})
+    return np.random.default_rng(seed).normal(size=value).astype("f4") if isinstance(value, tuple) else value

@@ -1,0 +1,106 @@
+"""`pullback check`: what it prints for a file and for one layer, its exit codes, and what users get wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pullback.cli import main
+
+COURSE = str(Path(__file__).parent / "exercises" / "course.py")
+AFFINE = f"{COURSE}:affine_forward,affine_backward"
+SHAPES = ["--shape", "4,5", "--shape", "5,3", "--shape", "3"]
+WRONG = {"batchnorm_backward_alt": "x", "linear_activation_backward": "W", "Dense": "W"}
+
+
+def run(*args):
+    return CliRunner().invoke(main, ["check", *args])
+
+
+def refused(*args):
+    """The one line on stderr."""
+    found = run(*args)
+    assert found.exit_code == 2, found.output
+    assert found.stderr.startswith("pullback: ") and found.stderr.count("\n") == 1, found.stderr
+    return found.stderr
+
+
+@pytest.fixture(scope="module")
+def course():
+    found = run(COURSE)
+    assert found.exit_code == 1
+    return [line.split(None, 1) for line in found.output.splitlines()]
+
+
+def test_a_file_is_judged_a_line_each(course):
+    assert len(course) == 18
+    assert {name for name, says in course if says.startswith("wrong")} == set(WRONG)
+    assert all(says.startswith(("right", "wrong")) for _, says in course)
+
+
+def test_a_wrong_line_names_the_input_and_the_cause(course):
+    says = {name: says.removeprefix("wrong").strip() for name, says in course if name in WRONG}
+    for name, where in WRONG.items():
+        assert says[name].startswith(f"{where}: "), says
+    assert "missing_jacobian_term" in says["batchnorm_backward_alt"]
+    assert "constant_factor" in says["linear_activation_backward"]
+
+
+def test_one_layer_is_reported_whole():
+    found = run(AFFINE, *SHAPES, "--like", "linear")
+    assert found.exit_code == 0 and "right" in found.output and found.output.count("\n") > 3
+    found = run(f"{COURSE}:batchnorm_forward,batchnorm_backward_alt")
+    assert found.exit_code == 1 and "missing_jacobian_term" in found.output
+
+
+def test_classes_and_losses_and_options():
+    assert run(f"{COURSE}:Affine").exit_code == 0
+    assert run(f"{COURSE}:Dense").exit_code == 1
+    assert run(f"{COURSE}:softmax_loss", "--shape", "4,5", "--shape", "4<5").exit_code == 0
+    assert run(f"{COURSE}:conv_forward_naive,conv_backward_naive", "--set", "stride=1", "--set", "pad=2").exit_code == 0
+    assert run(f"{COURSE}:affine_forward,affine_backward", "--seed", "7").exit_code == 0
+    assert run(f"{COURSE}:affine_forward,affine_backward", "--dtype", "float32").exit_code == 0
+
+
+def test_json():
+    found = json.loads(run(f"{COURSE}:batchnorm_forward,batchnorm_backward_alt", "--json").output)
+    assert found["verdict"] == "wrong" and found["findings"]
+    found = run(AFFINE.replace("_backward", "_backward"), "--json")
+    assert json.loads(found.output)["verdict"] == "right"
+
+
+def test_what_cannot_be_called_cannot_be_judged(tmp_path):
+    path = tmp_path / "odd.py"
+    path.write_text("def odd_forward(x): raise ValueError('never')\ndef odd_backward(dout, x): return dout\n")
+    found = run(str(path))
+    assert found.exit_code == 3
+    assert found.output.split(None, 1)[1].startswith("cannot judge  it did not run with any inputs that we tried")
+    assert "odd_backward: it did not run" in refused(f"{path}:odd_forward,odd_backward")
+
+
+def test_what_users_get_wrong(tmp_path):
+    assert "nowhere.py: no such file" in refused("nowhere.py")
+    assert "has no 'afine_forward' (did you mean affine_forward" in refused(AFFINE.replace(":aff", ":af"), *SHAPES)
+    assert "it takes 3 arrays (x, w, b), got 2 shapes" in refused(AFFINE, *SHAPES[:4])
+    assert "'4x5' is no shape; write 4,5" in refused(AFFINE, "--shape", "4x5")
+    assert "it has no parameter stride" in refused(AFFINE, "--set", "stride=2")
+    assert "is no option; write name=value" in refused(AFFINE, "--set", "stride")
+    assert "--shape and --like are for one layer" in refused(COURSE, "--like", "linear")
+    empty = tmp_path / "empty.py"
+    empty.write_text("x = 1\n")
+    assert "has nothing to check" in refused(str(empty))
+    empty.write_text("import nonsense_that_is_not_there\n")
+    assert "does not import: ModuleNotFoundError" in refused(str(empty))
+
+
+def test_nothing_is_imported_for_a_file_without_a_framework():
+    code = (
+        "import sys; from pullback.cli import main\n"
+        f"try: main(['check', {AFFINE!r}])\nexcept SystemExit as end: assert end.code == 0\n"
+        "print(*{'torch', 'jax', 'autograd', 'mygrad', 'thinc', 'sympy'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr.split() == [], done.stderr
