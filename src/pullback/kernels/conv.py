@@ -57,7 +57,7 @@ def correlated(rule, x, w, b, out):
     y, answer = result(rule.examples(x), out, len(w))
     quick = winograd.suits(windows, rule.groups, w.shape[1], len(w), prod(rule.examples(x)))
     x, w, b = flat(channels_last(x, dims), dims), plain(w), bias(b)
-    if depthwise.suits(rule.groups, w):
+    if depthwise.suits(rule.groups, w) and finite(w.reshape(w.size)):  # it leaves out 0 · inf in the padding
         depthwise.correlate(x, w, b, windows, y)
     elif not (quick and winograd.correlate(x, w, b, windows, y)):
         direct.correlate(x, w, b, windows, rule.groups, y)
@@ -85,7 +85,9 @@ def weigh(rule, y, x, w):
     quick = winograd.suits(windows, rule.groups, w.shape[1], len(w), prod(rule.examples(y)))
     y, x = flat(channels_last(y, dims), dims), flat(channels_last(x, dims), dims)
     if depthwise.suits(rule.groups, w):
-        return depthwise.weigh(y, x, windows, w.shape)
+        gw, gb = depthwise.weigh(y, x, windows, w.shape)
+        if finite(gb):  # and so is y: there was no 0 · inf in the padding to be left out
+            return gw, gb
     if quick:
         gw, gb = winograd.weigh(y, x, windows, w.shape)
         if finite(gw.reshape(gw.size)):
