@@ -50,7 +50,8 @@ def measured(row, rounds, threads, console):
     peers, found = [*ALWAYS, *ALSO.get(row.kind, ())], {}
     for k in range(rounds):
         for library in ["pullback", *peers]:
-            console.print(f"[dim]{row.name}, round {k + 1}: {library}", end="\r")
+            if console.is_terminal:
+                console.print(f"[dim]{row.name}, round {k + 1}: {library}".ljust(80), end="\r")
             result, error = run("worker.py", library, row.name, threads)
             if result is None:
                 console.print(f"{row.name}: {library} failed: {error}", highlight=False)
