@@ -15,13 +15,13 @@ SGD, ADAM = range(2)
 
 
 def rates(optimiser):
-    """Which formula, and its nine numbers."""
+    """Which formula, and its nine numbers (Python's own: compiled code takes them sooner than NumPy's)."""
     if optimiser.twin == "sgd":
         numbers = optimiser.lr, optimiser.momentum, optimiser.nesterov, optimiser.weight_decay
-        return SGD, tuple(map(f, (*numbers, 0, 0, 0, 0, 0)))
+        return SGD, (*map(float, numbers), 0.0, 0.0, 0.0, 0.0, 0.0)
     (b1, b2), t, (added, left) = optimiser.betas, optimiser.steps, optimiser.decay
     rate, root = optimiser.lr / (1 - b1**t), (1 - b2**t) ** -0.5
-    return ADAM, tuple(map(f, (rate, b1, 1 - b1, b2, 1 - b2, root, optimiser.eps, added, left)))
+    return ADAM, tuple(map(float, (rate, b1, 1 - b1, b2, 1 - b2, root, optimiser.eps, added, left)))
 
 
 @part
@@ -29,9 +29,11 @@ def advance(formula, p, g, first, second, rates):
     chunks = (p.size + SHARE - 1) // SHARE
     if formula == SGD:
         lr, momentum, nesterov, decay = rates[:4]
-        parallel(sgd_chunks, chunks, 1, (p, g, first, lr, momentum, nesterov != 0, decay))
+        parallel(sgd_chunks, chunks, 1, (p, g, first, f(lr), f(momentum), nesterov != 0, f(decay)))
     else:
-        parallel(adam_chunks, chunks, 1, (p, g, first, second, *rates))
+        rate, b1, rest1, b2, rest2, root, eps, added, left = rates
+        numbers = f(rate), f(b1), f(rest1), f(b2), f(rest2), f(root), f(eps), f(added), f(left)
+        parallel(adam_chunks, chunks, 1, (p, g, first, second, *numbers))
 
 
 @part
