@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test bench docs conventions stubs ulps lint clean
+.PHONY: train test faults bench docs conventions stubs ulps lint clean
 
 train: .venv/run
 	$(BIN)/pullback train digits
@@ -14,6 +14,10 @@ test: .venv/dev .venv/docs # two workers with one thread each
 
 ulps: .venv/dev
 	$(BIN)/python tests/ulps.py
+
+faults: export OMP_NUM_THREADS = 1
+faults: .venv/dev # SEEDS=1000 for the long run over all rules
+	PYTHONPATH=tests $(BIN)/python -m faults --seeds $(or $(SEEDS),3)
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/overhead.py

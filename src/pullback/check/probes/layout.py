@@ -15,8 +15,8 @@ ROOM = 64  # elements around, so that a stray read finds a number that is wrong,
 
 
 def transposed(a: Array) -> Array:
-    """Fortran's order."""
-    return np.asfortranarray(a) if a.ndim > 1 else a
+    """The other order of axes in memory: Fortran's, or C's where it was Fortran's."""
+    return np.array(a, order="F" if a.flags.c_contiguous else "C") if a.ndim > 1 else a
 
 
 def spaced(a: Array) -> Array:
@@ -47,7 +47,12 @@ def expanded(a: Array) -> Array:
 
 
 LAYOUTS: list[Callable[[Array], Array]] = [transposed, spaced, expanded, reversed_]
-SAYS = {"transposed": "in Fortran's order", "spaced": "strided", "expanded": "broadcast", "reversed_": "reversed"}
+SAYS = {
+    "transposed": "in the other order of memory, Fortran's or C's",
+    "spaced": "strided",
+    "expanded": "broadcast",
+    "reversed_": "reversed",
+}
 
 
 def layout(problem: Problem, g: Array) -> list[Finding]:

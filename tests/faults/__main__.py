@@ -1,0 +1,48 @@
+"""`make faults`: what is caught and named, and who is accused wrongly; `--seeds 1000`: the long run over rules."""
+
+import argparse
+import time
+from importlib.util import find_spec
+
+from faults import peers, suite, trust
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="faults", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3, help="per case of every rule")
+    seeds = parser.parse_args().seeds
+    for name in ("real", "own"):
+        rows, missed = suite.figures(name)
+        table(f"{name} faults", rows)
+        print(f"missed: {', '.join(missed) or 'none'}\n")
+        rows, missed = suite.figures(name, like=True)
+        line(f"{name}, with like=", suite.total(rows))
+        for checker in peers.CHECKERS:
+            if find_spec("jax" if checker == "check_grads" else "torch"):
+                count, caught, false = peers.figures(name, checker)
+                print(f"{checker:28}{count:7}{caught:8}{'':24}{false:8}")
+        print()
+    start = time.perf_counter()
+    for title, runs in (("rules", trust.rules(seeds)), ("torch.nn.functional", trust.torch_layers())):
+        verdicts = [(where, report.verdict) for where, report in runs]
+        wrong = [where for where, verdict in verdicts if verdict == "wrong"]
+        print(f"right code, {title}: {len(verdicts)} runs, {len(wrong)} accused: {', '.join(wrong) or 'none'}")
+    print(f"{time.perf_counter() - start:.0f} s")
+
+
+COLUMNS = "cases", "caught", "noted", "first", "three", "false"
+
+
+def table(title, rows):
+    print(f"{title:28}" + "".join(f"{name:>{7 if name == 'cases' else 8}}" for name in COLUMNS))
+    for kind, row in sorted(rows.items()):
+        line(kind, row)
+    line("all", suite.total(rows))
+
+
+def line(title, row):
+    print(f"{title:28}" + "".join(f"{row[name]:{7 if name == 'cases' else 8}}" for name in COLUMNS))
+
+
+if __name__ == "__main__":
+    main()

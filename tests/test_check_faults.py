@@ -1,0 +1,36 @@
+"""The suite of real faults as a floor: `make faults` prints the figures, beside those of torch and JAX."""
+
+import pytest
+from faults import peers, suite, trust
+
+from pullback.discovery import every
+
+
+@pytest.mark.parametrize("name, caught, first, three", [("real", 0.96, 0.90, 0.94), ("own", 0.98, 0.90, 0.96)])
+def test_faults_are_caught_and_named(name, caught, first, three):
+    rows, missed = suite.figures(name)
+    found = suite.total(rows)
+    assert found["false"] == 0, missed
+    assert found["caught"] + found["noted"] >= caught * found["cases"], missed
+    assert found["first"] >= first * found["cases"]
+    assert found["three"] >= three * found["cases"]
+
+
+@pytest.mark.parametrize("name", ["real", "own"])
+def test_with_the_rule_everything_is_caught(name):
+    rows, missed = suite.figures(name, like=True)
+    assert suite.total(rows)["cases"] > 8 and not missed
+
+
+def test_rules_are_not_accused():
+    """One case of every tenth; all of them, with many seeds, in `make faults`."""
+    some = list(every().items())[::10]
+    wrong = [name for name, rule in some if trust.judged(rule, rule.cases[0], 0).verdict == "wrong"]
+    assert not wrong
+
+
+def test_the_peers_are_called_as_they_should_be():
+    pytest.importorskip("torch")
+    tanh = next(case for case in suite.cases("own") if case["id"] == "tanh-local")
+    for checker in peers.CHECKERS.values():
+        assert peers.accepts(checker, tanh, "good") and not peers.accepts(checker, tanh, "bad")
