@@ -22,6 +22,7 @@ faults: .venv/dev # SEEDS=1000 for the long run over all rules
 bench: .venv/dev
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/bench.py --write
+	$(BIN)/python benchmarks/scaling.py
 
 lint: .venv/dev
 	$(BIN)/ruff check .
