@@ -421,3 +421,29 @@ def test_what_cannot_be_judged_is_refused(given, says):
     with pytest.raises(StyleError) as caught:
         adapt(*given)
     assert str(caught.value).startswith(says), str(caught.value)
+
+
+def test_a_cache_may_be_an_input_or_an_output_itself():
+    """As in exercises: it is no further output, and nobody asks for its gradient."""
+
+    def relu_forward(x):
+        return np.maximum(x, 0), x
+
+    def relu_backward(dout, x):
+        return dout * (x > 0)
+
+    def sigmoid_forward(x):
+        y = 1 / (1 + np.exp(-x))
+        return y, y
+
+    def sigmoid_backward(dout, y):
+        return dout * y * (1 - y)
+
+    x, g = np.array([[1.0, -2.0, 0.5]]), np.array([[3.0, 4.0, 5.0]])
+    for forward, backward, wanted in (
+        (relu_forward, relu_backward, [[3, 0, 5]]),
+        (sigmoid_forward, sigmoid_backward, g * sigmoid_forward(x)[0] * sigmoid_forward(-x)[0]),
+    ):
+        adapted = adapt(forward, backward, [x])
+        assert len(adapted.forward(x)) == 1
+        np.testing.assert_allclose(adapted.backward([g], [x])[0], wanted)

@@ -27,17 +27,21 @@ def recognise(code: Code) -> Adapted | None:
             f"{takes} does not fit {code.name}, which took {given} and gave {results}: a backward takes the gradients "
             "of the outputs, and then a cache (what forward gives last) or the inputs"
         )
-    count = binding.count("cotangent") if binding.count("cache") else results
+    count = binding.count("cotangent") or results  # what else forward gives is kept for the backward
     if any(y is None for y in (code.trial[:count] if isinstance(code.trial, tuple) else [code.trial])):
         raise StyleError(f"{code.name} gives None: it is not written yet, or lacks a return")
-    return with_a_cache(code, binding) if binding.count("cache") else plain(code, binding)
+    return with_a_cache(code, binding) if binding.count("cache") else plain(code, binding, count)
 
 
-def plain(code: Code, binding: Binding) -> Adapted:
-    """Where no gradient from above is taken, it multiplies what comes out: of a loss, or element by element."""
+def plain(code: Code, binding: Binding, count: int) -> Adapted:
+    """Where no gradient from above is taken, it multiplies what comes out: of a loss, or element by element.
+
+    A cache may be an input or output itself: `out, x = relu_forward(x)`, `dx = relu_backward(dout, x)`.
+    """
 
     def forward(*inputs: Any) -> tuple[Any, ...]:
-        return outputs(code.run(inputs))
+        found = code.run(inputs)
+        return outputs(found[:count] if isinstance(found, tuple) else found)
 
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
         output = code.lifted(forward(*inputs)) if binding.count("output") else ()
