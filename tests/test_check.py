@@ -81,6 +81,14 @@ def test_float32_is_judged_as_what_it_is():
     assert pullback.check(affine, affine_backward, *(a.astype(np.float32) for a in (X, W, B))).verdict == "right"
 
 
+def test_rounding_of_terms_that_cancel_is_no_fault_in_float32():
+    x = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
+    weights = np.float32([0.1, 0.3, 0.7, -1.1])
+    same = lambda x: x @ weights - (x @ weights[::-1])[..., None][..., 0] + x @ (weights[::-1] - weights)
+    terms = lambda g, x: g[:, None] * weights - g[:, None] * weights[::-1] + g[:, None] * (weights[::-1] - weights)
+    assert pullback.check(same, terms, x).verdict == "right"
+
+
 def test_a_report_prints_and_is_data():
     report = pullback.check(affine, lambda g, x, w, b: (g @ w.T, -x.T @ g, g.sum(0)), X, W, B)
     assert str(report).splitlines()[0] == "affine: wrong (sign)"
