@@ -24,6 +24,12 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/bench.py --write
 	$(BIN)/python benchmarks/scaling.py
 
+bench-check: .venv/dev
+	$(BIN)/python benchmarks/check.py
+
+packages: .venv/checked
+	$(BIN)/python tools/packages $(ONLY)
+
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -31,6 +37,7 @@ lint: .venv/dev
 
 docs: .venv/docs # site/ is the handbook; docs/rules.md is the table of the rules
 	$(BIN)/python tools/rules_table.py
+	$(BIN)/python tools/tour.py
 	$(BIN)/python -m pullback.handbook.site site .venv/katex
 
 conventions: .venv/dev # TensorFlow as well, if it is installed there
@@ -54,6 +61,10 @@ clean:
 .venv/dev: .venv/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[docs,images,peers,test,tools]"
 	touch $@ .venv/run
+
+.venv/checked: .venv/dev
+	$(BIN)/python -m pip install --quiet --editable ".[checked]"
+	touch $@
 
 KATEX := src/pullback/handbook/site/katex
 

@@ -46,6 +46,11 @@ def test_the_table_of_rules_is_fresh():
     assert table["text"]() == table["TARGET"].read_text("utf-8"), "run `make docs`"
 
 
+def test_the_tour_of_check_prints_what_it_says():
+    tour = runpy.run_path(str(ROOT / "tools" / "tour.py"))
+    assert tour["text"]() == tour["TARGET"].read_text("utf-8"), "run `make docs`"
+
+
 def test_what_the_readme_shows_is_what_comes_out(tmp_path, monkeypatch):
     """Every line of README's Python that ends in a comment prints it."""
     monkeypatch.chdir(tmp_path)
