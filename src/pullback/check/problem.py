@@ -144,6 +144,10 @@ class Problem:
         """The rounding error of the oracle's values."""
         return 4e-16 if self.takes_double else max(float(np.finfo(part.dtype).eps) for part in self.outputs)
 
+    def rounding(self, g: Array) -> float:
+        """What terms that cancel leave behind: it is of their size, however small their sum."""
+        return (1e-5 if self.single else 1e-13) * float(np.max(abs(g), initial=0))
+
     def f(self, v: Array) -> Array:
         self.calls += 1
         found = self.adapted.forward(*self.unpack(v, exact=self.takes_double))

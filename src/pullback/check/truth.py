@@ -43,7 +43,7 @@ class Truth:
     def kink(self) -> Array:
         with np.errstate(all="ignore"):
             gap, known = abs(self.right - self.left), abs(self.right) + abs(self.left)
-            differ = gap > 1e-4 * known + 20 * self.sides_error + 1e-6 * self.size
+            differ = gap > 1e-4 * known + 20 * self.sides_error + 1e-6 * self.size + 1e-9  # less is noise
         return np.asarray(differ & np.isfinite(gap))
 
     @cached_property

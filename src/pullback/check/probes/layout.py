@@ -77,7 +77,7 @@ def layout(problem: Problem, g: Array) -> list[Finding]:
             scale = float(np.max(abs(np.nan_to_num(wanted)), initial=0)) + 1e-300
             gap = abs(np.nan_to_num(found, nan=np.inf) - np.nan_to_num(wanted, nan=np.inf))
             gap = np.where(np.isnan(gap), 0, gap)
-            if np.max(gap, initial=0) > ROUNDING * scale:
+            if np.max(gap, initial=0) > ROUNDING * scale + problem.rounding(g):
                 return [finding(problem, f"another result where {named}", int(np.argmax(gap)), found, wanted)]
     return []
 

@@ -35,9 +35,7 @@ def linearity(problem: Problem, rng: np.random.Generator, first: Array) -> list[
         scale = max(float(np.max(abs(c[own]), initial=0)) for a in pairs for c in a)
         gaps = [float(np.max(abs(a[own] - c[own]), initial=0)) for a, c in pairs]
         # Rounding in the last digits is no fault in single precision; in double it is that of a sum in less.
-        # Terms that cancel leave rounding of their own size behind, however small their sum.
-        rounding = (1e-5 if problem.single else 1e-13) * float(np.max(abs(one)))
-        if max(gaps) > (3e-3 if problem.single else 1e-7) * scale + rounding and scale > 1e-12:
+        if max(gaps) > (3e-3 if problem.single else 1e-7) * scale + problem.rounding(one) and scale > 1e-12:
             worst = pairs[int(np.argmax(gaps))]
             k = int(np.argmax(abs(worst[0][own] - worst[1][own]))) + part.begin
             causes = named(problem, part, one, two, at_one[own], at_two[own], at_zero[own], first)

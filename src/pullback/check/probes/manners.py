@@ -31,7 +31,7 @@ def repetition(problem: Problem, g: Array, rng: np.random.Generator, times: int 
     found = [problem.b(problem.example, g) for _ in range(3)]
     spread = lambda some: max(float(np.max(abs(a - b), initial=0)) for a, b in zip(some, some[1:]))
     size = float(np.max(abs(np.nan_to_num(found[0])), initial=0))
-    small = 1e-3 * size if problem.single else 1e-6 * size
+    small = (1e-3 if problem.single else 1e-6) * size + problem.rounding(g)
     if not np.isfinite(found).all():
         return []
     if spread(found) <= small:

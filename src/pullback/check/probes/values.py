@@ -87,8 +87,7 @@ class Comparison:
                 continue
             scale = float(np.max(abs(np.nan_to_num(wanted[columns])), initial=0))
             bound = tolerance(self.problem) * scale + doubt[columns] + 1e-12 * self.truth.size
-            if self.problem.single:  # terms that cancel leave rounding behind, of their size and not of their sum
-                bound = bound + 0.01 * tolerance(self.problem) * float(np.max(abs(g)))
+            bound = bound + self.problem.rounding(g)
             gap = np.where(np.isfinite(found[columns]), abs(found[columns] - wanted[columns]), np.inf)
             gap = np.where(np.isfinite(wanted[columns]), gap, 0)
             if keep is not None and not self.example:  # a norm at zero: nan, where there is no derivative at all
@@ -144,6 +143,7 @@ class Comparison:
             for c in columns[kink[columns]]:
                 low, high = sorted((left[c], right[c]))
                 slack = FACTOR * doubt[c] + 10 * tolerance(self.problem) * (abs(low) + abs(high))
+                slack += self.problem.rounding(g)
                 if low - slack <= found[c] <= high + slack:
                     self.conventions.append(Convention(part, int(c), found[c], left[c], right[c]))
                 else:
