@@ -1,0 +1,42 @@
+"""How backwards of a certain layer go wrong, by name: the mistakes that people make in this one formula.
+
+A family is a file with a table: the name of a rule or of its class, and its variants. A rule has those of its class and of
+all that the class inherits from; no rule is imported here, for a variant is handed the rule.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.variants.call import Call, Variant
+
+Array = NDArray[Any]
+
+
+def variants(rule: Any) -> list[Variant]:
+    """All that are known of a rule, those of its own class first."""
+    tables = [import_module(f"{__name__}.{file}").VARIANTS for file in families()]
+    names = rule.name, *(kind.__name__ for kind in type(rule).__mro__)
+    return [each for name in names for table in tables for each in table.get(name, ())]
+
+
+def families() -> list[str]:
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "call"))
+
+
+def wrong(call: Call) -> Iterator[tuple[Variant, dict[str, Array]]]:
+    """Every variant that can be made of this call, with the gradients that it spoils, by name."""
+    for variant in variants(call.rule):
+        try:
+            with np.errstate(all="ignore"):
+                found = variant.spoil(call)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            continue  # it takes two layers, a square matrix, a bias … that are not there
+        shaped = {k: np.asarray(g) for k, g in found.items() if np.shape(g) == call.right[k].shape}
+        spoilt = {k: g for k, g in shaped.items() if not np.allclose(g, call.right[k], rtol=1e-6, atol=1e-12)}
+        if spoilt:
+            yield variant, spoilt
