@@ -77,11 +77,13 @@ def call(trial, rule=None, inputs=None, gradients=None):
 
 
 def plantable(name):
-    """Every variant of a rule, at the first trial where it differs from the right gradient."""
+    """Every variant of a rule, at the smallest trial where it differs from the right gradient, complete ones first."""
     found = {}
-    for trial in trials(name):
-        for variant, _ in variants.wrong(call(trial)):
-            found.setdefault(variant.says, (variant, trial))
+    size = lambda trial: sum(x.size for x in trial.x if x is not None)
+    for trial in sorted(trials(name), key=lambda trial: (any(x is None for x in trial.x), size(trial))):
+        if all(x is None or x.size for x in trial.x):
+            for variant, _ in variants.wrong(call(trial)):
+                found.setdefault(variant.says, (variant, trial))
     return found
 
 

@@ -225,6 +225,10 @@ class Judge:
             other = self.reference.other_mode(point.v, mismatch.g, self.problem.b(point.v, mismatch.g))
             if other:
                 causes = (Cause("mode_mismatch", f"exactly the gradient of {other}"), *causes)
+            if self.reference.value(point.v) is not None and part.width == 1:
+                known = self.reference.mistakes(point.v, mismatch.g, part)
+                named = {each.cause: Cause(each.cause, f"exactly this mistake: {each.says}") for each in known[::-1]}
+                causes = (*list(named.values())[::-1], *(cause for cause in causes if cause.name not in named))
         error = abs(mismatch.found - mismatch.wanted)
         return Finding(
             part.name, WRONG, error, mismatch.uncertainty, index, mismatch.found, mismatch.wanted, point.where, causes

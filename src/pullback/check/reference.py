@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.problem import Problem, pack
+from pullback.check.problem import Part, Problem, pack
+from pullback.check.variants import wrong
+from pullback.check.variants.call import Call, Variant
 from pullback.discovery import find, index
 from pullback.errors import OptionError, PullbackError
 
@@ -96,6 +98,22 @@ class Reference:
                 (item,) = options.items()
                 return f"{self.rule.name}({item[0]}={item[1]!r})"
         return ""
+
+    def mistakes(self, v: Array, g: Array, part: Part) -> list[Variant]:
+        """The known mistakes in this very layer that give the gradient of this input that was given."""
+        found = [self.mistaken(v, above, part) for above in (g, np.cos(g + np.arange(len(g))))]
+        return [each for each in found[0] if each in found[1]]
+
+    def mistaken(self, v: Array, g: Array, part: Part) -> list[Variant]:
+        problem, turn = self.problem, self.turned[part.place]
+        given = problem.b(v, g)[part.begin : part.end]
+        rule, _ = self.rule.at(self.options)
+        above = [a.astype(float) for a, slot in zip(problem.cotangents(g), rule.outputs) if slot.differentiable]
+        call = Call(rule, self.inputs(v), above)
+        name = call.rule.inputs[part.place].name
+        spoilt = [(each, gradients[name]) for each, gradients in wrong(call) if name in gradients]
+        same = lambda a: np.allclose((a.T if turn else a).ravel(), given, rtol=1e-5, atol=1e-8)
+        return [each for each, gradient in spoilt if same(gradient)]
 
 
 def named(like: Any) -> Any:

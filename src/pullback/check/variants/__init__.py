@@ -1,7 +1,7 @@
 """How backwards of a certain layer go wrong, by name: the mistakes that people make in this one formula.
 
-A family is a file with a table: the name of a rule or of its class, and its variants. A rule has those of its class and of
-all that the class inherits from; no rule is imported here, for a variant is handed the rule.
+A family is a file with a table: the name of a rule or of its class, and its variants. A rule has those of its own class
+and of all that this inherits from. No rule is imported here, for a variant is handed the rule.
 """
 
 from collections.abc import Iterator
@@ -37,6 +37,7 @@ def wrong(call: Call) -> Iterator[tuple[Variant, dict[str, Array]]]:
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             continue  # it takes two layers, a square matrix, a bias … that are not there
         shaped = {k: np.asarray(g) for k, g in found.items() if np.shape(g) == call.right[k].shape}
-        spoilt = {k: g for k, g in shaped.items() if not np.allclose(g, call.right[k], rtol=1e-6, atol=1e-12)}
+        differs = lambda g, right: np.isfinite(g).all() and not np.allclose(g, right, rtol=1e-6, atol=1e-12)
+        spoilt = {k: g for k, g in shaped.items() if differs(g, call.right[k])}
         if spoilt:
             yield variant, spoilt

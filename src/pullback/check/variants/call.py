@@ -13,7 +13,7 @@ class Call:
     """A rule at some inputs, with gradients from above; everything goes by its letter.
 
     `a.x` is an input, `a.y` an output, `a.p` what the rule saved under that name, `a.gy` a gradient from above, and
-    `a.gx` the right gradient of an input.
+    `a.gx` the right gradient of an input. Gradients that are missing at the end are zero.
     """
 
     def __init__(self, rule: Any, inputs: list[Any], gradients: list[Any]) -> None:
@@ -22,7 +22,8 @@ class Call:
         outputs = [slot.name for slot in self.rule.outputs]
         moving = [slot.name for slot in self.rule.outputs if slot.differentiable]
         zeros = [zero for zero in at.plan.gradients if zero is not None]
-        self.above = {name: zero if g is None else g for name, zero, g in zip(moving, zeros, gradients, strict=True)}
+        gradients = [*gradients, *zeros[len(gradients) :]]
+        self.above = {name: zero if g is None else g for name, zero, g in zip(moving, zeros, gradients)}
         self.saved = dict(zip(self.rule.saves, at.saved))
         self.letters = dict(zip(outputs, found if isinstance(found, tuple) else (found,)))
         self.letters |= dict(zip((slot.name for slot in self.rule.inputs), inputs)) | self.saved

@@ -35,7 +35,7 @@ def border_lost(a):
     return dict(x=gx)
 
 
-def one_example(a):
+def examples(a):
     return a.gy.reshape(-1, *a.gy.shape[-a.rule.dims - 1 :]).shape[0]
 
 
@@ -45,9 +45,12 @@ def positions(a):
 
 VARIANTS = {
     "Convolution": (
-        Variant("kernel flipped where it is not", "conv_geometry", lambda a: dict(x=a.back(w=np.flip(a.w, space(a)))["x"])),
-        Variant("the gradient of the kernel comes out flipped", "conv_geometry", lambda a: dict(w=np.flip(a.gw, space(a)))),
-        Variant("in- and output channels exchanged", "transpose_or_adjoint", lambda a: dict(x=a.back(w=channels_swapped(a.w))["x"])),
+        Variant("kernel flipped where it is not", "conv_geometry",
+                lambda a: dict(x=a.back(w=np.flip(a.w, space(a)))["x"])),
+        Variant("the gradient of the kernel comes out flipped", "conv_geometry",
+                lambda a: dict(w=np.flip(a.gw, space(a)))),
+        Variant("in- and output channels exchanged", "transpose_or_adjoint",
+                lambda a: dict(x=a.back(w=channels_swapped(a.w))["x"])),
         Variant("dilation ignored", "conv_geometry", lambda a: {k: a.back(dilation=1)[k] for k in "xw"}),
         Variant("stride ignored", "conv_geometry", lambda a: {k: a.back(stride=1)[k] for k in "xw"}),
         Variant("padding ignored", "conv_geometry", lambda a: {k: a.back(padding=0)[k] for k in "xw"}),
@@ -56,10 +59,11 @@ VARIANTS = {
         Variant("groups mixed", "index_routing", mixed),
         Variant("the last window of every row left out", "conv_geometry", without_last),
         Variant("bias gradient averaged over positions", "constant_factor", lambda a: dict(b=a.gb / positions(a))),
-        Variant("bias gradient averaged over examples", "constant_factor", lambda a: dict(b=a.gb / one_example(a))),
+        Variant("bias gradient averaged over examples", "constant_factor", lambda a: dict(b=a.gb / examples(a))),
         Variant("bias gradient of the first position alone", "reduction_broadcast",
                 lambda a: dict(b=np.moveaxis(a.gy, -a.rule.dims - 1, 0).reshape(len(a.gb), -1)[:, 0])),
-        Variant("the gradient of the kernel averaged over examples", "constant_factor", lambda a: dict(w=a.gw / one_example(a))),
+        Variant("the gradient of the kernel averaged over examples", "constant_factor",
+                lambda a: dict(w=a.gw / examples(a))),
     ),
     "Conv": (
         Variant("the padded border of the gradient cut off at the wrong place", "conv_geometry", border_lost),

@@ -43,7 +43,8 @@ VARIANTS = {
         Variant("the gradient from above squared", "missing_upstream_grad", lambda a: dict(x=a.gx * a.gy)),
     ),
     "Kinked": (
-        Variant("the region read from the gradient, not from x", "saved_wrong_tensor", lambda a: dict(x=a.gy * a.rule.slope(a.gy))),
+        Variant("the region read from the gradient, not from x", "saved_wrong_tensor",
+                lambda a: dict(x=a.gy * a.rule.slope(a.gy))),
         wrong("the region on the wrong side", "wrong_local_derivative", lambda a: a.rule.slope(-a.x)),
     ),
     "Sigmoid": (
@@ -105,7 +106,8 @@ VARIANTS = {
                 lambda a: a.anew(approximate="none" if a.rule.approximate == "tanh" else "tanh")),
         wrong("x forgotten beside the density", "missing_chain_factor",
               lambda a: a.y / a.x + np.exp(-(a.x**2) / 2) / np.sqrt(2 * np.pi)),
-        wrong("the density without 1/√(2π)", "wrong_local_derivative", lambda a: a.y / a.x + a.x * np.exp(-(a.x**2) / 2)),
+        wrong("the density without 1/√(2π)", "wrong_local_derivative",
+              lambda a: a.y / a.x + a.x * np.exp(-(a.x**2) / 2)),
     ),
     "Exp": (
         wrong("x eˣ⁻¹, the rule of powers", "wrong_local_derivative", lambda a: a.x * np.exp(a.x - 1)),
@@ -140,7 +142,8 @@ VARIANTS = {
     "ReLU": (BOTH_SIDES, wrong("x in the place of its step", "saved_wrong_tensor", lambda a: a.y)),
     "ReLU6": (BOTH_SIDES, everywhere("the upper bound forgotten", lambda a: 1.0 * (a.x > 0))),
     "LeakyReLU": (
-        Variant("nothing below 0: negative_slope forgotten", "wrong_local_derivative", lambda a: a.back(negative_slope=0.0)),
+        Variant("nothing below 0: negative_slope forgotten", "wrong_local_derivative",
+                lambda a: a.back(negative_slope=0.0)),
         wrong("1 - negative_slope below 0", "wrong_local_derivative",
               lambda a: np.where(a.x < 0, 1 - a.rule.negative_slope, 1)),
         BOTH_SIDES,

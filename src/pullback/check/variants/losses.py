@@ -49,8 +49,10 @@ def scores(a):
 
 WEIGHTED = (
     Variant("weights of the classes forgotten", "missing_chain_factor", lambda a: dict(x=a.anew(w=None)["x"])),
-    Variant("weights not in the normaliser: divided by the number of targets", "constant_factor", lambda a: divisor(a, a.t.size)),
-    Variant("ignored targets counted in the mean", "constant_factor", lambda a: divisor(a, a.share.sum() + (a.share == 0).sum())),
+    Variant("weights not in the normaliser: divided by the number of targets", "constant_factor",
+            lambda a: divisor(a, a.t.size)),
+    Variant("ignored targets counted in the mean", "constant_factor",
+            lambda a: divisor(a, a.share.sum() + (a.share == 0).sum())),
     Variant("ignore_index ignored: these targets get a gradient", "mode_mismatch",
             lambda a: dict(x=a.back(share=np.where(a.share == 0, 1.0, a.share))["x"])),
 )  # fmt: skip
@@ -58,9 +60,11 @@ WEIGHTED = (
 VARIANTS = {
     "Loss": (
         Variant("the mean's divisor forgotten", "constant_factor", lambda a: divisor(a, 1)),
-        Variant("the mean's divisor twice", "constant_factor", lambda a: divisor(a, (getattr(a, "n", None) or a.rule.count(a.x)) ** 2)),
+        Variant("the mean's divisor twice", "constant_factor",
+                lambda a: divisor(a, (getattr(a, "n", None) or a.rule.count(a.x)) ** 2)),
         Variant("averaged over the first axis alone", "constant_factor", lambda a: divisor(a, examples(a))),
-        Variant("the gradient from above taken for 1", "missing_upstream_grad", lambda a: a.back(gy=np.ones_like(a.gy))),
+        Variant("the gradient from above taken for 1", "missing_upstream_grad",
+                lambda a: a.back(gy=np.ones_like(a.gy))),
         Variant("the sign turned: target minus prediction", "sign", lambda a: dict(x=-a.gx)),
     ),
     "ClassLoss": WEIGHTED,
@@ -71,7 +75,8 @@ VARIANTS = {
         Variant("only the target's entry", "missing_jacobian_term", lambda a: dict(x=a.gx * one_hot(a))),
         Variant("softmax passed through again: y (1 - y) times p - t", "missing_chain_factor",
                 lambda a: dict(x=a.gx * p_of(a) * (1 - p_of(a)))),
-        Variant("averaged over the classes as well", "constant_factor", lambda a: dict(x=a.gx / a.x.shape[a.rule.axis])),
+        Variant("averaged over the classes as well", "constant_factor",
+                lambda a: dict(x=a.gx / a.x.shape[a.rule.axis])),
         Variant("targets off by one", "index_routing",
                 lambda a: dict(x=a.gx + each(a) * (one_hot(a) - np.roll(one_hot(a), 1, a.rule.axis)))),
     ),
@@ -79,18 +84,22 @@ VARIANTS = {
         Variant("label smoothing forgotten", "mode_mismatch", lambda a: dict(x=a.anew(label_smoothing=0.0)["x"])),
         Variant("the targets' sum taken for 1", "missing_jacobian_term",
                 lambda a: dict(x=a.rule.lift(a.rule.spread(a.gy, a.n)) * (np.exp(a.logp) - a.q))),
-        Variant("p without the targets", "missing_jacobian_term", lambda a: dict(x=a.gx + a.rule.lift(a.rule.spread(a.gy, a.n)) * a.q)),
-        Variant("only the targets, p left out", "missing_jacobian_term", lambda a: dict(x=-a.rule.lift(a.rule.spread(a.gy, a.n)) * a.q)),
+        Variant("p without the targets", "missing_jacobian_term",
+                lambda a: dict(x=a.gx + a.rule.lift(a.rule.spread(a.gy, a.n)) * a.q)),
+        Variant("only the targets, p left out", "missing_jacobian_term",
+                lambda a: dict(x=-a.rule.lift(a.rule.spread(a.gy, a.n)) * a.q)),
         Variant("smoothing not divided by the number of classes", "mode_mismatch",
                 lambda a: smoothed(a, a.q + a.rule.label_smoothing * (1 - 1 / a.x.shape[a.rule.axis]))),
         Variant("the target's gradient from p, not from log p", "saved_wrong_tensor",
                 lambda a: dict(t=a.back(logp=np.exp(a.logp))["t"])),
-        Variant("averaged over the classes as well", "constant_factor", lambda a: dict(x=a.gx / a.x.shape[a.rule.axis])),
+        Variant("averaged over the classes as well", "constant_factor",
+                lambda a: dict(x=a.gx / a.x.shape[a.rule.axis])),
     ),
     "NLLLoss": (
         Variant("every class gets the target's gradient", "index_routing",
                 lambda a: dict(x=np.broadcast_to(a.gx.sum(a.rule.axis, keepdims=True), a.x.shape))),
-        Variant("1 / x, of a probability and not of its logarithm", "wrong_local_derivative", lambda a: dict(x=a.gx / a.x)),
+        Variant("1 / x, of a probability and not of its logarithm", "wrong_local_derivative",
+                lambda a: dict(x=a.gx / a.x)),
         Variant("targets off by one", "index_routing", lambda a: dict(x=np.roll(a.gx, 1, a.rule.axis))),
     ),
     "ElementwiseLoss": (
@@ -104,7 +113,8 @@ VARIANTS = {
         Variant("the 2 forgotten", "constant_factor", lambda a: dict(x=a.gx / 2, t=a.gt / 2)),
     ),
     "AbsoluteError": (
-        Variant("the difference in the place of its sign", "wrong_local_derivative", lambda a: dict(x=a.gx * abs(a.x - a.t))),
+        Variant("the difference in the place of its sign", "wrong_local_derivative",
+                lambda a: dict(x=a.gx * abs(a.x - a.t))),
     ),
     "SmoothAbsoluteError": (
         Variant("beta forgotten", "missing_chain_factor", lambda a: a.back(beta=1.0)),
@@ -131,9 +141,11 @@ VARIANTS = {
                 lambda a: dict(x=a.gx - 2 * a.gx * (1 - a.t) * a.x / (a.x - a.t))),
     ),
     "BinaryCrossEntropyWithLogits": (
-        Variant("the sigmoid differentiated twice", "missing_chain_factor", lambda a: dict(x=a.gx / (2 + 2 * np.cosh(a.x)))),
+        Variant("the sigmoid differentiated twice", "missing_chain_factor",
+                lambda a: dict(x=a.gx / (2 + 2 * np.cosh(a.x)))),
         Variant("pos_weight forgotten", "missing_chain_factor", lambda a: dict(x=a.back(v=np.ones_like(a.v))["x"])),
-        Variant("the score in the place of its probability: x - t", "saved_wrong_tensor", lambda a: dict(x=a.gx + scores(a))),
+        Variant("the score in the place of its probability: x - t", "saved_wrong_tensor",
+                lambda a: dict(x=a.gx + scores(a))),
     ),
     "KLDiv": (
         Variant("the 1 of t log t forgotten", "missing_jacobian_term", lambda a: dict(t=a.gt + a.gx)),

@@ -75,7 +75,11 @@ REMAINDER = Variant("the last window of every row left out", "conv_geometry", la
 MEAN = (
     Variant("not divided by the size of the window", "missing_chain_factor", lambda a: through(a, seen(a))),
     Variant("the first element of a window gets all", "index_routing", lambda a: through(a, chosen(a, seen(a)))),
-    Variant("divided by the largest window's size", "missing_chain_factor", lambda a: through(a, seen(a) / seen(a).sum(1).max())),
+    Variant(
+        "divided by the largest window's size",
+        "missing_chain_factor",
+        lambda a: through(a, seen(a) / seen(a).sum(1).max()),
+    ),
     OVERLAP,
     REMAINDER,
 )
@@ -83,9 +87,11 @@ MEAN = (
 MAX = (
     Variant("all ties get the whole gradient", "kink_convention", lambda a: through(a, ties(a))),
     Variant("every element of a window gets its gradient", "mode_mismatch", lambda a: through(a, seen(a))),
-    Variant("shared evenly, as of a mean", "mode_mismatch", lambda a: through(a, seen(a) / seen(a).sum(1, keepdims=True))),
+    Variant("shared evenly, as of a mean", "mode_mismatch",
+            lambda a: through(a, seen(a) / seen(a).sum(1, keepdims=True))),
     Variant("the smallest element gets the gradient", "conv_geometry", smallest),
-    Variant("the first element of every window gets the gradient", "conv_geometry", lambda a: through(a, chosen(a, seen(a)))),
+    Variant("the first element of every window gets the gradient", "conv_geometry",
+            lambda a: through(a, chosen(a, seen(a)))),
     Variant("the gradient is multiplied by the largest element", "saved_wrong_tensor", lambda a: a.back(gy=a.gy * a.y)),
     Variant("off by one: the neighbour of the largest", "conv_geometry",
             lambda a: a.back(index=(a.index + 1) % np.prod(a.n))),

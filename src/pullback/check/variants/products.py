@@ -64,7 +64,8 @@ VARIANTS = {
     ),
     "PReLU": (
         Variant("the slope of x 1 everywhere", "wrong_local_derivative", lambda a: dict(x=a.gy)),
-        Variant("the region read from the output", "saved_wrong_tensor", lambda a: dict(x=a.rule.slope(a.y, a.w) * a.gy)),
+        Variant("the region read from the output", "saved_wrong_tensor",
+                lambda a: dict(x=a.rule.slope(a.y, a.w) * a.gy)),
         Variant("the gradient of w over all x, not those below 0", "wrong_local_derivative",
                 lambda a: dict(w=np.resize(in_channels(a, a.gy * a.x).sum(0), a.w.shape))),
         Variant("the gradient of w without x", "missing_chain_factor",
@@ -72,7 +73,8 @@ VARIANTS = {
         Variant("the gradient of w averaged over the batch", "constant_factor", lambda a: dict(w=a.gw / len(a.x))),
     ),
     "Dropout": (
-        Variant("mask forgotten", "missing_chain_factor", lambda a: a.back(scale=np.full_like(a.x, 1 / (1 - a.rule.p)))),
+        Variant("mask forgotten", "missing_chain_factor",
+                lambda a: a.back(scale=np.full_like(a.x, 1 / (1 - a.rule.p)))),
         Variant("1 / (1 - p) forgotten", "constant_factor", lambda a: a.back(scale=a.mask * 1.0)),
         Variant("1 / (1 - p) twice", "constant_factor", lambda a: a.back(scale=a.scale / (1 - a.rule.p))),
         Variant("divided by p, not by 1 - p", "constant_factor", lambda a: a.back(scale=a.mask / a.rule.p)),

@@ -15,7 +15,8 @@ def other_axis(a):
 
 
 SOFTMAX = (
-    Variant("softmax as y (1 - y), the diagonal alone", "missing_jacobian_term", lambda a: dict(x=a.gy * a.y * (1 - a.y))),
+    Variant("softmax as y (1 - y), the diagonal alone", "missing_jacobian_term",
+            lambda a: dict(x=a.gy * a.y * (1 - a.y))),
     Variant("the sum over the row forgotten: y gy", "missing_jacobian_term", lambda a: dict(x=a.gy * a.y)),
     Variant("the factor y of the sum forgotten", "missing_jacobian_term",
             lambda a: dict(x=a.y * (a.gy - a.gy.sum(a.rule.axis, keepdims=True)))),
@@ -30,12 +31,15 @@ VARIANTS = {
     "Softmax": SOFTMAX,
     "Softmin": (Variant("the sign of softmin forgotten", "sign", lambda a: dict(x=-a.gx)),),
     "LogSoftmax": (
-        Variant("the sum over the row forgotten: (1 - p) gy", "missing_jacobian_term", lambda a: dict(x=a.gy * (1 - np.exp(a.y)))),
-        Variant("passed through, as if the logarithm had undone the softmax", "missing_jacobian_term", lambda a: dict(x=a.gy)),
+        Variant("the sum over the row forgotten: (1 - p) gy", "missing_jacobian_term",
+                lambda a: dict(x=a.gy * (1 - np.exp(a.y)))),
+        Variant("passed through, as if the logarithm had undone the softmax", "missing_jacobian_term",
+                lambda a: dict(x=a.gy)),
         Variant("softmax's formula in the place of that of its logarithm", "missing_chain_factor",
                 lambda a: dict(x=np.exp(a.y) * (a.gy - dot(a, np.exp(a.y), a.gy)))),
         Variant("y where p = exp(y) is meant", "saved_wrong_tensor", lambda a: dict(x=a.gy - dot(a, 1, a.gy) * a.y)),
-        Variant("Σ p gy in the place of p Σ gy", "missing_jacobian_term", lambda a: dict(x=a.gy - dot(a, np.exp(a.y), a.gy))),
+        Variant("Σ p gy in the place of p Σ gy", "missing_jacobian_term",
+                lambda a: dict(x=a.gy - dot(a, np.exp(a.y), a.gy))),
         Variant("the sum over the row averaged", "missing_jacobian_term",
                 lambda a: dict(x=a.gy - np.exp(a.y) * a.gy.mean(a.rule.axis, keepdims=True))),
         Variant("the sum taken over another axis", "missing_jacobian_term", other_axis),
@@ -46,6 +50,7 @@ VARIANTS = {
         Variant("the largest element gets all, as of a maximum", "index_routing",
                 lambda a: a.back(p=1.0 * (a.p == a.p.max(a.rule.axis, keepdims=True)))),
         Variant("softmax's Jacobian in the place of p", "wrong_local_derivative", lambda a: a.back(p=a.p * (1 - a.p))),
-        Variant("the mean, 1/n in the place of p", "wrong_local_derivative", lambda a: a.back(p=np.full_like(a.p, a.p.mean()))),
+        Variant("the mean, 1/n in the place of p", "wrong_local_derivative",
+                lambda a: a.back(p=np.full_like(a.p, a.p.mean()))),
     ),
 }  # fmt: skip
