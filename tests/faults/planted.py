@@ -24,7 +24,7 @@ CASES = {  # what the cases of a rule leave at its default, or do not have
     "instance_norm": [dict(n=2, c=2, d=(4,), eps=0.5)],
     "cross_entropy": [dict(n=4, c=3, d=(), label_smoothing=0.2)],
     "nll_loss": [dict(n=6, c=3, d=(), ignore_index=1)],
-    "avg_pool1d": [dict(n=(7,), kernel_size=3, stride=1, padding=1)],
+    "avg_pool1d": [dict(n=(7,), kernel_size=3, stride=1, padding=1), dict(n=(4,), divisor_override=3)],
     "max_pool1d": [dict(n=(5,), kernel_size=3, stride=1)],
     "max_pool2d": [dict(n=(4, 3), kernel_size=2, stride=1)],
     "max_pool3d": [dict(n=(3, 3, 2), kernel_size=2, stride=1)],
