@@ -463,3 +463,22 @@ def test_pools_of_what_is_no_number(name, value):
         fast_y, fast = rule.linearize(*map(to_single, inputs))
         close(fast_y, y)
         close(fast.vjp(to_single(gy)), at.vjp(gy))
+
+
+def test_a_mask_of_booleans_hides_whatever_is_there():
+    """A key that overflows, or is nan or inf, in a padded place."""
+    q, v = np.ones((1, 2), np.float32), np.array([[1], [2]], np.float32)
+    for value in (3e38, np.nan, np.inf):
+        k = np.ones((2, 2), np.float32)
+        k[1] = value
+        with np.errstate(all="ignore"):
+            assert pb.scaled_dot_product_attention(q, k, v, np.array([[True, False]])) == [[1]]
+
+
+def test_an_extreme_element_stays_alone_in_the_evaluation_of_batch_norm():
+    x = np.ones((2, 4, 4, 3), np.float32).transpose(0, 3, 1, 2)  # channels last in memory
+    g = np.ones_like(x)
+    x[0, 1, 2, 2] = g[0, 1, 2, 2] = 1e20
+    with np.errstate(all="ignore"):
+        _, at = pb.batch_norm.linearize(x, np.zeros(3, np.float32), np.ones(3, np.float32))
+        assert np.isfinite(at.vjp(g)[0]).all()

@@ -142,3 +142,76 @@ def test_relu_and_pool_learn_as_one_layer_what_they_learn_as_two():
         np.testing.assert_array_equal(found[name], wanted[name])
     model.parts["1"] = nn.Tanh()
     assert neighbours.joined(model) is model
+
+
+def losses_of(change, optimiser, layered, monkeypatch, steps=6):
+    """The losses of steps between which something is changed, compiled or layer by layer."""
+    with monkeypatch.context() as patch:
+        if layered:
+            patch.setattr(quick, "step", lambda *args: None)
+        model, rng = nn.Sequential(*CHAINS["tanh"](), rng=0), np.random.default_rng(1)
+        found = []
+        for k in range(steps):
+            if k == 3:
+                change(model, optimiser)
+            found.append(loop.step(model, *examples(9), optimiser, rng)[0])
+    return found
+
+
+def replace_inner(model, optimiser):
+    kept = optimiser.memory["0.weight"]
+    kept["m"] = np.zeros_like(kept["m"])
+
+
+CHANGES = {
+    "reset": lambda model, optimiser: optimiser.load(Adam().state),
+    "cleared": lambda model, optimiser: optimiser.memory.clear(),
+    "one name less": lambda model, optimiser: optimiser.memory.pop("2.bias"),
+    "another array inside": replace_inner,
+    "another activation": lambda model, optimiser: model.parts.update({"1": nn.ReLU()}),
+    "a layer less": lambda model, optimiser: model.parts.pop("1"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
+def test_whatever_is_changed_between_steps_is_noticed(change, monkeypatch):
+    compiled, wanted = (losses_of(change, Adam(0.01), layered, monkeypatch) for layered in (False, True))
+    np.testing.assert_allclose(compiled, wanted, rtol=2e-5)
+
+
+def test_one_optimiser_of_two_models(monkeypatch):
+    found = []
+    for layered in (False, True):
+        if layered:
+            layer_by_layer(monkeypatch)
+        optimiser, rng = Adam(0.01), np.random.default_rng(1)
+        models = [nn.Sequential(*CHAINS["tanh"](), rng=k) for k in range(2)]
+        found.append([loop.step(models[k % 2], *examples(9), optimiser, rng)[0] for k in range(6)])
+    np.testing.assert_allclose(*found, rtol=2e-5)
+
+
+def test_an_optimiser_of_ones_own_moves_as_it_says():
+    class Still(SGD):
+        def move(self, p, g, **memory):
+            pass
+
+    model = nn.Sequential(*CHAINS["tanh"](), rng=0)
+    before = {name: p.copy() for name, p in model.parameters.items()}
+    loop.step(model, *examples(9), Still(0.1), np.random.default_rng(0))
+    for name, p in before.items():
+        np.testing.assert_array_equal(model.parameters[name], p)
+
+
+def test_a_rule_of_ones_own_is_not_taken_for_ours():
+    class Double(type(pb.tanh)):
+        pass
+
+    rule = Double()
+    rule.__dict__["name"] = "tanh"
+    assert quick.layers_of(nn.Sequential(nn.Linear(12, 7), rule, nn.Linear(7, 5), rng=0)) is None
+
+
+def test_images_need_a_flatten():
+    model = nn.Sequential(nn.Linear(12, 5), rng=0)
+    with pytest.raises(ShapeError):
+        loop.step(model, *examples(9, features=(3, 4)), SGD(0.1), np.random.default_rng(0))

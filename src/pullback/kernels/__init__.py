@@ -21,12 +21,16 @@ from typing import Any
 METHODS = "forward", "jvp", "vjp", "saved"
 
 
+def ours(rule: Any) -> bool:
+    """Is it one of our rules, as we wrote it? A stranger's may have the same name, and a copy may have been altered."""
+    return type(rule).__module__.rpartition(".")[0] == "pullback.rules" and not vars(rule).keys() & {*METHODS}
+
+
 def twins(rule: Any, inputs: tuple[Any, ...]) -> dict[str, Callable[..., Any]]:
     """The methods of the rule that have a fast twin at inputs like these, by name."""
-    home, _, file = type(rule).__module__.rpartition(".")
-    if home != "pullback.rules" or vars(rule).keys() & {*METHODS}:  # a stranger's rule, or one that was altered
+    if not ours(rule):
         return {}
-    module = twin_of(file)
+    module = twin_of(type(rule).__module__.rpartition(".")[2])
     if module is None or not module.takes(rule, *inputs):
         return {}
     if hasattr(module, "made_for"):

@@ -33,14 +33,21 @@ def forward(rule, q, k, v, mask):
     batch, l, (s, d) = q.shape[:-2], q.shape[-2], v.shape[-2:]
     y, top, share = empty((*batch, l, d)), empty((*batch, l, 1)), empty((*batch, l, 1))
     shift = added(mask, (*batch, l, s))
-    attend(*map(heads, (q, k, v)), shift, *map(heads, (y, top, share)), f(rule.factor(q.shape[-1])), rule.is_causal)
+    attend(
+        *map(heads, (q, k, v)),
+        shift,
+        *map(heads, (y, top, share)),
+        f(rule.factor(q.shape[-1])),
+        rule.is_causal,
+        mask.dtype == bool,
+    )
     return y, (q, k, v, mask, shift, y, top, share)
 
 
 def vjp(rule, gy, q, k, v, mask, shift, y, top, share):
     found = empty(q.shape), empty(k.shape), empty(v.shape)
     given = *map(heads, (gy, q, k, v)), shift, *map(heads, (y, top, share, *found))
-    give_back(*given, f(rule.factor(q.shape[-1])), rule.is_causal)
+    give_back(*given, f(rule.factor(q.shape[-1])), rule.is_causal, mask.dtype == bool)
     return found
 
 
@@ -97,11 +104,16 @@ def largest(row):
 
 
 @part
-def score(row, shift, scale):
+def score(row, shift, scale, hides):
+    """Scaled, and masked: `hides` says that the shifts are of a mask of booleans, behind which not even nan is seen."""
     for j in range(row.size):
         row[j] *= scale
-    for j in range(shift.size):
-        row[j] += shift[j]
+    if hides:
+        for j in range(shift.size):
+            row[j] = row[j] if shift[j] == 0 else shift[j]
+    else:
+        for j in range(shift.size):
+            row[j] += shift[j]
 
 
 @part
@@ -130,7 +142,7 @@ def finite(v):
 
 
 @part
-def attend_heads(lo, hi, q, k, v, shift, y, top, share, scale, causal):
+def attend_heads(lo, hi, q, k, v, shift, y, top, share, scale, causal, hides):
     l, (s, d) = q.shape[1], v.shape[1:]
     scores, out = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(d)), f)
     for head in range(lo, hi):
@@ -142,7 +154,7 @@ def attend_heads(lo, hi, q, k, v, shift, y, top, share, scale, causal):
             for i in range(first, last):
                 seen = seen_by(i, s, causal)
                 row = scores[i - first, :seen]
-                score(row, shift[head, i, :seen] if shift.size else shift[0:0, 0, 0], scale)
+                score(row, shift[head, i, :seen] if shift.size else shift[0:0, 0, 0], scale, hides)
                 best = largest(row)
                 best = f(0) if best == -np.inf else best
                 total = exponentials(row, best)
@@ -180,7 +192,7 @@ def through(p, mean, scale, g):
 
 
 @part
-def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, gq, gk, gv, scale, causal):
+def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, gq, gk, gv, scale, causal, hides):
     l, e, (s, d) = q.shape[1], q.shape[2], v.shape[1:]
     p, gs, out = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(s)), f), np.empty((TALL, wide(e)), f)
     of_k, of_v = np.empty((s, wide(e)), f), np.empty((s, wide(d)), f)
@@ -199,7 +211,7 @@ def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, gq, gk, gv, scale
             product(gy[head, first:last], values_t, d, met, gs, 0)
             for i in range(first, last):
                 seen, r = seen_by(i, s, causal), i - first
-                score(p[r, :seen], shift[head, i, :seen] if shift.size else shift[0:0, 0, 0], scale)
+                score(p[r, :seen], shift[head, i, :seen] if shift.size else shift[0:0, 0, 0], scale, hides)
                 probabilities(p[r, :seen], top[head, i, 0], share[head, i, 0])
                 through(p[r, :seen], inner(gy[head, i], y[head, i]), scale, gs[r, :seen])
                 p[r, seen:met], gs[r, seen:met] = 0, 0
@@ -211,11 +223,11 @@ def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, gq, gk, gv, scale
 
 
 @kernel
-def attend(q, k, v, shift, y, top, share, scale, causal):
-    parallel(attend_heads, q.shape[0], 1, (q, k, v, shift, y, top, share, scale, causal))
+def attend(q, k, v, shift, y, top, share, scale, causal, hides):
+    parallel(attend_heads, q.shape[0], 1, (q, k, v, shift, y, top, share, scale, causal, hides))
 
 
 @kernel
-def give_back(gy, q, k, v, shift, y, top, share, gq, gk, gv, scale, causal):
-    given = gy, q, k, v, shift, y, top, share, gq, gk, gv, scale, causal
+def give_back(gy, q, k, v, shift, y, top, share, gq, gk, gv, scale, causal, hides):
+    given = gy, q, k, v, shift, y, top, share, gq, gk, gv, scale, causal, hides
     parallel(give_back_heads, q.shape[0], 1, given)

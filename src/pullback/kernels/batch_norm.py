@@ -252,7 +252,8 @@ def vjp(rule, gy, x, m, v, w, b, statistics):
     means = columns.spelled(mean, rest)
     add_pulled_columns(g, z, *means, sums, columns.step)
     away, along = columns.means(sums)
-    given = columns.spelled(r * w, away * rule.training, along * r * r * rule.training)
+    through = (away, along * r * r) if rule.training else np.zeros((2, w.size))  # the statistics
+    given = columns.spelled(r * w, *through)
     pull_columns(g, z, *means, *given, columns.seen(gx), columns.step)
     count = x.size // w.size
     return np.moveaxis(gx, -1, 1), (along * r * count).astype(f), (away * count).astype(f)

@@ -3,7 +3,7 @@
 from weakref import WeakKeyDictionary
 
 from pullback.discovery import public
-from pullback.kernels import twin_of
+from pullback.kernels import ours, twin_of
 from pullback.nn.layer import Layer
 from pullback.nn.model import Model
 from pullback.nn.sequential import Sequential, Series
@@ -30,7 +30,13 @@ def together(model: Sequential) -> Series | None:
     last = ""
     for name, part in model.parts.items():
         before = parts.get(last)
-        if isinstance(before, Layer) and isinstance(part, Layer) and (before.rule.name, part.rule.name) in PAIRS:
+        if (
+            isinstance(before, Layer)
+            and isinstance(part, Layer)
+            and (before.rule.name, part.rule.name) in PAIRS
+            and ours(before.rule)
+            and ours(part.rule)
+        ):
             parts[last] = Layer(public("Chain")((before.rule, part.rule)))
         else:
             parts[name], last = part, name

@@ -39,7 +39,7 @@ class Optimiser:
     steps: int = field(default=0, init=False)
     memory: dict[str, Arrays] = field(default_factory=dict, init=False, repr=False)
     remembers: ClassVar[tuple[str, ...]] = ()
-    twin: ClassVar[str] = ""  # its name in pullback.kernels.optimisers
+    # A class that has a twin says so itself, as `twin`: its name in pullback.kernels.optimisers.
 
     def __post_init__(self) -> None:
         need(within(self.lr) and self.lr > 0, "lr", "a positive number", self.lr)
@@ -55,12 +55,17 @@ class Optimiser:
 
     def advance(self, p: Array, g: Array, memory: Arrays) -> None:
         """Move one parameter: compiled where it is an array of float32, in one piece."""
-        module = twin_of("optimisers") if p.dtype == np.float32 else None
+        module = twin_of("optimisers") if p.dtype == np.float32 and self.compiled else None
         arrays = p, g, *(memory[what] for what in self.remembers)
         if module and all(a.flags.c_contiguous and a.dtype == np.float32 for a in arrays):
-            getattr(module, self.twin)(self, *(a.reshape(-1) for a in arrays))
+            getattr(module, vars(type(self))["twin"])(self, *(a.reshape(-1) for a in arrays))
         else:
             self.move(p, g, **memory)
+
+    @property
+    def compiled(self) -> bool:
+        """Is there a twin of just this class? What is derived from it moves otherwise."""
+        return "twin" in vars(type(self))
 
     def move(self, p: Array, g: Array, **memory: Array) -> None:
         raise NotImplementedError
@@ -175,6 +180,7 @@ class AdamW(Adam):
     """
 
     weight_decay: float = 1e-2
+    twin: ClassVar[str] = "adam"
 
     @property
     def decay(self) -> tuple[float, float]:

@@ -5,12 +5,11 @@ puts other arrays in their places, that is noticed, and done again.
 """
 
 from collections.abc import Iterable
-from operator import is_
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from pullback.kernels import twin_of
+from pullback.kernels import ours, twin_of
 from pullback.nn.layer import Layer
 from pullback.nn.model import Model
 from pullback.nn.sequential import Sequential
@@ -19,7 +18,7 @@ from pullback.train.optimisers import Arrays, Optimiser
 ACTIVATIONS = ["identity", "relu", "tanh", "sigmoid"]  # in the order in which the kernel counts them
 DENSE = "weight", "bias"
 
-_known: WeakKeyDictionary[Model, "Dense"] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Sequential, "Dense"] = WeakKeyDictionary()
 
 
 def step(model: Model, x: np.ndarray, t: np.ndarray, optimiser: Optimiser) -> tuple[float, Arrays] | None:
@@ -27,10 +26,12 @@ def step(model: Model, x: np.ndarray, t: np.ndarray, optimiser: Optimiser) -> tu
 
     The gradients are overwritten by the next step.
     """
+    if type(model) is not Sequential:
+        return None
     dense = _known.get(model)
-    if dense is None or not dense.serves(optimiser):
+    if dense is None or not dense.serves(model, optimiser):
         chain = layers_of(model)
-        if chain is None or twin_of("dense") is None:
+        if chain is None or twin_of("dense") is None or not optimiser.compiled:
             return None
         dense = _known[model] = Dense(model, chain, optimiser)
     return dense.step(x, t)
@@ -39,8 +40,10 @@ def step(model: Model, x: np.ndarray, t: np.ndarray, optimiser: Optimiser) -> tu
 class Dense:
     """The compiled steps of one model with one optimiser."""
 
-    def __init__(self, model: Model, chain: list[tuple[Layer, int]], optimiser: Optimiser) -> None:
+    def __init__(self, model: Sequential, chain: list[tuple[Layer, int]], optimiser: Optimiser) -> None:
         self.optimiser, self.arenas = optimiser, dict[int, np.ndarray]()
+        self.parts = list(model.parts.values())
+        self.flattens = self.parts[0] is not chain[0][0]
         self.owners = [(layer.own, name) for layer, _ in chain for name in DENSE]
         self.sizes = [(*layer.own["weight"].shape[::-1], activation) for layer, activation in chain]
         names = dict(zip(model.trainable, self.owners, strict=True))
@@ -48,38 +51,38 @@ class Dense:
         for (own, name), view in zip(self.owners, views):
             own[name] = view
         self.views = views
-        memory, self.kept = self.remembered(names)
-        self.memory = [memory[what] for what in optimiser.remembers]
+        self.memory, self.kept = self.remembered(names)
         gradients, parts = joined([np.zeros_like(view) for view in views])
         self.gradients, self.named = gradients, dict(zip(names, parts))
         self.layers = np.array(self.sizes)
 
-    def remembered(self, names: Iterable[str]) -> tuple[Arrays, list[Arrays]]:
-        """What the optimiser remembers, in flat arrays; it keeps views of them."""
-        known, memory = self.optimiser.memory, {}
+    def remembered(self, names: Iterable[str]) -> tuple[list[np.ndarray], list[tuple[str, str, np.ndarray]]]:
+        """What the optimiser remembers, in flat arrays, and the views of them that it keeps."""
+        known, memory, kept = self.optimiser.memory, [], []
         fresh = {what: np.zeros(0, np.float32) for what in self.optimiser.remembers}
         for name, view in zip(names, self.views):
             known.setdefault(name, {what: np.zeros_like(view) for what in fresh})
         for what in fresh:
-            memory[what], parts = joined([known[name][what] for name in names])
+            flat, parts = joined([known[name][what] for name in names])
+            memory.append(flat)
             for name, part in zip(names, parts):
                 known[name][what] = part
-        return memory, [known[name] for name in names]
+                kept.append((name, what, part))
+        return memory, kept
 
-    def serves(self, optimiser: Optimiser) -> bool:
+    def serves(self, model: Sequential, optimiser: Optimiser) -> bool:
         """Is everything still where it was put?"""
-        here = all(own[name] is view for (own, name), view in zip(self.owners, self.views))
-        return here and optimiser is self.optimiser and all(map(is_, optimiser.memory.values(), self.kept))
+        if optimiser is not self.optimiser or list(model.parts.values()) != self.parts:
+            return False
+        known = optimiser.memory
+        return all(own[name] is view for (own, name), view in zip(self.owners, self.views)) and all(
+            name in known and known[name].get(what) is part for name, what, part in self.kept
+        )
 
     def step(self, x: np.ndarray, t: np.ndarray) -> tuple[float, Arrays] | None:
         batch, features = len(x), self.sizes[0][0]
-        if (
-            x.dtype != np.float32
-            or x.size != batch * features
-            or not batch
-            or t.shape != (batch,)
-            or t.dtype.kind != "i"
-        ):
+        fits = x.size == batch * features and (x.ndim == 2 or x.ndim > 2 and self.flattens)
+        if x.dtype != np.float32 or not batch or not fits or t.shape != (batch,) or t.dtype.kind != "i":
             return None  # the layers say what does not fit
         kernel = twin_of("dense")
         if batch not in self.arenas:
@@ -102,13 +105,11 @@ def joined(arrays: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
     return flat, [piece.reshape(a.shape) for piece, a in zip(pieces, arrays)]
 
 
-def layers_of(model: Model) -> list[tuple[Layer, int]] | None:
+def layers_of(model: Sequential) -> list[tuple[Layer, int]] | None:
     """The dense layers of a chain, each with the number of its activation."""
-    if type(model) is not Sequential:
-        return None
     found: list[tuple[Layer, int]] = []
     for part in model.layers:
-        if not isinstance(part, Layer):
+        if not isinstance(part, Layer) or not ours(part.rule):
             return None
         name = part.rule.name
         if name == "linear" and tuple(part.own) == DENSE and part.own["weight"].dtype == np.float32:
