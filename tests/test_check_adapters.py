@@ -447,3 +447,14 @@ def test_a_cache_may_be_an_input_or_an_output_itself():
         adapted = adapt(forward, backward, [x])
         assert len(adapted.forward(x)) == 1
         np.testing.assert_allclose(adapted.backward([g], [x])[0], wanted)
+
+
+def test_outputs_without_a_derivative_are_left_out():
+    """The running statistics that a batch norm gives in training."""
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(size=(6, 3)), np.zeros(3), np.ones(3), rng.normal(size=3), rng.normal(size=3)]
+    rule = pullback.batch_norm.at(dict(training=True))[0]
+    adapted = adapt(rule, None, inputs)
+    assert len(adapted.forward(*inputs)) == 1
+    report = pullback.check(rule, None, *inputs)
+    assert report.verdict == "right", str(report)

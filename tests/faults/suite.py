@@ -1,7 +1,8 @@
 """Sketches of real faults, called as their users would call them, and what a checker says of them.
 
 A sketch defines x0, f(x), good(x, g) and bad(x, g). real.jsonl was collected from public projects, own.jsonl was
-written for this suite, before anything was tuned on it.
+written for this suite. The checker has been tuned on both: of a first run on own.jsonl, before that, 56 of 58 were
+caught, 43 named first, 52 among three, and one good version accused. That is what to expect of faults not seen before.
 """
 
 import json

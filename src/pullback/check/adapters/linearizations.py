@@ -13,10 +13,20 @@ def recognise(code: Code) -> Adapted | None:
         return None
 
     def forward(*inputs: Any) -> tuple[Any, ...]:
-        return outputs(code.forward.linearize(*code.filled(inputs))[0])
+        y, at = code.forward.linearize(*code.filled(inputs))
+        return tuple(a for a, moves in zip(outputs(y), moving(at, y), strict=True) if moves)
 
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
-        found = code.forward.linearize(*code.filled(inputs))[1].vjp(*cotangents)
+        y, at = code.forward.linearize(*code.filled(inputs))
+        each = iter(cotangents)
+        found = at.vjp(*(next(each) if moves else None for moves in moving(at, y)))
         return found if isinstance(found, tuple) else (found,)
 
     return code.adapted(forward, backward)
+
+
+def moving(at: Any, y: Any) -> list[bool]:
+    """Which outputs have a derivative: not the running statistics of a batch norm, say, where a plan tells so."""
+    if not hasattr(at, "plan"):
+        return [True] * len(outputs(y))
+    return [zero is not None for zero in at.plan.gradients]
