@@ -80,8 +80,10 @@ class Reference:
         found = self.linearized(v, self.options if options is None else options)
         if found is None:
             return None
-        output = found[0][0] if isinstance(found[0], tuple) else found[0]
-        above = [np.asarray(a, output.dtype) for a in self.problem.cotangents(g)]
+        outputs = found[0] if isinstance(found[0], tuple) else (found[0],)
+        above = [np.asarray(a, outputs[0].dtype) for a in self.problem.cotangents(g)]
+        if any(a.shape != np.shape(y) for a, y in zip(above, outputs)):  # another mode may give another shape
+            return None
         with np.errstate(all="ignore"):
             gradients = found[1].vjp(*above)
         gradients = gradients if isinstance(gradients, tuple) else (gradients,)
