@@ -26,7 +26,14 @@ class Reference:
         self.rule = named(like)
         self.options: dict[str, Any] = {}
         self.turned: tuple[bool, ...] = ()
+        self.places = self.placed()
         self.fits = self.arrange()
+
+    def placed(self) -> list[int]:
+        """Which inputs of the rule the arrays are: where there are fewer, lengths, masks and weights are left out."""
+        slots, count = self.rule.inputs, len(self.problem.arrays)
+        moving = [k for k, slot in enumerate(slots) if slot.differentiable or not slot.default]
+        return moving if len(moving) == count < len(slots) else list(range(count))
 
     def arrange(self) -> bool:
         """Does the rule give what forward gives: in this mode or another, some matrices perhaps transposed?
@@ -57,9 +64,11 @@ class Reference:
                 others |= {not value} if isinstance(value, bool) else {type(self.rule).__dict__.get(name, value)}
                 yield from ({name: other} for other in sorted(others - {value}, key=str))
 
-    def inputs(self, v: Array) -> list[Array]:
+    def inputs(self, v: Array) -> list[Array | None]:
+        """The inputs of the rule, None for those that were left out."""
         arrays = self.problem.unpack(v, exact=True)
-        return [array.T if turn else array for array, turn in zip(arrays, self.turned)]
+        turned = {k: array.T if turn else array for k, array, turn in zip(self.places, arrays, self.turned)}
+        return [turned.get(k) for k in range(max(self.places, default=-1) + 1)]
 
     def linearized(self, v: Array, options: dict[str, Any]) -> Any:
         """(output, derivative) of the rule; None where it refuses these inputs."""
@@ -87,7 +96,8 @@ class Reference:
         with np.errstate(all="ignore"):
             gradients = found[1].vjp(*above)
         gradients = gradients if isinstance(gradients, tuple) else (gradients,)
-        back = [a if a is None or not turn else a.T for a, turn in zip(gradients, self.turned)]
+        own = [gradients[k] for k in self.places]
+        back = [a if a is None or not turn else a.T for a, turn in zip(own, self.turned)]
         if any(back[part.place] is None for part in self.problem.inputs):
             return None
         return pack(back, self.problem.inputs)
@@ -111,8 +121,9 @@ class Reference:
         given = problem.b(v, g)[part.begin : part.end]
         rule, _ = self.rule.at(self.options)
         above = [a.astype(float) for a, slot in zip(problem.cotangents(g), rule.outputs) if slot.differentiable]
-        call = Call(rule, self.inputs(v), above)
-        name = call.rule.inputs[part.place].name
+        inputs = self.inputs(v)
+        call = Call(rule, [*inputs, *[None] * (len(rule.inputs) - len(inputs))], above)
+        name = call.rule.inputs[self.places[part.place]].name
         spoilt = [(each, gradients[name]) for each, gradients in wrong(call) if name in gradients]
         same = lambda a: np.allclose((a.T if turn else a).ravel(), given, rtol=1e-5, atol=1e-8)
         return [each for each, gradient in spoilt if same(gradient)]
