@@ -80,7 +80,7 @@ def plantable(name):
     """Every variant of a rule, at the smallest trial where it differs from the right gradient, complete ones first."""
     found = {}
     lacks = lambda trial: any(x is None and slot.differentiable for x, slot in zip(trial.x, trial.rule.inputs))
-    size = lambda trial: sum(x.size for x in trial.x if x is not None)
+    size = lambda trial: max(6, sum(x.size for x in trial.x if x is not None))  # a single number tells nothing
     for trial in sorted(trials(name), key=lambda trial: (lacks(trial), size(trial))):
         if all(x is None or x.size for x in trial.x):
             for variant, _ in variants.wrong(call(trial)):

@@ -40,7 +40,7 @@ VARIANTS = {
         Variant("the gradient from above forgotten", "missing_upstream_grad", lambda a: dict(x=a.rule.slope(a.x))),
         wrong("the output in the place of the derivative", "saved_wrong_tensor", lambda a: a.y),
         wrong("passed through: no derivative at all", "missing_chain_factor", ones),
-        Variant("the gradient from above squared", "missing_upstream_grad", lambda a: dict(x=a.gx * a.gy)),
+        Variant("the gradient from above squared", "saved_wrong_tensor", lambda a: dict(x=a.gx * a.gy)),
     ),
     "Kinked": (
         Variant("the region read from the gradient, not from x", "saved_wrong_tensor",
