@@ -4,7 +4,7 @@ import argparse
 import time
 from importlib.util import find_spec
 
-from faults import peers, suite, trust
+from faults import peers, planted, suite, trust
 
 
 def main():
@@ -22,6 +22,9 @@ def main():
                 count, caught, false = peers.figures(name, checker)
                 print(f"{checker:28}{count:7}{caught:8}{'':24}{false:8}")
         print()
+    print("mistakes planted in the rules, with like=")
+    for family, counts in planted.figures():
+        print(planted.line(family, counts))
     start = time.perf_counter()
     for title, runs in (("rules", trust.rules(seeds)), ("torch.nn.functional", trust.torch_layers())):
         verdicts = [(where, report.verdict) for where, report in runs]

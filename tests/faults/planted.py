@@ -137,6 +137,12 @@ KNOWN |= set(FAMILIES["losses"])
 FAMILIES["others"] = tuple(name for name in every() if name not in KNOWN)
 
 
+def figures():
+    """Counts by family, each with `like=`."""
+    for family, names in FAMILIES.items():
+        yield family, sum((each.counts() for name in names for each in planted(name)), Counter())
+
+
 def main(only="", like="like"):
     start, total = time.perf_counter(), Counter()
     for family, names in FAMILIES.items():
