@@ -1,0 +1,10 @@
+"""What may have been done to the right Jacobian J to get the one that backward implies, B: one fault, one function.
+
+Each takes the evidence and says how it knows, or nothing. A file is a family of faults, and `table` says which of
+them is believed first.
+"""
+
+from pullback.check.hypotheses.evidence import Evidence
+from pullback.check.hypotheses.table import planted, surviving
+
+__all__ = ["Evidence", "planted", "surviving"]

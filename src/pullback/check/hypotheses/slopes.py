@@ -1,0 +1,99 @@
+"""Layers that act element by element: one slope stands where another is meant."""
+
+import numpy as np
+
+from pullback.check import structure as look
+from pullback.check.hypotheses.evidence import Evidence, Says
+from pullback.check.structure import nonzero, same
+
+
+def evaluated_at_output(e: Evidence) -> Says:
+    """J(y) where J(x) is meant: of a shape, or elementwise."""
+    if e.x.size != e.y.size or e.fixed:
+        return None
+    there = e.at(e.y)
+    return "the derivative is taken at the output, not at the input" if there is not None and same(e.B, there) else None
+
+
+def holds_a_tensor(e: Evidence) -> Says:
+    """x or y stands where a derivative should."""
+    if e.diagonals is None:
+        return None
+    for name, values in (("the input", e.x.ravel()), ("the output", e.y)):
+        if values.size > 1 and same(e.diagonals[1], values) and not same(values, np.full_like(values, values[0])):
+            return f"the gradient from above is multiplied by {name} itself"
+    return None
+
+
+def shifted(e: Evidence) -> Says:
+    if not e.elementwise or e.fixed:
+        return None
+    for c in (1.0, -1.0, 0.5, -0.5, 2.0, -2.0):
+        there = e.at(e.x.ravel() + c)
+        if there is not None and same(e.B, there):
+            return f"the derivative is right for x {'+' if c > 0 else '-'} {abs(c):g}: a location at another value"
+    return None
+
+
+def scaled(e: Evidence) -> Says:
+    if not e.elementwise or e.fixed:
+        return None
+    for c in (-1.0, 2.0, 0.5):
+        there = e.at(e.x.ravel() * c)
+        if there is not None and same(e.B, there):
+            return f"the derivative is right for {c:g} x"
+    return None
+
+
+def first_slice(e: Evidence) -> Says:
+    """An elementwise layer whose factor is that of the first step (example, channel) everywhere."""
+    if e.diagonals is None or e.x.ndim < 2:
+        return None
+    right, given = (d.reshape(e.x.shape) for d in e.diagonals)
+    for axis in range(e.x.ndim):
+        for place, name in ((0, "first"), (-1, "last")):
+            if same(given, np.broadcast_to(np.take(right, [place], axis), e.x.shape)):
+                return f"what belongs to the {name} place of axis {axis} is used for all"
+    return None
+
+
+def unmasked(e: Evidence) -> Says:
+    if e.diagonals is None:
+        return None
+    right, given = e.diagonals
+    off = ~nonzero(right)
+    constant = lambda d: same(d, np.full_like(d, d[0]))
+    alike = off.any() and (~off).any() and e.fixed and constant(given) and constant(right[~off])
+    return "a mask of the forward pass is not applied: what was dropped gets a gradient" if alike else None
+
+
+def wrong_where_zero(e: Evidence) -> Says:
+    return "wrong where the derivative is zero" if e.beyond and e.diagonals is not None else None
+
+
+def close(e: Evidence) -> Says:
+    """Another approximation of the same function: near everywhere, right nowhere."""
+    if e.diagonals is None:
+        return None
+    right, given = e.diagonals
+    gap = abs(given - right)
+    if right.size and gap.max() < 0.1 * abs(right).max() and (gap > 1e-7 * abs(right).max()).mean() > 0.6:
+        return f"within {gap.max() / abs(right).max():.1%} everywhere: the derivative of another form of the function"
+    return None
+
+
+def factor_of_its_own(e: Evidence) -> Says:
+    """Elementwise, and the ratio stays with the element when x moves: a factor that is no function of x."""
+    if e.diagonals is None or e.other is None or e.fixed or not look.elementwise(e.other[1]):
+        return None
+    J, B = np.diag(e.other[0]), np.diag(e.other[1])
+    here = e.some.diagonal() & nonzero(J)
+    if here.any() and same(
+        (e.diagonals[1] / np.where(here, e.diagonals[0], 1))[here], (B / np.where(here, J, 1))[here], 1e-3
+    ):
+        return "every element is off by a factor that does not move with x"
+    return None
+
+
+def local(e: Evidence) -> Says:
+    return "elementwise, and another function of x" if e.elementwise else None

@@ -1,0 +1,50 @@
+"""What was handed to many comes back from one, from none, or from the wrong ones."""
+
+import numpy as np
+
+from pullback.check import structure as look
+from pullback.check.hypotheses.evidence import Evidence, Says
+from pullback.check.structure import nonzero, same
+
+
+def summed_over(e: Evidence) -> Says:
+    """Every element gets the sum (or the mean) over all of them, or over an axis."""
+    given, right = (M.reshape(-1, *e.x.shape) for M in (e.B, e.J))
+    for axes in [tuple(range(1, right.ndim)), *((k,) for k in range(1, right.ndim))]:
+        spread = lambda a: np.broadcast_to(a, right.shape)
+        if not axes or same(right, spread(right.mean(axes, keepdims=True))):
+            continue
+        for name, total in (("sum", right.sum(axes, keepdims=True)), ("mean", right.mean(axes, keepdims=True))):
+            if same(given, spread(total)):
+                return f"every element gets the {name} over axes {tuple(k - 1 for k in axes)} of the right gradient"
+    return None
+
+
+def one_slice(e: Evidence) -> Says:
+    """Of what was handed to many outputs, the gradient of one comes back, or their mean."""
+    if not look.broadcast(e.J) or not nonzero(e.B).any() or (nonzero(e.B) & ~e.some).any():
+        return None
+    kept, there = nonzero(e.B).sum(0), e.some.sum(0)
+    if same(e.B[nonzero(e.B)], e.J[nonzero(e.B)]) and (kept < there).any():
+        return f"only {int(kept.max())} of {int(there.max())} outputs that share the element send a gradient back"
+    return None
+
+
+def weighted_sum(e: Evidence) -> Says:
+    if look.broadcast(e.J) and not same(e.B, e.J) and not (nonzero(e.B) & ~e.some).any():
+        return "the outputs that share an element come back with weights, not as a plain sum"
+    return None
+
+
+def only_first_output(e: Evidence) -> Says:
+    if e.J.shape[0] > 1 and not nonzero(e.B[1:]).any() and same(e.B[0], e.J.sum(0)):
+        return "one number of the gradient from above is taken for all"
+    return None
+
+
+def output_ignored(e: Evidence) -> Says:
+    """Some gradients from above have no effect, and others too much."""
+    silent = ~nonzero(e.B).any(1) & e.some.any(1)
+    if silent.any() and not silent.all() and not e.equal[~silent].all():
+        return "a part of the gradient from above is not read: overwritten before it was used"
+    return None

@@ -1,0 +1,90 @@
+"""Of the terms of a derivative, one is missing, or there is one too many."""
+
+import numpy as np
+
+from pullback.check import structure as look
+from pullback.check.hypotheses.evidence import Evidence, Says
+from pullback.check.structure import nonzero, same
+
+
+def diagonal_only(e: Evidence) -> Says:
+    """The direct path alone: what goes through a mean, a variance, a sum of exponentials is missing."""
+    square = e.J.shape[0] == e.J.shape[1]
+    if square and look.elementwise(e.B) and not e.elementwise and nonzero(e.J).mean() > 0.2:
+        return "every output is taken to depend on its own input alone"
+    return None
+
+
+def one_of_several(e: Evidence) -> Says:
+    """Of several terms of a sum, the last (or first) that was written."""
+    if not e.subset or look.dense(e.J):
+        return None
+    terms, kept = e.some.sum(0), nonzero(e.B).sum(0)
+    if (kept <= np.maximum(terms, 1)).all() and (kept[terms > 1] == 1).all() and (terms > 1).any():
+        return "of the several terms of a sum only one is there: written over, not added"
+    return None
+
+
+def fewer_terms(e: Evidence) -> Says:
+    return "some terms are missing, the others right" if e.subset and not e.elementwise else None
+
+
+def stray(e: Evidence) -> Says:
+    """An index that points to the wrong place: what is too much does not depend on x."""
+    if not e.beyond or e.elementwise:
+        return None
+    extra = nonzero(e.B) & ~e.some
+    moves = e.other is not None and not same(e.other[1][extra], e.B[extra], 1e-4)
+    return None if moves else "elements that do not take part get a gradient"
+
+
+def mask_ignored(e: Evidence) -> Says:
+    if not e.beyond or e.elementwise:
+        return None
+    return "elements that do not take part get a gradient: a mask, or an index to ignore, is ignored"
+
+
+def training_statistics(e: Evidence) -> Says:
+    """An elementwise layer with the backward of one that subtracts a mean."""
+    if not e.elementwise or look.elementwise(e.B) or not e.J.any():
+        return None
+    rows = e.B.reshape(-1, *e.x.shape)
+    for axis in range(1, rows.ndim):
+        if rows.shape[axis] > 1 and np.max(abs(rows.sum(axis))) < 1e-6 * np.max(abs(rows)):
+            return f"the gradient sums to zero over axis {axis - 1}, as in training; forward uses fixed statistics"
+    return None
+
+
+def chain_factor(e: Evidence) -> Says:
+    """The right pattern, times something for every input or output."""
+    if e.elementwise:
+        return None
+    off = np.eye(*e.J.shape) == 0
+    mask = e.some & off if e.J.shape[0] == e.J.shape[1] else e.some
+    if not mask.any() or (nonzero(e.B) & ~e.some).any() or not nonzero(e.B)[mask].any():
+        return None
+    if e.J.shape[0] > 1 and look.per_row(e.ratio, mask):
+        return "the right pattern, times a factor for every output"
+    if e.J.shape[1] > 1 and e.J.shape[0] > 1 and look.per_row(e.ratio.T, mask.T):
+        return "the right pattern, times a factor for every input"
+    return None
+
+
+def low_rank(e: Evidence) -> Says:
+    n = min(e.J.shape)
+    if e.elementwise or n < 3:
+        return None
+    lost, has = look.rank(e.J - e.B), look.rank(e.J)
+    if lost <= max(1, has // 2):
+        return f"what is missing has rank {lost} (of {has}): a mean or a sum over an axis"
+    return None
+
+
+def of_one_output(e: Evidence) -> Says:
+    if e.J.shape[0] == 1 and not (nonzero(e.B) & ~e.some).any():
+        return "every element is off by a factor of its own"
+    return None
+
+
+def anything_dense(e: Evidence) -> Says:
+    return "the difference has no simple form" if not e.elementwise else None

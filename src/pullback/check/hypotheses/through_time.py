@@ -1,0 +1,48 @@
+"""Steps of time, one after the other."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check import structure as look
+from pullback.check.hypotheses.evidence import Evidence, Says
+from pullback.check.structure import nonzero, same
+
+Array = NDArray[Any]
+
+
+def steps(e: Evidence) -> tuple[Array, Array] | None:
+    J, B = (look.blocks(M, e.x.shape, e.y_shape) for M in (e.J, e.B))
+    return (J, B) if J is not None and B is not None and look.causal(J) else None
+
+
+def last_step_only(e: Evidence) -> Says:
+    """Each step right by itself, and the way back through time missing or wrong."""
+    both = steps(e)
+    if both is None:
+        return None
+    J, B = both
+    own = all(same(J[t, :, t], B[t, :, t]) for t in range(len(J)))
+    return "right within every step of time; what a step does to later ones is missing or wrong" if own else None
+
+
+def some_steps(e: Evidence) -> Says:
+    both = steps(e)
+    if both is None:
+        return None
+    J, B = both
+    T = len(J)
+    right = [all(same(J[t, :, s], B[t, :, s]) for t in range(T)) for s in range(T)]
+    return "some steps of time are right, others not" if any(right) and not all(right) else None
+
+
+def factors_swapped(e: Evidence) -> Says:
+    """A product of matrices in the other order has the same eigenvalues."""
+    n = e.J.shape[0]
+    if n != e.J.shape[1] or n < 2 or n > 40 or e.elementwise or same(e.B, e.J) or look.elementwise(e.B):
+        return None
+    if look.rank(e.J) < n or nonzero(e.J).mean() < 0.5:
+        return None
+    same_spectrum = np.allclose(np.poly(e.J), np.poly(e.B), rtol=1e-5, atol=1e-7 * np.max(abs(e.J)))
+    return "the same eigenvalues: the right factors, multiplied in the wrong order" if same_spectrum else None
