@@ -42,6 +42,7 @@ docs: .venv/docs # site/ is the handbook; docs/rules.md is the table of the rule
 
 conventions: .venv/dev # TensorFlow as well, if it is installed there
 	$(BIN)/python tools/conventions.py
+	$(BIN)/python tools/keras_facts.py
 
 stubs: .venv/run
 	$(BIN)/python tools/stubs.py

@@ -14,6 +14,7 @@ from pullback.handbook.explanation.convention import FRAMEWORKS, Conventions, me
 from pullback.handbook.words import LANGUAGES
 
 TOOL = runpy.run_path(str(Path(__file__).parent.parent / "tools" / "conventions.py"))
+KERAS = runpy.run_path(str(Path(__file__).parent.parent / "tools" / "keras_facts.py"))
 POINTS = measured()["points"]
 NAMES = [f"{k}-{point['rule']}" for k, point in enumerate(POINTS)]
 UNLIKE = {("prelu", "tf")}  # Keras' PReLU gives 0 at 0, which lies outside of [w, 1]: no word of ours can pick it
@@ -81,3 +82,9 @@ def test_only_words_that_hold_are_recommended():
     assert Conventions(every()["relu"], "en").words() == ["torch", "jax", "tf"]
     assert Conventions(every()["prelu"], "en").words() == ["torch"]
     assert Conventions(every()["softmax"], "en").words() == []
+
+
+def test_what_the_page_says_of_keras_is_what_keras_says():
+    pytest.importorskip("keras")
+    kept = json.loads(KERAS["TARGET"].read_text("utf-8"))
+    assert json.loads(json.dumps(KERAS["facts"]()["facts"])) == kept["facts"]

@@ -39,3 +39,10 @@ for name, layer in layers.items():
 # %% defaults
 for rule in (pb.batch_norm, pb.layer_norm, pb.group_norm, pb.instance_norm, pb.rms_norm):
     print(f"{rule.name:<14}", "eps =", rule.eps)
+
+# %% keras
+import json
+from importlib.resources import files
+
+keras = json.loads(files("pullback.handbook").joinpath("keras.json").read_text("utf-8"))
+table([say("asked", "问"), say("Keras says", "Keras 的回答")], keras["facts"])
