@@ -1,6 +1,6 @@
 """Write src/pullback/handbook/keras.json: how Keras lays out its parameters and which constants it takes.
 
-The page of conventions shows it. `make conventions` runs this; where Keras is not installed, what was measured last stays.
+The page of conventions shows it. `make conventions` runs this; where Keras is not installed, the last answers stay.
 """
 
 import json
