@@ -1,13 +1,89 @@
 """Every line of every derivation follows from the line above it, and the last line is the code."""
 
+import re
+
 import pytest
 
+import pullback as pb
 from pullback.discovery import every
-from pullback.handbook.derivation import verify
+from pullback.door import configured
+from pullback.handbook.derivation import DerivationError, parse, verify
+from pullback.handbook.words import texts
+from pullback.rules.class_cross_entropy import ClassCrossEntropy
+from pullback.rules.cross_entropy import SmoothedCrossEntropy
+from pullback.rules.kl_div import LogKLDiv
 
-DERIVED = [name for name, rule in every().items() if hasattr(rule, "derivation")]
+BOOK = every() | {  # rules that hyperparameters or dtypes put in the place of public ones have texts of their own
+    "batch_norm, training": configured(pb.batch_norm, dict(training=True)),
+    "gelu, tanh": configured(pb.gelu, dict(approximate="tanh")),
+    "rnn_cell, relu": configured(pb.rnn_cell, dict(nonlinearity="relu")),
+    "rnn, relu": configured(pb.rnn, dict(nonlinearity="relu")),
+    "cross_entropy of classes": ClassCrossEntropy(),
+    "cross_entropy of one class": ClassCrossEntropy(axis=0),
+    "cross_entropy of classes, smoothed": SmoothedCrossEntropy(),
+    "kl_div of logarithms": LogKLDiv(log_target=True),
+}
 
 
-@pytest.mark.parametrize("name", DERIVED)
-def test_derivation(name):
-    assert verify(every()[name]) > 0
+@pytest.mark.parametrize("name", BOOK)
+def test_every_line_follows_from_the_one_above_it(name):
+    """That covers: definitions against forward, a chain for every element of every gradient, last lines against vjp."""
+    rule = BOOK[name]
+    targets = {chain.target for chain in parse(rule.derivation).chains}
+    assert targets >= {f"g{slot.name}" for slot in rule.inputs if slot.differentiable}
+    assert verify(rule) > 1
+
+
+@pytest.mark.parametrize("name", [name for name in BOOK if BOOK[name].inputs[0].axes != ("...",)])
+def test_it_is_checked_at_more_than_one_size(name):
+    assert len(parse(BOOK[name].derivation).cases) > 1
+
+
+def test_reasons_are_those_of_the_glossary():
+    """Every reason is there in both languages, and every entry gives a reason somewhere."""
+    used = {s.reason for rule in BOOK.values() for chain in parse(rule.derivation).chains for s in chain.steps}
+    glossary = {name.removeprefix("reasons."): both for name, both in texts().items() if name.startswith("reasons.")}
+    assert used == set(glossary)
+    assert all(both["en"] == name and both["zh"] for name, both in glossary.items())
+    spaced = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9][\u4e00-\u9fff]")
+    assert not [both["zh"] for both in glossary.values() if spaced.search(both["zh"]) or re.search("[,;:]", both["zh"])]
+
+
+def spoiled(**changes):
+    text = pb.softmax.derivation
+    for old, new in changes.values():
+        assert old in text
+        text = text.replace(old, new, 1)
+    return type("Softmax", (type(pb.softmax),), {"derivation": text})()
+
+
+@pytest.mark.parametrize(
+    "old, new, said",
+    [
+        ("(i==j)*y[i] - y[i]*y[j]  ", "(i==j)*y[i] + y[i]*y[j]  ", r"line 7, column 13: it is .*i = 0, j = 0"),
+        ("for i j k in n", "for i j in n", "line 3, column"),
+        ("quotient", "quotient", ""),
+        ("y[i] - y[i]*y[j]  ", "y[i] - y[i]*y[j  ", "line 7, column"),
+        ("(i==j)*y[i] - y[i]*y[j]  ", "cosh(y[i])  ", "line 7, column 13: no function 'cosh'"),
+        ("(i==j)*y[i] - y[i]*y[j]  ", "[y for y in x]  ", "line 7, column 13: ListComp is not part of the language"),
+        ("(i==j)*y[i] - y[i]*y[j]  ", "y[i+7]  ", "line 7, column 13: .* has no value"),
+        ("at n=3; n=2, batch=(2,)", "at n", "line 1, column 9: needs sizes"),
+        ("let y[i] =", "let z[i] =", "`let y` is missing"),
+        ("vjp gx[j]", "d(y[j], x[j])", "no chain `vjp gx`|it is"),
+        ("- sum(i, y[i]*gy[i]))", "- 0*sum(i, y[i]*gy[i]))", "line 12"),
+        ("exp(x[i]) / sum(k, exp(x[k]))", "2*exp(x[i]) / sum(k, exp(x[k]))", "in the code"),
+    ],
+)
+def test_errors_point_at_the_line_and_the_column(old, new, said):
+    rule = spoiled(change=(old, new))
+    if not said:
+        assert verify(rule)
+        return
+    with pytest.raises(DerivationError, match=said):
+        verify(rule)
+
+
+def test_no_element_of_a_gradient_is_left_out():
+    text = pb.glu.derivation.partition("vjp gx[half + b]")[0]
+    with pytest.raises(DerivationError, match=r"no chain `vjp gx` for the element \[2\]"):
+        verify(type("GLU", (type(pb.glu),), {"derivation": text})())

@@ -29,6 +29,19 @@ class Sigmoid(Elementwise):
     def d2f(self, x):
         return -self.df(x) * np.tanh(x / 2)
 
+    derivation = """
+        let y = 1/(1 + exp(-x))
+
+        d(y, x)
+          = exp(-x)/(1 + exp(-x))**2  # quotient rule
+          = y*exp(-x)/(1 + exp(-x))   # recognise y
+          = y*(1 - y)                 # what y lacks to 1
+
+        vjp gx
+          = gy*d(y, x)                # chain rule
+          = gy*y*(1 - y)              # slope above
+"""
+
 
 class Tanh(Elementwise):
     """The hyperbolic tangent, a sigmoid between -1 and 1.
@@ -51,6 +64,18 @@ class Tanh(Elementwise):
     def d2f(self, x):
         return -2 * np.tanh(x) * self.df(x)
 
+    derivation = """
+        let y = (exp(x) - exp(-x))/(exp(x) + exp(-x))
+
+        d(y, x)
+          = ((exp(x) + exp(-x))**2 - (exp(x) - exp(-x))**2)/(exp(x) + exp(-x))**2  # quotient rule
+          = 1 - y**2       # recognise y
+
+        vjp gx
+          = gy*d(y, x)     # chain rule
+          = gy*(1 - y**2)  # slope above
+"""
+
 
 class Logsigmoid(Elementwise):
     """The logarithm of the sigmoid.
@@ -71,6 +96,20 @@ class Logsigmoid(Elementwise):
 
     def d2f(self, x):
         return -sigmoid.df(x)
+
+    derivation = """
+        let s = 1/(1 + exp(-x))
+        let y = log(s)
+
+        d(y, x)
+          = d(s, x)/s    # derivative of log
+          = s*(1 - s)/s  # slope of the sigmoid
+          = 1 - s        # cancel
+
+        vjp gx
+          = gy*d(y, x)   # chain rule
+          = gy*(1 - s)   # slope above
+"""
 
 
 @dataclass(frozen=True)
@@ -109,6 +148,18 @@ class Softplus(Elementwise):
         e, tail = fn.exp_in_two(-abs(product), np.where(x < 0, lost, -lost))
         return e, tail, (product - self.threshold) + lost > 0
 
+    derivation = """
+        let y = x if beta*x > threshold else log(1 + exp(beta*x))/beta
+
+        d(y, x)
+          = 1 if beta*x > threshold else beta*exp(beta*x)/(1 + exp(beta*x))/beta  # derivative of log
+          = 1 if beta*x > threshold else 1/(1 + exp(-beta*x))    # cancel
+
+        vjp gx
+          = gy*d(y, x)                                           # chain rule
+          = gy if beta*x > threshold else gy/(1 + exp(-beta*x))  # slope above
+"""
+
 
 class Softsign(Elementwise):
     """A sigmoid with slow tails.
@@ -132,6 +183,18 @@ class Softsign(Elementwise):
 
     def d2f(self, x):
         return np.where(x < 0, 2, -2) * (1 / (1 + abs(x))) ** 3
+
+    derivation = """
+        let y = x/(1 + abs(x))
+
+        d(y, x)
+          = (1 + abs(x) - x*sign(x))/(1 + abs(x))**2  # quotient rule
+          = 1/(1 + abs(x))**2                         # x sign(x) = |x|
+
+        vjp gx
+          = gy*d(y, x)                                # chain rule
+          = gy/(1 + abs(x))**2                        # slope above
+"""
 
 
 class Tanhshrink(Elementwise):
@@ -157,6 +220,18 @@ class Tanhshrink(Elementwise):
 
     def d2f(self, x):
         return 2 * np.tanh(x) * tanh.df(x)
+
+    derivation = """
+        let y = x - tanh(x)
+
+        d(y, x)
+          = 1 - (1 - tanh(x)**2)  # tanh' = 1 - tanh²
+          = tanh(x)**2            # cancel
+
+        vjp gx
+          = gy*d(y, x)            # chain rule
+          = gy*tanh(x)**2         # slope above
+"""
 
 
 @dataclass(frozen=True)
@@ -187,6 +262,17 @@ class ELU(Kinked):
     def d2f(self, x):
         return np.where(x < 0, below(self.alpha, x), 0)
 
+    derivation = """
+        let y = x if x > 0 else alpha*(exp(x) - 1)
+
+        d(y, x)
+          = 1 if x >= 0 else alpha*exp(x)      # slope of each piece
+
+        vjp gx
+          = gy*d(y, x)                         # chain rule
+          = gy if x >= 0 else gy*alpha*exp(x)  # slope above, at the kink that from the right
+"""
+
 
 class SELU(Kinked):
     """An elu that keeps mean 0 and variance 1 through the layers.
@@ -212,6 +298,19 @@ class SELU(Kinked):
 
     def d2f(self, x):
         return np.where(x < 0, below(SELU_BELOW, x), 0)
+
+    derivation = """
+        let a = 1.6732632423543772
+        let s = 1.0507009873554805
+        let y = s*x if x > 0 else s*a*(exp(x) - 1)
+
+        d(y, x)
+          = s if x >= 0 else s*a*exp(x)        # slope of each piece
+
+        vjp gx
+          = gy*d(y, x)                         # chain rule
+          = gy*s if x >= 0 else gy*s*a*exp(x)  # slope above, at the kink that from the right
+"""
 
 
 @dataclass(frozen=True)
@@ -243,6 +342,18 @@ class CELU(Elementwise):
 
     def below(self, x):
         return np.clip(x, -FAR * self.alpha, 0)
+
+    derivation = """
+        let y = x if x > 0 else alpha*(exp(x/alpha) - 1)
+
+        d(y, x)
+          = 1 if x >= 0 else alpha*exp(x/alpha)/alpha  # slope of each piece
+          = 1 if x >= 0 else exp(x/alpha)              # cancel
+
+        vjp gx
+          = gy*d(y, x)                                 # chain rule
+          = gy if x >= 0 else gy*exp(x/alpha)          # slope above
+"""
 
 
 class Mish(Elementwise):
@@ -287,6 +398,22 @@ class Mish(Elementwise):
         n, rest = np.where(x < 0, 2 * e + e * e, 1 + 2 * e), np.where(x < 0, 2, 2 * e * e)
         slope = 4 * e * (1 + e) * np.where(x < 0, 1, e) / (n + rest) ** 2
         return n / (n + rest), slope, tail, e
+
+    derivation = """
+        let s = log(1 + exp(x))
+        let y = x*tanh(s)
+
+        d(s, x)
+          = exp(x)/(1 + exp(x))                              # derivative of log
+          = 1/(1 + exp(-x))                                  # cancel
+        d(y, x)
+          = tanh(s) + x*(1 - tanh(s)**2)*d(s, x)             # product rule
+          = tanh(s) + x*(1 - tanh(s)**2)/(1 + exp(-x))       # slope above
+
+        vjp gx
+          = gy*d(y, x)                                       # chain rule
+          = gy*(tanh(s) + x*(1 - tanh(s)**2)/(1 + exp(-x)))  # slope above
+"""
 
 
 def below(alpha, x):

@@ -69,6 +69,23 @@ class AdaptiveMaxPool(AdaptivePool, Select):
         index = index.reshape(*self.batch(x), *self.out(n))
         return self.answer(x, self.gather(x, index), index)
 
+    derivation = """
+        at n=(5, 3, 2), output_size=(2, 2, 1), batch=(2,); n=(2, 2, 2), output_size=(3, 2, 2)
+        for e f in ...
+        for p in *out
+        for q in *n
+        let sees[p,q] = p*n//out <= q < -(-(p+1)*n//out)
+        let best[e,p] = argmax(q, x[e,q] if sees[p,q] else -inf)
+        let y[e,p] = max(q, x[e,q] if sees[p,q] else -inf)
+
+        d(y[e,p], x[f,q])
+          = (e==f)*(q == best[e,p])               # only the largest element moves y
+
+        vjp gx[e,q]
+          = sum(f, p, gy[f,p]*d(y[f,p], x[e,q]))  # chain rule
+          = sum(p, gy[e,p]*(q == best[e,p]))      # collapse the delta: all windows that q wins
+"""
+
 
 @dataclass(frozen=True)
 class AdaptiveAvgPool(Straight, AdaptivePool):
@@ -107,6 +124,23 @@ class AdaptiveAvgPool(Straight, AdaptivePool):
         counts = np.array([len(each) for each in seen], int)
         row = np.repeat(np.arange(prod(out)), counts)
         return Sparse(row, np.concatenate([*seen, counts[:0]]), (1 / counts[row]).astype(dtype), out, n)
+
+    derivation = """
+        at n=(5, 3, 2), output_size=(2, 2, 1), batch=(2,); n=(2, 2, 2), output_size=(3, 2, 2)
+        for e f in ...
+        for p in *out
+        for q in *n
+        let sees[p,q] = p*n//out <= q < -(-(p+1)*n//out)
+        let count[p] = sum(q, sees[p,q])
+        let y[e,p] = sum(q, sees[p,q]*x[e,q])/count[p]
+
+        d(y[e,p], x[f,q])
+          = (e==f)*sees[p,q]/count[p]             # linear in x
+
+        vjp gx[e,q]
+          = sum(f, p, gy[f,p]*d(y[f,p], x[e,q]))  # chain rule
+          = sum(p, gy[e,p]*sees[p,q]/count[p])    # collapse the delta: all windows that see q
+"""
 
 
 adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = (AdaptiveMaxPool(dims=d) for d in (1, 2, 3))

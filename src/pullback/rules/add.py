@@ -52,6 +52,26 @@ class Add(Straight, Rule):
         source = lambda n: np.broadcast_to(np.arange(prod(n)).reshape(n), out).reshape(row.shape)
         return Sparse(row, source(n), one, out, n), Sparse(row, source(m), one, out, m)
 
+    derivation = """
+        at n=(2, 3), m=(3,); n=(2, 1), m=(1, 3)
+        for i in *n
+        for j in *m
+        for p in *out
+        let y[p] = x[onto(p, n)] + z[onto(p, m)]
+
+        d(y[p], x[i])
+          = (onto(p, n)==i)                # y[p] takes one element of x
+        d(y[p], z[j])
+          = (onto(p, m)==j)                # y[p] takes one element of z
+
+        vjp gx[i]
+          = sum(p, gy[p]*d(y[p], x[i]))    # chain rule
+          = sum(p, gy[p]*(onto(p, n)==i))  # Jacobian above: summed where x was repeated
+        vjp gz[j]
+          = sum(p, gy[p]*d(y[p], z[j]))    # chain rule
+          = sum(p, gy[p]*(onto(p, m)==j))  # Jacobian above: summed where z was repeated
+"""
+
 
 def summed(g, n):
     """The transpose of repeating: g summed to the shape n."""

@@ -61,5 +61,27 @@ class AvgPool(Straight, Pool):
         share = 1 / self.count(windows, dtype).reshape(prod(windows.out))
         return Sparse(p, places[k, p], share[p], windows.out, n)
 
+    derivation = """
+        at n=(5, 3, 2), kernel_size=(3, 2, 1), stride=2, padding=(1, 1, 0), ceil_mode=True, batch=(2,); n=(4, 2, 2)
+        at n=(4, 3, 2), kernel_size=(3, 2, 1), stride=1, padding=(1, 0, 0), count_include_pad=False
+        at n=(4, 2, 2), divisor_override=3
+        for e f in ...
+        for k in kernel_size
+        for p in *out
+        for q in *n
+        let X[e,q] = x[e,q] if 0 <= q < n else 0
+        let m[p,k] = step*p + k - padding
+        let margin = padding if count_include_pad else 0*n
+        let count[p] = divisor_override if divisor_override else sum(k, -margin <= m[p,k] < n + margin)
+        let y[e,p] = sum(k, X[e,m[p,k]])/count[p]
+
+        d(y[e,p], x[f,q])
+          = (e==f)*sum(k, q == m[p,k])/count[p]        # linear in x
+
+        vjp gx[e,q]
+          = sum(f, p, gy[f,p]*d(y[f,p], x[e,q]))       # chain rule
+          = sum(p, k, (q == m[p,k])*gy[e,p]/count[p])  # collapse the delta: all windows that see q
+"""
+
 
 avg_pool1d, avg_pool2d, avg_pool3d = (AvgPool(dims=d) for d in (1, 2, 3))

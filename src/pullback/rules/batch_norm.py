@@ -75,5 +75,69 @@ class BatchNorm(Norm):
             jx = Flat(own, Diagonal(np.repeat(w * r[:, 0], prod(u.shape[2:]))))
         return jx, *self.of_parameters(u, own)
 
+    derivation = property(lambda self: TRAINING if self.training else EVALUATION)
+
+
+EVALUATION = """
+    at n=2, c=2, d=(2,); n=3, c=1, d=()
+    for a f in n
+    for c h in c
+    for s q in *d
+    let r[c] = 1/sqrt(v[c] + eps)
+    let u[a,c,s] = (x[a,c,s] - m[c])*r[c]
+    let y[a,c,s] = w[c]*u[a,c,s] + b[c]
+
+    d(u[a,c,s], x[f,h,q])
+      = (a==f)*(c==h)*(s == q)*r[c]                    # given statistics do not move with x
+
+    vjp gx[a,c,s]
+      = sum(f, h, q, gy[f,h,q]*d(y[f,h,q], x[a,c,s]))  # chain rule
+      = gy[a,c,s]*w[c]*r[c]                            # collapse the deltas
+    vjp gw[c]
+      = sum(a, h, s, gy[a,h,s]*d(y[a,h,s], w[c]))      # chain rule: all examples share w
+      = sum(a, s, gy[a,c,s]*u[a,c,s])                  # collapse the delta
+    vjp gb[c]
+      = sum(a, h, s, gy[a,h,s]*d(y[a,h,s], b[c]))      # chain rule: all examples share b
+      = sum(a, s, gy[a,c,s])                           # collapse the delta
+"""
+TRAINING = """
+    at n=3, c=2, d=(), training=True; n=2, c=1, d=(2,), training=True, momentum=0.5
+    for a f l in n
+    for c h in c
+    for s q in *d
+    let N = sum(a, s, 1)
+    let mean[c] = sum(a, s, x[a,c,s])/N
+    let var[c] = sum(a, s, (x[a,c,s] - mean[c])**2)/N
+    let r[c] = 1/sqrt(var[c] + eps)
+    let u[a,c,s] = (x[a,c,s] - mean[c])*r[c]
+    let y[a,c,s] = w[c]*u[a,c,s] + b[c]
+    let m1[c] = (1 - momentum)*m[c] + momentum*mean[c]
+    let v1[c] = (1 - momentum)*v[c] + momentum*var[c]*N/(N - 1)
+    let gu[a,c,s] = w[c]*gy[a,c,s]
+
+    d(mean[c], x[f,c,q])
+      = 1/N                                                                    # a mean of N
+    d(var[c], x[f,c,q])
+      = sum(a, s, 2*(x[a,c,s] - mean[c])*((a==f)*(s == q) - 1/N))/N            # power rule
+      = 2*(x[f,c,q] - mean[c])/N                                               # deviations sum to 0
+    d(r[c], x[f,c,q])
+      = -r[c]**3/2*d(var[c], x[f,c,q])                                         # power rule
+      = -r[c]**2*u[f,c,q]/N                                                    # recognise u
+    d(u[a,c,s], x[f,c,q])
+      = ((a==f)*(s == q) - 1/N)*r[c] + (x[a,c,s] - mean[c])*d(r[c], x[f,c,q])  # product rule: three paths
+      = r[c]*((a==f)*(s == q) - 1/N - u[a,c,s]*u[f,c,q]/N)                     # the slopes above
+
+    vjp gx[f,c,q]
+      = sum(a, h, s, gy[a,h,s]*d(y[a,h,s], x[f,c,q]))                          # chain rule: examples are mixed
+      = sum(a, s, gu[a,c,s]*d(u[a,c,s], x[f,c,q]))                             # through u
+      = r[c]*(gu[f,c,q] - sum(a, s, gu[a,c,s])/N - u[f,c,q]*sum(a, s, u[a,c,s]*gu[a,c,s])/N)  # Jacobian above
+    vjp gw[c]
+      = sum(a, h, s, gy[a,h,s]*d(y[a,h,s], w[c]))                              # chain rule: all examples share w
+      = sum(a, s, gy[a,c,s]*u[a,c,s])                                          # collapse the delta
+    vjp gb[c]
+      = sum(a, h, s, gy[a,h,s]*d(y[a,h,s], b[c]))                              # chain rule: all examples share b
+      = sum(a, s, gy[a,c,s])                                                   # collapse the delta
+"""
+
 
 batch_norm = BatchNorm()

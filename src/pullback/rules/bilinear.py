@@ -67,6 +67,39 @@ class Bilinear(Rule):
         """gw[o i j] = Σ gy[o] p[i j] over the batch"""
         return (rows(gy).T @ rows(p)).reshape(w.shape)
 
+    derivation = """
+        at i=2, j=3, o=2, batch=(2,); i=1, j=2, o=2
+        for e in ...
+        for i k in i
+        for j l in j
+        for o q in o
+        let y[e,o] = sum(i, j, w[o,i,j]*x[e,i]*z[e,j]) + b[o]
+        let gp[e,i,j] = sum(o, gy[e,o]*w[o,i,j])
+
+        d(y[e,o], x[e,k])
+          = sum(j, w[o,k,j]*z[e,j])                  # linear in x
+        d(y[e,o], z[e,l])
+          = sum(i, w[o,i,l]*x[e,i])                  # linear in z
+        d(y[e,o], w[q,k,l])
+          = (o==q)*x[e,k]*z[e,l]                     # linear in w
+
+        vjp gx[e,k]
+          = sum(o, gy[e,o]*d(y[e,o], x[e,k]))        # chain rule
+          = sum(o, j, gy[e,o]*w[o,k,j]*z[e,j])       # Jacobian above
+          = sum(j, gp[e,k,j]*z[e,j])                 # name the gradient of the products
+        vjp gz[e,l]
+          = sum(o, gy[e,o]*d(y[e,o], z[e,l]))        # chain rule
+          = sum(o, i, gy[e,o]*w[o,i,l]*x[e,i])       # Jacobian above
+          = sum(i, gp[e,i,l]*x[e,i])                 # name the gradient of the products
+        vjp gw[q,k,l]
+          = sum(e, o, gy[e,o]*d(y[e,o], w[q,k,l]))   # chain rule: all examples share w
+          = sum(e, o, gy[e,o]*(o==q)*x[e,k]*z[e,l])  # Jacobian above
+          = sum(e, gy[e,q]*x[e,k]*z[e,l])            # collapse the delta
+        vjp gb[q]
+          = sum(e, o, gy[e,o]*d(y[e,o], b[q]))       # chain rule: all examples share b
+          = sum(e, gy[e,q])                          # collapse the delta
+"""
+
 
 def products(x, z):
     """x[i] z[j], the axes i and j made one."""

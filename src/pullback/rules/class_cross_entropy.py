@@ -75,3 +75,28 @@ class ClassCrossEntropy(ClassLoss):
         total = 1 + excess
         p /= self.lift(total)
         return p, right / total, rest / total, np.where(share == 0, 0, np.log1p(excess) - logit)
+
+    text = """
+        at n=2, c=3, d=(); n=2, c=2, d=(2,), reduction="sum", ignore_index=1; n=3, c=2, d=(), without=("w",)
+        for a in n
+        for c k in c
+        for s in *d
+        let m[a,s] = w[t[a,s]] if t[a,s] != ignore_index else 0
+        let N = sum(a, s, m[a,s]) if reduction == "mean" else 1
+        let p[a,c,s] = exp(x[a,c,s])/sum(k, exp(x[a,k,s]))
+        let l[a,s] = -log(sum(c, (t[a,s]==c)*p[a,c,s])) if m[a,s] != 0 else 0
+        let y = sum(a, s, m[a,s]*l[a,s])/N
+
+        d(log(p[a,c,s]), x[a,k,s])
+          = d(p[a,c,s], x[a,k,s])/p[a,c,s]                  # derivative of log
+          = ((c==k)*p[a,c,s] - p[a,c,s]*p[a,k,s])/p[a,c,s]  # softmax
+          = (c==k) - p[a,k,s]                               # cancel
+        d(y, x[a,k,s])
+          = m[a,s]*d(l[a,s], x[a,k,s])/N                    # the mean's share
+          = -m[a,s]*((t[a,s]==k) - p[a,k,s])/N              # log p above, at c = t
+          = m[a,s]*(p[a,k,s] - (t[a,s]==k))/N               # p minus 1 at the target
+
+        vjp gx[a,k,s]
+          = gy*d(y, x[a,k,s])                               # chain rule
+          = gy*m[a,s]*(p[a,k,s] - (t[a,s]==k))/N            # Jacobian above
+"""

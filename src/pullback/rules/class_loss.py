@@ -1,5 +1,6 @@
 """Losses of scores that stand one per class along an axis."""
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +21,13 @@ class ClassLoss(Loss):
     def suited(self, x, *others):
         bare = x is not None and len(x.shape) == 1 and self.axis == 1
         return replace(self, axis=0) if bare else self
+
+    @property
+    def derivation(self):
+        """`text` speaks of examples a with scores on axis 1; of a bare vector there is only one."""
+        if self.axis not in (0, 1):
+            raise AttributeError("the derivation speaks of scores on axis 1, or of a vector")
+        return self.text if self.axis else re.sub(r"\ba, ?", "", self.text.replace("for a in n\n", ""))
 
     def losses(self, text):
         """The signature, of a text with the classes on axis 1: where it says n c *d, they go to their place."""

@@ -50,5 +50,28 @@ class Concatenate(Straight, Rule):
     def part(self, y, n):
         return tuple(np.split(y, [n[self.axis]], self.axis))
 
+    derivation = """
+        at n=2, m=3, batch=(2,); n=1, m=1
+        for e f in ...
+        for i in n
+        for j in m
+        for k in n+m
+        let y[k,e] = x[k,e] if k < n else z[k-n,e]
+
+        d(y[k,e], x[i,f])
+          = (e==f)*(k==i)                         # x stands in front
+        d(y[k,e], z[j,f])
+          = (e==f)*(k==n+j)                       # z stands behind
+
+        vjp gx[i,e]
+          = sum(k, f, gy[k,f]*d(y[k,f], x[i,e]))  # chain rule
+          = sum(k, gy[k,e]*(k==i))                # Jacobian above
+          = gy[i,e]                               # collapse the delta
+        vjp gz[j,e]
+          = sum(k, f, gy[k,f]*d(y[k,f], z[j,e]))  # chain rule
+          = sum(k, gy[k,e]*(k==n+j))              # Jacobian above
+          = gy[n+j,e]                             # collapse the delta
+"""
+
 
 concatenate = Concatenate()

@@ -78,5 +78,38 @@ class Conv(Convolution):
         jw = Sparse(row, weight, x[..., col], y, w.shape)
         return jx, jw, self.bias_jacobian(y, w.dtype)
 
+    derivation = """
+        at i=2, o=2, n=(4, 2, 2), k=(2, 2, 1), groups=2, stride=2, padding=1, dilation=(2, 1, 1)
+        at i=2, o=1, n=(3, 2, 1), k=(2, 1, 1), batch=(2,); i=1, o=2, n=(3, 2, 2), k=(2, 2, 1), padding="same"
+        for e f in ...
+        for a b in o
+        for s in i
+        for c in i/groups
+        for k in *k
+        for p in *out
+        for q in *n
+        let v[a,c] = (a//(o//groups))*(i//groups) + c
+        let t[p,k] = stride*p + dilation*k - before
+        let X[e,s,q] = x[e,s,q] if 0 <= q < n else 0
+        let G[e,a,p] = gy[e,a,p] if 0 <= p < out else 0
+        let y[e,a,p] = sum(c, k, w[a,c,k]*X[e,v[a,c],t[p,k]]) + b[a]
+
+        d(y[f,a,p], x[e,s,q])
+          = (e==f)*sum(c, k, (s == v[a,c])*(q == t[p,k])*w[a,c,k])           # a window meets x[q] at its offset k
+        d(y[e,b,p], w[a,c,k])
+          = (a==b)*X[e,v[a,c],t[p,k]]                                        # linear in w
+
+        vjp gx[e,s,q]
+          = sum(f, a, p, gy[f,a,p]*d(y[f,a,p], x[e,s,q]))                    # chain rule
+          = sum(a, p, c, k, gy[e,a,p]*(s == v[a,c])*(q == t[p,k])*w[a,c,k])  # Jacobian above
+          = sum(a, c, k, (s == v[a,c])*w[a,c,k]*sum(p, (q == t[p,k])*gy[e,a,p]))  # one offset at a time
+        vjp gw[a,c,k]
+          = sum(e, b, p, gy[e,b,p]*d(y[e,b,p], w[a,c,k]))                    # chain rule: all positions share w
+          = sum(e, p, gy[e,a,p]*X[e,v[a,c],t[p,k]])                          # collapse the delta
+        vjp gb[a]
+          = sum(e, b, p, gy[e,b,p]*d(y[e,b,p], b[a]))                        # chain rule: all positions share b
+          = sum(e, p, gy[e,a,p])                                             # collapse the delta
+"""
+
 
 conv1d, conv2d, conv3d = (Conv(dims=d) for d in (1, 2, 3))

@@ -78,5 +78,38 @@ class ConvTranspose(Convolution):
         jw = Sparse(row, weight, x[..., col], y, w.shape)
         return jx, jw, self.bias_jacobian(y, w.dtype)
 
+    derivation = """
+        at i=2, o=1, n=(2, 2, 1), k=(2, 1, 2), groups=2, stride=2, padding=(1, 0, 0), output_padding=1
+        at i=2, o=2, n=(2, 1, 1), k=(2, 2, 1), batch=(2,), dilation=(2, 1, 1); i=1, o=2, n=(2, 2, 1), k=(2, 1, 1)
+        for e f in ...
+        for a b in o*groups
+        for s t in i
+        for c in o
+        for k in *k
+        for p in *n
+        for q in *out
+        let m = i//groups
+        let r = o
+        let G[e,a,q] = gy[e,a,q] if 0 <= q < out else 0
+        let meets[s,a,p,k,q] = (s//m == a//r)*(q == stride*p+dilation*k-padding)
+        let y[e,a,q] = sum(s, p, k, meets[s,a,p,k,q]*w[s,a-r*(a//r),k]*x[e,s,p]) + b[a]
+
+        d(y[f,a,q], x[e,s,p])
+          = (e==f)*sum(k, meets[s,a,p,k,q]*w[s,a-r*(a//r),k])                # linear in x
+        d(y[e,a,q], w[s,c,k])
+          = (c == a-r*(a//r))*sum(p, meets[s,a,p,k,q]*x[e,s,p])              # linear in w
+
+        vjp gx[e,s,p]
+          = sum(f, a, q, gy[f,a,q]*d(y[f,a,q], x[e,s,p]))                    # chain rule
+          = sum(a, q, k, gy[e,a,q]*meets[s,a,p,k,q]*w[s,a-r*(a//r),k])       # Jacobian above
+          = sum(c, k, w[s,c,k]*G[e,r*(s//m)+c,stride*p+dilation*k-padding])  # collapse the deltas: a convolution
+        vjp gw[s,c,k]
+          = sum(e, a, q, gy[e,a,q]*d(y[e,a,q], w[s,c,k]))                    # chain rule: all positions share w
+          = sum(e, p, x[e,s,p]*G[e,r*(s//m)+c,stride*p+dilation*k-padding])  # collapse the deltas
+        vjp gb[a]
+          = sum(e, b, q, gy[e,b,q]*d(y[e,b,q], b[a]))                        # chain rule: all positions share b
+          = sum(e, q, gy[e,a,q])                                             # collapse the delta
+"""
+
 
 conv_transpose1d, conv_transpose2d, conv_transpose3d = (ConvTranspose(dims=d) for d in (1, 2, 3))

@@ -107,6 +107,37 @@ class CrossEntropy(ClassLoss):
         after = x.ndim - 1 - self.axis if self.axis >= 0 else -1 - self.axis
         return w.reshape(w.size, *[1] * after)
 
+    text = """
+        at n=2, c=3, d=(); n=2, c=2, d=(2,), label_smoothing=0.1, reduction="sum"; n=2, c=2, d=(), without=("w",)
+        for a in n
+        for c k h in c
+        for s in *d
+        let C = c
+        let N = sum(a, s, 1) if reduction == "mean" else 1
+        let p[a,c,s] = exp(x[a,c,s])/sum(k, exp(x[a,k,s]))
+        let q[a,c,s] = w[c]*((1 - label_smoothing)*t[a,c,s] + label_smoothing/C)
+        let l[a,s] = -sum(c, q[a,c,s]*log(p[a,c,s]))
+        let y = sum(a, s, l[a,s])/N
+
+        d(log(p[a,c,s]), x[a,k,s])
+          = d(p[a,c,s], x[a,k,s])/p[a,c,s]                  # derivative of log
+          = ((c==k)*p[a,c,s] - p[a,c,s]*p[a,k,s])/p[a,c,s]  # softmax
+          = (c==k) - p[a,k,s]                               # cancel
+        d(l[a,s], x[a,k,s])
+          = -sum(c, q[a,c,s]*((c==k) - p[a,k,s]))           # chain rule, through log p
+          = p[a,k,s]*sum(c, q[a,c,s]) - q[a,k,s]            # collapse the delta: p - t where w = 1 and Σ t = 1
+        d(l[a,s], t[a,k,s])
+          = -w[k]*(1 - label_smoothing)*log(p[a,k,s])       # linear in t
+
+        vjp gx[a,k,s]
+          = gy*d(y, x[a,k,s])                               # chain rule
+          = gy*d(l[a,s], x[a,k,s])/N                        # the mean's share
+          = gy*(p[a,k,s]*sum(c, q[a,c,s]) - q[a,k,s])/N     # Jacobian above
+        vjp gt[a,k,s]
+          = gy*d(y, t[a,k,s])                               # chain rule
+          = -gy*w[k]*(1 - label_smoothing)*log(p[a,k,s])/N  # Jacobian above
+"""
+
 
 @dataclass(frozen=True)
 class SmoothedCrossEntropy(CrossEntropy):
@@ -134,6 +165,29 @@ class SmoothedCrossEntropy(CrossEntropy):
 
     def hvp(self, gy, tx, logp, q, n):
         return self.lift(self.spread(gy, n)) * self.slope_moved(tx, logp, q)
+
+    text = """
+        at n=2, c=3, d=(), label_smoothing=0.1; n=2, c=2, d=(2,), label_smoothing=0.3, reduction="sum", ignore_index=1
+        for a in n
+        for c k in c
+        for s in *d
+        let C = c
+        let m[a,s] = w[t[a,s]] if t[a,s] != ignore_index else 0
+        let N = sum(a, s, m[a,s]) if reduction == "mean" else 1
+        let p[a,c,s] = exp(x[a,c,s])/sum(k, exp(x[a,k,s]))
+        let q[a,c,s] = (t[a,s] != ignore_index)*w[c]*((1 - label_smoothing)*(t[a,s]==c) + label_smoothing/C)
+        let l[a,s] = -sum(c, q[a,c,s]*log(p[a,c,s]))
+        let y = sum(a, s, l[a,s])/N
+
+        d(l[a,s], x[a,k,s])
+          = -sum(c, q[a,c,s]*((c==k) - p[a,k,s]))        # chain rule, through log p
+          = p[a,k,s]*sum(c, q[a,c,s]) - q[a,k,s]         # collapse the delta
+
+        vjp gx[a,k,s]
+          = gy*d(y, x[a,k,s])                            # chain rule
+          = gy*d(l[a,s], x[a,k,s])/N                     # the mean's share
+          = gy*(p[a,k,s]*sum(c, q[a,c,s]) - q[a,k,s])/N  # Jacobian above
+"""
 
 
 cross_entropy = CrossEntropy()

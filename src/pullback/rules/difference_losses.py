@@ -59,6 +59,25 @@ class SquaredError(DifferenceLoss):
     def curve(self, d):
         return np.full_like(d, 2)
 
+    derivation = """
+        at batch=(3,); batch=(2, 2), reduction="sum"; batch=()
+        for i j in ...
+        let N = sum(i, 1) if reduction == "mean" else 1
+        let d[i] = x[i] - t[i]
+        let y = sum(i, d[i]**2)/N
+
+        d(y, x[j])
+          = sum(i, 2*d[i]*(i==j))/N  # power rule
+          = 2*d[j]/N                 # collapse the delta
+
+        vjp gx[j]
+          = gy*d(y, x[j])            # chain rule
+          = 2*d[j]*gy/N              # Jacobian above
+        vjp gt[j]
+          = gy*d(y, t[j])            # chain rule
+          = -2*d[j]*gy/N             # t stands with a minus
+"""
+
 
 @dataclass(frozen=True)
 class AbsoluteError(DifferenceLoss):
@@ -86,6 +105,25 @@ class AbsoluteError(DifferenceLoss):
 
     def curve(self, d):
         return np.zeros_like(d)
+
+    derivation = """
+        at batch=(4,); batch=(2, 2), reduction="sum"; batch=()
+        for i j in ...
+        let N = sum(i, 1) if reduction == "mean" else 1
+        let d[i] = x[i] - t[i]
+        let y = sum(i, abs(d[i]))/N
+
+        d(y, x[j])
+          = sum(i, (1 if d[i] >= 0 else -1)*(i==j))/N  # slope of each piece
+          = (1 if d[j] >= 0 else -1)/N                 # collapse the delta
+
+        vjp gx[j]
+          = gy*d(y, x[j])                              # chain rule
+          = (gy if d[j] >= 0 else -gy)/N               # Jacobian above
+        vjp gt[j]
+          = gy*d(y, t[j])                              # chain rule
+          = (-gy if d[j] >= 0 else gy)/N               # t stands with a minus
+"""
 
 
 @dataclass(frozen=True)
@@ -121,6 +159,25 @@ class SmoothAbsoluteError(DifferenceLoss):
     def curve(self, d):
         return (abs(d) < self.beta).astype(d.dtype) / self.beta
 
+    derivation = """
+        at batch=(6,); batch=(2, 3), reduction="sum", beta=0.5; batch=()
+        for i j in ...
+        let N = sum(i, 1) if reduction == "mean" else 1
+        let d[i] = x[i] - t[i]
+        let y = sum(i, d[i]**2/(2*beta) if abs(d[i]) < beta else abs(d[i]) - beta/2)/N
+
+        d(y, x[j])
+          = (d[j]/beta if abs(d[j]) < beta else sign(d[j]))/N  # slope of each piece
+          = max(-1, min(1, d[j]/beta))/N                       # no less than -1, no more than 1
+
+        vjp gx[j]
+          = gy*d(y, x[j])                                      # chain rule
+          = gy*max(-1, min(1, d[j]/beta))/N                    # Jacobian above
+        vjp gt[j]
+          = gy*d(y, t[j])                                      # chain rule
+          = -gy*max(-1, min(1, d[j]/beta))/N                   # t stands with a minus
+"""
+
 
 @dataclass(frozen=True)
 class Huber(DifferenceLoss):
@@ -149,6 +206,25 @@ class Huber(DifferenceLoss):
 
     def curve(self, d):
         return (abs(d) < self.delta).astype(d.dtype)
+
+    derivation = """
+        at batch=(6,); batch=(2, 3), reduction="sum", delta=0.5; batch=()
+        for i j in ...
+        let N = sum(i, 1) if reduction == "mean" else 1
+        let d[i] = x[i] - t[i]
+        let y = sum(i, d[i]**2/2 if abs(d[i]) <= delta else delta*(abs(d[i]) - delta/2))/N
+
+        d(y, x[j])
+          = (d[j] if abs(d[j]) <= delta else delta*sign(d[j]))/N  # slope of each piece
+          = max(-delta, min(delta, d[j]))/N                       # no less than -delta, no more than delta
+
+        vjp gx[j]
+          = gy*d(y, x[j])                                         # chain rule
+          = gy*max(-delta, min(delta, d[j]))/N                    # Jacobian above
+        vjp gt[j]
+          = gy*d(y, t[j])                                         # chain rule
+          = -gy*max(-delta, min(delta, d[j]))/N                   # t stands with a minus
+"""
 
 
 mse_loss = SquaredError()

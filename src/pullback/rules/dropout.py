@@ -37,5 +37,20 @@ class Dropout(Straight, Rule):
     def jacobian(self, scale):
         return Diagonal(scale)
 
+    derivation = """
+        at n=3; n=2, p=0.1; n=2, p=1.0
+        for i j in n
+        let scale = 1/(1 - p) if p < 1 else 0
+        let y[i] = x[i]*mask[i]*scale
+
+        d(y[i], x[j])
+          = (i==j)*mask[i]*scale                # linear in x
+
+        vjp gx[j]
+          = sum(i, gy[i]*d(y[i], x[j]))         # chain rule
+          = sum(i, gy[i]*(i==j)*mask[i]*scale)  # Jacobian above
+          = gy[j]*mask[j]*scale                 # collapse the delta
+"""
+
 
 dropout = Dropout()

@@ -90,6 +90,20 @@ class SiLU(LogisticGate):
         d = below_root(a, self.root)
         return d + self.at_root * np.expm1(d)
 
+    derivation = """
+        let s = 1/(1 + exp(-x))
+        let y = x*s
+
+        d(y, x)
+          = s + x*d(s, x)         # product rule
+          = s + x*s*(1 - s)       # slope of the sigmoid
+          = s*(1 + x*(1 - s))     # factor out
+
+        vjp gx
+          = gy*d(y, x)            # chain rule
+          = gy*s*(1 + x*(1 - s))  # slope above
+"""
+
 
 class ErfGELU(Gate):
     """x Φ(x), where Φ is the normal distribution function.
@@ -186,6 +200,40 @@ class GELU(Elementwise):
 
     def d2f(self, x):
         return self.row.d2f(x)
+
+    derivation = property(lambda self: {"none": ERF_GELU, "tanh": TANH_GELU}[self.approximate])
+
+
+ERF_GELU = """
+    let P = (1 + erf(x/sqrt(2)))/2
+    let y = x*P
+
+    d(P, x)
+      = exp(-x**2/2)/sqrt(2*pi)             # the density of the normal distribution
+    d(y, x)
+      = P + x*d(P, x)                       # product rule
+      = P + x*exp(-x**2/2)/sqrt(2*pi)       # slope above
+
+    vjp gx
+      = gy*d(y, x)                          # chain rule
+      = gy*(P + x*exp(-x**2/2)/sqrt(2*pi))  # slope above
+"""
+TANH_GELU = """
+    let v = 2*sqrt(2/pi)*(x + 0.044715*x**3)
+    let s = 1/(1 + exp(-v))
+    let y = x*s
+
+    d(v, x)
+      = 2*sqrt(2/pi)*(1 + 3*0.044715*x**2)                       # power rule
+    d(y, x)
+      = s + x*d(s, v)*d(v, x)                                    # product rule
+      = s + x*s*(1 - s)*d(v, x)                                  # slope of the sigmoid
+      = s + x*s*(1 - s)*2*sqrt(2/pi)*(1 + 3*0.044715*x**2)       # slope above
+
+    vjp gx
+      = gy*d(y, x)                                               # chain rule
+      = gy*(s + x*s*(1 - s)*2*sqrt(2/pi)*(1 + 3*0.044715*x**2))  # slope above
+"""
 
 
 def below_root(a, root):

@@ -66,5 +66,26 @@ class GLU(Rule):
     def halves(self, x):
         return np.split(x, 2, self.axis)
 
+    derivation = """
+        at n=4; n=2, batch=(2,)
+        for i j in n
+        for a b in half
+        let s[a] = 1/(1 + exp(-x[half + a]))
+        let y[a] = x[a]*s[a]
+
+        d(y[a], x[j])
+          = (j==a)*s[a] + (j==half+a)*x[a]*d(s[a], x[half + a])  # product rule
+          = (j==a)*s[a] + (j==half+a)*x[a]*s[a]*(1 - s[a])       # slope of the sigmoid
+
+        vjp gx[b]
+          = sum(a, gy[a]*d(y[a], x[b]))                          # chain rule
+          = sum(a, gy[a]*(b==a)*s[a])                            # Jacobian above, first half
+          = gy[b]*s[b]                                           # collapse the delta
+        vjp gx[half + b]
+          = sum(a, gy[a]*d(y[a], x[half + b]))                   # chain rule
+          = sum(a, gy[a]*(half+b==half+a)*x[a]*s[a]*(1 - s[a]))  # Jacobian above, second half
+          = gy[b]*x[b]*s[b]*(1 - s[b])                           # collapse the delta
+"""
+
 
 glu = GLU()

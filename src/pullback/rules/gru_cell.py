@@ -67,6 +67,59 @@ class GRUCell(Rule):
         gx, gh, *others = moved(PREACTIVATIONS, g, tg, tangents, saved)
         return gx, gh + gh1 * tz, *others
 
+    derivation = """
+        at n=1, m=2, batch=(2,); n=2, m=1, without=("h", "bw")
+        for i in n
+        for j k q in m
+        for s b in 3
+        for e in ...
+        let a[e,s,j] = sum(i, w[m*s+j,i]*x[e,i]) + bw[m*s+j]
+        let v[e,s,j] = sum(q, u[m*s+j,q]*h[e,q]) + bu[m*s+j]
+        let r[e,j] = 1/(1 + exp(-a[e,0,j] - v[e,0,j]))
+        let z[e,j] = 1/(1 + exp(-a[e,1,j] - v[e,1,j]))
+        let n[e,j] = tanh(a[e,2,j] + r[e,j]*v[e,2,j])
+        let h1[e,j] = n[e,j] + z[e,j]*(h[e,j] - n[e,j])
+        let gn[e,j] = gh1[e,j]*(1 - z[e,j])*(1 - n[e,j]**2)
+        let gz[e,j] = gh1[e,j]*(h[e,j] - n[e,j])*z[e,j]*(1 - z[e,j])
+        let gr[e,j] = gn[e,j]*v[e,2,j]*r[e,j]*(1 - r[e,j])
+        let ga[e,s,j] = gr[e,j] if s == 0 else gz[e,j] if s == 1 else gn[e,j]
+        let gv[e,s,j] = ga[e,s,j] if s < 2 else gn[e,j]*r[e,j]
+
+        d(h1[e,j], n[e,k])
+          = (j==k)*(1 - z[e,j])                                         # linear in n
+        d(h1[e,j], z[e,k])
+          = (j==k)*(h[e,j] - n[e,j])                                    # linear in z
+        d(n[e,j], a[e,2,k])
+          = (j==k)*(1 - n[e,j]**2)                                      # tanh' = 1 - tanh²
+        d(n[e,j], r[e,k])
+          = (j==k)*(1 - n[e,j]**2)*v[e,2,j]                             # tanh' = 1 - tanh²
+        d(r[e,j], a[e,0,k])
+          = (j==k)*r[e,j]*(1 - r[e,j])                                  # slope of the sigmoid
+        d(n[e,j], v[e,2,k])
+          = (j==k)*(1 - n[e,j]**2)*r[e,j]                               # tanh' = 1 - tanh²
+
+        vjp gx[e,i]
+          = sum(j, gh1[e,j]*d(h1[e,j], x[e,i]))                         # chain rule
+          = sum(s, k, ga[e,s,k]*d(a[e,s,k], x[e,i]))                    # through the gates
+          = sum(s, k, ga[e,s,k]*w[m*s+k,i])                             # linear in x
+        vjp gh[e,q]
+          = sum(j, gh1[e,j]*d(h1[e,j], h[e,q]))                         # chain rule
+          = gh1[e,q]*z[e,q] + sum(s, k, gv[e,s,k]*d(v[e,s,k], h[e,q]))  # directly, and through the gates
+          = gh1[e,q]*z[e,q] + sum(s, k, gv[e,s,k]*u[m*s+k,q])           # linear in h
+        vjp gw[m*s+k,i]
+          = sum(e, b, j, ga[e,b,j]*d(a[e,b,j], w[m*s+k,i]))             # chain rule: all examples share w
+          = sum(e, ga[e,s,k]*x[e,i])                                    # collapse the deltas
+        vjp gu[m*s+k,q]
+          = sum(e, b, j, gv[e,b,j]*d(v[e,b,j], u[m*s+k,q]))             # chain rule: all examples share u
+          = sum(e, gv[e,s,k]*h[e,q])                                    # collapse the deltas
+        vjp gbw[m*s+k]
+          = sum(e, b, j, ga[e,b,j]*d(a[e,b,j], bw[m*s+k]))              # chain rule: all examples share b
+          = sum(e, ga[e,s,k])                                           # collapse the deltas
+        vjp gbu[m*s+k]
+          = sum(e, b, j, gv[e,b,j]*d(v[e,b,j], bu[m*s+k]))              # chain rule: all examples share b
+          = sum(e, gv[e,s,k])                                           # collapse the deltas
+"""
+
 
 gru_cell = GRUCell()
 

@@ -53,6 +53,26 @@ class KLDiv(ElementwiseLoss):
         with np.errstate(divide="ignore"):
             return np.zeros_like(x), -np.ones_like(x), 1 / t
 
+    derivation = """
+        at batch=(3,); batch=(2, 2), reduction="sum"; batch=()
+        for i j in ...
+        let N = sum(i, 1) if reduction == "mean" else 1
+        let y = sum(i, t[i]*(log(t[i]) - x[i]))/N
+
+        d(y, x[j])
+          = -t[j]/N                           # linear in x
+        d(y, t[j])
+          = (log(t[j]) - x[j] + t[j]/t[j])/N  # product rule
+          = (log(t[j]) - x[j] + 1)/N          # cancel
+
+        vjp gx[j]
+          = gy*d(y, x[j])                     # chain rule
+          = -gy*t[j]/N                        # Jacobian above
+        vjp gt[j]
+          = gy*d(y, t[j])                     # chain rule
+          = gy*(log(t[j]) - x[j] + 1)/N       # Jacobian above
+"""
+
 
 @dataclass(frozen=True)
 class LogKLDiv(KLDiv):
@@ -82,6 +102,26 @@ class LogKLDiv(KLDiv):
         """exp(t) (t - x + more)"""
         p = np.exp(t)
         return weigh(p, np.where(p == 0, 0, t) - x + more)
+
+    derivation = """
+        at batch=(3,); batch=(2, 2), reduction="sum"; batch=()
+        for i j in ...
+        let N = sum(i, 1) if reduction == "mean" else 1
+        let y = sum(i, exp(t[i])*(t[i] - x[i]))/N
+
+        d(y, x[j])
+          = -exp(t[j])/N                             # linear in x
+        d(y, t[j])
+          = (exp(t[j])*(t[j] - x[j]) + exp(t[j]))/N  # product rule
+          = exp(t[j])*(t[j] - x[j] + 1)/N            # factor out
+
+        vjp gx[j]
+          = gy*d(y, x[j])                            # chain rule
+          = -gy*exp(t[j])/N                          # Jacobian above
+        vjp gt[j]
+          = gy*d(y, t[j])                            # chain rule
+          = gy*exp(t[j])*(t[j] - x[j] + 1)/N         # Jacobian above
+"""
 
 
 kl_div = KLDiv()

@@ -58,5 +58,41 @@ class LayerNorm(LastAxes, Norm):
         kinds = normal(w.reshape(u.shape[-1]), u, r), Diagonal(u), Diagonal(np.ones_like(u))
         return tuple(Flat(own, kind) for kind in kinds)
 
+    derivation = """
+        at n=3, batch=(2,); normalized_shape=(2, 2), batch=(2,)
+        for e f in ...
+        for j k in w
+        let N = sum(k, 1)
+        let mean[e] = sum(k, x[e,k])/N
+        let var[e] = sum(k, (x[e,k] - mean[e])**2)/N
+        let r[e] = 1/sqrt(var[e] + eps)
+        let u[e,k] = (x[e,k] - mean[e])*r[e]
+        let y[e,k] = w[k]*u[e,k] + b[k]
+        let gu[e,k] = w[k]*gy[e,k]
+
+        d(mean[e], x[e,j])
+          = 1/N                                            # a mean of N
+        d(var[e], x[e,j])
+          = sum(k, 2*(x[e,k] - mean[e])*((j==k) - 1/N))/N  # power rule
+          = 2*(x[e,j] - mean[e])/N                         # deviations sum to 0
+        d(r[e], x[e,j])
+          = -r[e]**3/2*d(var[e], x[e,j])                   # power rule
+          = -r[e]**2*u[e,j]/N                              # recognise u
+        d(u[e,k], x[e,j])
+          = ((j==k) - d(mean[e], x[e,j]))*r[e] + (x[e,k] - mean[e])*d(r[e], x[e,j])  # product rule: three paths
+          = r[e]*((j==k) - 1/N - u[e,k]*u[e,j]/N)          # the slopes above
+
+        vjp gx[e,j]
+          = sum(f, k, gy[f,k]*d(y[f,k], x[e,j]))           # chain rule
+          = sum(k, gu[e,k]*d(u[e,k], x[e,j]))              # through u
+          = r[e]*(gu[e,j] - sum(k, gu[e,k])/N - u[e,j]*sum(k, u[e,k]*gu[e,k])/N)  # Jacobian above
+        vjp gw[j]
+          = sum(e, k, gy[e,k]*d(y[e,k], w[j]))             # chain rule: all examples share w
+          = sum(e, gy[e,j]*u[e,j])                         # collapse the delta
+        vjp gb[j]
+          = sum(e, k, gy[e,k]*d(y[e,k], b[j]))             # chain rule: all examples share b
+          = sum(e, gy[e,j])                                # collapse the delta
+"""
+
 
 layer_norm = LayerNorm()

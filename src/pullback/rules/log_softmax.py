@@ -54,18 +54,19 @@ class LogSoftmax(Rule):
         return (Diagonal(one) - Outer(one, p)).along(self.axis)
 
     derivation = """
-        for i j k in n=3
+        at n=3; n=2
+        for i j k in n
         let y[i] = x[i] - log(sum(k, exp(x[k])))
 
         d(y[i], x[j])
-          = (i==j) - exp(x[j])/sum(k, exp(x[k]))          # chain rule
-          = (i==j) - exp(y[j])                            # recognise y
+          = (i==j) - exp(x[j])/sum(k, exp(x[k]))  # chain rule
+          = (i==j) - exp(y[j])                    # recognise y
 
         vjp gx[j]
-          = sum(i, gy[i]*d(y[i], x[j]))                   # chain rule
-          = sum(i, gy[i]*((i==j) - exp(y[j])))            # Jacobian above
-          = gy[j] - exp(y[j])*sum(i, gy[i])               # collapse the delta
-    """
+          = sum(i, gy[i]*d(y[i], x[j]))           # chain rule
+          = sum(i, gy[i]*((i==j) - exp(y[j])))    # Jacobian above
+          = gy[j] - exp(y[j])*sum(i, gy[i])       # collapse the delta
+"""
 
 
 log_softmax = LogSoftmax()

@@ -95,13 +95,19 @@ class LogSumExp(Rule):
         return gy if self.keepdims else np.expand_dims(gy, self.axis)
 
     derivation = """
-        for i j k in n=3
+        at n=3; n=2, batch=(2,)
+        for i j k in n
+        let y = log(sum(k, exp(x[k])))
         let p[j] = exp(x[j]) / sum(k, exp(x[k]))
 
-        d(log(sum(k, exp(x[k]))), x[j])
-          = exp(x[j]) / sum(k, exp(x[k]))                 # chain rule
-          = p[j]                                          # softmax
-    """
+        d(y, x[j])
+          = exp(x[j])/sum(k, exp(x[k]))  # chain rule
+          = p[j]                         # recognise softmax
+
+        vjp gx[j]
+          = gy*d(y, x[j])                # chain rule
+          = gy*p[j]                      # Jacobian above
+"""
 
 
 logsumexp = LogSumExp()

@@ -80,6 +80,30 @@ class LpPool(Pool):
     def stack(self, x):
         return self.windows(self.space(x)).stack(x)
 
+    derivation = """
+        at n=(4, 2, 2), kernel_size=(2, 2, 1), stride=1, batch=(2,)
+        at n=(5, 3, 2), kernel_size=(2, 2, 1), norm_type=3, ceil_mode=True
+        at n=(4, 2, 2), norm_type=1.5; n=(4, 2, 2), norm_type=1
+        for e f in ...
+        for k in kernel_size
+        for q in *out
+        for s in *n
+        let p = norm_type
+        let X[e,s] = x[e,s] if 0 <= s < n else 0
+        let y[e,q] = sum(k, abs(X[e,step*q+k])**p)**(1/p)
+        let sees[q,s] = sum(k, s == step*q+k)
+
+        d(abs(x[e,s])**p, x[e,s])
+          = p*abs(x[e,s])**(p-1)*sign(x[e,s])                                   # power rule
+        d(y[e,q], x[f,s])
+          = (e==f)*sees[q,s]*y[e,q]**(1-p)*abs(x[e,s])**(p-1)*sign(x[e,s])      # chain rule, through the sum
+          = (e==f)*sees[q,s]*sign(x[e,s])*(abs(x[e,s])/y[e,q])**(p-1)           # one power of a ratio
+
+        vjp gx[e,s]
+          = sum(f, q, gy[f,q]*d(y[f,q], x[e,s]))                                # chain rule
+          = sum(q, gy[e,q]*sees[q,s]*sign(x[e,s])*(abs(x[e,s])/y[e,q])**(p-1))  # collapse the delta
+"""
+
 
 def ratio(a, b):
     """a / b, and 0 where b is 0 or infinite."""

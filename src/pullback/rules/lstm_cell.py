@@ -68,33 +68,63 @@ class LSTMCell(Rule):
         return gx, gh, tgm * f + gm * tf, *others
 
     derivation = """
-        for a in n=1
-        for j k q in m=2
-        let z[s,j] = sum(a, w[m*s+j,a]*x[a]) + sum(q, u[m*s+j,q]*h[q]) + bw[m*s+j] + bu[m*s+j]
-        let I[j] = 1/(1 + exp(-z[0,j]))
-        let F[j] = 1/(1 + exp(-z[1,j]))
-        let G[j] = tanh(z[2,j])
-        let O[j] = 1/(1 + exp(-z[3,j]))
-        let c1[j] = F[j]*c[j] + I[j]*G[j]
-        let h1[j] = O[j]*tanh(c1[j])
-        let gm[j] = gc1[j] + gh1[j]*O[j]*(1 - tanh(c1[j])**2)
+        at n=1, m=2, batch=(2,); n=2, m=1, without=("h", "c", "bw")
+        for a in n
+        for j k q in m
+        for s r in 4
+        for e in ...
+        let z[e,s,j] = sum(a, w[m*s+j,a]*x[e,a]) + bw[m*s+j] + sum(q, u[m*s+j,q]*h[e,q]) + bu[m*s+j]
+        let I[e,j] = 1/(1 + exp(-z[e,0,j]))
+        let F[e,j] = 1/(1 + exp(-z[e,1,j]))
+        let G[e,j] = tanh(z[e,2,j])
+        let O[e,j] = 1/(1 + exp(-z[e,3,j]))
+        let c1[e,j] = F[e,j]*c[e,j] + I[e,j]*G[e,j]
+        let h1[e,j] = O[e,j]*tanh(c1[e,j])
+        let gm[e,j] = gc1[e,j] + gh1[e,j]*O[e,j]*(1 - tanh(c1[e,j])**2)
+        let gi[e,j] = gm[e,j]*G[e,j]*I[e,j]*(1 - I[e,j])
+        let gf[e,j] = gm[e,j]*c[e,j]*F[e,j]*(1 - F[e,j])
+        let gg[e,j] = gm[e,j]*I[e,j]*(1 - G[e,j]**2)
+        let go[e,j] = gh1[e,j]*tanh(c1[e,j])*O[e,j]*(1 - O[e,j])
+        let gz[e,s,j] = gi[e,j] if s == 0 else gf[e,j] if s == 1 else gg[e,j] if s == 2 else go[e,j]
 
-        d(c1[j], bw[k])
-          = (j==k)*G[j]*I[j]*(1 - I[j])                                       # a gate acts on its own unit
-        d(h1[j], c[k])
-          = (j==k)*O[j]*(1 - tanh(c1[j])**2)*F[j]                             # tanh' = 1 - tanh²
+        d(h1[e,j], c1[e,k])
+          = (j==k)*O[e,j]*(1 - tanh(c1[e,j])**2)                               # tanh' = 1 - tanh²
+        d(c1[e,j], c[e,k])
+          = (j==k)*F[e,j]                                                      # the memory passes the forget gate alone
+        d(c1[e,j], z[e,0,k])
+          = (j==k)*G[e,j]*I[e,j]*(1 - I[e,j])                                  # slope of the sigmoid
+        d(c1[e,j], z[e,1,k])
+          = (j==k)*c[e,j]*F[e,j]*(1 - F[e,j])                                  # slope of the sigmoid
+        d(c1[e,j], z[e,2,k])
+          = (j==k)*I[e,j]*(1 - G[e,j]**2)                                      # tanh' = 1 - tanh²
+        d(h1[e,j], z[e,3,k])
+          = (j==k)*tanh(c1[e,j])*O[e,j]*(1 - O[e,j])                           # slope of the sigmoid
 
-        vjp gc[k]
-          = sum(j, gc1[j]*d(c1[j], c[k]) + gh1[j]*d(h1[j], c[k]))             # chain rule, two outputs
-          = (gc1[k] + gh1[k]*O[k]*(1 - tanh(c1[k])**2))*F[k]                  # collapse the deltas
-          = gm[k]*F[k]                                                        # name the memory gradient
-        vjp gbw[k]
-          = sum(j, gc1[j]*d(c1[j], bw[k]) + gh1[j]*d(h1[j], bw[k]))           # chain rule
-          = gm[k]*G[k]*I[k]*(1 - I[k])                                        # through the memory only
-        vjp gbu[3*m+k]
-          = sum(j, gc1[j]*d(c1[j], bu[3*m+k]) + gh1[j]*d(h1[j], bu[3*m+k]))   # chain rule
-          = gh1[k]*tanh(c1[k])*O[k]*(1 - O[k])                                # the output gate skips the memory
-    """
+        vjp gc[e,k]
+          = sum(j, gc1[e,j]*d(c1[e,j], c[e,k]) + gh1[e,j]*d(h1[e,j], c[e,k]))  # chain rule, two outputs
+          = (gc1[e,k] + gh1[e,k]*d(h1[e,k], c1[e,k]))*F[e,k]                   # collapse the deltas
+          = gm[e,k]*F[e,k]                                                     # name the memory gradient
+        vjp gx[e,a]
+          = sum(j, gc1[e,j]*d(c1[e,j], x[e,a]) + gh1[e,j]*d(h1[e,j], x[e,a]))  # chain rule, two outputs
+          = sum(s, k, gz[e,s,k]*d(z[e,s,k], x[e,a]))                           # through the gates
+          = sum(s, k, gz[e,s,k]*w[m*s+k,a])                                    # linear in x
+        vjp gh[e,q]
+          = sum(j, gc1[e,j]*d(c1[e,j], h[e,q]) + gh1[e,j]*d(h1[e,j], h[e,q]))  # chain rule, two outputs
+          = sum(s, k, gz[e,s,k]*d(z[e,s,k], h[e,q]))                           # through the gates
+          = sum(s, k, gz[e,s,k]*u[m*s+k,q])                                    # linear in h
+        vjp gw[m*s+k,a]
+          = sum(e, r, j, gz[e,r,j]*d(z[e,r,j], w[m*s+k,a]))                    # chain rule: all examples share w
+          = sum(e, gz[e,s,k]*x[e,a])                                           # collapse the deltas
+        vjp gu[m*s+k,q]
+          = sum(e, r, j, gz[e,r,j]*d(z[e,r,j], u[m*s+k,q]))                    # chain rule: all examples share u
+          = sum(e, gz[e,s,k]*h[e,q])                                           # collapse the deltas
+        vjp gbw[m*s+k]
+          = sum(e, r, j, gz[e,r,j]*d(z[e,r,j], bw[m*s+k]))                     # chain rule: all examples share b
+          = sum(e, gz[e,s,k])                                                  # collapse the deltas
+        vjp gbu[m*s+k]
+          = sum(e, r, j, gz[e,r,j]*d(z[e,r,j], bu[m*s+k]))                     # chain rule: all examples share b
+          = sum(e, gz[e,s,k])                                                  # collapse the deltas
+"""
 
 
 @dataclass(frozen=True)
@@ -140,28 +170,58 @@ class ProjectedLSTMCell(LSTMCell):
         return *add(bent, super().vjp(tgq, np.zeros_like(gc1), *saved)), tgp
 
     derivation = """
-        for a in n=1
-        for j l in m=2
-        for e s in k=2
-        let z[t,j] = sum(a, w[m*t+j,a]*x[a]) + sum(s, u[m*t+j,s]*h[s]) + bw[m*t+j] + bu[m*t+j]
-        let I[j] = 1/(1 + exp(-z[0,j]))
-        let F[j] = 1/(1 + exp(-z[1,j]))
-        let G[j] = tanh(z[2,j])
-        let O[j] = 1/(1 + exp(-z[3,j]))
-        let c1[j] = F[j]*c[j] + I[j]*G[j]
-        let q[j] = O[j]*tanh(c1[j])
-        let h1[e] = sum(j, p[e,j]*q[j])
+        at n=1, m=2, k=1, batch=(2,); n=2, m=1, k=2
+        for a in n
+        for j l in m
+        for s r in 4
+        for i b in k
+        for e in ...
+        let z[e,s,j] = sum(a, w[m*s+j,a]*x[e,a]) + bw[m*s+j] + sum(i, u[m*s+j,i]*h[e,i]) + bu[m*s+j]
+        let I[e,j] = 1/(1 + exp(-z[e,0,j]))
+        let F[e,j] = 1/(1 + exp(-z[e,1,j]))
+        let G[e,j] = tanh(z[e,2,j])
+        let O[e,j] = 1/(1 + exp(-z[e,3,j]))
+        let c1[e,j] = F[e,j]*c[e,j] + I[e,j]*G[e,j]
+        let q[e,j] = O[e,j]*tanh(c1[e,j])
+        let h1[e,i] = sum(j, p[i,j]*q[e,j])
+        let gq[e,j] = sum(i, gh1[e,i]*p[i,j])
+        let gm[e,j] = gc1[e,j] + gq[e,j]*O[e,j]*(1 - tanh(c1[e,j])**2)
+        let gi[e,j] = gm[e,j]*G[e,j]*I[e,j]*(1 - I[e,j])
+        let gf[e,j] = gm[e,j]*c[e,j]*F[e,j]*(1 - F[e,j])
+        let gg[e,j] = gm[e,j]*I[e,j]*(1 - G[e,j]**2)
+        let go[e,j] = gq[e,j]*tanh(c1[e,j])*O[e,j]*(1 - O[e,j])
+        let gz[e,s,j] = gi[e,j] if s == 0 else gf[e,j] if s == 1 else gg[e,j] if s == 2 else go[e,j]
 
-        d(h1[e], p[s,l])
-          = (e==s)*q[l]                                                       # linear in p
+        d(h1[e,i], q[e,j])
+          = p[i,j]                                           # linear in q
+        d(q[e,j], c1[e,l])
+          = (j==l)*O[e,j]*(1 - tanh(c1[e,j])**2)             # tanh' = 1 - tanh²
 
-        vjp gp[s,l]
-          = sum(e, gh1[e]*d(h1[e], p[s,l]))                                   # chain rule
-          = gh1[s]*q[l]                                                       # collapse the delta: an outer product
-        vjp gc[l]
-          = sum(j, gc1[j]*d(c1[j], c[l])) + sum(e, gh1[e]*d(h1[e], c[l]))     # chain rule, two outputs
-          = (gc1[l] + sum(e, gh1[e]*p[e,l])*O[l]*(1 - tanh(c1[l])**2))*F[l]   # the memory gradient, through p
-    """
+        vjp gp[b,l]
+          = sum(e, i, gh1[e,i]*d(h1[e,i], p[b,l]))           # chain rule: all examples share p
+          = sum(e, gh1[e,b]*q[e,l])                          # collapse the delta: an outer product
+        vjp gc[e,l]
+          = sum(j, gc1[e,j]*d(c1[e,j], c[e,l])) + sum(i, gh1[e,i]*d(h1[e,i], c[e,l]))  # chain rule, two outputs
+          = gm[e,l]*F[e,l]                                   # the memory gradient, through p
+        vjp gx[e,a]
+          = sum(j, gc1[e,j]*d(c1[e,j], x[e,a])) + sum(i, gh1[e,i]*d(h1[e,i], x[e,a]))  # chain rule, two outputs
+          = sum(s, j, gz[e,s,j]*w[m*s+j,a])                  # through the gates
+        vjp gh[e,b]
+          = sum(j, gc1[e,j]*d(c1[e,j], h[e,b])) + sum(i, gh1[e,i]*d(h1[e,i], h[e,b]))  # chain rule, two outputs
+          = sum(s, j, gz[e,s,j]*u[m*s+j,b])                  # through the gates
+        vjp gw[m*s+l,a]
+          = sum(e, r, j, gz[e,r,j]*d(z[e,r,j], w[m*s+l,a]))  # chain rule: all examples share w
+          = sum(e, gz[e,s,l]*x[e,a])                         # collapse the deltas
+        vjp gu[m*s+l,b]
+          = sum(e, r, j, gz[e,r,j]*d(z[e,r,j], u[m*s+l,b]))  # chain rule: all examples share u
+          = sum(e, gz[e,s,l]*h[e,b])                         # collapse the deltas
+        vjp gbw[m*s+l]
+          = sum(e, r, j, gz[e,r,j]*d(z[e,r,j], bw[m*s+l]))   # chain rule: all examples share b
+          = sum(e, gz[e,s,l])                                # collapse the deltas
+        vjp gbu[m*s+l]
+          = sum(e, r, j, gz[e,r,j]*d(z[e,r,j], bu[m*s+l]))   # chain rule: all examples share b
+          = sum(e, gz[e,s,l])                                # collapse the deltas
+"""
 
 
 lstm_cell = LSTMCell()

@@ -24,6 +24,18 @@ class Exp(Elementwise):
 
     df = d2f = f
 
+    derivation = """
+        let y = exp(x)
+
+        d(y, x)
+          = exp(x)      # derivative of exp
+          = y           # recognise y
+
+        vjp gx
+          = gy*d(y, x)  # chain rule
+          = gy*y        # slope above
+"""
+
 
 class Log(Elementwise):
     """The natural logarithm.
@@ -46,6 +58,17 @@ class Log(Elementwise):
 
     def d2f(self, x):
         return -(self.df(x) ** 2)
+
+    derivation = """
+        let y = log(x)
+
+        d(y, x)
+          = 1/x         # derivative of log
+
+        vjp gx
+          = gy*d(y, x)  # chain rule
+          = gy/x        # slope above
+"""
 
 
 class Sqrt(Elementwise):
@@ -70,6 +93,18 @@ class Sqrt(Elementwise):
     def d2f(self, x):
         return -0.25 / np.sqrt(x) / x
 
+    derivation = """
+        let y = sqrt(x)
+
+        d(y, x)
+          = 1/(2*sqrt(x))  # power rule
+          = 1/(2*y)        # recognise y
+
+        vjp gx
+          = gy*d(y, x)     # chain rule
+          = gy/(2*y)       # slope above
+"""
+
 
 class Square(Elementwise):
     """The square.
@@ -90,6 +125,17 @@ class Square(Elementwise):
 
     def d2f(self, x):
         return np.full_like(x, 2)
+
+    derivation = """
+        let y = x**2
+
+        d(y, x)
+          = 2*x         # power rule
+
+        vjp gx
+          = gy*d(y, x)  # chain rule
+          = 2*x*gy      # slope above
+"""
 
 
 class Abs(Kinked):
@@ -112,6 +158,17 @@ class Abs(Kinked):
     def df(self, x):
         return np.where(x < 0, -1, np.ones_like(x))
 
+    derivation = """
+        let y = abs(x)
+
+        d(y, x)
+          = 1 if x >= 0 else -1    # slope of each piece
+
+        vjp gx
+          = gy*d(y, x)             # chain rule
+          = gy if x >= 0 else -gy  # slope above, at the kink that from the right
+"""
+
 
 class Sin(Elementwise):
     """The sine.
@@ -133,6 +190,17 @@ class Sin(Elementwise):
     def d2f(self, x):
         return -np.sin(x)
 
+    derivation = """
+        let y = sin(x)
+
+        d(y, x)
+          = cos(x)      # derivative of sin
+
+        vjp gx
+          = gy*d(y, x)  # chain rule
+          = cos(x)*gy   # slope above
+"""
+
 
 class Cos(Elementwise):
     """The cosine.
@@ -153,6 +221,17 @@ class Cos(Elementwise):
 
     def d2f(self, x):
         return -np.cos(x)
+
+    derivation = """
+        let y = cos(x)
+
+        d(y, x)
+          = -sin(x)     # derivative of cos
+
+        vjp gx
+          = gy*d(y, x)  # chain rule
+          = -sin(x)*gy  # slope above
+"""
 
 
 exp = Exp()

@@ -48,5 +48,24 @@ class MaxPool(Pool, Select):
         first = kernel - (wins * rank).max(0).astype(np.intp)
         return places.reshape(places.size).take(first * prod(out) + np.arange(prod(out)).reshape(out))
 
+    derivation = """
+        at n=(4, 2, 2), kernel_size=(3, 2, 1), stride=1, padding=(1, 0, 0), batch=(2,); n=(5, 4, 2), stride=2
+        at n=(5, 3, 2), kernel_size=2, stride=2, dilation=(2, 1, 1), ceil_mode=True
+        for e f in ...
+        for k in kernel_size
+        for p in *out
+        for q in *n
+        let X[e,q] = x[e,q] if 0 <= q < n else -inf
+        let best[e,p] = step*p + dilation*argmax(k, X[e,step*p+dilation*k-padding]) - padding
+        let y[e,p] = max(k, X[e,step*p+dilation*k-padding])
+
+        d(y[e,p], x[f,q])
+          = (e==f)*(q == best[e,p])               # only the largest element moves y
+
+        vjp gx[e,q]
+          = sum(f, p, gy[f,p]*d(y[f,p], x[e,q]))  # chain rule
+          = sum(p, gy[e,p]*(q == best[e,p]))      # collapse the delta: all windows that q wins
+"""
+
 
 max_pool1d, max_pool2d, max_pool3d = (MaxPool(dims=d) for d in (1, 2, 3))

@@ -45,5 +45,22 @@ class NLLLoss(Straight, ClassLoss):
         gx[place] = -share * self.spread(gy, n)
         return gx
 
+    text = """
+        at n=3, c=3, d=(); n=2, c=2, d=(2,), reduction="sum", ignore_index=1; n=3, c=2, d=(), without=("w",)
+        for a in n
+        for c k in c
+        for s in *d
+        let m[a,s] = w[t[a,s]] if t[a,s] != ignore_index else 0
+        let N = sum(a, s, m[a,s]) if reduction == "mean" else 1
+        let y = -sum(a, s, m[a,s]*x[a,t[a,s],s] if m[a,s] != 0 else 0)/N
+
+        d(y, x[a,k,s])
+          = -m[a,s]*(t[a,s]==k)/N     # linear in x: the target's element alone
+
+        vjp gx[a,k,s]
+          = gy*d(y, x[a,k,s])         # chain rule
+          = -gy*m[a,s]*(t[a,s]==k)/N  # Jacobian above
+"""
+
 
 nll_loss = NLLLoss()

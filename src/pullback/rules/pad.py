@@ -109,5 +109,25 @@ class Pad(Straight, Rule):
         to = np.flatnonzero(source >= 0)
         return to, source[to]
 
+    derivation = """
+        at n=(3, 4), pad=(1, 0, 2, 1), batch=(2,); n=(3,), pad=(-1, 2), value=1.5; n=(3,), pad=(2, 1), mode="reflect"
+        at n=(2,), pad=(1, 3), mode="replicate"; n=(3,), pad=(2, 2), mode="circular"
+        for e f in ...
+        for p in *out
+        for q in *n
+        let o[p] = p - before
+        let mirrored[p] = n - 1 - abs(n - 1 - abs(o[p])) if mode == "reflect" else o[p]
+        let clipped[p] = max(0, min(n - 1, o[p])) if mode == "replicate" else mirrored[p]
+        let source[p] = o[p] % n if mode == "circular" else clipped[p]
+        let y[e,p] = x[e,source[p]] if 0 <= source[p] < n else value
+
+        d(y[e,p], x[f,q])
+          = (e==f)*(source[p]==q)                 # y[p] is a copy of x[q]
+
+        vjp gx[e,q]
+          = sum(f, p, gy[f,p]*d(y[f,p], x[e,q]))  # chain rule
+          = sum(p, gy[e,p]*(source[p]==q))        # collapse the delta: all copies of an element
+"""
+
 
 pad = Pad()

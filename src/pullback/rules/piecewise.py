@@ -24,6 +24,17 @@ class Identity(Elementwise):
     def df(self, x):
         return np.ones_like(x)
 
+    derivation = """
+        let y = x
+
+        d(y, x)
+          = 1           # linear in x
+
+        vjp gx
+          = gy*d(y, x)  # chain rule
+          = gy          # slope above
+"""
+
 
 class ReLU(Kinked):
     """What is negative is dropped.
@@ -45,6 +56,17 @@ class ReLU(Kinked):
     def df(self, x):
         return step(x >= 0, x)
 
+    derivation = """
+        let y = max(x, 0)
+
+        d(y, x)
+          = 1 if x >= 0 else 0   # slope of each piece
+
+        vjp gx
+          = gy*d(y, x)           # chain rule
+          = gy if x >= 0 else 0  # slope above, at the kink that from the right
+"""
+
 
 class ReLU6(Kinked):
     """A relu that stops at 6.
@@ -65,6 +87,17 @@ class ReLU6(Kinked):
 
     def df(self, x):
         return step((x >= 0) & (x < 6), x)
+
+    derivation = """
+        let y = min(max(x, 0), 6)
+
+        d(y, x)
+          = 1 if 0 <= x < 6 else 0   # slope of each piece
+
+        vjp gx
+          = gy*d(y, x)               # chain rule
+          = gy if 0 <= x < 6 else 0  # slope above, at the kink that from the right
+"""
 
 
 @dataclass(frozen=True)
@@ -88,6 +121,17 @@ class LeakyReLU(Kinked):
 
     def df(self, x):
         return np.where(x < 0, self.negative_slope, np.ones_like(x))
+
+    derivation = """
+        let y = x if x > 0 else negative_slope*x
+
+        d(y, x)
+          = 1 if x >= 0 else negative_slope      # slope of each piece
+
+        vjp gx
+          = gy*d(y, x)                           # chain rule
+          = gy if x >= 0 else negative_slope*gy  # slope above, at the kink that from the right
+"""
 
 
 @dataclass(frozen=True)
@@ -113,6 +157,17 @@ class Hardtanh(Kinked):
 
     def df(self, x):
         return step((self.min_val <= x) & (x < self.max_val), x)
+
+    derivation = """
+        let y = min(max(x, min_val), max_val)
+
+        d(y, x)
+          = 1 if min_val <= x < max_val else 0   # slope of each piece
+
+        vjp gx
+          = gy*d(y, x)                           # chain rule
+          = gy if min_val <= x < max_val else 0  # slope above, at the kink that from the right
+"""
 
 
 @dataclass(frozen=True)
@@ -140,6 +195,18 @@ class Clamp(Kinked):
     def df(self, x):
         return step((self.min <= x) & ((x < self.max) | (self.max == np.inf)), x)
 
+    derivation = """
+        at batch=(4,), min=-0.5, max=0.5; batch=(3,), min=-0.5; batch=(2,)
+        let y = min if x < min else max if x > max else x
+
+        d(y, x)
+          = 1 if min <= x and (x < max or max == inf) else 0   # slope of each piece
+
+        vjp gx
+          = gy*d(y, x)                                         # chain rule
+          = gy if min <= x and (x < max or max == inf) else 0  # slope above, at the kink that from the right
+"""
+
 
 class Hardsigmoid(Kinked):
     """A sigmoid of straight lines.
@@ -160,6 +227,17 @@ class Hardsigmoid(Kinked):
 
     def df(self, x):
         return step((x >= -3) & (x < 3), x) / 6
+
+    derivation = """
+        let y = min(max(x + 3, 0), 6)/6
+
+        d(y, x)
+          = 1/6 if -3 <= x < 3 else 0   # slope of each piece
+
+        vjp gx
+          = gy*d(y, x)                  # chain rule
+          = gy/6 if -3 <= x < 3 else 0  # slope above, at the kink that from the right
+"""
 
 
 class Hardswish(Kinked):
@@ -187,6 +265,18 @@ class Hardswish(Kinked):
     def d2f(self, x):
         return step((x >= -3) & (x < 3), x) / 3
 
+    derivation = """
+        let y = x*min(max(x + 3, 0), 6)/6
+
+        d(y, x)
+          = min(max(x + 3, 0), 6)/6 + (x/6 if -3 <= x < 3 else 0)   # product rule
+          = x/3 + 1/2 if -3 <= x < 3 else 0 if x < -3 else 1        # slope of each piece
+
+        vjp gx
+          = gy*d(y, x)                                              # chain rule
+          = gy*(x/3 + 1/2) if -3 <= x < 3 else 0 if x < -3 else gy  # slope above, at the kink that from the right
+"""
+
 
 @dataclass(frozen=True)
 class Softshrink(Kinked):
@@ -210,6 +300,18 @@ class Softshrink(Kinked):
 
     def df(self, x):
         return step((x < -self.lambd) | (x >= self.lambd), x)
+
+    derivation = """
+        let y = x - min(max(x, -lambd), lambd)
+
+        d(y, x)
+          = 1 - (1 if -lambd <= x < lambd else 0)  # slope of each piece
+          = 0 if -lambd <= x < lambd else 1        # cancel
+
+        vjp gx
+          = gy*d(y, x)                             # chain rule
+          = 0 if -lambd <= x < lambd else gy       # slope above, at the kink that from the right
+"""
 
 
 @dataclass(frozen=True)
@@ -235,6 +337,17 @@ class Hardshrink(Elementwise):
 
     def df(self, x):
         return step(abs(x) > self.lambd, x)
+
+    derivation = """
+        let y = x if abs(x) > lambd else 0
+
+        d(y, x)
+          = 1 if abs(x) > lambd else 0   # slope of each piece
+
+        vjp gx
+          = gy*d(y, x)                   # chain rule
+          = gy if abs(x) > lambd else 0  # slope above, at a jump that of the piece with f
+"""
 
 
 @dataclass(frozen=True)
@@ -262,6 +375,17 @@ class Threshold(Elementwise):
 
     def df(self, x):
         return step(x > self.threshold, x)
+
+    derivation = """
+        let y = x if x > threshold else value
+
+        d(y, x)
+          = 1 if x > threshold else 0   # slope of each piece
+
+        vjp gx
+          = gy*d(y, x)                  # chain rule
+          = gy if x > threshold else 0  # slope above, at a jump that of the piece with f
+"""
 
 
 identity = Identity()

@@ -66,6 +66,28 @@ class PReLU(Rule):
         chosen = [choose(self.kink, slope, 1.0, torch="left", jax="left", tf="left") for slope in w]
         return np.array(chosen, w.dtype)
 
+    derivation = """
+        at n=3, c=2, d=(2,), p=2; n=3, c=3, d=(), p=1
+        for a f in n
+        for c h in c
+        for s r in *d
+        for m in p
+        let one = p
+        let k[c] = 0 if one == 1 else c
+        let y[a,c,s] = x[a,c,s] if x[a,c,s] > 0 else w[k[c]]*x[a,c,s]
+
+        d(y[a,c,s], w[m])
+          = (k[c]==m)*(0 if x[a,c,s] > 0 else x[a,c,s])        # linear in w
+
+        vjp gx[a,c,s]
+          = sum(f, h, r, gy[f,h,r]*d(y[f,h,r], x[a,c,s]))      # chain rule
+          = gy[a,c,s]*d(y[a,c,s], x[a,c,s])                    # element by element
+          = gy[a,c,s] if x[a,c,s] >= 0 else w[k[c]]*gy[a,c,s]  # slope of each piece
+        vjp gw[m]
+          = sum(a, c, s, gy[a,c,s]*d(y[a,c,s], w[m]))          # chain rule: all that share a slope
+          = sum(a, c, s, (k[c]==m)*gy[a,c,s]*(0 if x[a,c,s] > 0 else x[a,c,s]))  # Jacobian above
+"""
+
 
 def widen(w, x):
     """w along the axis of the channels."""

@@ -36,6 +36,13 @@ class Recurrent(Rule):
         dict(t=0, n=2, m=1, batch=(2,), num_layers=2), dict(t=1, n=1, m=1, bidirectional=True, without=("mask",)),
     )  # fmt: skip
     saves = "turn", "mask", "saved"
+    text: ClassVar[str]  # the derivation, of one layer that runs forwards
+
+    @property
+    def derivation(self):
+        if self.num_layers > 1 or self.bidirectional or self.batch_first:
+            raise AttributeError("the derivation speaks of one layer, forwards, time first")
+        return self.text
 
     @cached_property
     def directions(self):

@@ -58,24 +58,52 @@ class RNNCell(Rule):
         gz, tgz = slope * gh1, self.f.d2f(z) * (ta + tv) * gh1
         return moved(PREACTIVATIONS, (gz, gz), (tgz, tgz), tangents, saved)
 
-    derivation = """
-        for a in n=2
-        for j k q in m=2
-        let z[j] = sum(a, w[j,a]*x[a]) + bw[j] + sum(q, u[j,q]*h[q]) + bu[j]
-        let h1[j] = tanh(z[j])
+    derivation = property(lambda self: DERIVATION.format(**F[self.nonlinearity]))
 
-        d(h1[j], h[k])
-          = u[j,k]*(1 - tanh(z[j])**2)                  # tanh' = 1 - tanh²
-        d(h1[j], bw[k])
-          = (j==k)*(1 - tanh(z[j])**2)                  # a bias acts on its own unit
 
-        vjp gh[k]
-          = sum(j, gh1[j]*d(h1[j], h[k]))               # chain rule
-          = sum(j, gh1[j]*(1 - tanh(z[j])**2)*u[j,k])   # Jacobian above
-        vjp gbw[k]
-          = sum(j, gh1[j]*d(h1[j], bw[k]))              # chain rule
-          = gh1[k]*(1 - tanh(z[k])**2)                  # collapse the delta
-    """
+F = {
+    "tanh": dict(f="tanh(z[e,j])", slope="1 - h1[e,j]**2", reason="tanh' = 1 - tanh²"),
+    "relu": dict(f="max(z[e,j], 0)", slope="1 if z[e,j] >= 0 else 0", reason="slope of each piece"),
+}
+DERIVATION = """
+    at n=2, m=2, batch=(2,); n=1, m=3; n=2, m=2, without=("h", "bw")
+    for a in n
+    for j k q in m
+    for e in ...
+    let z[e,j] = sum(a, w[j,a]*x[e,a]) + bw[j] + sum(q, u[j,q]*h[e,q]) + bu[j]
+    let h1[e,j] = {f}
+    let gz[e,j] = gh1[e,j]*d(h1[e,j], z[e,j])
 
+    d(h1[e,j], z[e,j])
+      = {slope}                                                # {reason}
+    d(z[e,j], x[e,a])
+      = w[j,a]                                                 # linear in x
+    d(z[e,j], h[e,k])
+      = u[j,k]                                                 # linear in h
+    d(z[e,j], w[k,a])
+      = (j==k)*x[e,a]                                          # linear in w
+    d(z[e,j], u[k,q])
+      = (j==k)*h[e,q]                                          # linear in u
+
+    vjp gx[e,a]
+      = sum(j, gh1[e,j]*d(h1[e,j], z[e,j])*d(z[e,j], x[e,a]))  # chain rule, through z
+      = sum(j, gz[e,j]*w[j,a])                                 # name the gradient of z
+    vjp gh[e,k]
+      = sum(j, gh1[e,j]*d(h1[e,j], z[e,j])*d(z[e,j], h[e,k]))  # chain rule, through z
+      = sum(j, gz[e,j]*u[j,k])                                 # name the gradient of z
+    vjp gw[k,a]
+      = sum(e, j, gz[e,j]*d(z[e,j], w[k,a]))                   # chain rule: all examples share w
+      = sum(e, j, gz[e,j]*(j==k)*x[e,a])                       # Jacobian above
+      = sum(e, gz[e,k]*x[e,a])                                 # collapse the delta
+    vjp gu[k,q]
+      = sum(e, j, gz[e,j]*d(z[e,j], u[k,q]))                   # chain rule: all examples share u
+      = sum(e, gz[e,k]*h[e,q])                                 # collapse the delta
+    vjp gbw[k]
+      = sum(e, j, gz[e,j]*d(z[e,j], bw[k]))                    # chain rule: all examples share b
+      = sum(e, gz[e,k])                                        # collapse the delta
+    vjp gbu[k]
+      = sum(e, j, gz[e,j]*d(z[e,j], bu[k]))                    # chain rule: all examples share b
+      = sum(e, gz[e,k])                                        # collapse the delta
+"""
 
 rnn_cell = RNNCell()

@@ -60,6 +60,20 @@ class Reshape(Reshaping):
         known = prod(size for size in shape if size != -1)
         return tuple(prod(n) // max(known, 1) if size == -1 else size for size in shape)
 
+    derivation = """
+        at n=(2, 3), shape=(3, -1); n=(2, 2)
+        for p in *n
+        for q in *out
+        let y[q] = sum(p, (place(p, n)==place(q, out))*x[p])
+
+        d(y[q], x[p])
+          = (place(p, n)==place(q, out))                # y[q] is one element of x
+
+        vjp gx[p]
+          = sum(q, gy[q]*d(y[q], x[p]))                 # chain rule
+          = sum(q, gy[q]*(place(p, n)==place(q, out)))  # Jacobian above: the same numbers in the same order
+"""
+
 
 @dataclass(frozen=True)
 class Flatten(Reshaping):
@@ -85,6 +99,20 @@ class Flatten(Reshaping):
     def out(self, n):
         first, last = self.start_axis % len(n), self.end_axis % len(n) + 1
         return *n[:first], prod(n[first:last]), *n[last:]
+
+    derivation = """
+        at n=(2, 2, 2), start_axis=1; n=(2, 3)
+        for p in *n
+        for q in *out
+        let y[q] = sum(p, (place(p, n)==place(q, out))*x[p])
+
+        d(y[q], x[p])
+          = (place(p, n)==place(q, out))                # y[q] is one element of x
+
+        vjp gx[p]
+          = sum(q, gy[q]*d(y[q], x[p]))                 # chain rule
+          = sum(q, gy[q]*(place(p, n)==place(q, out)))  # Jacobian above: the same numbers in the same order
+"""
 
 
 @dataclass(frozen=True)
@@ -115,6 +143,20 @@ class Select(Moving):
         gx = np.zeros(n, dtype)
         np.moveaxis(gx, self.axis, 0)[self.index] = gy
         return gx
+
+    derivation = """
+        at n=3, batch=(2,); n=2, index=0
+        for e f in ...
+        for i in n
+        let y[e] = x[index % n,e]
+
+        d(y[e], x[i,f])
+          = (e==f)*(i==index % n)          # y is one slice of x
+
+        vjp gx[i,e]
+          = sum(f, gy[f]*d(y[f], x[i,e]))  # chain rule
+          = (i==index % n)*gy[e]           # collapse the delta
+"""
 
 
 reshape, flatten, select = Reshape(), Flatten(), Select()

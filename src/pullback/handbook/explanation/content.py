@@ -8,6 +8,7 @@ import numpy as np
 
 import pullback.door as door
 from pullback.errors import OptionError, ShapeError
+from pullback.handbook.derivation.checking import Instance
 from pullback.handbook.explanation.chain import by_chain_rule
 from pullback.handbook.explanation.examples import completed, cotangents
 from pullback.handbook.explanation.first_step import of_cell
@@ -102,7 +103,8 @@ class Content:
     def derivation(self) -> list[Derived] | str:
         """The chains of the derivation; or why there are none, as the name of a text."""
         above = {a.name: a.values for a in self.above}
-        return derived(self.rule, self.at.plan.sizes, self._complete() | above, self.lang)
+        outputs = {a.name: a.values for a in self.outputs}
+        return derived(Instance(self.rule, self._complete() | above, outputs, {}, self.at.plan.sizes), self.lang)
 
     @cached_property
     def first_step(self) -> list[Derived]:

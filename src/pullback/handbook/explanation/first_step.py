@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pullback.handbook.derivation.checking import Instance
 from pullback.handbook.explanation.steps import Derived, derived
 from pullback.linearization import as_tuple
 
@@ -25,5 +26,7 @@ def of_cell(rule: Any, inputs: Mapping[str, Any], above: Mapping[str, Any], lang
     gradients = dict(zip([slot.name for slot in rest.rule.inputs], rest.vjp(gy[1:], *at_the_end)))
     back = {f"g{slot.name}": gradients[name][0] for slot, name in zip(cell.outputs, states)}
     shown = f"g{cell.outputs[0].name}"
-    chains = derived(cell, at.plan.sizes, own | back | {shown: back[shown] + gy[0]}, lang)
+    outputs = dict(zip([slot.name for slot in cell.outputs], as_tuple(found)))
+    arrays = own | back | {shown: back[shown] + gy[0]}
+    chains = derived(Instance(cell, arrays, outputs, {}, at.plan.sizes), lang)
     return [] if isinstance(chains, str) else chains

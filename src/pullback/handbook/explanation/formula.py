@@ -9,6 +9,10 @@ from collections.abc import Callable
 ADD, SUM, MULTIPLY, POWER, ATOM = range(1, 6)  # how firmly the parts of an expression hold together
 RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
+SIGNS: dict[type, str] = {
+    ast.Eq: "=", ast.NotEq: "≠", ast.Lt: "<", ast.LtE: "≤", ast.Gt: ">", ast.GtE: "≥",
+}  # fmt: skip
+
 Leaf = Callable[[ast.expr], str | None]  # the text of a part, or None: as it is written
 
 
@@ -39,6 +43,10 @@ def held(node: ast.expr, leaf: Leaf, times: str) -> tuple[str, int]:
             return f"{go(a, MULTIPLY)}{times}{go(b, SUM if last else MULTIPLY)}", SUM if is_sum(b) else MULTIPLY
         case ast.BinOp(a, ast.Div(), b):
             return f"{go(a, MULTIPLY)} / {go(b, POWER)}", MULTIPLY
+        case ast.BinOp(a, ast.FloorDiv(), b):
+            return f"⌊{go(a, MULTIPLY)} / {go(b, POWER)}⌋", ATOM
+        case ast.BinOp(a, ast.Mod(), b):
+            return f"{go(a, MULTIPLY)} mod {go(b, POWER)}", MULTIPLY
         case ast.BinOp(a, ast.Pow(), ast.Constant(int() as n)):
             return go(a, ATOM) + str(n).translate(RAISED), POWER
         case ast.BinOp(a, ast.Pow(), b):
@@ -47,13 +55,35 @@ def held(node: ast.expr, leaf: Leaf, times: str) -> tuple[str, int]:
             return f"-{go(a, SUM)}", ADD
         case ast.Call(ast.Name("sum"), [*indices, body]):
             return f"Σ{' '.join(map(ast.unparse, indices))} {go(body, SUM)}", SUM
+        case ast.Call(ast.Name("max" | "min" | "argmax" as name), [ast.Name(), *_, body]) if names(node.args[:-1]):
+            return f"{name}{' '.join(map(ast.unparse, node.args[:-1]))} {go(body, SUM)}", SUM
         case ast.Call(ast.Name("d"), [a, b]):
             return f"∂{go(a, ATOM)}/∂{go(b, ATOM)}", POWER
         case ast.Call(f, arguments):
             return f"{ast.unparse(f)}({', '.join(go(a, 0) for a in arguments)})", ATOM
+        case ast.IfExp(test, a, b):
+            return f"{go(a, ADD)} if {condition(test, go)} else {go(b, 0)}", 0
         case ast.Compare():
             return f"({ast.unparse(node).replace(' ', '')})", ATOM
     return ast.unparse(node).replace(", ", ",").replace(" * ", "*").replace(" + ", "+").replace(" - ", "-"), ATOM
+
+
+def condition(test: ast.expr, go: Callable[[ast.expr, int], str]) -> str:
+    """What must hold, as a sentence."""
+    match test:
+        case ast.Compare(first, signs, rest):
+            parts = (f" {SIGNS[type(by)]} {go(b, ADD)}" for by, b in zip(signs, rest))
+            return go(first, ADD) + "".join(parts)
+        case ast.BoolOp(by, parts):
+            return (" and " if isinstance(by, ast.And) else " or ").join(condition(part, go) for part in parts)
+        case ast.UnaryOp(ast.Not(), a):
+            return f"not {condition(a, go)}"
+    return go(test, ADD)
+
+
+def names(nodes: list[ast.expr]) -> bool:
+    """Indices alone, over which a maximum goes."""
+    return all(isinstance(node, ast.Name) and len(node.id) == 1 for node in nodes)
 
 
 def bracketed(said: tuple[str, int], least: int) -> str:

@@ -2,17 +2,26 @@
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from math import isfinite
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from pullback.handbook import derivation
-from pullback.handbook.explanation.evaluation import Unreadable, Values
+from pullback.handbook.derivation.arithmetic import FLOATS
+from pullback.handbook.derivation.checking import Instance, examples, values_at
+from pullback.handbook.derivation.errors import NoValue
+from pullback.handbook.derivation.evaluation import FAILURES, Values
+from pullback.handbook.derivation.language import Text
 from pullback.handbook.explanation.formula import tree, written
 from pullback.handbook.words import say, texts
 from pullback.handbook.written import number
 
 LONG = 100  # letters of a line of numbers: of a longer one the value alone is shown
+PATIENCE = 100_000  # terms of sums, for a whole derivation: about a second
+FEW = 64  # elements of an output by which a derivation is known to speak of it
 TERMS = 3  # of a sum that is written out
 
 
@@ -31,63 +40,61 @@ class Derived(NamedTuple):
     point: str  # "j=0"
 
 
-def derived(rule: Any, sizes: Mapping[str, Any], arrays: Mapping[str, Any], lang: str) -> list[Derived] | str:
+def derived(instance: Instance, lang: str) -> list[Derived] | str:
     """The chains of a rule on these numbers, of the first example of a batch; the name of a text if there are none."""
-    if not hasattr(rule, "derivation"):
+    if not hasattr(instance.rule, "derivation"):
         return "unwritten"
-    own, index, lets, chains = derivation.parse(rule.derivation)
-    arrays = {name: first_example(a, axes_of(rule, name), sizes) for name, a in arrays.items()}
-    values = Values(arrays, *resized(rule.derivation, own, index, sizes), lets)
+    known = derivation.parse(instance.rule.derivation)
+    first = next(examples(instance, known), None)
+    if first is None:
+        return "unwritten"
+    try:
+        values = values_at(known, first, FLOATS, PATIENCE)
+    except (NoValue, *FAILURES):  # axes of which it does not speak
+        return "unwritten"
+    if not describes(values, first):
+        return "unwritten"
     return [
-        *(defined(name, *let, values, lang) for name, let in lets.items()),
-        *(chained(c, values, lang) for c in chains),
+        *(defined(let, values, lang) for let in known.lets.values()),
+        *(chained(c, values, lang) for c in known.chains),
     ]
 
 
-def axes_of(rule: Any, name: str) -> tuple[str, ...]:
-    """The axes of an input, or of the gradient of an output."""
-    known = {slot.name: slot.axes for slot in rule.inputs} | {f"g{slot.name}": slot.axes for slot in rule.outputs}
-    return known[name]
+def describes(values: Values, instance: Instance) -> bool:
+    """Does the derivation speak of these hyperparameters? Then its outputs are those of the rule."""
+    try:
+        with np.errstate(all="ignore"):
+            return all(
+                np.isclose(values.element(name, key, None), y, rtol=1e-4, atol=1e-6, equal_nan=True)
+                for name, outputs in instance.outputs.items()
+                if name in values.derivation.lets
+                for key, y in islice(np.ndenumerate(outputs), FEW)
+            )
+    except OverflowError:  # exp overflows where the code does not
+        return True
+    except (NoValue, *FAILURES):
+        return False
 
 
-def first_example(a: Any, axes: tuple[str, ...], sizes: Mapping[str, Any]) -> Any:
-    """What stands at 0 on all axes of the batch: derivations do not name them."""
-    place: list[Any] = []
-    for axis in axes:
-        if axis == "...":
-            place += [0] * len(sizes.get("...", ()))
-        elif axis.startswith("*"):
-            place += [slice(None)] * len(sizes.get(axis[1:], ()))
-        else:
-            place.append(0 if re.fullmatch(r"b\d+", axis) else slice(None))
-    return a[tuple(place)]
-
-
-def resized(text: str, own: Mapping[str, int], index: Mapping[str, int], sizes: Mapping[str, Any]) -> tuple:
-    """Sizes of axes and indices as the reader's arrays have them."""
-    axes = {name: sizes[name] if isinstance(sizes.get(name), int) else size for name, size in own.items()}
-    axis_of = {}
-    for line in map(str.strip, text.splitlines()):
-        if line.startswith("for "):
-            names, _, axis = line[4:].partition(" in ")
-            axis_of |= dict.fromkeys(names.split(), axis.split("=")[0].strip())
-    return axes, {name: axes[axis_of[name]] for name in index}
-
-
-def defined(name: str, indices: tuple[str, ...], text: str, values: Values, lang: str) -> Derived:
+def defined(let: derivation.Let, values: Values, lang: str) -> Derived:
     """A letter that the chains use: its definition, with the numbers of its first element."""
-    letter = f"{name}[{','.join(indices)}]" if indices else name
-    point = dict.fromkeys(indices, 0)
-    head = Line(written(tree(letter)), derivation.latex(letter), "", [])
-    return Derived(head, [line(text, say("explain.definition", lang), [point], values)], named(point))
+    point = first_of(let.indices, values)
+    head = Line(written(tree(let.head)), derivation.latex(let.head), "", [])
+    return Derived(head, [line(let.body, say("explain.definition", lang), [point], values)], named(point))
 
 
-def chained(chain: Any, values: Values, lang: str) -> Derived:
-    texts = [chain.head, *(text for text, _ in chain.steps)]
-    free = [name for name in dict.fromkeys(names_in(chain.head)) if name in values.index]
-    points = chosen(free, texts, values)
-    lines = [line(text, because(reason, lang), points, values) for text, reason in chain.steps]
-    head = Line(written(tree(chain.head)), derivation.latex(chain.head), "", [])
+def first_of(indices: Iterable[str], values: Values) -> dict[str, Any]:
+    """The first value of each index: 0, or as many as a group has axes."""
+    zero = lambda n: (0,) * len(n) if isinstance(n, tuple) else 0
+    return {index: zero(values.ranges.get(index)) for index in indices}
+
+
+def chained(chain: derivation.Chain, values: Values, lang: str) -> Derived:
+    texts = [chain.head, *chain.steps]
+    free = [name for name in dict.fromkeys(names_in(chain.head.text)) if name in values.ranges]
+    points = chosen(free, [text.text for text in texts], values)
+    lines = [line(step, because(step.reason, lang), points, values) for step in chain.steps]
+    head = Line(written(chain.head.tree), derivation.latex(chain.head.text), "", [])
     return Derived(head, lines, named(points[0]) if len(points) == 1 else "")
 
 
@@ -97,35 +104,40 @@ def because(reason: str, lang: str) -> str:
     return known[lang] if known else reason
 
 
-def chosen(free: list[str], texts: list[str], values: Values) -> list[dict[str, int]]:
+def chosen(free: list[str], texts: list[str], values: Values) -> list[dict[str, Any]]:
     """The indices to show numbers for: all 0; and where a line tells equal indices from others, two that differ."""
-    first = dict.fromkeys(free, 0)
+    first = first_of(free, values)
     compared = (pair for text in texts for pair in re.findall(r"\((\w+) ?== ?(\w+)\)", text))
-    other = next((j for i, j in compared if i in free and j in free and values.index[j] > 1), None)
+    several = lambda index: isinstance(values.ranges[index], int) and values.ranges[index] > 1
+    other = next((j for i, j in compared if i in free and j in free and several(j)), None)
     return [first, first | {other: 1}] if other else [first]
 
 
-def line(text: str, reason: str, points: list[dict[str, int]], values: Values) -> Line:
-    node = tree(text)
+def line(text: Text, reason: str, points: list[dict[str, Any]], values: Values) -> Line:
+    node = text.tree
     said = [with_numbers(node, point, values) for point in points]
     if len(points) > 1:
-        said = [f"{named(point)}:  {text}" if text else "" for point, text in zip(points, said)]
-    return Line(written(node), derivation.latex(text), reason, said)
+        said = [f"{named(point)}:  {words}" if words else "" for point, words in zip(points, said)]
+    return Line(written(node), derivation.latex(text.text), reason, said)
 
 
-def named(point: Mapping[str, int]) -> str:
-    return ", ".join(f"{name}={k}" for name, k in point.items())
+def named(point: Mapping[str, Any]) -> str:
+    """i=0, p=1,2; an index over no axes is not told."""
+    told = {name: ",".join(map(str, k)) if isinstance(k, tuple) else str(k) for name, k in point.items()}
+    return ", ".join(f"{name}={k}" for name, k in told.items() if k)
 
 
-def with_numbers(node: ast.expr, point: dict[str, int], values: Values) -> str:
+def with_numbers(node: ast.expr, point: dict[str, Any], values: Values) -> str:
     """`0.2689·(1 - 0.2689) = 0.1966`; what cannot be evaluated is left out."""
     try:
         exact = values.at(node, point)
+        if isinstance(exact, tuple):  # a place
+            return f"= {','.join(map(str, exact))}"
         if not isfinite(exact):  # exp overflows where the code does not
             return ""
         value = number(exact)
         said = written(node, Numbers(point, values).leaf, "·")
-    except Unreadable:
+    except NoValue:
         return ""
     return f"= {value}" if said == value or len(said) > LONG else f"{said} = {value}"
 
@@ -133,20 +145,26 @@ def with_numbers(node: ast.expr, point: dict[str, int], values: Values) -> str:
 class Numbers:
     """Puts numbers in the place of letters, and writes short sums out."""
 
-    def __init__(self, env: Mapping[str, int], values: Values) -> None:
+    def __init__(self, env: dict[str, Any], values: Values) -> None:
         self.env, self.values = env, values
 
     def leaf(self, node: ast.expr) -> str | None:
         match node:
-            case ast.Subscript() | ast.Name() | ast.Compare() | ast.Call(ast.Name("d")):
-                return number(self.values.at(node, self.env))
+            case ast.Subscript() | ast.Name() | ast.Compare() | ast.Call(ast.Name("d" | "max" | "min" | "argmax")):
+                return self.told(node)
+            case ast.IfExp(test, a, b):
+                return written(a if self.values.at(test, self.env) else b, self.leaf, "·")
             case ast.Call(ast.Name("sum"), [*indices, body]):
-                points = self.values.points(indices, self.env)
+                points = [*self.values.points([ast.unparse(i) for i in indices], self.env)]
                 if len(points) > TERMS:
-                    return number(self.values.at(node, self.env))
+                    return self.told(node)
                 terms = [written(body, Numbers(p, self.values).leaf, "·") for p in points]
                 return " + ".join(map(bracketed, terms)) if len(terms) > 1 else (terms or ["0"])[0]
         return None
+
+    def told(self, node: ast.expr) -> str:
+        found = self.values.at(node, self.env)
+        return ",".join(map(str, found)) if isinstance(found, tuple) else number(found)
 
 
 def bracketed(term: str) -> str:

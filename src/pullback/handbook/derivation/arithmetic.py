@@ -1,0 +1,170 @@
+"""What the operators and functions of the language do, over three kinds of numbers."""
+
+import ast
+import math
+from collections.abc import Callable
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+
+from pullback.handbook.derivation.dual import Dual, moved, value
+from pullback.handbook.derivation.errors import NoValue
+
+
+class Field:
+    """Floats: numbers, and the functions of them. `module` has exp, log, tanh, sqrt, sin, cos, erf and pi."""
+
+    module: Any = math
+
+    def number(self, v: Any) -> Any:
+        return float(v)
+
+    def array(self, name: str, a: Any) -> Any:
+        """An array of such numbers; integers stay what they are."""
+        a = np.asarray(a)
+        convert = int if a.dtype.kind in "iub" else self.number
+        return np.array([convert(v) for v in a.reshape(-1).tolist()], object).reshape(a.shape)
+
+    def function(self, name: str) -> Callable[..., Any]:
+        if name in WHOLE:
+            return WHOLE[name]
+        f, slope = getattr(self.module, name), SLOPES[name]
+
+        def applied(x: Any) -> Any:
+            if isinstance(x, Dual):
+                y = f(x.v)
+                return Dual(y, slope(self.module, x.v, y) * x.e)
+            return f(x)
+
+        return applied
+
+
+class Digits(Field):
+    """Numbers of fifty digits."""
+
+    def __init__(self, digits: int = 50) -> None:
+        import mpmath
+
+        self.module = mpmath.MPContext()
+        self.module.dps = digits
+
+    def number(self, v: Any) -> Any:
+        return self.module.mpf(repr(v) if isinstance(v, float) else v)
+
+
+class Symbols(Field):
+    """SymPy's expressions: x[0,1] is the symbol x_0_1."""
+
+    def __init__(self) -> None:
+        import sympy
+
+        self.module = sympy
+
+    def number(self, v: Any) -> Any:
+        return self.module.Rational(repr(v)) if isinstance(v, float) else self.module.Integer(v)
+
+    def array(self, name: str, a: Any) -> Any:
+        a = np.asarray(a)
+        if a.dtype.kind in "iub":
+            return super().array(name, a)
+        symbols = [self.module.Symbol("_".join([name, *map(str, key)]), real=True) for key in np.ndindex(a.shape)]
+        return np.array(symbols, object).reshape(a.shape)
+
+
+SLOPES: dict[str, Callable[[Any, Any, Any], Any]] = {  # f', from the module, x and f(x)
+    "exp": lambda m, x, y: y,
+    "log": lambda m, x, y: 1 / x,
+    "tanh": lambda m, x, y: 1 - y * y,
+    "sqrt": lambda m, x, y: 1 / (2 * y),
+    "sin": lambda m, x, y: m.cos(x),
+    "cos": lambda m, x, y: -m.sin(x),
+    "erf": lambda m, x, y: 2 / m.sqrt(m.pi) * m.exp(-x * x),
+}
+
+
+def each(op: Callable[..., Any], *operands: Any, **more: Any) -> Any:
+    """Element by element where an operand is a group of indices."""
+    if not any(isinstance(a, tuple) for a in operands):
+        return op(*operands, **more)
+    groups = [a if isinstance(a, tuple) else repeat(a) for a in operands]
+    return tuple(op(*each_of, **more) for each_of in zip(*groups))
+
+
+def divide(a: Any, b: Any, field: Field) -> Any:
+    """Integers divided are exact, too."""
+    exact = lambda v: field.number(v) if isinstance(v, int) else v
+    w = value(b)
+    quotient = exact(value(a)) / w
+    if not isinstance(a, Dual) and not isinstance(b, Dual):
+        return quotient
+    return Dual(quotient, exact(moved(a) - quotient * moved(b)) / w)
+
+
+def power(a: Any, b: Any, field: Field) -> Any:
+    if isinstance(b, Dual):
+        raise NoValue("an exponent that moves")
+    v = value(a)
+    if isinstance(v, int) and not (isinstance(b, int) and b >= 0):
+        v = field.number(v)
+    return Dual(v**b, b * v ** (b - 1) * a.e) if isinstance(a, Dual) and b != 0 else v**b
+
+
+ARITHMETIC: dict[type, Callable[..., Any]] = {
+    ast.Add: lambda a, b, field: a + b, ast.Sub: lambda a, b, field: a - b, ast.Mult: lambda a, b, field: a * b,
+    ast.Div: divide, ast.Pow: power, ast.FloorDiv: lambda a, b, field: a // b, ast.Mod: lambda a, b, field: a % b,
+}  # fmt: skip
+
+
+def decided(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any], bool]:
+    """A comparison that holds if it holds for all elements."""
+
+    def holds(a: Any, b: Any) -> bool:
+        if isinstance(a, tuple) and isinstance(b, tuple) and len(a) != len(b):
+            raise NoValue(f"{a} and {b} cannot be compared")
+        found = each(lambda v, w: op(value(v), value(w)), a, b)
+        return all(map(truth, found)) if isinstance(found, tuple) else truth(found)
+
+    return holds
+
+
+def truth(found: Any) -> bool:
+    """SymPy answers with expressions, where it cannot decide."""
+    if hasattr(found, "free_symbols") and found.free_symbols:
+        raise NoValue("not decided for symbols")
+    return bool(found)
+
+
+COMPARISONS: dict[type, Callable[[Any, Any], bool]] = {
+    ast.Eq: decided(lambda a, b: a == b), ast.Lt: decided(lambda a, b: a < b), ast.LtE: decided(lambda a, b: a <= b),
+    ast.Gt: decided(lambda a, b: a > b), ast.GtE: decided(lambda a, b: a >= b),
+    ast.NotEq: lambda a, b: not COMPARISONS[ast.Eq](a, b),
+}  # fmt: skip
+
+
+def size(x: Any) -> Any:
+    return each(lambda v: -v if truth(value(v) < 0) else v, x)
+
+
+def sign(x: Any) -> int:
+    return int(truth(value(x) > 0)) - int(truth(value(x) < 0))
+
+
+def extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *items: each(lambda *each_of: choose(each_of, key=value), *items)
+
+
+def place(p: tuple[int, ...], n: tuple[int, ...]) -> int:
+    """The number of element p in an array of shape n, counted row by row."""
+    return int(np.ravel_multi_index(p, n)) if n else 0
+
+
+def onto(p: tuple[int, ...], n: tuple[int, ...]) -> tuple[int, ...]:
+    """The element that stands for p in an array of shape n, which is repeated where an axis is missing or of size 1."""
+    return tuple(0 if m == 1 else k for k, m in zip(p[len(p) - len(n) :], n))
+
+
+WHOLE: dict[str, Callable[..., Any]] = {
+    "abs": size, "sign": sign, "max": extreme(max), "min": extreme(min), "place": place, "onto": onto,
+}  # fmt: skip
+FLOATS = Field()

@@ -1,0 +1,265 @@
+"""Derivations, checked: definitions against `forward`, each line against the line above, the last against `vjp`.
+
+Lines are compared on random numbers of fifty digits, and must agree to thirty; where expressions are small SymPy says
+more: that both sides are the same expression, or that their difference simplifies to 0.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pullback.handbook.derivation.arithmetic import FLOATS, Digits, Field
+from pullback.handbook.derivation.errors import DerivationError, NoValue
+from pullback.handbook.derivation.evaluation import Env, Values, flat, names_in, random_like
+from pullback.handbook.derivation.language import Chain, Derivation, Text, keys, parse
+from pullback.linearization import as_tuple
+from pullback.rule import Rule
+from pullback.sizes import Sizes, is_group
+
+POINTS = 3  # at which lines are compared
+AGREE = 1e-30
+
+
+class Checked(NamedTuple):
+    """A line that follows from the one above it."""
+
+    chain: str
+    text: str
+    reason: str
+    how: str  # "digits": to thirty digits at random points; "exact": the difference simplifies to 0; "same" expression
+
+
+class Instance(NamedTuple):
+    """A rule with hyperparameters, at inputs of its own: one example of them, if the derivation speaks of one."""
+
+    rule: Rule
+    arrays: dict[str, Any]  # inputs, and gradients of outputs
+    outputs: dict[str, Any]
+    gradients: dict[str, Any]  # of inputs, by the code
+    sizes: Sizes
+
+
+def verify(rule: Rule, seed: int = 0, field: Field | None = None, points: int = POINTS) -> int:
+    """Check all lines of `rule.derivation`; how many there are. DerivationError says which is wrong, and where.
+
+    At the first case lines are compared on `field`, by default numbers of fifty digits; at the others on floats.
+    """
+    derivation = parse(rule.derivation)  # type: ignore[attr-defined]
+    first, rest = field or Digits(), FLOATS
+    for case in derivation.cases or [{}]:
+        for instance in instances(rule, derivation, case, seed, points):
+            try:
+                check_instance(derivation, instance, first)
+            except DerivationError as error:
+                raise DerivationError(f"{rule.name}, {error}; at {told(case)}") from None
+        first = rest
+    return sum(len(chain.steps) for chain in derivation.chains)
+
+
+def check(rule: Rule) -> list[Checked]:
+    """The same, and for each line how it was found to be right."""
+    from pullback.handbook.derivation.symbolic import graded
+
+    verify(rule)
+    return graded(rule)
+
+
+def told(case: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {value!r}" for name, value in case.items()) or "no sizes"
+
+
+def check_instance(derivation: Derivation, instance: Instance, field: Field) -> None:
+    floats = values_at(derivation, instance, FLOATS)
+    compare_with_forward(floats, instance)
+    exact = floats if field is FLOATS else values_at(derivation, instance, field)
+    for chain in derivation.chains:
+        follow(exact, chain, instance, field)
+        if chain.target:
+            compare_with_vjp(floats, chain, instance)
+    cover(floats, instance)
+
+
+def values_at(derivation: Derivation, instance: Instance, field: Field, patience: float = float("inf")) -> Values:
+    repeated = [slot.name for slot in instance.rule.inputs if slot.kind == "const" and any(map(is_group, slot.axes))]
+    return Values(derivation, instance.arrays, instance.sizes, field, repeated, patience)
+
+
+# Where it is checked.
+
+
+def instances(
+    rule: Rule, derivation: Derivation, case: dict[str, Any], seed: int, points: int = 1
+) -> Iterator[Instance]:
+    """Random inputs of a case; one example after the other, if the derivation speaks of one."""
+    rule, sizes = rule.at(fitted(rule, case))
+    rng = np.random.default_rng(seed)
+    for _ in range(points):
+        inputs = [
+            random_like(a, rng) if a is not None and slot.differentiable else a
+            for slot, a in zip(rule.inputs, rule.sample(rng, **sizes))
+        ]
+        yield from examples(at_inputs(rule, between_kinks(rule, inputs, rng), rng), derivation)
+
+
+def fitted(rule: Rule, case: dict[str, Any]) -> dict[str, Any]:
+    """Of what a case has per axis, as many as the rule has axes: one text serves conv1d, conv2d and conv3d."""
+    dims = getattr(rule, "dims", None) if hasattr(rule, "per_axis") else None
+    return {k: v[:dims] if isinstance(v, tuple) and k != "batch" else v for k, v in case.items()} if dims else case
+
+
+def between_kinks(rule: Rule, inputs: list[Any], rng: np.random.Generator) -> list[Any]:
+    """Of functions of one number: numbers on every side of every kink."""
+    if len(rule.inputs) > 1 or not isinstance(rule.kinks, tuple) or rule.inputs[0].axes != ("...",):
+        return inputs
+    edges = sorted(rule.kinks)
+    lows, highs = [*edges[:1], *edges], [*edges, *edges[-1:]]
+    pieces = [(low - 3 * (k == 0), high + 3 * (k == len(edges))) for k, (low, high) in enumerate(zip(lows, highs))]
+    return [np.array([rng.uniform(*piece) for piece in pieces])] if edges else inputs
+
+
+def at_inputs(rule: Rule, inputs: Sequence[Any], rng: np.random.Generator) -> Instance:
+    y, at = rule.linearize(*inputs)
+    above = [rng.normal(size=np.shape(zero)) if zero is not None else None for zero in at.plan.gradients]
+    found = as_tuple(at.vjp(*above))
+    slots, outputs = at.plan.rule.inputs, rule.outputs
+    complete = [default if a is None else a for a, default in zip(inputs, at.plan.defaults)]
+    arrays = {slot.name: a for slot, a in zip(slots, complete)}
+    zeros = {slot.name: np.zeros(np.shape(a)) for slot, a in zip(slots, complete)}
+    gradients = {s.name: zeros[s.name] if g is None else g for s, g in zip(slots, found) if s.differentiable}
+    given = {slot.name for slot, a in zip(rule.inputs, inputs) if a is not None}
+    return Instance(
+        rule,
+        arrays | {f"g{slot.name}": g for slot, g in zip(outputs, above) if g is not None},
+        {slot.name: a for slot, a in zip(outputs, as_tuple(y))},
+        {name: g for name, g in gradients.items() if name in given},
+        at.plan.sizes,
+    )
+
+
+def examples(instance: Instance, derivation: Derivation) -> Iterator[Instance]:
+    """One example of a batch after the other; all together, if the derivation names the batch."""
+    if derivation.names_the_batch:
+        yield instance
+        return
+    for index in np.ndindex(tuple(instance.sizes.get("...", ()))):
+        yield Instance(
+            instance.rule,
+            {name: example(a, axes_of(instance.rule, name), index) for name, a in instance.arrays.items()},
+            {name: example(a, axes_of(instance.rule, name), index) for name, a in instance.outputs.items()},
+            {name: example(a, axes_of(instance.rule, name), index) for name, a in instance.gradients.items()},
+            instance.sizes,
+        )
+
+
+def axes_of(rule: Rule, name: str) -> tuple[str, ...]:
+    """The axes of an input or an output, or of the gradient of one."""
+    known = {slot.name: slot.axes for slot in (*rule.inputs, *rule.outputs)}
+    return known[name] if name in known else known[name[1:]]
+
+
+def example(a: Any, axes: tuple[str, ...], index: tuple[int, ...]) -> Any:
+    """What stands at `index` on the axes of the batch, and at 0 on `b0`, `e1`, … that a rule along an axis has."""
+    place: list[Any] = []
+    for axis in axes:
+        if axis == "...":
+            place += index
+        elif is_group(axis):
+            place += [slice(None)] * (np.ndim(a) - sum(len(index) if x == "..." else 1 for x in axes) + 1)
+        else:
+            place.append(0 if axis[0] in "be" and axis[1:].isdigit() else slice(None))
+    return np.asarray(a)[tuple(place)]
+
+
+# What is checked.
+
+
+def compare_with_forward(values: Values, instance: Instance) -> None:
+    """Definitions of outputs are what the code computes."""
+    for slot in instance.rule.outputs:
+        let = values.derivation.lets.get(slot.name)
+        if not let and slot.differentiable:
+            raise DerivationError(f"line 1: `let {slot.name}` is missing, the definition of the output")
+        if let:
+            for key, code in np.ndenumerate(instance.outputs[slot.name]):
+                text = result(values, let.body, values.placed(let.indices, key))
+                if not np.isclose(float(text), float(code), rtol=1e-9, atol=1e-11):
+                    raise wrong(let.body, f"`{let.head}` is {text}, and {code} in the code", dict(enumerate(key)))
+
+
+def follow(values: Values, chain: Chain, instance: Instance, field: Field) -> None:
+    """Each line equals the line above it, for all values of the indices; the first one the head."""
+    free = [index for index in values.ranges if index in names_in(chain.head.tree)]
+    lines: list[Text] = [chain.head, *chain.steps] if not chain.target else [*chain.steps]
+    if not chain.steps:
+        raise wrong(chain.head, "a chain without lines", {})
+    for env in values.points(free):
+        found = [result(values, line, env) for line in lines]
+        if chain.target:
+            by_definition = pulled(values, chain, instance, env)
+            if not agree(by_definition, found[0], field):
+                raise wrong(
+                    lines[0], f"it is {found[0]}, and the sum of gy ∂y/∂x over all outputs {by_definition}", env
+                )
+        for (a, b), line in zip(pairwise(found), lines[1:]):
+            if not agree(a, b, field):
+                reason = getattr(line, "reason", "")
+                raise wrong(line, f"it is {b}, and the line above {a} ({reason})", env)
+
+
+def pulled(values: Values, chain: Chain, instance: Instance, env: Env) -> Any:
+    """What a vjp is: the sum over all elements of all outputs, gradient times derivative."""
+    seed = chain.target[1:], key_of(values, chain, env)
+    total: Any = 0
+    for slot in instance.rule.outputs:
+        if f"g{slot.name}" in values.arrays:
+            for key, g in np.ndenumerate(values.arrays[f"g{slot.name}"]):
+                moves = values.element(slot.name, key, seed)
+                total += g * getattr(moves, "e", 0)
+    return total
+
+
+def compare_with_vjp(values: Values, chain: Chain, instance: Instance) -> None:
+    if chain.target[1:] not in instance.gradients:  # that input was left out
+        return
+    free = [index for index in values.ranges if index in names_in(chain.head.tree)]
+    for env in values.points(free):
+        key, last = key_of(values, chain, env), chain.steps[-1]
+        text, code = result(values, last, env), instance.gradients[chain.target[1:]][key]
+        if not np.isclose(float(text), float(code), rtol=1e-8, atol=1e-10):
+            raise wrong(last, f"{chain.target}{list(key)} is {text}, and {code} in the code", env)
+
+
+def cover(values: Values, instance: Instance) -> None:
+    """Every element of the gradient of every input has a chain."""
+    for name, gradient in instance.gradients.items():
+        met = set()
+        for chain in values.derivation.chains:
+            if chain.target == f"g{name}":
+                free = [index for index in values.ranges if index in names_in(chain.head.tree)]
+                met |= {key_of(values, chain, env) for env in values.points(free)}
+        if missing := set(np.ndindex(gradient.shape)) - met:
+            raise DerivationError(f"line 1: no chain `vjp g{name}` for the element {list(min(missing))}")
+
+
+def key_of(values: Values, chain: Chain, env: Env) -> tuple[int, ...]:
+    return flat([values.at(k, env) for k in keys(chain.head.tree)])
+
+
+def result(values: Values, text: Text, env: Env) -> Any:
+    try:
+        return values.at(text.tree, env)
+    except NoValue as error:
+        raise wrong(text, str(error), env) from None
+
+
+def agree(a: Any, b: Any, field: Field) -> bool:
+    if field is FLOATS:
+        return bool(np.isclose(float(a), float(b), rtol=1e-9, atol=1e-11))
+    return abs(a - b) <= AGREE * max(1, abs(a), abs(b))
+
+
+def wrong(text: Text, what: str, env: dict[Any, Any]) -> DerivationError:
+    where = ", ".join(f"{index} = {value}" for index, value in env.items())
+    return text.wrong(what + (f" (at {where})" if where else ""))

@@ -1,0 +1,143 @@
+"""The same text, typeset as LaTeX."""
+
+import ast
+
+ADD, MULTIPLY, POWER = 1, 2, 3
+GREEK = "alpha", "beta", "delta", "mu", "sigma", "lambd", "eps"
+SIGNS: dict[type, str] = {
+    ast.Eq: "=", ast.NotEq: r"\neq", ast.Lt: "<", ast.LtE: r"\leq", ast.Gt: ">", ast.GtE: r"\geq",
+}  # fmt: skip
+
+
+def latex(text: str) -> str:
+    """The same text, typeset."""
+    return typeset(ast.parse(text, mode="eval").body)
+
+
+def typeset(n: ast.expr, rank: int = 0) -> str:
+    """`rank` says how firmly what stands around holds: sums within products get brackets."""
+    match n:
+        case ast.Constant(str(v)):
+            return rf"\text{{{v}}}"
+        case ast.Constant(v):
+            return str(v)
+        case ast.Name(v):
+            return symbol(v)
+        case ast.Subscript(ast.Name(name), key):
+            return f"{symbol(name)}_{{{indices(key)}}}"
+        case ast.Tuple(items):
+            return ",".join(map(typeset, items))
+        case ast.BinOp() | ast.UnaryOp(ast.USub()):
+            return operation(n, rank)
+        case ast.Call(ast.Name(f), arguments):
+            return call(f, arguments)
+        case ast.IfExp():
+            return cases(n)
+        case ast.Compare(ast.Name(a), [ast.Eq()], [ast.Name(b)]):
+            return rf"\delta_{{{symbol(a)}{symbol(b)}}}"
+        case ast.Compare() | ast.BoolOp() | ast.UnaryOp():
+            return rf"\left[{condition(n)}\right]"
+    raise ValueError(f"cannot typeset {ast.unparse(n)}")
+
+
+def indices(key: ast.expr) -> str:
+    """Letters beside each other, longer indices with commas."""
+    parts = [typeset(k) for k in (key.elts if isinstance(key, ast.Tuple) else [key])]
+    return ("" if all(len(p) == 1 for p in parts) else ",").join(parts)
+
+
+def operation(n: ast.expr, rank: int) -> str:
+    match n:
+        case ast.UnaryOp(_, a):
+            return bracketed("-" + typeset(a, MULTIPLY), rank > 0)
+        case ast.BinOp(a, ast.Div(), b):
+            return rf"\frac{{{typeset(a)}}}{{{typeset(b)}}}"
+        case ast.BinOp(a, ast.FloorDiv(), b):
+            return rf"\left\lfloor \frac{{{typeset(a)}}}{{{typeset(b)}}} \right\rfloor"
+        case ast.BinOp(a, ast.Mod(), b):
+            return bracketed(rf"{typeset(a, POWER)} \bmod {typeset(b, POWER)}", rank > 0)
+        case ast.BinOp(a, ast.Pow(), b):
+            compound = isinstance(a, (ast.BinOp, ast.UnaryOp, ast.Call, ast.IfExp))
+            return f"{bracketed(typeset(a), compound)}^{{{typeset(b)}}}"
+        case ast.BinOp(a, ast.Mult(), b):
+            return rf"{bracketed(typeset(a, MULTIPLY), ends_in_sum(a))}\,{typeset(b, MULTIPLY)}"
+        case ast.BinOp(a, op, b):
+            sign = "+" if isinstance(op, ast.Add) else "-"
+            return bracketed(f"{typeset(a)} {sign} {typeset(b, ADD)}", rank > 0)
+    raise ValueError(f"cannot typeset {ast.unparse(n)}")
+
+
+def call(f: str, arguments: list[ast.expr]) -> str:
+    *over, last = arguments
+    match f:
+        case "d":
+            of = typeset(over[0])
+            if isinstance(over[0], (ast.Name, ast.Subscript)):
+                return rf"\frac{{\partial {of}}}{{\partial {typeset(last)}}}"
+            return rf"\frac{{\partial}}{{\partial {typeset(last)}}} \left({of}\right)"
+        case "sum":
+            under = ",".join(map(typeset, over))
+            return rf"\sum_{{{under}}} {typeset(last, MULTIPLY)}"
+        case "max" | "min" | "argmax" if len(over) and all(isinstance(i, ast.Name) for i in over):
+            name = r"\operatorname{argmax}" if f == "argmax" else rf"\{f}"
+            return rf"{name}_{{{','.join(map(typeset, over))}}} {typeset(last, MULTIPLY)}"
+        case "exp":
+            return f"e^{{{typeset(last)}}}"
+        case "abs":
+            return rf"\left|{typeset(last)}\right|"
+        case "sqrt":
+            return rf"\sqrt{{{typeset(last)}}}"
+        case "log" | "tanh" | "sin" | "cos" | "max" | "min":
+            name = rf"\{f}"
+        case _:
+            name = rf"\operatorname{{{f}}}"
+    return rf"{name}({','.join(map(typeset, arguments))})"
+
+
+def ends_in_sum(n: ast.expr) -> bool:
+    """Then a factor behind it would read as part of the sum."""
+    match n:
+        case ast.BinOp(_, ast.Mult(), b):
+            return ends_in_sum(b)
+        case ast.Call(ast.Name("sum")):
+            return True
+    return False
+
+
+def cases(n: ast.expr) -> str:
+    rows = []
+    while isinstance(n, ast.IfExp):
+        rows.append(rf"{typeset(n.body)} & {condition(n.test)}")
+        n = n.orelse
+    rows.append(rf"{typeset(n)} & \text{{else}}")
+    return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"
+
+
+def condition(n: ast.expr) -> str:
+    match n:
+        case ast.Compare(first, signs, rest):
+            return typeset(first) + "".join(f" {SIGNS[type(s)]} {typeset(b)}" for s, b in zip(signs, rest))
+        case ast.BoolOp(by, parts):
+            return (r" \wedge " if isinstance(by, ast.And) else r" \vee ").join(map(condition, parts))
+        case ast.UnaryOp(ast.Not(), a):
+            return rf"\neg {condition(a)}"
+    return typeset(n)
+
+
+def bracketed(text: str, needed: bool) -> str:
+    return rf"\left({text}\right)" if needed else text
+
+
+def symbol(name: str) -> str:
+    """gx is x with a bar; what is longer than a letter stands upright; lambd is λ."""
+    if name == "pi":
+        return r"\pi"
+    if name == "inf":
+        return r"\infty"
+    if name in GREEK:
+        return {"lambd": r"\lambda", "eps": r"\varepsilon"}.get(name, "\\" + name)
+    if len(name) > 1 and name[0] == "g" and name not in ("gamma", "groups"):
+        return rf"\bar{{{symbol(name[1:])}}}"
+    if len(name) == 2 and name[1].isdigit():
+        return name
+    return name if len(name) == 1 else rf"\mathit{{{name.replace('_', chr(92) + '_')}}}"
