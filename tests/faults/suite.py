@@ -5,9 +5,9 @@ written for this suite. The checker has been tuned on both: of a first run on ow
 caught, 43 named first, 52 among three, and one good version accused. That is what to expect of faults not seen before.
 
 heldout.jsonl was written on 25 November 2026 by somebody who had not read the checker, in the styles of real code: the
-two versions are one source, with ⟦bad¦good⟧ where they differ, and `call` is what pullback.check is called with. Each bad
-version was shown to be wrong, and each good one right, by differences in float64 and longer, torch, and memory compared
-before and after. A random fifth was put aside in heldout2.jsonl, to be run once after the checker was improved.
+two versions are one source, with ⟦bad¦good⟧ where they differ, and `call` is what pullback.check is called with. Each
+bad version was shown to be wrong, and each good one right, by differences in float64 and longer, torch, and memory
+compared before and after. A random fifth was put aside in heldout2.jsonl, to be run once the checker was better.
 """
 
 import json
