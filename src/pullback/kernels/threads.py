@@ -10,7 +10,7 @@
 The caller works too, and it never waits for a worker that has not arrived: a worker joins a job only while the job is
 open. So a sleeping, busy or missing worker costs time but never correctness, and every chunk is the same piece of work
 whoever does it. A second Python thread, or a body that calls `parallel` again, finds the pool locked and does its work
-alone. Workers spin for some microseconds after a job, then sleep; after a fork the child starts its own. They
+alone. Workers spin for a while after a job, then sleep; after a fork the child starts its own. They
 sleep on Linux's futex: elsewhere there are no workers, and the caller does all the work. A worker that finds itself
 on the caller's core moves to another one: Linux can leave both on one core for seconds.
 
@@ -32,99 +32,33 @@ from numba.extending import intrinsic
 
 from pullback.errors import OptionError
 from pullback.kernels.compiled import address, part, symbol
+from pullback.kernels.machine import (
+    ARM,
+    BYTES,
+    I64,
+    LINE,
+    NOTHING,
+    WAIT,
+    WAKE,
+    add,
+    core,
+    futex,
+    get,
+    int64,
+    leave_core,
+    pause,
+    put,
+)  # fmt: skip
 
-int64, I64, BYTES, NOTHING = types.int64, ir.IntType(64), ir.IntType(8).as_pointer(), ir.VoidType()
 BODY = ir.FunctionType(NOTHING, [I64, I64, BYTES])  # body(lo, hi, arguments)
-ARM = platform.machine() in ("aarch64", "arm64")
 LINUX = sys.platform == "linux" and (ARM or platform.machine() == "x86_64")
-FUTEX = 98 if ARM else 202  # number of the Linux system call
-WAIT, WAKE = 128, 129  # private to this process
+
+SHORT = 10_000  # pauses, about 150 µs: what Python often needs between two kernels
 
 # The shared state: one number per pair of cache lines, so that threads do not disturb each other.
-LINE = 128
 LOCK, JOB, OPEN, BODY_AT, ARGS_AT, N, CHUNK, NEXT, INSIDE, ASLEEP, THREADS, SPINS, CORE, CORES = (
     LINE * i for i in range(14)
 )
-
-
-def _word(builder, address):
-    return builder.inttoptr(address, I64.as_pointer())
-
-
-@intrinsic
-def add(typing, address, value):
-    """Add to a shared number; return what it was."""
-    return int64(int64, int64), lambda c, b, s, a: b.atomic_rmw("add", _word(b, a[0]), a[1], "seq_cst")
-
-
-@intrinsic
-def put(typing, address, value):
-    """Set a shared number; return what it was."""
-    return int64(int64, int64), lambda c, b, s, a: b.atomic_rmw("xchg", _word(b, a[0]), a[1], "seq_cst")
-
-
-@intrinsic
-def get(typing, address):
-    return int64(int64), lambda c, b, s, a: b.load_atomic(_word(b, a[0]), "seq_cst", 8)
-
-
-@intrinsic
-def pause(typing):
-    """Tell the core that this is a waiting loop."""
-
-    def emit(context, b, signature, args):
-        if ARM:
-            hint = ir.FunctionType(NOTHING, [ir.IntType(32)])
-            b.call(cgutils.get_or_insert_function(b.module, hint, "llvm.aarch64.hint"), [ir.IntType(32)(1)])
-        else:
-            b.call(cgutils.get_or_insert_function(b.module, ir.FunctionType(NOTHING, []), "llvm.x86.sse2.pause"), [])
-        return context.get_dummy_value()
-
-    return types.void(), emit
-
-
-@intrinsic
-def futex(typing, address, operation, value):
-    def emit(context, b, signature, args):
-        call = ir.FunctionType(I64, [I64], var_arg=True)
-        syscall = cgutils.get_or_insert_function(b.module, call, "syscall")
-        return b.call(syscall, [I64(FUTEX), *args, I64(0), I64(0), I64(0)])
-
-    return int64(int64, int64, int64), emit
-
-
-@intrinsic
-def core(typing):
-    """The core that this thread runs on."""
-
-    def emit(context, b, signature, args):
-        getcpu = cgutils.get_or_insert_function(b.module, ir.FunctionType(ir.IntType(32), []), "sched_getcpu")
-        return b.sext(b.call(getcpu, []), I64)
-
-    return int64(), emit
-
-
-@intrinsic
-def leave_core(typing, cores, core):
-    """This thread runs on other cores from now on, if there are any; `cores` is where the set of all stands."""
-
-    def emit(context, b, signature, args):
-        cores, core = args
-        words = ir.ArrayType(I64, LINE // 8)
-        wanted = cgutils.alloca_once(b, words)
-        for k in range(LINE // 8):
-            place = [I64(0), I64(k)]
-            bit = b.select(
-                b.icmp_signed("==", b.ashr(core, I64(6)), I64(k)), b.shl(I64(1), b.and_(core, I64(63))), I64(0)
-            )
-            word = b.load(b.gep(b.inttoptr(cores, words.as_pointer()), place))
-            b.store(b.and_(word, b.not_(bit)), b.gep(wanted, place))
-        kind = ir.FunctionType(ir.IntType(32), [ir.IntType(32), I64, BYTES])
-        move = cgutils.get_or_insert_function(b.module, kind, "sched_setaffinity")
-        b.call(move, [ir.IntType(32)(0), I64(LINE), b.bitcast(wanted, BYTES)])
-        return context.get_dummy_value()
-
-    return types.void(int64, int64), emit
 
 
 @intrinsic
@@ -202,6 +136,15 @@ def alone(s, body, arguments, n, chunk):
     call(body, 0, n, arguments)
 
 
+def borrowed(context, builder, kind, value):
+    """An array without its count of references: the caller holds it, and threads that counted would wait in turns."""
+    if not isinstance(kind, types.Array):
+        return value
+    array = context.make_array(kind)(context, builder, value)
+    array.meminfo = ir.Constant(array.meminfo.type, None)
+    return array._getvalue()
+
+
 @intrinsic
 def parallel(typing, body, n, chunk, args):
     """Call body(lo, hi, *args) over 0..n in pieces of `chunk` (or once over all of it, where that is as good)."""
@@ -216,7 +159,8 @@ def parallel(typing, body, n, chunk, args):
         inside = ir.IRBuilder(bridge.append_basic_block())
         lo, hi, pointer = bridge.args
         unpacked = inside.load(inside.bitcast(pointer, values[3].type.as_pointer()))
-        arguments = [inside.extract_value(unpacked, i) for i in range(len(args_type.types))]
+        given = [(kind, inside.extract_value(unpacked, i)) for i, kind in enumerate(args_type.types)]
+        arguments = [borrowed(context, inside, *one) for one in given]
         compiled = body_type.dispatcher.get_compile_result(inner)
         context.active_code_library.add_linking_library(compiled.library)
         function = context.declare_function(b.module, compiled.fndesc)
@@ -283,7 +227,7 @@ def _start(threads: int) -> None:
     global _workers
     _workers = 0
     ctypes.memset(STATE, 0, 14 * LINE)
-    ctypes.c_int64.from_address(STATE + SPINS).value = 2000  # about 30 µs
+    ctypes.c_int64.from_address(STATE + SPINS).value = SHORT
     if LINUX:
         cores = sum(1 << core for core in os.sched_getaffinity(0) if core < 8 * LINE)
         ctypes.memmove(STATE + CORES, cores.to_bytes(LINE, "little"), LINE)
