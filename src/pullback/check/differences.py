@@ -26,8 +26,8 @@ def difference(
     return [_extrapolate(column) for column in zip(*rows)]
 
 
-class Slope(NamedTuple):
-    """The derivative of a function of one number: from both sides together, and from each side alone, with errors."""
+class Slopes(NamedTuple):
+    """Derivatives [output, direction]: from both sides together, and from each side alone, with errors."""
 
     value: Array
     error: Array
@@ -36,25 +36,65 @@ class Slope(NamedTuple):
     sides_error: Array
 
 
-def slope(along: Callable[[float], Array], eps: float, h: float = 0.02, levels: int = 8) -> Slope:
-    """The derivative of `along(s) -> vector` at s = 0; `eps` is the relative rounding error of its values.
+COARSE, FINE = 4, 8  # how often the step is halved: where that settles it, and elsewhere
+CELLS = 200_000  # of outputs along directions, at a time
 
-    An error is Ridders' estimate and what rounding makes of it: where a step is so small that the function does not
-    move any more, the entries of the table agree perfectly, and are perfectly wrong.
+
+def slopes(f: Callable[[Array], Array], x: Array, moves: Array, steps: Array, eps: float) -> Slopes:
+    """The derivative of `f(vector) -> vector` at x along every row of `moves`, each with a first step of its own.
+
+    `eps` is the relative rounding error of f. An error is Ridders' estimate and what rounding makes of it: where a
+    step is so small that the function does not move any more, the entries of the table agree perfectly, and are
+    perfectly wrong. Small steps are taken along a direction only if larger ones leave something open there.
     """
-    steps = h / 2.0 ** np.arange(levels)
-    middle, up, down = along(0.0), [along(s) for s in steps], [along(-s) for s in steps]
+    middle = f(x)
+    block = max(1, CELLS // max(1, middle.size))
     with np.errstate(all="ignore"):
-        # Rounding goes with the size of the values, those that cancel in a sum included: take the largest.
-        sizes = [np.max(np.where(np.isfinite(a), abs(a), 0), initial=0) for a in (middle, *up, *down)]
-        noise = eps * max(sizes) / steps
-        value, error = _extrapolate([(u - d) / (2 * s) for u, d, s in zip(up, down, steps)], noise)
-        right, right_error = _extrapolate([(u - middle) / s for u, s in zip(up, steps)], noise, base=2.0)
-        left, left_error = _extrapolate([(middle - d) / s for d, s in zip(down, steps)], noise, base=2.0)
-    return Slope(value, error, left, right, np.maximum(left_error, right_error))
+        found = [
+            _along(f, x, middle, moves[k : k + block], steps[k : k + block], eps) for k in range(0, len(moves), block)
+        ]
+    return Slopes(*(np.concatenate(some).T for some in zip(*found)))
 
 
-def _extrapolate(row: Sequence[Array], noise: Any = None, base: float = 4.0) -> tuple[Array, Array]:
+def _along(f: Callable[[Array], Array], x: Array, middle: Array, moves: Array, steps: Array, eps: float) -> list[Array]:
+    """The fields of `Slopes` for a few directions: [direction, output]."""
+
+    def sides(moves: Array, steps: Array, levels: range) -> Array:
+        """f on both sides: [side, level, direction, output]."""
+        return np.array(
+            [[[f(x + s / 2**k * t) for s, t in zip(side, moves)] for k in levels] for side in (steps, -steps)]
+        )
+
+    first = sides(moves, steps, range(COARSE))
+    coarse, settled = _tables(middle, first, steps, eps)
+    rough = ~settled
+    if rough.any():
+        more = sides(moves[rough], steps[rough], range(COARSE, FINE))
+        fine, _ = _tables(middle, np.concatenate([first[:, :, rough], more], 1), steps[rough], eps)
+        for whole, part in zip(coarse, fine):
+            whole[rough] = part
+    return coarse
+
+
+def _tables(middle: Array, sides: Array, steps: Array, eps: float) -> tuple[list[Array], Array]:
+    """The fields of `Slopes` from what f is on both sides, and which directions are settled: nothing left to see."""
+    up, down = sides
+    s = steps[:, None] / 2.0 ** np.arange(len(up))[:, None, None]
+    # Rounding goes with the size of the values, those that cancel in a sum included: take the largest.
+    size = lambda a, axes: np.max(np.where(np.isfinite(a), abs(a), 0), axis=axes, initial=0)
+    noise = eps * np.maximum(size(sides, (0, 1, 3)), size(middle, None))[:, None] / s
+    value, error = _extrapolate((up - down) / (2 * s), noise)
+    right, right_error = _extrapolate((up - middle) / s, noise, base=2.0)
+    left, left_error = _extrapolate((middle - down) / s, noise, base=2.0)
+    sides_error = np.maximum(left_error, right_error)
+
+    rounding, scale = 4 * noise[-1], np.maximum(size(value, 1), size(left, 1))[:, None]
+    bend = 1e-5 * (abs(left) + abs(right)) + 1e-6 * scale + rounding
+    told = (error <= 1e-9 * scale + rounding) & (abs(right - left) <= bend) & (sides_error <= bend)
+    return [value, error, left, right, sides_error], np.all(told | ~np.isfinite(middle), 1)
+
+
+def _extrapolate(row: Any, noise: Any = None, base: float = 4.0) -> tuple[Array, Array]:
     """Steps halve, and errors are series in powers of `base`: 4 for central differences, 2 for those of one side."""
     best, error = row[-1], np.full_like(row[-1], np.inf)
     rounding = np.zeros(len(row)) if noise is None else noise

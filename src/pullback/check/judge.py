@@ -20,7 +20,7 @@ from pullback.check.probes.values import Comparison, Convention, Mismatch, cotan
 from pullback.check.problem import Problem, forward_derivative
 from pullback.check.reference import Reference
 from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Finding, Report
-from pullback.check.truth import Truth, directions, fits
+from pullback.check.truth import Truth, directions, few, fits
 from pullback.errors import OptionError
 
 Array = NDArray[Any]
@@ -89,6 +89,7 @@ class Judge:
         self.reference: Reference | None = None
         self.remarks: list[Cause] = []
         self.tried = 0
+        self.hurried = False  # was there no time for all further inputs?
 
     def report(self) -> Report:
         problem = self.problem
@@ -170,18 +171,26 @@ class Judge:
             self.add(tails(self.problem, np.ones(self.problem.given_size)))
         start = time.perf_counter()
         for point in points(self.problem, self.rng):
-            if self.findings or time.perf_counter() - start > SECONDS:
+            if self.findings:
+                break
+            if time.perf_counter() - start > SECONDS:
+                self.hurried = True
                 break
             self.at(point, list(cotangents(self.problem, self.rng, plain=False))[:1], example=False)
 
     def at(self, point: Point, gradients: list[Array], example: bool = True) -> None:
+        """Compare at one point: at the example all elements, at others a few directions, and all if those differ."""
         problem = self.problem
+        whole = fits(problem) and (example or problem.mode == "jvp")
         try:
             with np.errstate(all="ignore"):
                 if not np.isfinite(problem.f(point.v)).all() and not example:
                     return
-                truth = Truth(problem, point.v, self.directions(point, example))
+                truth = Truth(problem, point.v, None if whole else self.directions(point, example))
                 comparison = Comparison(problem, truth, gradients, example)
+                if comparison.found and not whole and fits(problem):
+                    truth = Truth(problem, point.v)
+                    comparison = Comparison(problem, truth, gradients, example)
         except Exception:
             if example:
                 raise
@@ -199,18 +208,12 @@ class Judge:
                 continue
             self.findings[mismatch.part.name] = self.wrong(point, mismatch, truth, example)
 
-    def directions(self, point: Point, example: bool) -> Array | None:
-        """Everything, where that is little; at the checker's own points what is special, and a few others."""
-        problem = self.problem
-        if fits(problem) and (example or len(problem.example) <= 48):
-            return None
-        if not example and point.coordinates:
-            chosen = [*point.coordinates[:2]]
-            chosen += [
-                int(k) for k in self.rng.choice(len(problem.example), min(3, len(problem.example)), replace=False)
-            ]
-            return np.stack([np.eye(1, len(problem.example), k)[0] for k in dict.fromkeys(chosen)], 1)
-        return directions(problem, self.rng)
+    def directions(self, point: Point, example: bool) -> Array:
+        return (
+            directions(self.problem, self.rng)
+            if example or not fits(self.problem)
+            else few(self.problem, self.rng, point.coordinates)
+        )
 
     def wrong(self, point: Point, mismatch: Mismatch, truth: Truth, example: bool) -> Finding:
         part = mismatch.part
@@ -270,4 +273,6 @@ class Judge:
                 said.append(f"{part.name} has a batch of one: a mean in the place of a sum would not show")
             if len(shape) == 2 and shape[0] == shape[1] > 1:
                 said.append(f"{part.name} is square: a shape that is transposed by mistake would fit")
+        if self.hurried:
+            said.append(f"forward is slow: further inputs were tried for {SECONDS:g} s, {self.tried} in all")
         return said

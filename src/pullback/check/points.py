@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.problem import Problem
+from pullback.check.problem import Part, Problem
 
 Array = NDArray[Any]
 
@@ -26,27 +26,42 @@ class Point(NamedTuple):
 
 def points(problem: Problem, rng: np.random.Generator) -> Iterator[Point]:
     """Other inputs, made from the example."""
-    example = problem.example
     for k in range(2):
         yield Point("other random inputs", nearby(problem, rng, k))
-    for part in problem.inputs:
-        values = example[part.begin : part.end]
-        if not values.size or not np.isfinite(values).all() or part.width == 1 and symmetric(part.of(example)):
-            continue
-        ends = sorted({part.begin, part.end - 1})
-        low, high = values.min(), values.max()
-        fitting = [s for s in SPECIAL if anything(values) or not whole(values) and low <= s <= high]
-        for s in fitting:
-            yield placed(f"{part.name} with {s:g} in it", example, ends, s)
-        for s in fitting[:1] + fitting[-1:]:
-            yield placed(f"{part.name} {s:g} everywhere", example, range(part.begin, part.end), s)
-        if part.end - part.begin > 1 and not whole(values):
-            tied = example.copy()
-            tied[part.begin + 1] = tied[part.begin]
-            yield Point(f"equal numbers in {part.name}", tied, (part.begin, part.begin + 1))
-        if anything(values):
-            for s in LARGE:
-                yield placed(f"{part.name} with {s:g} in it", example, ends[:1], s)
+    yield from in_turn([special(problem, part) for part in problem.inputs])
+
+
+def special(problem: Problem, part: Part) -> Iterator[Point]:
+    """The example with special numbers in one input."""
+    example = problem.example
+    values = example[part.begin : part.end]
+    if not values.size or not np.isfinite(values).all() or part.width == 1 and symmetric(part.of(example)):
+        return
+    ends = sorted({part.begin, part.end - 1})
+    low, high = values.min(), values.max()
+    fitting = [s for s in SPECIAL if anything(values) or not whole(values) and low <= s <= high]
+    for s in fitting:
+        yield placed(f"{part.name} with {s:g} in it", example, ends, s)
+    for s in fitting[:1] + fitting[-1:]:
+        yield placed(f"{part.name} {s:g} everywhere", example, range(part.begin, part.end), s)
+    if part.end - part.begin > 1 and not whole(values):
+        tied = example.copy()
+        tied[part.begin + 1] = tied[part.begin]
+        yield Point(f"equal numbers in {part.name}", tied, (part.begin, part.begin + 1))
+    if anything(values):
+        for s in LARGE:
+            yield placed(f"{part.name} with {s:g} in it", example, ends[:1], s)
+
+
+def in_turn(several: list[Iterator[Point]]) -> Iterator[Point]:
+    """One of each, then the next of each: where time is short, all inputs get their share."""
+    while several:
+        for each in list(several):
+            point = next(each, None)
+            if point is None:
+                several.remove(each)
+            else:
+                yield point
 
 
 def placed(where: str, example: Array, coordinates: Any, value: float) -> Point:

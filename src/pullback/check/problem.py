@@ -2,8 +2,10 @@
 derivative. Complex numbers are pairs of real ones, so that the torch convention is the plain transpose of them."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,8 @@ from pullback.errors import OptionError
 Array = NDArray[Any]
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """Where one array stands in a flat vector."""
 
     place: int  # among the arguments or the outputs
@@ -23,13 +26,13 @@ class Part(NamedTuple):
     shape: tuple[int, ...]
     dtype: Any
 
-    @property
+    @cached_property
     def width(self) -> int:
         return 2 if self.dtype.kind == "c" else 1
 
-    @property
+    @cached_property
     def end(self) -> int:
-        return self.begin + int(np.prod(self.shape)) * self.width
+        return self.begin + prod(self.shape) * self.width
 
     def of(self, flat: Array) -> Array:
         """This array, out of a flat vector."""
@@ -97,15 +100,14 @@ class Problem:
 
     def unpack(self, v: Array, exact: bool = False) -> list[Array]:
         """All arguments, fresh: those that move from v, in the example's precision or (`exact`) in double."""
-        arrays = [array.copy(order="K") for array in self.arrays]
-        if exact:
-            arrays = [a.astype(np.float64) if a.dtype.kind == "f" and a.dtype.itemsize < 8 else a for a in arrays]
-        for part in self.inputs:
-            moved = part.of(v)
-            if exact and part.width == 1 and moved.dtype == np.longdouble:
-                arrays[part.place] = moved.copy()
-            else:
-                arrays[part.place][...] = moved
+        wide = lambda a: np.dtype(float) if exact and a.dtype.kind == "f" and a.dtype.itemsize < 8 else a.dtype
+        moving = {part.place: part for part in self.inputs}
+        arrays: list[Any] = [None if k in moving else a.astype(wide(a), "K") for k, a in enumerate(self.arrays)]
+        for k, part in moving.items():
+            like, moved = self.arrays[k], part.of(v)
+            kept = exact and part.width == 1 and moved.dtype == np.longdouble
+            arrays[k] = np.empty_like(like, moved.dtype if kept else wide(like))
+            arrays[k][...] = moved
         return arrays
 
     @cached_property

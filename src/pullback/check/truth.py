@@ -1,12 +1,13 @@
 """What the derivative really is at one point, as far as it can be known: by differences, along chosen directions."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.differences import slope
+from pullback.check.differences import slopes
 from pullback.check.problem import Problem
 
 Array = NDArray[Any]
@@ -26,13 +27,10 @@ class Truth:
         self.problem, self.v, self.directions = problem, v, directions
         moves = np.eye(len(v)) if directions is None else directions.T
         # no rounding of |x| may hide the step
-        reach = lambda t: h * max(1.0, float(np.max(np.where(np.isfinite(v), abs(v * t), 0), initial=0)) / 100)
         with np.errstate(all="ignore"):
-            slopes = [slope(lambda s, t=t: problem.f(v + s * t), problem.eps, reach(t)) for t in moves]  # type: ignore[misc]
-        columns = zip(*slopes) if slopes else [[np.zeros(problem.sizes[1])] * 0] * 5
-        stacked = [np.stack(column, 1) for column in columns]
-        self.value, self.error, self.left, self.right, self.sides_error = stacked
-        self.columns = len(moves)
+            reach = np.max(np.where(np.isfinite(v), abs(v * moves), 0), axis=1, initial=0) / 100
+        found = slopes(problem.f, v, moves, h * np.maximum(1.0, reach), problem.eps)
+        self.value, self.error, self.left, self.right, self.sides_error = found
 
     @cached_property
     def size(self) -> float:
@@ -81,8 +79,27 @@ def directions(problem: Problem, rng: np.random.Generator, each: int = 6) -> Arr
     for part in problem.inputs:
         for _ in range(2):
             dense = np.zeros(len(problem.example))
-            dense[part.begin : part.end] = rng.choice([-1.0, 1.0], part.end - part.begin)
+            dense[part.begin : part.end] = dice(rng, part.end - part.begin)
             columns.append(dense)
         for k in rng.choice(np.arange(part.begin, part.end), min(each, part.end - part.begin), replace=False):
             columns.append(np.eye(1, len(problem.example), int(k))[0])
     return np.stack(columns, 1)
+
+
+def few(problem: Problem, rng: np.random.Generator, special: Sequence[int]) -> Array:
+    """Some special coordinates, and one direction through the rest of every input, or of the others together."""
+    some = list(special[:2])
+    rest = dice(rng, len(problem.example))
+    rest[some] = 0
+    own = [part for part in problem.inputs if not some or part.begin <= some[0] < part.end]
+    columns = [*np.eye(len(rest))[some]]
+    for part in own:
+        columns.append(np.zeros_like(rest))
+        columns[-1][part.begin : part.end] = rest[part.begin : part.end]
+    columns.append(rest - sum(columns[len(some) :]))
+    return np.stack([column for column in columns if column.any()], 1)
+
+
+def dice(rng: np.random.Generator, n: int) -> Array:
+    """Random numbers far from zero, of which no two are alike: elements that are exchanged make a difference."""
+    return rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 1.5, n)
