@@ -15,7 +15,6 @@ BOUNDS = [  # function, the truth in extended precision, where, relative error
     (el.log, np.log, np.geomspace(1e-45, 3e38, 3001), 2e-11),
     (el.tanh, np.tanh, BOTH, 2e-15),
     (el.sigmoid, lambda x: 1 / (1 + np.exp(-x)), BOTH, 1e-15),
-    (el.sigmoid_slope, lambda x: 1 / (2 + np.exp(x) + np.exp(-x)), BOTH, 1e-15),
 ]
 
 

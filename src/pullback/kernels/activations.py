@@ -1,13 +1,7 @@
 """The smooth activations, as functions of one number."""
 
-from pullback.kernels import pointwise
-from pullback.kernels.elementary import exact, exp, expm1, log1p_of_part, sigmoid, sigmoid_slope, softplus, tanh
-
-
-@exact
-def tanh_slope(x):
-    e = exp(-2.0 * abs(x))
-    return 4.0 * e / (1.0 + e * (2.0 + e))
+from pullback.kernels import pointwise, single
+from pullback.kernels.elementary import exact, exp, expm1, log1p_of_part, sigmoid, softplus, tanh
 
 
 @exact
@@ -115,8 +109,6 @@ def mish_slope(x):
 
 
 TABLE = {
-    "Sigmoid": (sigmoid, sigmoid_slope),
-    "Tanh": (tanh, tanh_slope),
     "Logsigmoid": (logsigmoid, logsigmoid_slope),
     "Softplus": (softplus_row, softplus_slope),
     "Softsign": (softsign, softsign_slope),
@@ -126,4 +118,8 @@ TABLE = {
     "CELU": (celu, celu_slope),
     "Mish": (mish, mish_slope),
 }
-takes, made_for = pointwise.of(TABLE)
+SINGLE = {
+    "Sigmoid": (single.sigmoid, single.sigmoid_slope),
+    "Tanh": (single.tanh, single.tanh_slope),
+}
+takes, made_for = pointwise.of(TABLE, SINGLE)

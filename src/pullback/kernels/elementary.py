@@ -1,8 +1,8 @@
 """Elementary functions in a form that LLVM turns into vectors: no calls, no branches, no tables.
 
-`exp_of_negative` computes in float32, for softmax and its kin. The others compute in float64 for pointwise kernels,
-which round once at the end as their rules do: no digit is lost on the way, and twice the width costs less than the
-tricks that would save them. Their errors, as stated, are relative, also as the result tends to 0.
+Exponentials of float32 are for softmax, its kin and the hottest activations (`single`). The others compute in float64
+for pointwise kernels, which round once at the end as their rules do: no digit is lost on the way, without the tricks
+that would save them. Their errors, as stated, are relative, also as the result tends to 0.
 """
 
 from functools import partial
@@ -50,22 +50,38 @@ def larger(typing, a, b):
 
 
 @exact
-def exp_of_negative(x):
-    """eˣ for x <= 0, in float32, to 1.3 ulp: x = n log 2 + r, a polynomial for eʳ (Cephes), n added to its exponent.
-
-    Where the result is subnormal it is 0.
-    """
-    z = f(-87.33) if x < f(-87.33) else x
+def reduced(x, lift):
+    """n in the last bits of a number, and r: x = n log 2 + r, for x <= 0. Where 2ⁿ⁺ˡⁱᶠᵗ would be subnormal, it is 0."""
+    least = f(-88.03 - 0.6931472 * lift)
+    z = least if x < least else x
     shifted = z * f(1.44269504) + f(12582912)  # 1.5 2²³: the last bits are n, rounded
     n = shifted - f(12582912)
-    r = z - n * f(0.693359375) + n * f(2.12194440e-4)
+    return shifted, z - n * f(0.693359375) + n * f(2.12194440e-4)
+
+
+@exact
+def power(shifted, lift):
+    """2ⁿ⁺ˡⁱᶠᵗ"""
+    return float_of_bits((bits_of_float(shifted) + np.int32(127 + lift)) << np.int32(23))
+
+
+@exact
+def risen(r):
+    """eʳ - 1, for |r| < 0.35 (Cephes)."""
     p = f(1.3981999507e-3) + r * f(1.9875691500e-4)
     p = f(8.3334519073e-3) + r * p
     p = f(4.1665795894e-2) + r * p
     p = f(1.6666665459e-1) + r * p
     p = f(5.0000001201e-1) + r * p
-    y = float_of_bits(bits_of_float(p * (r * r) + r + f(1)) + (bits_of_float(shifted) << np.int32(23)))
-    return f(0) if x < f(-87.33) else y
+    return r + r * r * p
+
+
+@exact
+def exp_of_negative(x):
+    """eˣ for x <= 0, in float32, to 1.3 ulp; 0 where the result is subnormal."""
+    shifted, r = reduced(x, 0)
+    p = power(shifted, 0)
+    return p + p * risen(r)
 
 
 @exact
@@ -149,46 +165,6 @@ def sigmoid(x):
 
 
 @exact
-def sigmoid_slope(x):
-    """σ(x) σ(-x), to 1e-15."""
-    e = exp(-abs(x))
-    return e / (1.0 + e * (2.0 + e))
-
-
-@exact
 def softplus(x):
     """log(1 + eˣ), to 3e-10."""
     return (x if x > 0.0 else 0.0) + log1p_of_part(exp(-abs(x)))
-
-
-@exact
-def normal_tail(a):
-    """Φ(-a) for a >= 0, to 7e-9: e^(-a²/2) times a polynomial in 1/(1 + 0.35 a) (mpmath.chebyfit on 0 <= a <= 14)."""
-    t = 1.0 / (1.0 + 0.35 * a)
-    p = -0.09439928084125951 + t * 0.017203101393240453
-    p = 0.19573509594994903 + t * p
-    p = -0.1611197476555255 + t * p
-    p = 0.004200286526555568 + t * p
-    p = 0.014589643184644032 + t * p
-    p = 0.029790733758372184 + t * p
-    p = 0.09301175532610415 + t * p
-    p = 0.12164496508952381 + t * p
-    p = 0.1397172641687873 + t * p
-    p = 0.1396261840063564 + t * p
-    return exp(-0.5 * a * a) * t * p
-
-
-@exact
-def gelu_slope_left(a):
-    """Φ(-a) - a φ(a) for a >= 0, to 5e-9: (root - a) e^(-a²/2) times another such polynomial."""
-    t = 1.0 / (1.0 + 0.35 * a)
-    p = 0.008502323433763578 + t * -0.0029716667202088864
-    p = 0.008090160374725246 + t * p
-    p = -0.05263728242286852 + t * p
-    p = 0.045407093134695584 + t * p
-    p = 0.009151319348578478 + t * p
-    p = 0.06288789008162383 + t * p
-    p = 0.08262779429895452 + t * p
-    p = 0.10508277296650248 + t * p
-    p = 0.398937589180478 + t * p
-    return (0.7517915246935645 - a) * exp(-0.5 * a * a) * p

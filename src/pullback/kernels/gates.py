@@ -1,7 +1,7 @@
 """Activations that are x times a gate, as functions of one number. The side left of 0 needs care, the other follows."""
 
-from pullback.kernels import pointwise
-from pullback.kernels.elementary import exact, exp, gelu_slope_left, normal_tail
+from pullback.kernels import pointwise, single
+from pullback.kernels.elementary import exact, exp
 
 ONE, THREE = 1.5957691216057308, 0.07135481627260025  # 2 √(2/π), and that times 0.044715
 
@@ -28,19 +28,6 @@ def gate_slope(x, rise, e):
 
 
 @exact
-def silu(x):
-    a = size(x)
-    y = gate(x, a, exp(-a))
-    return y if x == x else x
-
-
-@exact
-def silu_slope(x):
-    a = size(x)
-    return gate_slope(x, a, exp(-a))
-
-
-@exact
 def tanh_gelu(x):
     a = size(x)
     return gate(x, a, exp(-a * (ONE + THREE * a * a)))
@@ -52,18 +39,6 @@ def tanh_gelu_slope(x):
     return gate_slope(x, a * (ONE + 3.0 * THREE * a * a), exp(-a * (ONE + THREE * a * a)))
 
 
-@exact
-def gelu(x):
-    a = size(x)
-    left = -a * normal_tail(a)
-    return x + left if x > 0.0 else left
-
-
-@exact
-def gelu_slope(x):
-    left = gelu_slope_left(size(x))
-    return left if x < 0.0 else 1.0 - left
-
-
-TABLE = {"SiLU": (silu, silu_slope), "GELU": (gelu, gelu_slope), "GELU_tanh": (tanh_gelu, tanh_gelu_slope)}
-takes, made_for = pointwise.of(TABLE)
+TABLE = {"GELU_tanh": (tanh_gelu, tanh_gelu_slope)}  # its exponent, a cubic, would lose too many digits in float32
+SINGLE = {"SiLU": (single.silu, single.silu_slope), "GELU": (single.gelu, single.gelu_slope)}
+takes, made_for = pointwise.of(TABLE, SINGLE)

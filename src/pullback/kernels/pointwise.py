@@ -1,6 +1,7 @@
 """Elementwise rules as loops: a table says what happens to one number, and a loop is compiled when it is first used.
 
-    TABLE = {"Sigmoid": (sigmoid, sigmoid_slope)}      # by the rule's class: f and f', of float64 and hyperparameters
+    TABLE = {"Softsign": (softsign, softsign_slope)}    # by the rule's class: f and f', of float64 and hyperparameters
+    SINGLE = {"Sigmoid": (sigmoid, sigmoid_slope)}      # the same, of float32
 
 An array whose elements lie one after the other, in whatever order of axes, is read where it lies, and the result lies
 as it does.
@@ -22,13 +23,14 @@ SHARE = 1 << 14  # elements that are worth a chunk of their own
 NONE = np.empty((0, 2))
 Table = dict[str, tuple[Callable[..., Any], Callable[..., Any]]]
 f: Any = None  # what the table says, put in by `copy`
+kind: Any = None  # np.float32 or np.float64
 body: Any = None
 
 
 def values(lo, hi, x, y, options):
     here, out = x[lo:hi], y[lo:hi]
     for i in range(here.size):
-        out[i] = f(np.float64(here[i]), *options)
+        out[i] = f(kind(here[i]), *options)
 
 
 def fill(x, y, options):
@@ -38,7 +40,7 @@ def fill(x, y, options):
 def pulled(lo, hi, gy, x, gx, options, corners):
     g, here, out = gy[lo:hi], x[lo:hi], gx[lo:hi]
     for i in range(here.size):
-        out[i] = np.float32(f(np.float64(here[i]), *options)) * g[i]
+        out[i] = np.float32(f(kind(here[i]), *options)) * g[i]
     for j in range(corners.shape[0]):  # where the user's word picks another slope than the one from the right
         place, chosen = np.float32(corners[j, 0]), np.float32(corners[j, 1])
         for i in range(here.size):
@@ -50,9 +52,9 @@ def pull(gy, x, gx, options, corners):
 
 
 @cache
-def compiled(outer: Any, inner: Any, function: Any, name: str) -> Any:
+def compiled(outer: Any, inner: Any, function: Any, kind: Any, name: str) -> Any:
     """The kernel `outer` around the loop `inner` around a function of the table."""
-    loop = part(copy(inner, f"{inner.__name__}_of_{name}", f=function))
+    loop = part(copy(inner, f"{inner.__name__}_of_{name}", f=function, kind=kind))
     return kernel(copy(outer, f"{outer.__name__}_of_{name}", body=loop))
 
 
@@ -63,20 +65,22 @@ def copy(function: Any, name: str, **names: Any) -> Any:
     return twin
 
 
-def of(table: Table) -> tuple[Callable[..., bool], Callable[..., Any]]:
-    """`takes` and `made_for` of a twin that is a table."""
-    return lambda rule, x: type(rule).__name__ in table and 0 not in x.shape, partial(made_for, table)
+def of(table: Table, single: Table = {}) -> tuple[Callable[..., bool], Callable[..., Any]]:
+    """`takes` and `made_for` of a twin that is a table, or two."""
+    rows = {name: (*row, np.float64) for name, row in table.items()}
+    rows |= {name: (*row, np.float32) for name, row in single.items()}
+    return lambda rule, x: type(rule).__name__ in rows and 0 not in x.shape, partial(made_for, rows)
 
 
-def made_for(table: Table, rule: Any) -> dict[str, Callable[..., Any]]:
-    """The fast methods of a rule that stands in the table."""
+def made_for(rows: dict[str, tuple[Any, Any, Any]], rule: Any) -> dict[str, Callable[..., Any]]:
+    """The fast methods of a rule that stands in a table."""
     name = type(rule).__name__ + "_tanh" * (rule.options.get("approximate") == "tanh")
-    value, slope = table[name]
+    value, slope, kind = rows[name]
     kept = np.float32 if rule.plain else float  # rules that compute in float32 round their hyperparameters to it
     options = tuple(float(kept(v)) for v in rule.options.values() if not isinstance(v, str))
     corners = np.array(getattr(rule, "corners", ()), float).reshape(-1, 2)
-    forward = partial(evaluate, compiled(fill, values, value, name), options)
-    vjp = partial(scale, compiled(pull, pulled, slope, name), options, corners)
+    forward = partial(evaluate, compiled(fill, values, value, kind, name), options)
+    vjp = partial(scale, compiled(pull, pulled, slope, kind, name), options, corners)
     return {"forward": forward, "vjp": vjp, "jvp": vjp}  # the Jacobian is diagonal
 
 
