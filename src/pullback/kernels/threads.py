@@ -9,10 +9,12 @@
 
 The caller works too, and it never waits for a worker that has not arrived: a worker joins a job only while the job is
 open. So a sleeping, busy or missing worker costs time but never correctness, and every chunk is the same piece of work
-whoever does it. A second Python thread, or a body that calls `parallel` again, finds the pool locked and does its work
-alone. Workers spin for a while after a job, then sleep; after a fork the child starts its own. They
-sleep on Linux's futex: elsewhere there are no workers, and the caller does all the work. A worker that finds itself
-on the caller's core moves to another one: Linux can leave both on one core for seconds.
+whoever does it. Every thread begins with a stretch of its own, the same one in every job, and then helps the others:
+so it finds in its cache what it wrote there, which may be twice as fast. A second Python thread, or a body that calls
+`parallel` again, finds the pool locked and does its work alone. Workers spin for a while after a job, then sleep; after
+a fork the child starts its own. They sleep on Linux's futex: elsewhere there are no workers, and the caller does all
+the work. A worker that finds itself on the caller's core moves to another one: Linux can leave both on one core for
+seconds.
 
 One pool for everything: two that spin against each other on the same cores cost more than any kernel can win.
 """
@@ -56,9 +58,9 @@ LINUX = sys.platform == "linux" and (ARM or platform.machine() == "x86_64")
 SHORT = 10_000  # pauses, about 150 µs: what Python often needs between two kernels
 
 # The shared state: one number per pair of cache lines, so that threads do not disturb each other.
-LOCK, JOB, OPEN, BODY_AT, ARGS_AT, N, CHUNK, NEXT, INSIDE, ASLEEP, THREADS, SPINS, CORE, CORES = (
-    LINE * i for i in range(14)
-)
+LOCK, JOB, OPEN, BODY_AT, ARGS_AT, N, CHUNK, SHARES, INSIDE, ASLEEP, THREADS, SPINS, CORE, CORES, NEXT = (
+    LINE * i for i in range(15)
+)  # at NEXT there is one for every thread
 
 
 @intrinsic
@@ -71,13 +73,23 @@ def call(typing, body, lo, hi, arguments):
 
 
 @part
-def take_chunks(s):
+def first_chunk(thread, n, chunk, shares):
+    """Where the stretch of a thread begins."""
+    return (n + chunk - 1) // chunk * thread // shares
+
+
+@part
+def take_chunks(s, me):
+    """Those of my own stretch, then what is left of the others."""
     n, chunk, body, arguments = get(s + N), get(s + CHUNK), get(s + BODY_AT), get(s + ARGS_AT)
-    while True:
-        lo = add(s + NEXT, chunk)
-        if lo >= n:
-            return
-        call(body, lo, min(lo + chunk, n), arguments)
+    shares = get(s + SHARES)
+    for k in range(shares):
+        whose = (me + k) % shares
+        end = first_chunk(whose + 1, n, chunk, shares)
+        mine = add(s + NEXT + LINE * whose, 1)
+        while mine < end:
+            call(body, mine * chunk, min(mine * chunk + chunk, n), arguments)
+            mine = add(s + NEXT + LINE * whose, 1)
 
 
 def work(where):
@@ -105,13 +117,14 @@ def work(where):
                 leave_core(s + CORES, get(s + CORE))
             add(s + INSIDE, 1)  # enter, then look whether the job is still open: the caller does it the other way round
             if get(s + OPEN) != 0:
-                take_chunks(s)
+                take_chunks(s, me)
             add(s + INSIDE, -1)
 
 
 def share(s, body, arguments, n, chunk):
     """Run a body over 0..n, together with whoever is there."""
-    if n <= chunk or get(s + THREADS) < 2 or put(s + LOCK, 1) != 0:
+    shares = get(s + THREADS)
+    if n <= chunk or shares < 2 or put(s + LOCK, 1) != 0:
         call(body, 0, n, arguments)
         return
     put(s + CORE, core())
@@ -119,12 +132,14 @@ def share(s, body, arguments, n, chunk):
     put(s + ARGS_AT, arguments)
     put(s + N, n)
     put(s + CHUNK, chunk)
-    put(s + NEXT, 0)
+    put(s + SHARES, shares)
+    for thread in range(shares):
+        put(s + NEXT + LINE * thread, first_chunk(thread, n, chunk, shares))
     put(s + OPEN, 1)
     add(s + JOB, 1)
     if get(s + ASLEEP) > 0:
         futex(s + JOB, WAKE, 1 << 30)
-    take_chunks(s)
+    take_chunks(s, 0)
     put(s + OPEN, 0)
     while get(s + INSIDE) != 0:
         pause()
@@ -176,7 +191,7 @@ def parallel(typing, body, n, chunk, args):
 
 
 # The state must outlive the workers, which end with the process: it is never freed.
-_memory = ctypes.create_string_buffer(16 * LINE)
+_memory = ctypes.create_string_buffer(NEXT + (LINE + 1) * LINE)  # for at most LINE threads
 ctypes.pythonapi.Py_IncRef(ctypes.py_object(_memory))
 STATE = (ctypes.addressof(_memory) + LINE - 1) & -LINE
 llvm.add_symbol("pullback_state", STATE)  # by name, so that kernels from the disk find this process's pool
@@ -226,7 +241,7 @@ def available() -> int:
 def _start(threads: int) -> None:
     global _workers
     _workers = 0
-    ctypes.memset(STATE, 0, 14 * LINE)
+    ctypes.memset(STATE, 0, NEXT)
     ctypes.c_int64.from_address(STATE + SPINS).value = SHORT
     if LINUX:
         cores = sum(1 << core for core in os.sched_getaffinity(0) if core < 8 * LINE)
