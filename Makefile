@@ -35,9 +35,10 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: .venv/docs # site/ is the handbook; docs/rules.md is the table of the rules
+docs: .venv/docs # site/ is the handbook; docs/rules.md is the table of the rules; grades.toml what SymPy says
 	$(BIN)/python tools/rules_table.py
 	$(BIN)/python tools/tour.py
+	$(BIN)/python tools/grades.py
 	$(BIN)/python -m pullback.handbook.site site .venv/katex
 
 conventions: .venv/dev # TensorFlow as well, if it is installed there

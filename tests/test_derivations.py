@@ -5,24 +5,13 @@ import re
 import pytest
 
 import pullback as pb
-from pullback.discovery import every
-from pullback.door import configured
 from pullback.handbook.derivation import DerivationError, parse, verify
+from pullback.handbook.derivation.book import book
+from pullback.handbook.derivation.book import texts as every_text
+from pullback.handbook.derivation.grading import graded, written_down
 from pullback.handbook.words import texts
-from pullback.rules.class_cross_entropy import ClassCrossEntropy
-from pullback.rules.cross_entropy import SmoothedCrossEntropy
-from pullback.rules.kl_div import LogKLDiv
 
-BOOK = every() | {  # rules that hyperparameters or dtypes put in the place of public ones have texts of their own
-    "batch_norm, training": configured(pb.batch_norm, dict(training=True)),
-    "gelu, tanh": configured(pb.gelu, dict(approximate="tanh")),
-    "rnn_cell, relu": configured(pb.rnn_cell, dict(nonlinearity="relu")),
-    "rnn, relu": configured(pb.rnn, dict(nonlinearity="relu")),
-    "cross_entropy of classes": ClassCrossEntropy(),
-    "cross_entropy of one class": ClassCrossEntropy(axis=0),
-    "cross_entropy of classes, smoothed": SmoothedCrossEntropy(),
-    "kl_div of logarithms": LogKLDiv(log_target=True),
-}
+BOOK = book()
 
 
 @pytest.mark.parametrize("name", BOOK)
@@ -37,6 +26,11 @@ def test_every_line_follows_from_the_one_above_it(name):
 @pytest.mark.parametrize("name", [name for name in BOOK if BOOK[name].inputs[0].axes != ("...",)])
 def test_it_is_checked_at_more_than_one_size(name):
     assert len(parse(BOOK[name].derivation).cases) > 1
+
+
+@pytest.mark.parametrize("name", every_text())
+def test_what_sympy_says_to_each_line_is_written_down(name):
+    assert graded(BOOK[name]) == written_down(BOOK[name].derivation), "run `make docs`"
 
 
 def test_reasons_are_those_of_the_glossary():

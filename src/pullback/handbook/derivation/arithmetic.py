@@ -3,6 +3,7 @@
 import ast
 import math
 from collections.abc import Callable
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -20,6 +21,10 @@ class Field:
     def number(self, v: Any) -> Any:
         return float(v)
 
+    def rank(self, a: Any) -> Any:
+        """By which it is compared with others."""
+        return value(a)
+
     def array(self, name: str, a: Any) -> Any:
         """An array of such numbers; integers stay what they are."""
         a = np.asarray(a)
@@ -28,7 +33,7 @@ class Field:
 
     def function(self, name: str) -> Callable[..., Any]:
         if name in WHOLE:
-            return WHOLE[name]
+            return partial(WHOLE[name], self)
         f, slope = getattr(self.module, name), SLOPES[name]
 
         def applied(x: Any) -> Any:
@@ -54,12 +59,13 @@ class Digits(Field):
 
 
 class Symbols(Field):
-    """SymPy's expressions: x[0,1] is the symbol x_0_1."""
+    """SymPy's expressions: x[0,1] is the symbol x_0_1. They are compared by the numbers for which they stand."""
 
     def __init__(self) -> None:
         import sympy
 
         self.module = sympy
+        self.worth: dict[Any, Any] = {}
 
     def number(self, v: Any) -> Any:
         return self.module.Rational(repr(v)) if isinstance(v, float) else self.module.Integer(v)
@@ -69,7 +75,12 @@ class Symbols(Field):
         if a.dtype.kind in "iub":
             return super().array(name, a)
         symbols = [self.module.Symbol("_".join([name, *map(str, key)]), real=True) for key in np.ndindex(a.shape)]
+        self.worth |= zip(symbols, map(self.module.Float, a.reshape(-1).tolist()))
         return np.array(symbols, object).reshape(a.shape)
+
+    def rank(self, a: Any) -> Any:
+        v = value(a)
+        return v.xreplace(self.worth).evalf() if isinstance(v, self.module.Expr) else v
 
 
 SLOPES: dict[str, Callable[[Any, Any, Any], Any]] = {  # f', from the module, x and f(x)
@@ -116,50 +127,44 @@ ARITHMETIC: dict[type, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def decided(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any], bool]:
+def decided(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Field], bool]:
     """A comparison that holds if it holds for all elements."""
 
-    def holds(a: Any, b: Any) -> bool:
+    def holds(a: Any, b: Any, field: Field) -> bool:
         if isinstance(a, tuple) and isinstance(b, tuple) and len(a) != len(b):
             raise NoValue(f"{a} and {b} cannot be compared")
-        found = each(lambda v, w: op(value(v), value(w)), a, b)
-        return all(map(truth, found)) if isinstance(found, tuple) else truth(found)
+        found = each(lambda v, w: bool(op(field.rank(v), field.rank(w))), a, b)
+        return all(found) if isinstance(found, tuple) else found
 
     return holds
 
 
-def truth(found: Any) -> bool:
-    """SymPy answers with expressions, where it cannot decide."""
-    if hasattr(found, "free_symbols") and found.free_symbols:
-        raise NoValue("not decided for symbols")
-    return bool(found)
-
-
-COMPARISONS: dict[type, Callable[[Any, Any], bool]] = {
+COMPARISONS: dict[type, Callable[[Any, Any, Field], bool]] = {
     ast.Eq: decided(lambda a, b: a == b), ast.Lt: decided(lambda a, b: a < b), ast.LtE: decided(lambda a, b: a <= b),
     ast.Gt: decided(lambda a, b: a > b), ast.GtE: decided(lambda a, b: a >= b),
-    ast.NotEq: lambda a, b: not COMPARISONS[ast.Eq](a, b),
+    ast.NotEq: lambda a, b, field: not COMPARISONS[ast.Eq](a, b, field),
 }  # fmt: skip
 
 
-def size(x: Any) -> Any:
-    return each(lambda v: -v if truth(value(v) < 0) else v, x)
+def size(field: Field, x: Any) -> Any:
+    return each(lambda v: -v if field.rank(v) < 0 else v, x)
 
 
-def sign(x: Any) -> int:
-    return int(truth(value(x) > 0)) - int(truth(value(x) < 0))
+def sign(field: Field, x: Any) -> int:
+    v = field.rank(x)
+    return int(bool(v > 0)) - int(bool(v < 0))
 
 
 def extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *items: each(lambda *each_of: choose(each_of, key=value), *items)
+    return lambda field, *items: each(lambda *each_of: choose(each_of, key=field.rank), *items)
 
 
-def place(p: tuple[int, ...], n: tuple[int, ...]) -> int:
+def place(field: Field, p: tuple[int, ...], n: tuple[int, ...]) -> int:
     """The number of element p in an array of shape n, counted row by row."""
     return int(np.ravel_multi_index(p, n)) if n else 0
 
 
-def onto(p: tuple[int, ...], n: tuple[int, ...]) -> tuple[int, ...]:
+def onto(field: Field, p: tuple[int, ...], n: tuple[int, ...]) -> tuple[int, ...]:
     """The element that stands for p in an array of shape n, which is repeated where an axis is missing or of size 1."""
     return tuple(0 if m == 1 else k for k, m in zip(p[len(p) - len(n) :], n))
 

@@ -1,7 +1,6 @@
 """Derivations, checked: definitions against `forward`, each line against the line above, the last against `vjp`.
 
-Lines are compared on random numbers of fifty digits, and must agree to thirty; where expressions are small SymPy says
-more: that both sides are the same expression, or that their difference simplifies to 0.
+Lines are compared on random numbers of fifty digits, and must agree to thirty. grading.py says what SymPy adds to that.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,15 +19,6 @@ from pullback.sizes import Sizes, is_group
 
 POINTS = 3  # at which lines are compared
 AGREE = 1e-30
-
-
-class Checked(NamedTuple):
-    """A line that follows from the one above it."""
-
-    chain: str
-    text: str
-    reason: str
-    how: str  # "digits": to thirty digits at random points; "exact": the difference simplifies to 0; "same" expression
 
 
 class Instance(NamedTuple):
@@ -56,14 +46,6 @@ def verify(rule: Rule, seed: int = 0, field: Field | None = None, points: int = 
                 raise DerivationError(f"{rule.name}, {error}; at {told(case)}") from None
         first = rest
     return sum(len(chain.steps) for chain in derivation.chains)
-
-
-def check(rule: Rule) -> list[Checked]:
-    """The same, and for each line how it was found to be right."""
-    from pullback.handbook.derivation.symbolic import graded
-
-    verify(rule)
-    return graded(rule)
 
 
 def told(case: dict[str, Any]) -> str:
@@ -189,23 +171,27 @@ def compare_with_forward(values: Values, instance: Instance) -> None:
 
 
 def follow(values: Values, chain: Chain, instance: Instance, field: Field) -> None:
-    """Each line equals the line above it, for all values of the indices; the first one the head."""
-    free = [index for index in values.ranges if index in names_in(chain.head.tree)]
-    lines: list[Text] = [chain.head, *chain.steps] if not chain.target else [*chain.steps]
+    """Each line equals the line above it, for all values of the indices; the first one what is derived."""
     if not chain.steps:
         raise wrong(chain.head, "a chain without lines", {})
-    for env in values.points(free):
-        found = [result(values, line, env) for line in lines]
-        if chain.target:
-            by_definition = pulled(values, chain, instance, env)
-            if not agree(by_definition, found[0], field):
-                raise wrong(
-                    lines[0], f"it is {found[0]}, and the sum of gy ∂y/∂x over all outputs {by_definition}", env
-                )
-        for (a, b), line in zip(pairwise(found), lines[1:]):
-            if not agree(a, b, field):
-                reason = getattr(line, "reason", "")
-                raise wrong(line, f"it is {b}, and the line above {a} ({reason})", env)
+    for env in points_of(chain, values):
+        row = values_of_lines(values, chain, instance, env)
+        for (above, here), line in zip(pairwise(row), chain.steps):
+            if not agree(above, here, field):
+                first = chain.target and line is chain.steps[0]
+                what = "the sum of gy ∂y/∂x over all outputs" if first else "the line above"
+                raise wrong(line, f"it is {here}, and {what} {above} ({line.reason})", env)
+
+
+def points_of(chain: Chain, values: Values) -> Iterator[Env]:
+    """All values of the indices that its head has."""
+    return values.points([index for index in values.ranges if index in names_in(chain.head.tree)])
+
+
+def values_of_lines(values: Values, chain: Chain, instance: Instance, env: Env) -> list[Any]:
+    """Of what is derived, and of each line."""
+    head = pulled(values, chain, instance, env) if chain.target else result(values, chain.head, env)
+    return [head, *(result(values, line, env) for line in chain.steps)]
 
 
 def pulled(values: Values, chain: Chain, instance: Instance, env: Env) -> Any:
@@ -223,8 +209,7 @@ def pulled(values: Values, chain: Chain, instance: Instance, env: Env) -> Any:
 def compare_with_vjp(values: Values, chain: Chain, instance: Instance) -> None:
     if chain.target[1:] not in instance.gradients:  # that input was left out
         return
-    free = [index for index in values.ranges if index in names_in(chain.head.tree)]
-    for env in values.points(free):
+    for env in points_of(chain, values):
         key, last = key_of(values, chain, env), chain.steps[-1]
         text, code = result(values, last, env), instance.gradients[chain.target[1:]][key]
         if not np.isclose(float(text), float(code), rtol=1e-8, atol=1e-10):
@@ -237,8 +222,7 @@ def cover(values: Values, instance: Instance) -> None:
         met = set()
         for chain in values.derivation.chains:
             if chain.target == f"g{name}":
-                free = [index for index in values.ranges if index in names_in(chain.head.tree)]
-                met |= {key_of(values, chain, env) for env in values.points(free)}
+                met |= {key_of(values, chain, env) for env in points_of(chain, values)}
         if missing := set(np.ndindex(gradient.shape)) - met:
             raise DerivationError(f"line 1: no chain `vjp g{name}` for the element {list(min(missing))}")
 

@@ -118,7 +118,7 @@ class Values:
 
                 def compared(env: Env, seed: Seed) -> int:
                     values = [body(env, None) for body in bodies]
-                    return int(all(c(a, b) for c, a, b in zip(compare, values, values[1:])))
+                    return int(all(c(a, b, self.field) for c, a, b in zip(compare, values, values[1:])))
 
                 return compared
             case ast.BoolOp(by, parts):
@@ -145,12 +145,11 @@ class Values:
             return sum(inner(point, seed) for point in self.points(indices, env))
 
         def extreme(env: Env, seed: Seed) -> Any:
-            return (min if name == "min" else max)(
-                (inner(point, seed) for point in self.points(indices, env)), key=value
-            )
+            choose = min if name == "min" else max
+            return choose((inner(point, seed) for point in self.points(indices, env)), key=self.field.rank)
 
         def place(env: Env, seed: Seed) -> Any:
-            best = max(self.points(indices, env), key=lambda point: inner(point, None))
+            best = max(self.points(indices, env), key=lambda point: self.field.rank(inner(point, None)))
             return best[indices[0]] if len(indices) == 1 else tuple(best[index] for index in indices)
 
         return {"sum": total, "argmax": place}.get(name, extreme)

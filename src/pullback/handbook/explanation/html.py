@@ -5,7 +5,7 @@ from html import escape
 
 from pullback.handbook.explanation.content import Content
 from pullback.handbook.explanation.parts import Bars, Formulas, Heat, Listed, Part, Rows, Section, Table, Words
-from pullback.handbook.explanation.steps import Derived
+from pullback.handbook.explanation.steps import MARKS, Derived
 from pullback.handbook.pictures import bars, flow, heatmap
 from pullback.handbook.words import say
 
@@ -111,5 +111,6 @@ def chain(derived: Derived) -> Iterator[str]:
     yield f"<p><code><b>{escape(derived.head.text)}</b></code>{point}</p><ol>"
     for line in derived.lines:
         numbers = "".join(f'<code class="value">{escape(value)}</code>' for value in line.values if value)
-        yield f"<li><i>{escape(line.reason)}</i><code>= {escape(line.text)}</code>{numbers}</li>"
+        why = escape(f"{line.reason} {MARKS[line.grade]}".rstrip())
+        yield f"<li><i>{why}</i><code>= {escape(line.text)}</code>{numbers}</li>"
     yield "</ol>"

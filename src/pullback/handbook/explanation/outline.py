@@ -9,6 +9,7 @@ from pullback.handbook.explanation.content import Array, Block, Content, Kept
 from pullback.handbook.explanation.meaning import formulas, summary
 from pullback.handbook.explanation.parts import Formulas, Heat, Listed, Part, Rows, Section, Words
 from pullback.handbook.explanation.places import Place
+from pullback.handbook.explanation.steps import MARKS, Derived
 from pullback.handbook.pictures.heatmap import NUMBERED
 from pullback.handbook.words import say
 
@@ -65,7 +66,14 @@ def derivation(e: Content) -> list[Part]:
     if isinstance(e.derivation, str):  # why there is none
         return [*e.chain_rule, Words(say(f"explain.{e.derivation}", e.lang), quiet=True)]
     notes = ["explain.lines"] + ["explain.first"] * bool(e.at.plan.sizes.get("..."))
-    return [*e.derivation, *(Words(say(note, e.lang), quiet=True) for note in notes)]
+    told = [*(say(note, e.lang) for note in notes), legend(e.derivation, e.lang)]
+    return [*e.derivation, *(Words(text, quiet=True) for text in told if text)]
+
+
+def legend(chains: list[Derived], lang: str) -> str:
+    """What the marks of the lines mean, of those that there are."""
+    met = {line.grade for chain in chains for line in chain.lines}
+    return say("explain.then", lang).join(say(f"grades.{grade}", lang) for grade in MARKS if grade and grade in met)
 
 
 def jacobians(e: Content) -> list[Part]:

@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Iterable, Mapping
-from itertools import islice
+from itertools import islice, repeat
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from pullback.handbook.derivation.arithmetic import FLOATS
 from pullback.handbook.derivation.checking import Instance, examples, values_at
 from pullback.handbook.derivation.errors import NoValue
 from pullback.handbook.derivation.evaluation import FAILURES, Values
+from pullback.handbook.derivation.grading import written_down
 from pullback.handbook.derivation.language import Text
 from pullback.handbook.explanation.formula import tree, written
 from pullback.handbook.words import say, texts
@@ -23,6 +24,7 @@ LONG = 100  # letters of a line of numbers: of a longer one the value alone is s
 PATIENCE = 100_000  # terms of sums, for a whole derivation: about a second
 FEW = 64  # elements of an output by which a derivation is known to speak of it
 TERMS = 3  # of a sum that is written out
+MARKS = {"same": "≡", "exact": "✓", "digits": "≈", "": ""}  # words.toml says what they mean
 
 
 class Line(NamedTuple):
@@ -30,6 +32,7 @@ class Line(NamedTuple):
     latex: str
     reason: str
     values: list[str]  # with numbers in the place of letters, for each point of the chain
+    grade: str = ""  # how it is known to equal the line above: a key of MARKS; "" if nobody has asked SymPy
 
 
 class Derived(NamedTuple):
@@ -54,9 +57,10 @@ def derived(instance: Instance, lang: str) -> list[Derived] | str:
         return "unwritten"
     if not describes(values, first):
         return "unwritten"
+    grades = written_down(instance.rule.derivation) or repeat(repeat(""))
     return [
         *(defined(let, values, lang) for let in known.lets.values()),
-        *(chained(c, values, lang) for c in known.chains),
+        *(chained(chain, of_lines, values, lang) for chain, of_lines in zip(known.chains, grades)),
     ]
 
 
@@ -89,11 +93,11 @@ def first_of(indices: Iterable[str], values: Values) -> dict[str, Any]:
     return {index: zero(values.ranges.get(index)) for index in indices}
 
 
-def chained(chain: derivation.Chain, values: Values, lang: str) -> Derived:
+def chained(chain: derivation.Chain, grades: Iterable[str], values: Values, lang: str) -> Derived:
     texts = [chain.head, *chain.steps]
     free = [name for name in dict.fromkeys(names_in(chain.head.text)) if name in values.ranges]
     points = chosen(free, [text.text for text in texts], values)
-    lines = [line(step, because(step.reason, lang), points, values) for step in chain.steps]
+    lines = [line(step, because(step.reason, lang), points, values, grade) for step, grade in zip(chain.steps, grades)]
     head = Line(written(chain.head.tree), derivation.latex(chain.head.text), "", [])
     return Derived(head, lines, named(points[0]) if len(points) == 1 else "")
 
@@ -113,12 +117,12 @@ def chosen(free: list[str], texts: list[str], values: Values) -> list[dict[str, 
     return [first, first | {other: 1}] if other else [first]
 
 
-def line(text: Text, reason: str, points: list[dict[str, Any]], values: Values) -> Line:
+def line(text: Text, reason: str, points: list[dict[str, Any]], values: Values, grade: str = "") -> Line:
     node = text.tree
     said = [with_numbers(node, point, values) for point in points]
     if len(points) > 1:
         said = [f"{named(point)}:  {words}" if words else "" for point, words in zip(points, said)]
-    return Line(written(node), derivation.latex(text.text), reason, said)
+    return Line(written(node), derivation.latex(text.text), reason, said, grade)
 
 
 def named(point: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 from pullback.handbook import written
 from pullback.handbook.explanation.parts import Bars, Formulas, Heat, Listed, Part, Rows, Section, Table, Words
 from pullback.handbook.explanation.plain import plain
-from pullback.handbook.explanation.steps import Derived, Line
+from pullback.handbook.explanation.steps import MARKS, Derived, Line
 from pullback.handbook.pictures.bars import decades
 
 Writing = Callable[[str], str]  # as it is, or in ASCII
@@ -144,7 +144,8 @@ def listed(items: list[tuple[str, str]], written_: Writing, width: int) -> Rende
 
 def step(line: Line, written_: Writing, width: int) -> Iterator[RenderableType]:
     """`= formula`, its reason at the right where there is room, and its value below."""
-    formula, reason = Text("  = " + written_(line.text)), Text(written_(line.reason), "italic dim")
+    mark = "  " + written_(MARKS[line.grade]) if line.grade else ""
+    formula, reason = Text("  = " + written_(line.text)), Text(written_(line.reason) + mark, "italic dim")
     gap = width - formula.cell_len - reason.cell_len
     if gap >= 2:
         yield Text.assemble(formula, " " * gap, reason)

@@ -9,8 +9,8 @@ from pullback.discovery import index
 from pullback.handbook.explanation import Explanation, explain
 from pullback.handbook.explanation.html import drawn, picture
 from pullback.handbook.explanation.meaning import formulas, summary
-from pullback.handbook.explanation.outline import brief
-from pullback.handbook.explanation.steps import Derived
+from pullback.handbook.explanation.outline import brief, legend
+from pullback.handbook.explanation.steps import MARKS, Derived
 from pullback.handbook.site import twins
 from pullback.handbook.site.exercises import broken_line, wrong_gradient
 from pullback.handbook.site.families import alike, text_of
@@ -90,7 +90,7 @@ class RulePage:
             + f"<h3>{self.say('entries')}</h3>" + "".join(map(self.chain, self.chains("entry")))
             + self.matrix()
             + f"<h3>{self.say('vjp')}</h3>" + "".join(map(self.chain, self.chains("vjp")))
-            + f'<p class="quiet">{self.say("checked")}</p>'
+            + f'<p class="quiet">{self.say("checked")} {legend(self.e.derivation, self.lang)}</p>'
         )  # fmt: skip
 
     def matrix(self) -> str:
@@ -106,8 +106,13 @@ class RulePage:
 
     def step(self, line) -> str:
         values = "".join(f'<code class="value">{escape(value)}</code>' for value in line.values if value)
-        reason = f'<span class="reason">{escape(line.reason)}</span>' if line.reason else ""
+        why = f"{escape(line.reason)} {self.mark(line.grade)}"
+        reason = f'<span class="reason">{why}</span>' if why.strip() else ""
         return f'<li><span class="formula">{self.tall("= " + line.latex)}</span>{reason}{values}</li>'
+
+    def mark(self, grade: str) -> str:
+        """How it is known that the line equals the one above it; pointing at the mark says so in words."""
+        return f'<abbr title="{say(f"grades.{grade}", self.lang)}">{MARKS[grade]}</abbr>' if grade else ""
 
     def tall(self, latex: str) -> str:
         """In a line, but as high as a formula by itself."""
