@@ -1,25 +1,32 @@
 """All rules that have a derivation: the public ones, and those that hyperparameters or dtypes put in their place."""
 
+from typing import Any
+
+import numpy as np
+
 from pullback.discovery import every
 from pullback.door import configured
 from pullback.rule import Rule
-from pullback.rules.class_cross_entropy import ClassCrossEntropy
-from pullback.rules.cross_entropy import SmoothedCrossEntropy
-from pullback.rules.kl_div import LogKLDiv
 
 
 def book() -> dict[str, Rule]:
-    public = every()
-    return public | {
-        "batch_norm, training": configured(public["batch_norm"], {"training": True}),
-        "gelu, tanh": configured(public["gelu"], {"approximate": "tanh"}),
-        "rnn_cell, relu": configured(public["rnn_cell"], {"nonlinearity": "relu"}),
-        "rnn, relu": configured(public["rnn"], {"nonlinearity": "relu"}),
-        "cross_entropy of classes": ClassCrossEntropy(),
-        "cross_entropy of one class": ClassCrossEntropy(axis=0),
-        "cross_entropy of classes, smoothed": SmoothedCrossEntropy(),
-        "kl_div of logarithms": LogKLDiv(log_target=True),
+    scores, classes = np.zeros((2, 3)), np.zeros(2, int)
+    return every() | {
+        "batch_norm, training": variant("batch_norm", training=True),
+        "gelu, tanh": variant("gelu", approximate="tanh"),
+        "rnn_cell, relu": variant("rnn_cell", nonlinearity="relu"),
+        "rnn, relu": variant("rnn", nonlinearity="relu"),
+        "cross_entropy of classes": variant("cross_entropy", scores, classes, None),
+        "cross_entropy of one class": variant("cross_entropy", scores[0], classes[0], None),
+        "cross_entropy of classes, smoothed": variant("cross_entropy", scores, classes, None, label_smoothing=0.1),
+        "kl_div of logarithms": variant("kl_div", scores, scores, log_target=True),
     }
+
+
+def variant(name: str, *inputs: Any, **options: Any) -> Rule:
+    """The rule with these options, and the one that stands for it where the inputs are such."""
+    rule = configured(every()[name], options)
+    return rule.suited(*inputs) if inputs else rule
 
 
 def texts() -> dict[str, Rule]:

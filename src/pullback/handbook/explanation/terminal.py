@@ -144,7 +144,7 @@ def listed(items: list[tuple[str, str]], written_: Writing, width: int) -> Rende
 
 def step(line: Line, written_: Writing, width: int) -> Iterator[RenderableType]:
     """`= formula`, its reason at the right where there is room, and its value below."""
-    mark = "  " + written_(MARKS[line.grade]) if line.grade else ""
+    mark = "  " + (written_(MARKS[line.grade]) or " ")
     formula, reason = Text("  = " + written_(line.text)), Text(written_(line.reason) + mark, "italic dim")
     gap = width - formula.cell_len - reason.cell_len
     if gap >= 2:
@@ -181,7 +181,7 @@ def heat(part: Heat, written_: Writing, width: int) -> Iterator[RenderableType]:
 
 
 def sign(value: float) -> str:
-    return "·" if value == 0 else "+" if value > 0 else "-" if value < 0 else "?"
+    return "0" if value == 0 else "+" if value > 0 else "-" if value < 0 else "?"
 
 
 def colour(value: float, largest: float) -> str:
