@@ -45,6 +45,15 @@ def lstm_step():
     return forward, backward, [0.1 * rng.normal(size=shape) for shape in shapes]
 
 
+def gelu():
+    """A million elements, in NumPy."""
+    c = np.sqrt(2 / np.pi)
+    inner = lambda x: np.tanh(c * (x + 0.044715 * x**3))
+    slope = lambda x, t: 0.5 * (1 + t) + 0.5 * x * (1 - t**2) * c * (1 + 0.134145 * x**2)
+    backward = lambda g, x: g * slope(x, inner(x))
+    return lambda x: 0.5 * x * (1 + inner(x)), backward, [np.random.default_rng(0).normal(size=(1000, 1000))]
+
+
 def conv():
     """1.2 million weights, in PyTorch's functions."""
     import torch
@@ -60,6 +69,7 @@ MAKE = {
     "linear, float32": lambda: linear(np.float32),
     "conv": conv,
     "lstm_step": lstm_step,
+    "gelu": gelu,
 }
 
 

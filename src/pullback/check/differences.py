@@ -36,12 +36,14 @@ class Slopes(NamedTuple):
     sides_error: Array
 
 
+Move = Callable[[Array, float], Array]  # x, moved so far along a direction
+
 COARSE, FINE = 4, 8  # how often the step is halved: where that settles it, and elsewhere
 CELLS = 200_000  # of outputs along directions, at a time
 
 
-def slopes(f: Callable[[Array], Array], x: Array, moves: Array, steps: Array, eps: float) -> Slopes:
-    """The derivative of `f(vector) -> vector` at x along every row of `moves`, each with a first step of its own.
+def slopes(f: Callable[[Array], Array], x: Array, moves: Sequence[Move], steps: Array, eps: float) -> Slopes:
+    """The derivative of `f(vector) -> vector` at x along every one of `moves`, each with a first step of its own.
 
     `eps` is the relative rounding error of f. An error is Ridders' estimate and what rounding makes of it: where a
     step is so small that the function does not move any more, the entries of the table agree perfectly, and are
@@ -56,20 +58,22 @@ def slopes(f: Callable[[Array], Array], x: Array, moves: Array, steps: Array, ep
     return Slopes(*(np.concatenate(some).T for some in zip(*found)))
 
 
-def _along(f: Callable[[Array], Array], x: Array, middle: Array, moves: Array, steps: Array, eps: float) -> list[Array]:
+def _along(
+    f: Callable[[Array], Array], x: Array, middle: Array, moves: Sequence[Move], steps: Array, eps: float
+) -> list[Array]:
     """The fields of `Slopes` for a few directions: [direction, output]."""
 
-    def sides(moves: Array, steps: Array, levels: range) -> Array:
+    def sides(moves: Sequence[Move], steps: Array, levels: range) -> Array:
         """f on both sides: [side, level, direction, output]."""
         return np.array(
-            [[[f(x + s / 2**k * t) for s, t in zip(side, moves)] for k in levels] for side in (steps, -steps)]
+            [[[f(move(x, s / 2**k)) for s, move in zip(side, moves)] for k in levels] for side in (steps, -steps)]
         )
 
     first = sides(moves, steps, range(COARSE))
     coarse, settled = _tables(middle, first, steps, eps)
     rough = ~settled
     if rough.any():
-        more = sides(moves[rough], steps[rough], range(COARSE, FINE))
+        more = sides([move for move, each in zip(moves, rough) if each], steps[rough], range(COARSE, FINE))
         fine, _ = _tables(middle, np.concatenate([first[:, :, rough], more], 1), steps[rough], eps)
         for whole, part in zip(coarse, fine):
             whole[rough] = part

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from pullback.check.adapters import adapt
 from pullback.check.diagnosis import diagnose
+from pullback.check.differences import COARSE
+from pullback.check.moves import COORDINATES, Move, few, sample
 from pullback.check.points import Point, points
 from pullback.check.probes.contract import contract
 from pullback.check.probes.layout import layout
@@ -18,13 +20,15 @@ from pullback.check.probes.manners import forward_repeats, mutation, repetition
 from pullback.check.probes.tails import tails
 from pullback.check.probes.values import Comparison, Convention, Mismatch, cotangents, tolerance
 from pullback.check.problem import Problem, forward_derivative
+from pullback.check.progress import Bar
 from pullback.check.reference import Reference
 from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Finding, Report
-from pullback.check.truth import Truth, directions, few, fits
+from pullback.check.truth import Truth, fits
 from pullback.errors import OptionError
 
 Array = NDArray[Any]
 
+PROBES = 60  # runs before values are compared, about
 SHAPES = 3  # how often other shapes are asked for
 SECONDS = 2.0  # for further inputs, when the example itself has been judged
 
@@ -73,7 +77,16 @@ def judged(
         adapted = forward_derivative(adapt(forward, lambda *_: None, inputs), backward)
     else:
         adapted = adapt(forward, backward, inputs)
-    return Judge(Problem(adapted, wrt, seed, mode, convention), like, seed).report()
+    problem = Problem(adapted, wrt, seed, mode, convention)
+    with Bar(problem.name, lambda: expected(problem)) as bar:
+        problem.called = bar.step
+        return Judge(problem, like, seed).report()
+
+
+def expected(problem: Problem) -> int:
+    """How often forward and backward will run, about, where nothing is wrong."""
+    moves = problem.sizes[0] if fits(problem) else (1 + COORDINATES) * len(problem.inputs)
+    return PROBES + moves * 2 * COARSE
 
 
 class Judge:
@@ -208,12 +221,11 @@ class Judge:
                 continue
             self.findings[mismatch.part.name] = self.wrong(point, mismatch, truth, example)
 
-    def directions(self, point: Point, example: bool) -> Array:
-        return (
-            directions(self.problem, self.rng)
-            if example or not fits(self.problem)
-            else few(self.problem, self.rng, point.coordinates)
-        )
+    def directions(self, point: Point, example: bool) -> list[Move] | None:
+        """Everything, where that is little; at the checker's own points what is special, and a direction or two."""
+        if not example:
+            return few(self.problem, self.rng, point.coordinates)
+        return None if fits(self.problem) else sample(self.problem, self.rng)
 
     def wrong(self, point: Point, mismatch: Mismatch, truth: Truth, example: bool) -> Finding:
         part = mismatch.part
@@ -221,8 +233,8 @@ class Judge:
         if truth.directions is None or self.problem.mode == "jvp":
             index = part.where(column)
         else:
-            support = np.flatnonzero(truth.directions[:, column])
-            index = part.where(int(support[0])) if len(support) == 1 else ()
+            place = truth.directions[column].coordinate()
+            index = () if place is None else part.where(place)
         causes = diagnose(self.problem, point, mismatch, ordinary=not example)
         if self.reference is not None and mismatch.finite:
             other = self.reference.other_mode(point.v, mismatch.g, self.problem.b(point.v, mismatch.g))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.differences import slopes
+from pullback.check.moves import Move, coordinate
 from pullback.check.problem import Problem
 
 Array = NDArray[Any]
@@ -23,13 +24,12 @@ class Truth:
     the derivatives from its two sides differ, and `unknown` if there is none, or if it cannot be told.
     """
 
-    def __init__(self, problem: Problem, v: Array, directions: Array | None = None, h: float = 0.02) -> None:
+    def __init__(self, problem: Problem, v: Array, directions: Sequence[Move] | None = None, h: float = 0.02) -> None:
         self.problem, self.v, self.directions = problem, v, directions
-        moves = np.eye(len(v)) if directions is None else directions.T
+        moves = [coordinate(k) for k in range(len(v))] if directions is None else directions
         # no rounding of |x| may hide the step
-        with np.errstate(all="ignore"):
-            reach = np.max(np.where(np.isfinite(v), abs(v * moves), 0), axis=1, initial=0) / 100
-        found = slopes(problem.f, v, moves, h * np.maximum(1.0, reach), problem.eps)
+        reach = np.array([move.reach(v) / 100 for move in moves])
+        found = slopes(problem.f, v, [move.of for move in moves], h * np.maximum(1.0, reach), problem.eps)
         self.value, self.error, self.left, self.right, self.sides_error = found
 
     @cached_property
@@ -64,42 +64,10 @@ class Truth:
 
     def measured(self, b: Array) -> Array:
         """The same of a gradient that somebody gives."""
-        return b if self.directions is None else b @ self.directions
+        return b if self.directions is None else np.array([move.along(b) for move in self.directions])
 
 
 def fits(problem: Problem) -> bool:
     """Can the whole Jacobian be had?"""
     n_in, n_out = problem.sizes
     return n_in <= FULL and n_in * n_out <= CELLS
-
-
-def directions(problem: Problem, rng: np.random.Generator, each: int = 6) -> Array:
-    """For what is large: per input two dense random directions, and some coordinates."""
-    columns = []
-    for part in problem.inputs:
-        for _ in range(2):
-            dense = np.zeros(len(problem.example))
-            dense[part.begin : part.end] = dice(rng, part.end - part.begin)
-            columns.append(dense)
-        for k in rng.choice(np.arange(part.begin, part.end), min(each, part.end - part.begin), replace=False):
-            columns.append(np.eye(1, len(problem.example), int(k))[0])
-    return np.stack(columns, 1)
-
-
-def few(problem: Problem, rng: np.random.Generator, special: Sequence[int]) -> Array:
-    """Some special coordinates, and one direction through the rest of every input, or of the others together."""
-    some = list(special[:2])
-    rest = dice(rng, len(problem.example))
-    rest[some] = 0
-    own = [part for part in problem.inputs if not some or part.begin <= some[0] < part.end]
-    columns = [*np.eye(len(rest))[some]]
-    for part in own:
-        columns.append(np.zeros_like(rest))
-        columns[-1][part.begin : part.end] = rest[part.begin : part.end]
-    columns.append(rest - sum(columns[len(some) :]))
-    return np.stack([column for column in columns if column.any()], 1)
-
-
-def dice(rng: np.random.Generator, n: int) -> Array:
-    """Random numbers far from zero, of which no two are alike: elements that are exchanged make a difference."""
-    return rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 1.5, n)

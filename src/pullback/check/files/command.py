@@ -1,7 +1,8 @@
 """What `pullback check` does: everything in a file, or one thing in it, is called with what it needs, and judged."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from pullback.check import check
 from pullback.check.files.finding import Exercise
 from pullback.check.files.guessing import GuessError, guess, quiet
 from pullback.check.files.targets import TextError, options, shape, targets
+from pullback.check.progress import Bar
 from pullback.check.report import Report
 
 CODES = {"right": 0, "wrong": 1, "cannot judge": 3}
@@ -53,13 +55,29 @@ def run(
     if not alone and (shapes or like):
         raise TextError(f"--shape and --like are for one layer; name it, as in {target}:{found[0].name}")
     given = [shape(text) for text in shapes]
-    outcomes = [outcome(each, given, options(settings), like, dtype, seed, must_run=alone) for each in found]
+    with waiting(found) as done:
+        outcomes = [done(outcome(each, given, options(settings), like, dtype, seed, must_run=alone)) for each in found]
     code = max((CODES[each.verdict] for each in outcomes), key=[0, 3, 1].index)
     if as_json:
         data = [each.data for each in outcomes]
         return json.dumps(data[0] if alone else data, indent=2), code
     report = outcomes[0].report
     return str(report) if alone and report else "\n".join(each.line for each in outcomes), code
+
+
+@contextmanager
+def waiting(found: Sequence[Exercise]) -> Iterator[Callable[[Outcome], Outcome]]:
+    """A bar over several layers; a single one has its own."""
+    if len(found) < 2:
+        yield lambda outcome: outcome
+        return
+    with Bar(f"{len(found)} layers", lambda: len(found)) as bar:
+
+        def done(outcome: Outcome) -> Outcome:
+            bar.step(outcome.name)
+            return outcome
+
+        yield done
 
 
 def outcome(

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pullback.check.moves import Move, combined, coordinate, dense
 from pullback.check.problem import Part, Problem
-from pullback.check.truth import Truth
+from pullback.check.truth import Truth, fits
 
 Array = NDArray[Any]
 
@@ -107,7 +108,7 @@ class Comparison:
         if not np.isfinite(found):
             return True
         for h in (0.3, 2e-3, 2e-5):
-            again = Truth(self.problem, self.truth.v, direction[:, None], h)
+            again = Truth(self.problem, self.truth.v, [direction], h)
             wanted, doubt = again.pulled(np.where(again.smooth_rows, g, 0))
             if not again.smooth_rows[g != 0].all():
                 continue
@@ -115,21 +116,20 @@ class Comparison:
                 return False
         return True
 
-    def differentiable(self, direction: Array, g: Array) -> bool:
+    def differentiable(self, direction: Move, g: Array) -> bool:
         """Derivatives add up. At ties they do not, even where each of them is the same from both sides (a median)."""
         rng = np.random.default_rng(0)
-        moves = [rng.normal(size=len(direction)) for _ in range(3)]
-        moves += [direction + move for move in moves]
-        along = Truth(self.problem, self.truth.v, np.stack([direction, *moves], 1))
+        count = 3 if fits(self.problem) else 1
+        moves = [dense(rng.normal(size=len(self.truth.v))) for _ in range(count)]
+        along = Truth(self.problem, self.truth.v, [direction, *moves, *(direction + move for move in moves)])
         values, doubt = along.pulled(np.where(along.unknown.any(1), 0, g))
-        gap = values[4:] - values[1:4] - values[0]
+        one, several, both = 0, slice(1, 1 + count), slice(1 + count, None)
+        gap = values[both] - values[several] - values[one]
         size = tolerance(self.problem) * 100 * (1 + np.max(abs(values)))
-        return bool(np.all(abs(gap) <= size + doubt[4:] + doubt[1:4] + doubt[0]))
+        return bool(np.all(abs(gap) <= size + doubt[both] + doubt[several] + doubt[one]))
 
-    def direction(self, column: int) -> Array:
-        if self.truth.directions is not None:
-            return self.truth.directions[:, column]
-        return np.asarray(np.eye(1, len(self.truth.v), column)[0])
+    def direction(self, column: int) -> Move:
+        return coordinate(column) if self.truth.directions is None else self.truth.directions[column]
 
     def kinks(self, row: int) -> None:
         """One output at a kink: every derivative lies between those of its sides, and together they are one."""
@@ -159,13 +159,13 @@ class Comparison:
         is said.
         """
         along = [*combinations(columns, 2), *combinations(columns, 3), tuple(columns)][:40]
-        moves = [sum(self.direction(c) for c in some) for some in along]
-        moves += [self.direction(a) - self.direction(b) for a, b in combinations(columns, 2)][:20]
+        moves = [combined([self.direction(c) for c in some]) for some in along]
+        moves += [self.direction(a) + -self.direction(b) for a, b in combinations(columns, 2)][:20]
         moves += [self.direction(c) for c in columns]
         sums = [sum(found[c] for c in some) for some in along]
         sums += [found[a] - found[b] for a, b in combinations(columns, 2)][:20]
         sums += [found[c] for c in columns]
-        sides = Truth(self.problem, self.truth.v, np.stack(moves, 1))
+        sides = Truth(self.problem, self.truth.v, moves)
         left, right = sides.left[row], sides.right[row]
         slack = FACTOR * sides.sides_error[row] + 1e-5 * (abs(left) + abs(right) + self.truth.size)
         total = np.array(sums)
@@ -183,7 +183,7 @@ class Comparison:
     def push(self, tangents: list[Array]) -> None:
         """The same of a forward derivative: along every tangent, output by output."""
         for t in tangents:
-            along = Truth(self.problem, self.truth.v, t[:, None])
+            along = Truth(self.problem, self.truth.v, [dense(t)])
             found = self.problem.b(self.truth.v, t)
             wanted, doubt = along.value[:, 0], 20 * along.error[:, 0]
             low, high = np.minimum(along.left, along.right)[:, 0], np.maximum(along.left, along.right)[:, 0]
@@ -203,8 +203,10 @@ def owners(problem: Problem, truth: Truth) -> list[tuple[Part, Array]]:
     """The columns of the truth that belong to each input."""
     if truth.directions is None:
         return [(part, np.arange(part.begin, part.end)) for part in problem.inputs]
-    support = truth.directions != 0
-    return [(part, np.flatnonzero(support[part.begin : part.end].any(0))) for part in problem.inputs]
+    return [
+        (part, np.flatnonzero([move.moves(part.begin, part.end) for move in truth.directions]))
+        for part in problem.inputs
+    ]
 
 
 def cotangents(problem: Problem, rng: np.random.Generator, plain: bool = True) -> Iterator[Array]:

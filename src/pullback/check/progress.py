@@ -1,0 +1,64 @@
+"""A bar for those who wait: on the terminal of stderr, once something has taken longer than a moment."""
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+MOMENT = 2.0  # seconds, before there is anything to be seen
+PAUSE = 0.1  # and between two pictures of it
+
+
+class Bar:
+    """`with Bar("affine", steps) as bar:`, and `bar.step()` after each. Where stderr is no terminal nothing is written.
+
+    `steps` says how many there will be, when the bar is first drawn. Inside of another bar it is silent.
+    """
+
+    shown: "Bar | None" = None
+
+    def __init__(self, title: str, steps: Callable[[], int]) -> None:
+        self.title, self.steps, self.done = title, steps, 0
+        self.display: Any = None
+        self.next = time.perf_counter() + MOMENT
+
+    def __enter__(self) -> "Bar":
+        self.waits = Bar.shown is None and sys.stderr is not None and sys.stderr.isatty()
+        if self.waits:
+            Bar.shown = self
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if Bar.shown is self:
+            Bar.shown = None
+        if self.display:
+            self.display.stop()
+
+    def step(self, title: str = "") -> None:
+        self.done, self.title = self.done + 1, title or self.title
+        if self.waits and time.perf_counter() >= self.next:
+            self.draw()
+
+    def draw(self) -> None:
+        self.display = self.display or display(self.steps())
+        self.display.update(self.display.task_ids[0], completed=self.done, description=self.title)
+        self.display.refresh()
+        self.next = time.perf_counter() + PAUSE
+
+
+def display(steps: int) -> Any:
+    """Rich's, without a thread of its own or a hand on what the user's code prints. It vanishes at the end."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+    found = Progress(
+        *columns, console=Console(stderr=True), transient=True, auto_refresh=False, redirect_stdout=False,
+        redirect_stderr=False,
+    )  # fmt: skip
+    found.add_task("", total=steps)
+    found.start()
+    return found

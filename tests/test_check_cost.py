@@ -1,0 +1,93 @@
+"""What a check of something large costs, and what those see who wait for it."""
+
+import io
+import re
+import sys
+
+import numpy as np
+import pytest
+
+import pullback
+from pullback.check import progress
+from pullback.check.moves import combined, coordinate, dense
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def counted(f):
+    def run(*arrays):
+        run.times += 1
+        return f(*arrays)
+
+    run.times = 0
+    return run
+
+
+def affine(x, w, b):
+    return x @ w + b
+
+
+def affine_backward(g, x, w, b):
+    return g @ w.T, x.T @ g, g.sum(0)
+
+
+def large(*shapes):
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=shape) for shape in shapes]
+
+
+def test_large_layers_run_a_few_hundred_times(monkeypatch):
+    monkeypatch.setattr("pullback.check.judge.SECONDS", 0)
+    forward = counted(affine)
+    assert pullback.check(forward, affine_backward, *large((8, 400), (400, 300), (300,))).verdict == "right"
+    assert forward.times < 250
+
+
+def test_one_wrong_element_of_a_hundred_thousand_is_found():
+    def backward(g, x, w, b):
+        gw = x.T @ g
+        gw[123, 45] *= 1.5
+        return g @ w.T, gw, g.sum(0)
+
+    report = pullback.check(affine, backward, *large((8, 400), (400, 300), (300,)))
+    assert [finding.verdict for finding in report.findings] == ["right", "wrong", "right"]
+
+
+def test_moves_are_sparse_vectors():
+    v = np.arange(5.0)
+    moves = [dense(np.array([1.0, -2.0]), 1), coordinate(4), -coordinate(0)]
+    moves += [combined(moves), moves[0] + moves[0]]
+    vectors = [[0, 1, -2, 0, 0], [0, 0, 0, 0, 1], [-1, 0, 0, 0, 0], [-1, 1, -2, 0, 1], [0, 2, -4, 0, 0]]
+    for move, vector in zip(moves, np.array(vectors, float)):
+        np.testing.assert_array_equal(move.of(v, 0.5), v + 0.5 * vector)
+        assert move.along(v) == vector @ v and move.reach(v) <= abs(v * vector).max()
+        assert [move.moves(k, k + 1) for k in range(5)] == list(vector != 0)
+    assert [move.coordinate() for move in moves] == [None, 4, 0, None, None]
+
+
+def test_who_waits_at_a_terminal_sees_a_bar(monkeypatch):
+    monkeypatch.setattr(progress, "MOMENT", 0)
+    monkeypatch.setattr(progress, "PAUSE", 0)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert pullback.check(affine, affine_backward, (4, 5), (5, 3), (3,)).verdict == "right"
+    shown = sys.stderr.getvalue()
+    assert "affine" in shown and len(set(re.findall(r"(\d+)%", shown))) > 5
+
+
+@pytest.mark.parametrize("moment, stderr", [(0, io.StringIO), (100, Terminal)])
+def test_nothing_is_written_elsewhere_or_too_soon(monkeypatch, moment, stderr):
+    monkeypatch.setattr(progress, "MOMENT", moment)
+    monkeypatch.setattr(sys, "stderr", stderr())
+    pullback.check(affine, affine_backward, (4, 5), (5, 3), (3,))
+    assert sys.stderr.getvalue() == ""
+
+
+def test_there_is_one_bar_at_a_time(monkeypatch):
+    monkeypatch.setattr(progress, "MOMENT", 0)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress.Bar("a whole file", lambda: 2) as outer, progress.Bar("a layer of it", lambda: 9) as inner:
+        outer.step(), inner.step()
+    assert "a whole file" in sys.stderr.getvalue() and "a layer of it" not in sys.stderr.getvalue()
