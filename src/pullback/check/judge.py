@@ -3,13 +3,14 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.adapters import adapt
-from pullback.check.diagnosis import diagnose
+from pullback.check.diagnosis import diagnose, taken_apart
 from pullback.check.differences import COARSE
 from pullback.check.moves import COORDINATES, Move, few, sample
 from pullback.check.points import Point, points
@@ -23,6 +24,7 @@ from pullback.check.problem import Problem, forward_derivative
 from pullback.check.progress import Bar
 from pullback.check.reference import Reference
 from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Finding, Report
+from pullback.check.resizing import smaller
 from pullback.check.truth import Truth, fits
 from pullback.errors import OptionError
 
@@ -235,7 +237,7 @@ class Judge:
         else:
             place = truth.directions[column].coordinate()
             index = () if place is None else part.where(place)
-        causes = diagnose(self.problem, point, mismatch, ordinary=not example)
+        causes = self.at_small_sizes.get(part.name) or diagnose(self.problem, point, mismatch, ordinary=not example)
         if self.reference is not None and mismatch.finite:
             other = self.reference.other_mode(point.v, mismatch.g, self.problem.b(point.v, mismatch.g))
             if other:
@@ -248,6 +250,17 @@ class Judge:
         return Finding(
             part.name, WRONG, error, mismatch.uncertainty, index, mismatch.found, mismatch.wanted, point.where, causes
         )
+
+    @cached_property
+    def at_small_sizes(self) -> dict[str, tuple[Cause, ...]]:
+        """What is wrong with a layer that is too large to be taken apart: that with the same layer, made smaller."""
+        small = None if taken_apart(self.problem) else smaller(self.problem, taken_apart)
+        if small is None:
+            return {}
+        found = Judge(small, self.like, 0).report().findings
+        sizes = ", ".join(f"{part.name} {part.shape}" for part in small.inputs)
+        at = lambda cause: replace(cause, evidence=f"{cause.evidence} (at {sizes})")
+        return {finding.name: tuple(map(at, finding.causes)) for finding in found if finding.verdict == WRONG}
 
     def cannot(self, reason: str) -> Report:
         return Report(self.problem.name, CANNOT, reason=reason)

@@ -1,0 +1,66 @@
+"""Layers too large to be taken apart are diagnosed at small sizes, and long sums where they are long."""
+
+import numpy as np
+import pytest
+
+import pullback
+from pullback.check.adapters import adapt
+from pullback.check.problem import Problem
+from pullback.check.resizing import resized, smaller
+
+X, W, B = (np.random.default_rng(k).normal(size=shape) for k, shape in enumerate([(40, 100), (100, 300), (300,)]))
+
+
+def affine(x, w, b):
+    return x @ w + b
+
+
+WRONG = {
+    "averaged over the batch": lambda g, x, w, b: (g @ w.T, x.T @ g, g.mean(0)),
+    "the first example alone": lambda g, x, w, b: (g @ w.T, x.T @ g, g[0]),
+    "sign": lambda g, x, w, b: (g @ w.T, -x.T @ g, g.sum(0)),
+    "y for x": lambda g, x, w, b: (g @ w.T, np.outer(x[0], g[0]), g.sum(0)),
+    "columns reversed": lambda g, x, w, b: ((g @ w.T)[:, ::-1], x.T @ g, g.sum(0)),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_large_layer_gets_the_cause_of_the_small_one(name):
+    large, small = (pullback.check(affine, WRONG[name], *shapes) for shapes in [(X, W, B), ((3, 5), (5, 7), (7,))])
+    assert large.cause == small.cause != "unknown"
+    assert "(at x (3, 5), w (5, 4), b (4,))" in large.causes[0].evidence
+
+
+def test_batch_norm_without_the_path_through_the_variance():
+    def forward(x):
+        return (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5)
+
+    report = pullback.check(forward, lambda g, x: (g - g.mean(0)) / np.sqrt(x.var(0) + 1e-5), (64, 200))
+    assert report.cause == "missing_jacobian_term"
+
+
+def problem(forward, *arrays):
+    return Problem(adapt(forward, lambda g, *x: x, arrays), None, 0, "vjp", None)
+
+
+def test_sizes_that_belong_together_stay_together():
+    lstm = lambda x, h, w, u, b: np.tanh(np.split(x @ w + h @ u + b, 4, 1)[0]) * h
+    shapes = (64, 100), (64, 50), (100, 200), (50, 200), (200,)
+    small = smaller(problem(lstm, *map(np.ones, shapes)), lambda p: p.sizes[0] <= 256)
+    (n, i), (_, h), *weights = [part.shape for part in small.inputs]
+    assert weights == [(i, 4 * h), (h, 4 * h), (4 * h,)] and len({n, i, h}) == 3
+
+
+def test_labels_stay_in_range():
+    labels = np.arange(50) % 40
+    small = resized(problem(lambda x: x[np.arange(len(labels)), labels], np.ones((50, 40))), {50: 5})
+    assert small is None
+    picked = problem(lambda x, t: x[np.arange(len(t)), t], np.ones((50, 40)), labels)
+    small = resized(picked, {50: 5, 40: 3})
+    assert small.arrays[1].tolist() == [0, 1, 2, 0, 1]
+
+
+def test_a_fault_that_needs_the_size_is_still_a_factor():
+    slope = lambda g, x: g * 2 if x.size < 1000 else g
+    report = pullback.check(lambda x: 2 * x, slope, (50, 60))
+    assert report.cause == "constant_factor" and "times 0.5" in report.causes[0].evidence
