@@ -1,6 +1,7 @@
 """The same text, typeset as LaTeX."""
 
 import ast
+import re
 
 ADD, MULTIPLY, POWER = 1, 2, 3
 GREEK = "alpha", "beta", "delta", "mu", "sigma", "lambd", "eps"
@@ -129,7 +130,9 @@ def bracketed(text: str, needed: bool) -> str:
 
 
 def symbol(name: str) -> str:
-    """gx is x with a bar; what is longer than a letter stands upright; lambd is λ."""
+    """gx is x with a bar; what is longer than a letter stands upright; w_l0 is the w of layer l0; lambd is λ."""
+    if layer := re.fullmatch(r"(\w+)_(l\d+)", name):
+        return rf"{symbol(layer[1])}^{{\mathrm{{{layer[2]}}}}}"
     if name == "pi":
         return r"\pi"
     if name == "inf":
@@ -137,7 +140,7 @@ def symbol(name: str) -> str:
     if name in GREEK:
         return {"lambd": r"\lambda", "eps": r"\varepsilon"}.get(name, "\\" + name)
     if len(name) > 1 and name[0] == "g" and name not in ("gamma", "groups"):
-        return rf"\bar{{{symbol(name[1:])}}}"
+        return rf"\{'bar' if len(name) == 2 else 'overline'}{{{symbol(name[1:])}}}"
     if len(name) == 2 and name[1].isdigit():
         return name
-    return name if len(name) == 1 else rf"\mathit{{{name.replace('_', chr(92) + '_')}}}"
+    return name if len(name) == 1 else rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"

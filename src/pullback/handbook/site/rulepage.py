@@ -52,7 +52,7 @@ class RulePage:
         others = [name for name in alike(self.rule.name) if name != self.rule.name]
         links = self.say("comma").join(f'<a href="rule:{name}"><code>{name}</code></a>' for name in others)
         also = f'<p class="quiet">{self.say("alike", rules=links)}</p>' if others else ""
-        summed = f'<p class="summary">{escape(summary(self.rule, self.lang))}</p>'
+        summed = f'<div class="summary">{self.prose(summary(self.rule, self.lang))}</div>'
         return summed + self.prose(self.texts["purpose"]) + also + f"<figure>{picture(self.e)}</figure>"
 
     def forward(self) -> str:
