@@ -54,7 +54,8 @@ def operation(n: ast.expr, rank: int) -> str:
         case ast.BinOp(a, ast.Div(), b):
             return rf"\frac{{{typeset(a)}}}{{{typeset(b)}}}"
         case ast.BinOp(a, ast.FloorDiv(), b):
-            return rf"\left\lfloor \frac{{{typeset(a)}}}{{{typeset(b)}}} \right\rfloor"
+            compound = isinstance(b, ast.BinOp) and not isinstance(b.op, ast.FloorDiv)
+            return rf"\lfloor {typeset(a, MULTIPLY)} / {bracketed(typeset(b), compound)} \rfloor"
         case ast.BinOp(a, ast.Mod(), b):
             return bracketed(rf"{typeset(a, POWER)} \bmod {typeset(b, POWER)}", rank > 0)
         case ast.BinOp(a, ast.Pow(), b):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pullback.handbook import written
+from pullback.handbook.derivation.typesetting import symbol
 from pullback.handbook.explanation.content import Array, Block, Content
 from pullback.handbook.explanation.meaning import summary
 from pullback.handbook.explanation.outline import jacobians, kinks
@@ -54,13 +55,6 @@ def aligned(derived: Derived) -> Iterator[str]:
 def equations(arrays: list[Array]) -> Iterator[str]:
     for a in arrays:
         yield rf"\[ {symbol(a.name)} = {matrix(a.values)} \]"
-
-
-def symbol(name: str) -> str:
-    """gx is x with a bar, as in the derivations; w_l0 is a word."""
-    if len(name) > 1 and name[0] == "g" and name[1:].isalnum() and len(name) < 4:
-        return rf"\bar{{{name[1:]}}}"
-    return name if len(name) == 1 else rf"\mathit{{{words(name)}}}"
 
 
 def jacobian(block: Block) -> str:
