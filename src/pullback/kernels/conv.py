@@ -1,6 +1,7 @@
 """Convolution: images have their channels last in memory, whatever their shapes say, and so have results.
 
 every channel by itself                                       depthwise.py
+from few channels to few, at stride 1, no dilation            narrow.py
 3 × 3 at stride 1, no dilation, no groups, whole vectors
 of channels, 256 pixels or more                               winograd.py, if all results are finite
 anything else                                                 direct.py, direct_weights.py
@@ -10,7 +11,7 @@ from math import prod
 
 import numpy as np
 
-from pullback.kernels import depthwise, direct, direct_weights, winograd
+from pullback.kernels import depthwise, direct, direct_weights, narrow, winograd
 from pullback.kernels.arrays import plain
 from pullback.kernels.compiled import kernel
 from pullback.kernels.images import channels_last, flat, result, three
@@ -59,6 +60,8 @@ def correlated(rule, x, w, b, out):
     x, w, b = flat(channels_last(x, dims), dims), plain(w), bias(b)
     if depthwise.suits(rule.groups, w) and finite(w.reshape(w.size)):  # it leaves out 0 · inf in the padding
         depthwise.correlate(x, w, b, windows, y)
+    elif narrow.suits(windows, rule.groups, *w.shape[:2]):
+        narrow.correlate(x, w, b, windows, y)
     elif not (quick and winograd.correlate(x, w, b, windows, y)):
         direct.correlate(x, w, b, windows, rule.groups, y)
     return answer
@@ -88,6 +91,8 @@ def weigh(rule, y, x, w):
         gw, gb = depthwise.weigh(y, x, windows, w.shape)
         if finite(gb):  # and so is y: there was no 0 · inf in the padding to be left out
             return gw, gb
+    if narrow.suits(windows, rule.groups, *w.shape[:2]):
+        return narrow.weigh(y, x, windows, w.shape)
     if quick:
         gw, gb = winograd.weigh(y, x, windows, w.shape)
         if finite(gw.reshape(gw.size)):

@@ -192,8 +192,18 @@ def copy_strip(typing, target, source):
 
 
 @intrinsic
+def copy8(typing, target, source):
+    def emit(context, b, signature, args):
+        target, source = (b.inttoptr(place, ir.VectorType(FLOAT, 8).as_pointer()) for place in args)
+        b.store(b.load(source, align=4), target, align=4)
+        return context.get_dummy_value()
+
+    return types.void(int64, int64), emit
+
+
+@intrinsic
 def transpose8(typing, source, source_row, target, target_row):
-    """target[j, i] = source[i, j] for 8 × 8 floats, in three rounds of shuffles."""
+    """target[j, i] = source[i, j] for 8 × 8 floats, in three rounds of shuffles, written in the order of j."""
 
     def emit(context, b, signature, args):
         vector = ir.VectorType(FLOAT, 8)
@@ -217,9 +227,11 @@ def transpose8(typing, source, source_row, target, target_row):
             for h in (0, 1)
             for p in ([0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15])
         ]
-        for i in range(4):
-            b.store(pick(fours[i], fours[i + 4], [0, 1, 2, 3, 8, 9, 10, 11]), at(target, target_row, i), align=4)
-            b.store(pick(fours[i], fours[i + 4], [4, 5, 6, 7, 12, 13, 14, 15]), at(target, target_row, i + 4), align=4)
+        for i, half in (
+            (i, half) for half in ([0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]) for i in range(4)
+        ):
+            row = i + half[0]
+            b.store(pick(fours[i], fours[i + 4], half), at(target, target_row, row), align=4)
         return context.get_dummy_value()
 
     return types.void(int64, int64, int64, int64), emit
