@@ -6,7 +6,7 @@ The same walk writes them with numbers: whoever calls gives the text of a name, 
 import ast
 from collections.abc import Callable
 
-ADD, SUM, MULTIPLY, POWER, ATOM = range(1, 6)  # how firmly the parts of an expression hold together
+ADD, SUM, DIVIDE, MULTIPLY, POWER, ATOM = range(1, 7)  # how firmly the parts of an expression hold together
 RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 SIGNS: dict[type, str] = {
@@ -36,13 +36,13 @@ def held(node: ast.expr, leaf: Leaf, times: str) -> tuple[str, int]:
             return f"{go(a, ADD)} + {go(b, SUM)}", ADD
         case ast.BinOp(a, ast.Sub(), b):
             return f"{go(a, ADD)} - {go(b, SUM)}", ADD
-        case ast.BinOp(ast.UnaryOp(ast.USub(), a), ast.Mult() | ast.Div() as by, b):
-            return f"-{go(ast.BinOp(a, by, b), SUM)}", ADD
+        case ast.BinOp(a, ast.Mult() | ast.Div() as by, b) if positive := without_sign(a):
+            return f"-{go(ast.BinOp(positive, by, b), SUM)}", ADD
         case ast.BinOp(a, ast.Mult(), b):
             last = isinstance(b, ast.Call)  # a sum at the end of a product needs no brackets
             return f"{go(a, MULTIPLY)}{times}{go(b, SUM if last else MULTIPLY)}", SUM if is_sum(b) else MULTIPLY
         case ast.BinOp(a, ast.Div(), b):
-            return f"{go(a, MULTIPLY)} / {go(b, POWER)}", MULTIPLY
+            return f"{go(a, MULTIPLY)} / {go(b, POWER)}", DIVIDE
         case ast.BinOp(a, ast.FloorDiv(), b):
             return f"⌊{go(a, MULTIPLY)} / {go(b, POWER)}⌋", ATOM
         case ast.BinOp(a, ast.Mod(), b):
@@ -66,6 +66,16 @@ def held(node: ast.expr, leaf: Leaf, times: str) -> tuple[str, int]:
         case ast.Compare():
             return f"({ast.unparse(node).replace(' ', '')})", ATOM
     return ast.unparse(node).replace(", ", ",").replace(" * ", "*").replace(" + ", "+").replace(" - ", "-"), ATOM
+
+
+def without_sign(node: ast.expr) -> ast.expr | None:
+    """What a product is the negative of, if it begins with a sign."""
+    match node:
+        case ast.UnaryOp(ast.USub(), a):
+            return a
+        case ast.BinOp(a, ast.Mult() | ast.Div() as by, b):
+            return ast.BinOp(positive, by, b) if (positive := without_sign(a)) else None
+    return None
 
 
 def condition(test: ast.expr, go: Callable[[ast.expr, int], str]) -> str:

@@ -23,7 +23,7 @@ from pullback.handbook.written import number
 LONG = 100  # letters of a line of numbers: of a longer one the value alone is shown
 PATIENCE = 100_000  # terms of sums, for a whole derivation: about a second
 FEW = 64  # elements of an output by which a derivation is known to speak of it
-TERMS = 3  # of a sum that is written out
+TERMS = 4  # of a sum that is written out; of one with more, those that are not 0
 MARKS = {"same": "≡", "exact": "✓", "digits": "≈", "": ""}  # words.toml says what they mean
 
 
@@ -88,9 +88,15 @@ def defined(let: derivation.Let, values: Values, lang: str) -> Derived:
 
 
 def first_of(indices: Iterable[str], values: Values) -> dict[str, Any]:
-    """The first value of each index: 0, or as many as a group has axes."""
-    zero = lambda n: (0,) * len(n) if isinstance(n, tuple) else 0
-    return {index: zero(values.ranges.get(index)) for index in indices}
+    """The first value of each index, 0; of a group of axes in space the middle, which most windows see."""
+    return {index: first_along(index, values) for index in indices}
+
+
+def first_along(index: str, values: Values) -> Any:
+    n = values.ranges.get(index)
+    if not isinstance(n, tuple):
+        return 0
+    return tuple(0 if values.derivation.ranges[index] == "..." else (size - 1) // 2 for size in n)
 
 
 def chained(chain: derivation.Chain, grades: Iterable[str], values: Values, lang: str) -> Derived:
@@ -160,6 +166,8 @@ class Numbers:
                 return written(a if self.values.at(test, self.env) else b, self.leaf, "·")
             case ast.Call(ast.Name("sum"), [*indices, body]):
                 points = [*self.values.points([ast.unparse(i) for i in indices], self.env)]
+                if len(points) > TERMS:
+                    points = [point for point in points if self.values.at(body, point)]
                 if len(points) > TERMS:
                     return self.told(node)
                 terms = [written(body, Numbers(p, self.values).leaf, "·") for p in points]
