@@ -21,6 +21,7 @@ def check(
     mode: str = "vjp",
     convention: str | None = None,
     shapes: Any = None,
+    order: int = 1,
 ) -> "Report":
     """Judge a backward: is it the derivative of forward, and if not, what is wrong with it?
 
@@ -34,6 +35,7 @@ def check(
     mode        "vjp", or "jvp" where `backward` is a forward derivative: jvp(*tangents, *inputs) -> tangent(s)
     convention  of complex gradients: "conjugate" as in torch, "transpose" as in JAX; None takes either, and says which
     shapes      a function of a random generator that gives other example inputs, of other shapes
+    order       2 judges the derivative of the backward as well, where the code brings it: double backward, hvp
 
     Returns a `Report`: `verdict` is "right", "wrong" or "cannot judge", `cause` a class of faults, `power` what could
     not have been seen. Raises `StyleError` where the code is in no known style or forward does not run, and
@@ -41,7 +43,7 @@ def check(
     """
     from pullback.check.judge import judge
 
-    return judge(forward, backward, inputs, like, wrt, seed, mode, convention, shapes)
+    return judge(forward, backward, inputs, like, wrt, seed, mode, convention, shapes, order)
 
 
 class _Callable(ModuleType):

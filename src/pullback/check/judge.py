@@ -25,6 +25,7 @@ from pullback.check.progress import Bar
 from pullback.check.reference import Reference
 from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Finding, Report
 from pullback.check.resizing import smaller
+from pullback.check.second import NoSecondError, named, second
 from pullback.check.truth import Truth, fits
 from pullback.errors import OptionError
 
@@ -45,7 +46,10 @@ def judge(
     mode: str,
     convention: str | None,
     shapes: Any,
+    order: int = 1,
 ) -> Report:
+    if order not in (1, 2) or order == 2 and mode == "jvp":
+        raise OptionError(f"order is {order!r} with mode={mode!r}; it is 1, or 2 for the derivative of a vjp as well")
     if mode not in ("vjp", "jvp"):
         raise OptionError(f"mode is {mode!r}; it is 'vjp' or 'jvp'")
     if convention not in (None, "conjugate", "transpose"):
@@ -61,8 +65,23 @@ def judge(
         other = run(inputs, "transpose")
         if other.verdict == RIGHT:
             text = "gradients are those of the plain transpose, as in JAX; torch's are their conjugates"
-            return replace(other, notes=(*other.notes, Cause("complex_conjugate", text)))
+            report = replace(other, notes=(*other.notes, Cause("complex_conjugate", text)))
+    if report.verdict == RIGHT and order == 2:
+        return and_second(report, Problem(adapt(forward, backward, inputs), wrt, seed, mode, convention), seed)
     return report
+
+
+def and_second(report: Report, problem: Problem, seed: int) -> Report:
+    """The same report, with the verdict on the second derivative."""
+    contract(problem, np.zeros(problem.given_size))  # what has no gradient is left out
+    try:
+        other = Judge(second(problem, seed), None, seed).report()
+    except NoSecondError as error:
+        return replace(report, verdict=CANNOT, reason=str(error))
+    findings = (*report.findings, *map(named, other.findings))
+    return replace(
+        report, verdict=other.verdict, findings=findings, reason=other.reason, tried=report.tried + other.tried
+    )
 
 
 def judged(

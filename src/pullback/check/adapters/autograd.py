@@ -24,17 +24,30 @@ def recognise(code: Code) -> Adapted | None:
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(gradient(cotangents[0], inputs, k) for k in range(len(inputs)))
 
+    def pulled(cotangent: Any, inputs: Sequence[Any], k: int) -> Any:
+        of_one = lambda x: code.forward(*code.arguments.filled([*inputs[:k], x, *inputs[k + 1 :]]))
+        return make_vjp(of_one)(inputs[k])[0](cotangent)
+
     def gradient(cotangent: Any, inputs: Sequence[Any], k: int) -> Any:
         if np.asarray(inputs[k]).dtype.kind not in "fc":
             return None
 
-        def of_one(x: Any) -> Any:
-            return code.forward(*code.arguments.filled([*inputs[:k], x, *inputs[k + 1 :]]))
-
         try:
-            return np.asarray(make_vjp(of_one)(inputs[k])[0](cotangent))
+            return np.asarray(pulled(cotangent, inputs, k))
         except NotImplementedError:  # no derivative is defined
             return None
 
+    def second(cotangents: Sequence[Any], inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        library = sys.modules["autograd"]
+        sum_ = library.numpy.sum
+
+        def along(g: Any, *inputs: Any) -> Any:
+            """⟨tangents, gradients⟩: a number, which autograd differentiates."""
+            return sum(sum_(u * pulled(g, inputs, k)) for k, u in enumerate(tangents) if u is not None)
+
+        by = [k for k, u in enumerate(tangents) if u is not None]
+        found = {k: np.asarray(library.grad(along, k + 1)(cotangents[0], *inputs)) for k in by}
+        return [np.asarray(library.grad(along, 0)(cotangents[0], *inputs))], [found.get(k) for k in range(len(inputs))]
+
     code.tried(code.name, lambda: code.run(code.arguments.example()))
-    return code.adapted(lambda *inputs: outputs(code.run(inputs)), backward)
+    return code.adapted(lambda *inputs: outputs(code.run(inputs)), backward, second=second)

@@ -17,14 +17,21 @@ class StyleError(PullbackError, TypeError):
     """The code is in no style that is known, or does not run at all."""
 
 
+Second = Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], tuple[Sequence[Any], Sequence[Any]]]
+
+
 class Adapted(NamedTuple):
     """The code with one face: `forward(*arrays) -> outputs`, `backward(cotangents, arrays) -> gradients`, all tuples of
-    NumPy's arrays (None for what has no gradient); and those arrays: arguments, then the layer's own parameters."""
+    NumPy's arrays (None for what has no gradient); and those arrays: arguments, then the layer's own parameters.
+
+    `second(cotangents, arrays, tangents)` is the backward of backward, where the code brings one: how
+    ⟨tangents, gradients⟩ changes with the cotangents, and with the arrays."""
 
     name: str
     forward: Callable[..., tuple[Any, ...]]
     backward: Callable[[Sequence[Any], Sequence[Any]], tuple[Any, ...]]
     leaves: list[Leaf]
+    second: Second | None = None
 
 
 class Code:
@@ -72,8 +79,14 @@ class Code:
     def gradients(self, found: Any) -> tuple[Any, ...]:
         return assigned(found, self.arguments.leaves)
 
-    def adapted(self, forward: Callable[..., Any], backward: Callable[..., Any], *parameters: Leaf) -> Adapted:
-        return Adapted(self.name, forward, backward, [*self.arguments.leaves, *parameters])
+    def adapted(
+        self,
+        forward: Callable[..., Any],
+        backward: Callable[..., Any],
+        *parameters: Leaf,
+        second: Second | None = None,
+    ) -> Adapted:
+        return Adapted(self.name, forward, backward, [*self.arguments.leaves, *parameters], second)
 
 
 def body(forward: Any) -> Any:

@@ -29,5 +29,19 @@ def recognise(code: Code) -> Adapted | None:
             moves = [np.asarray(x).dtype.kind in "fc" for x in inputs]
             return tuple(np.array(g) if may else None for g, may in zip(found, moves, strict=True))
 
+    def second(cotangents: Sequence[Any], inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        with code.framework.scope():
+            moving = [k for k, u in enumerate(tangents) if u is not None]
+            lifted = code.lifted(inputs)
+
+            def first(above: list[Any], some: list[Any]) -> Any:
+                of_some = lambda *some: run(*(dict(zip(moving, some)).get(k, x) for k, x in enumerate(lifted)))
+                return jax.vjp(of_some, *some)[1](above)
+
+            pull = jax.vjp(first, code.lifted(cotangents), [lifted[k] for k in moving])[1]
+            above, some = pull(tuple(code.lifted([tangents[k] for k in moving])))
+            found = dict(zip(moving, map(np.array, some)))
+            return [np.array(g) for g in above], [found.get(k) for k in range(len(inputs))]
+
     code.tried(code.name, lambda: forward(*code.arguments.example()))
-    return code.adapted(forward, backward)
+    return code.adapted(forward, backward, second=second)

@@ -22,7 +22,19 @@ def recognise(code: Code) -> Adapted | None:
         found = at.vjp(*(next(each) if moves else None for moves in moving(at, y)))
         return found if isinstance(found, tuple) else (found,)
 
-    return code.adapted(forward, backward)
+    def second(cotangents: Sequence[Any], inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """The Hessian of ⟨g, y⟩ is symmetric: how the vjp moves along a tangent is also its own transpose."""
+        y, at = code.forward.linearize(*code.filled(inputs))
+        each = iter(cotangents)
+        above = tuple(next(each) if moves else None for moves in moving(at, y))
+        pushed, bent = outputs_of(at.jvp(*tangents)), outputs_of(at.hvp(above, tuple(tangents)))
+        return [t for t, moves in zip(pushed, moving(at, y), strict=True) if moves], list(bent)
+
+    return code.adapted(forward, backward, second=second if hasattr(code.forward, "hvp") else None)
+
+
+def outputs_of(found: Any) -> tuple[Any, ...]:
+    return found if isinstance(found, tuple) else (found,)
 
 
 def moving(at: Any, y: Any) -> list[bool]:

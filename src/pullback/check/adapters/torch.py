@@ -63,8 +63,26 @@ def differentiated(code: Code, run: Callable[[Sequence[Any]], Any], *parameters:
             gradients = iter(torch.autograd.grad(shown, moving, above, allow_unused=True))
         return tuple(to_numpy(next(gradients)) if t.requires_grad else None for t in tensors)
 
+    def second(cotangents: Sequence[Any], inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """The same once more. Where torch has kept no graph of the first backward there is none, and it says so."""
+        with code.dice():
+            tensors = [t.requires_grad_() if may_move(t) else t for t in code.lifted(inputs)]
+            above = [g.requires_grad_() for g in code.lifted(cotangents)]
+            moved = [(y, g) for y, g in zip(floating(run(tensors)), above, strict=True) if y.requires_grad]
+            shown, given = zip(*moved)
+            lifted = [None if u is None else code.framework.lift(u) for u in tangents]
+            along = [(t, u) for t, u in zip(tensors, lifted) if u is not None and t.requires_grad]
+            first = torch.autograd.grad(shown, [t for t, _ in along], given, allow_unused=True, create_graph=True)
+            kept = [(x, u) for x, (_, u) in zip(first, along) if x is not None]
+            by = [*above, *(t for t in tensors if t.requires_grad)]
+            found = torch.autograd.grad([x for x, _ in kept], by, [u for _, u in kept], allow_unused=True)
+        if all(g is None for g in found[: len(above)]):
+            raise RuntimeError("it keeps no graph of its backward (once_differentiable, detach, numpy)")
+        each = iter(to_numpy(torch.zeros_like(t) if g is None else g) for g, t in zip(found, by))
+        return [next(each) for _ in above], [next(each) if t.requires_grad else None for t in tensors]
+
     code.tried(code.name, lambda: forward(*code.arguments.example(), *(leaf.value for leaf in parameters)))
-    return code.adapted(forward, backward, *parameters)
+    return code.adapted(forward, backward, *parameters, second=second)
 
 
 def floating(result: Any) -> list[Any]:
