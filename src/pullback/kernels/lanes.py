@@ -1,8 +1,9 @@
 """Vectors while code is being emitted: formulas of Python become instructions for many lanes."""
 
-from operator import add, mul, sub
+from operator import add, mul, sub, truediv
 
 import llvmlite.ir as ir
+from numba.core import cgutils
 
 from pullback.kernels.tile import BYTES, FLOAT, I32, I64, WIDTH
 
@@ -23,7 +24,8 @@ class Vector:
     def together(self, operation, other):
         if isinstance(other, float):
             other = self.all(other)
-        emit = {add: self.build.fadd, sub: self.build.fsub, mul: self.build.fmul}[operation]
+        b = self.build
+        emit = {add: b.fadd, sub: b.fsub, mul: b.fmul, truediv: b.fdiv}[operation]
         return Vector(self.build, emit(self.value, other.value, flags=("contract",)))
 
     def __add__(self, other):
@@ -34,6 +36,26 @@ class Vector:
 
     def __mul__(self, other):
         return self.together(mul, other)
+
+    def __truediv__(self, other):
+        return self.together(truediv, other)
+
+    def __lt__(self, number):
+        """Where it is less, for `where`; nan is not."""
+        return self.build.fcmp_ordered("<", self.value, self.all(number).value)
+
+    def where(self, mask, other):
+        """This vector where the mask says so, the other one elsewhere."""
+        return Vector(self.build, self.build.select(mask, self.value, other.value))
+
+    def __abs__(self):
+        kind = self.value.type
+        called = ir.FunctionType(kind, [kind])
+        function = cgutils.get_or_insert_function(self.build.module, called, f"llvm.fabs.v{kind.count}f32")
+        return Vector(self.build, self.build.call(function, [self.value]))
+
+    def bits(self):
+        return self.build.bitcast(self.value, ir.VectorType(I32, self.value.type.count))
 
 
 class Memory:

@@ -1,39 +1,35 @@
-"""lstm and its scan. Gates stand in blocks, as in PyTorch: i f g o."""
+"""lstm and its scan. Gates stand in blocks, as in PyTorch: i f g o.
 
-from pullback.kernels.arrays import plain
+The rows [x h] of every step are kept: with the weights side by side, one product serves both, on either way.
+"""
+
+import numpy as np
+
 from pullback.kernels.buffers import empty
-from pullback.kernels.cells import (
-    add,
-    multiply,
-    multiply3_add,
-    multiply_add,
-    scale,
-    sigmoids,
-    sigmoids_and_slopes,
-    tanhs,
-    tanhs_and_slopes,
-)  # fmt: skip
 from pullback.kernels.compiled import kernel, part
+from pullback.kernels.lstm_lanes import back, forth
 from pullback.kernels.recurrent import (
     DEEP,
-    add_outer,
+    LINE,
+    add_parts,
+    add_steps,
     block,
     flat,
+    joined,
     methods,
     packed,
-    parts,
     path_of,
-    row_like,
     rows_together,
+    stands,
     steps_flat,
-    sums_for,
+    sums_of_parts,
     times,
-    total,
+    wide,
     widened,
 )  # fmt: skip
 from pullback.kernels.recurrent import takes as takes_any
 from pullback.kernels.threads import parallel
-from pullback.kernels.tile import ADD
+from pullback.kernels.tile import ADD, WIDTH, address
 
 
 def takes(rule, x, *rest):
@@ -41,106 +37,75 @@ def takes(rule, x, *rest):
 
 
 def climb(cell, x, h, c, w, u, bw, bu):
-    z, h, c = empty((*x.shape[:-1], len(u))), path_of(h, len(x)), path_of(c, len(x))
-    climb_all(packed(w.T), packed(u.T), widened(bw + bu), *map(steps_flat, (x, z, h, c)), rows_together(h))
-    return (h, c), (x, h, c, w, u, z)
+    h, c, wu, flat_x = path_of(h, len(x)), path_of(c, len(x)), joined(w, u), steps_flat(x)
+    xh, z = (stands(len(x) + extra, flat_x.shape[1], n) for extra, n in ((1, wu.shape[1]), (0, len(wu))))
+    climb_all(packed(wu.T), widened(bw + bu), flat_x, xh, z, *map(steps_flat, (h, c)), rows_together(h))
+    return (h, c), (x, h, c, w, u, wu, xh, z)
 
 
-def descend(cell, gy, gh, gc, x, h, c, w, u, z):
-    gx, first_h, first_c = empty(x.shape), empty(gh.shape), empty(gc.shape)
-    gw, gu, gb = sums_for(h, w), sums_for(h, u), parts(h, len(u))
-    states = *map(steps_flat, (gy, x, h, c, z, gx)), *map(flat, (gh, gc, first_h, first_c))
-    descend_all(packed(plain(w)), packed(plain(u)), *states, gw, gu, gb, rows_together(h))
+def descend(cell, gy, gh, gc, x, h, c, w, u, wu, xh, z):
+    gx, first_h, first_c, gw, gu = empty(x.shape), gh.copy(), gc.copy(), empty(w.shape), empty(u.shape)
+    sums = sums_of_parts(h, *wu.shape)
+    gb = np.zeros((len(sums), len(wu)), np.float32)
+    states = *map(steps_flat, (gy, c, gx)), flat(first_h), flat(first_c)
+    descend_all(packed(wu), xh, z, *states, sums, gb, gw, gu, rows_together(h))
     gb = gb.sum(0)
-    return gx, first_h, first_c, total(gw, w), total(gu, u), gb, gb.copy()
+    return gx, first_h, first_c, gw, gu, gb, gb.copy()
 
 
 @part
-def opened(z, gates):
-    m = z.size // 4
-    sigmoids(z[: 2 * m], gates[: 2 * m])
-    tanhs(z[2 * m : 3 * m], gates[2 * m : 3 * m])
-    sigmoids(z[3 * m :], gates[3 * m :])
-
-
-@part
-def opened_with_slopes(z, gates, slopes):
-    m = z.size // 4
-    sigmoids_and_slopes(z[: 2 * m], gates[: 2 * m], slopes[: 2 * m])
-    tanhs_and_slopes(z[2 * m : 3 * m], gates[2 * m : 3 * m], slopes[2 * m : 3 * m])
-    sigmoids_and_slopes(z[3 * m :], gates[3 * m :], slopes[3 * m :])
-
-
-@part
-def climb_rows(lo, hi, w, u, bias, x, z, h, c, tall):
-    steps, m = len(z), h.shape[2]
-    before, gates, r = block(tall, 4 * m), row_like(z), row_like(h)
+def climb_rows(lo, hi, wu, bias, x, xh, z, h, c, tall):
+    n, m = x.shape[2], h.shape[2]
     for first in range(lo, hi, tall):
         last = min(first + tall, hi)
-        for t in range(steps):
-            times(x[t, first:last], w, before, bias, 0)
-            times(h[t, first:last], u, before, bias[:0], ADD)
+        xh[0, first:last, n : n + m] = h[0, first:last]
+        for t in range(len(x)):
+            xh[t, first:last, :n] = x[t, first:last]
+            times(xh[t, first:last], wu, z[t, first:last], bias, 0)
             for row in range(first, last):
-                z[t, row] = before[row - first, : 4 * m]
-                opened(before[row - first, : 4 * m], gates)
-                new = c[t + 1, row]
-                multiply(gates[m : 2 * m], c[t, row], new)
-                multiply_add(gates[:m], gates[2 * m : 3 * m], new)
-                tanhs(new, r)
-                multiply(gates[3 * m :], r, h[t + 1, row])
+                before, old, new = address(z[t, row]), address(c[t, row]), address(c[t + 1, row])
+                shown, again = address(h[t + 1, row]), address(xh[t + 1, row]) + 4 * n
+                for j in range(0, 4 * m, 4 * WIDTH):
+                    forth(m - j // 4, before + j, 4 * m, old + j, new + j, shown + j, again + j)
 
 
 @part
-def descend_rows(lo, hi, w, u, gy, x, h, c, z, gx, gh, gc, first_h, first_c, gw, gu, gb, tall):
-    steps, m, n = len(z), h.shape[2], x.shape[2]
-    deep = max(1, DEEP // tall)  # steps
-    gz, of_x, of_h = block(deep * tall, 4 * m), block(deep * tall, n), block(deep * tall, m)
-    of_x[:], of_h[:] = 0, 0
-    left, back, memory = block(tall, n), block(tall, m), block(tall, m)
-    gates, slopes, r, slope = row_like(z), row_like(z), row_like(c), row_like(c)
+def descend_rows(lo, hi, wu, xh, z, gy, c, gx, gh, gc, sums, gb, tall):
+    n, m, deep = gx.shape[2], c.shape[2], max(1, DEEP // tall)  # steps
+    gz, left = np.empty((deep * tall, wide(4 * m) + LINE), np.float32), block(tall, n + m)
     for first in range(lo, hi, tall):
-        last, this = min(first + tall, hi), first // tall
-        rows, filled = last - first, 0
-        for row in range(rows):
-            back[row, :m], memory[row, :m] = gh[first + row], gc[first + row]
-        for t in range(steps - 1, -1, -1):
+        last, this, flags, filled = min(first + tall, hi), first // tall, 0, 0
+        rows, total = last - first, address(gb[first // tall])
+        for t in range(len(gy) - 1, -1, -1):
+            now = gz[filled * rows : (filled + 1) * rows]
             for row in range(rows):
                 at = first + row
-                out, shown, gm = gz[filled + row, : 4 * m], back[row, :m], memory[row, :m]
-                opened_with_slopes(z[t, at], gates, slopes)
-                tanhs_and_slopes(c[t + 1, at], r, slope)
-                add(gy[t, at], shown)
-                multiply3_add(shown, gates[3 * m :], slope, gm)  # through h = o tanh(c) as well
-                multiply(gm, gates[2 * m : 3 * m], out[:m])
-                multiply(gm, c[t, at], out[m : 2 * m])
-                multiply(gm, gates[:m], out[2 * m : 3 * m])
-                multiply(shown, r, out[3 * m :])
-                scale(slopes, out)
-                scale(gates[m : 2 * m], gm)
-                add(out, gb[this])
-                of_x[filled + row, :n], of_h[filled + row, :m] = x[t, at], h[t, at]
-            now = gz[filled : filled + rows, : 4 * m]
-            times(now, w, left, slope[:0], 0)
-            times(now, u, back, slope[:0], 0)
+                before, old, new, out = address(z[t, at]), address(c[t, at]), address(c[t + 1, at]), address(now[row])
+                come, pulled, memory = address(gy[t, at]), address(gh[at]), address(gc[at])
+                for j in range(0, 4 * m, 4 * WIDTH):
+                    back(
+                        m - j // 4, before + j, 4 * m, old + j, new + j, come + j, pulled + j, memory + j, out + j,
+                        total + j,
+                    )  # fmt: skip
+            times(now[:, : 4 * m], wu, left, left[0, :0], 0)
             gx[t, first:last] = left[:rows, :n]
-            filled += rows
-            if filled + rows > deep * tall or t == 0:
-                add_outer(gz, of_x, filled, gw[this])
-                add_outer(gz, of_h, filled, gu[this])
-                filled = 0
-        for row in range(rows):
-            first_h[first + row], first_c[first + row] = back[row, :m], memory[row, :m]
+            gh[first:last] = left[:rows, n : n + m]
+            filled += 1
+            if filled == deep or t == 0:
+                last_x = xh[t + filled - 1, first:last]
+                add_steps(gz, rows, last_x, -xh.strides[0], filled, sums[this], flags)
+                flags, filled = ADD, 0
 
 
 @kernel
-def climb_all(w, u, bias, x, z, h, c, tall):
-    parallel(climb_rows, z.shape[1], tall, (w, u, bias, x, z, h, c, tall))
+def climb_all(wu, bias, x, xh, z, h, c, tall):
+    parallel(climb_rows, z.shape[1], tall, (wu, bias, x, xh, z, h, c, tall))
 
 
 @kernel
-def descend_all(w, u, gy, x, h, c, z, gx, gh, gc, first_h, first_c, gw, gu, gb, tall):
-    given = w, u, gy, x, h, c, z, gx, gh, gc, first_h, first_c, gw, gu, gb, tall
-    parallel(descend_rows, z.shape[1], tall, given)
+def descend_all(wu, xh, z, gy, c, gx, gh, gc, sums, gb, gw, gu, tall):
+    parallel(descend_rows, z.shape[1], tall, (wu, xh, z, gy, c, gx, gh, gc, sums, gb, tall))
+    parallel(add_parts, len(gw), 64, (sums, gw, gu))
 
 
 forward, vjp = methods(climb, descend)

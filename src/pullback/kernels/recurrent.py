@@ -18,12 +18,14 @@ import numpy as np
 
 from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
+from pullback.kernels.cells import add
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.matmul import pack
 from pullback.kernels.tile import ADD, COLUMNS, STRIP, address, tiles
 
 TALL = 16  # rows of the batch that go through all steps together
 DEEP = 64  # rows, of one step or several, whose gradients of the weights are added at once
+LINE = 16  # floats of a cache line
 PARTS = 16  # at most so many sums of gradients
 
 
@@ -156,6 +158,45 @@ def times(rows, strips, z, bias, flags):
         b, c = address(strips) + s * depth * STRIP, address(z) + s * STRIP
         shift, row = address(bias) + s * STRIP if bias.size else 0, rows.strides[0]
         tiles(rows.shape[0], address(rows), table, row, 4, b, table, STRIP, 1, depth, c, z.strides[0], shift, flags)
+
+
+def joined(w, u):
+    """Both weights side by side, for rows [x h]."""
+    return np.concatenate((w, u), 1, out=empty((len(w), w.shape[1] + u.shape[1])))
+
+
+def stands(steps, batch, n):
+    """Room for the rows [x h] of every step. They are whole strips apart, and a cache line: else they would meet in few
+    places of the cache."""
+    return empty((steps, batch, n + -n % COLUMNS + LINE))
+
+
+def sums_of_parts(path, m, n):
+    """Room for the gradient of weights [m n] in every part of the batch, in whole strips."""
+    return empty((-(-steps_flat(path).shape[1] // rows_together(path)), m, n + -n % COLUMNS))
+
+
+@part
+def add_steps(g, rows, x, back, steps, sums, flags):
+    """sums (+)= gᵀ x over the rows of several steps: those of g follow each other, those of x lie `back` apart."""
+    of_g, of_x = np.empty(steps, np.int64), np.empty(steps, np.int64)
+    for t in range(steps):
+        of_g[t], of_x[t] = t * rows * g.strides[0], t * back
+    at, bt, step, pitch, row = address(of_g), address(of_x), g.strides[0], x.strides[0], sums.strides[0]
+    for s in range(sums.shape[1] // COLUMNS):
+        b, c = address(x) + s * STRIP, address(sums) + s * STRIP
+        tiles(sums.shape[0], address(g), at, 4, step, b, bt, pitch, steps, rows, c, row, 0, flags)
+
+
+@part
+def add_parts(lo, hi, sums, gw, gu):
+    """Rows lo..hi of the gradients: the parts, one after the other."""
+    n = gw.shape[1]
+    for r in range(lo, hi):
+        gw[r], gu[r] = sums[0, r, :n], sums[0, r, n : n + gu.shape[1]]
+        for k in range(1, len(sums)):
+            add(sums[k, r, :n], gw[r])
+            add(sums[k, r, n : n + gu.shape[1]], gu[r])
 
 
 @part
