@@ -90,11 +90,21 @@ def broadcast(J: Array) -> bool:
     )
 
 
-def blocks(J: Array, x: tuple[int, ...], y: tuple[int, ...]) -> Array | None:
-    """J by steps of time, if input and output share a first axis of at least two: [time out, out, time in, in]."""
-    if not x or not y or x[0] != y[0] or x[0] < 2 or J.shape != (int(np.prod(y)), int(np.prod(x))):
+def blocks(J: Array, x: tuple[int, ...], y: tuple[int, ...], a: int = 0, b: int = 0) -> Array | None:
+    """J by steps, if axis a of the input and axis b of the output are alike: [step out, out, step in, in]."""
+    if J.shape != (int(np.prod(y)), int(np.prod(x))) or x[a] != y[b] or x[a] < 2:
         return None
-    return J.reshape(y[0], -1, x[0], J.shape[1] // x[0])
+    moved = np.moveaxis(J.reshape(*y, *x), (b, len(y) + a), (0, len(y)))
+    return moved.reshape(y[b], J.shape[0] // y[b], x[a], J.shape[1] // x[a])
+
+
+def apart(J: Array, x: tuple[int, ...], y: tuple[int, ...], a: int, b: int) -> bool:
+    """Does every place along these axes act on its own place alone?"""
+    steps = blocks(J, x, y, a, b)
+    if steps is None:
+        return False
+    here = np.eye(len(steps), dtype=bool)
+    return not np.any(nonzero(steps).any((1, 3)) & ~here)
 
 
 def causal(steps: Array) -> bool:

@@ -35,6 +35,18 @@ def moved(e: Evidence) -> Says:
     return "the right values in the wrong places" if (columns or whole) and not e.elementwise else None
 
 
+def outputs_moved(e: Evidence) -> Says:
+    """Every output's gradient goes the way of another's: channels in another order."""
+    rows, given = np.round(e.J, 6), np.round(e.B, 6)
+    size = np.max(abs(e.J), initial=0)
+    if look.selection(e.J) or len(rows) > 400 or same(e.B, e.J):
+        return None
+    nearest = [int(np.argmin(abs(rows - b).max(1))) for b in given]
+    if len(set(nearest)) < len(rows) or not same(e.J[nearest], e.B) or not size:
+        return None
+    return "the gradients of the outputs come back in another order"
+
+
 def moved_window(e: Evidence) -> Says:
     return f"{moved(e)}, of windows that slide" if moved(e) and (e.windowed or e.pooled) else None
 
@@ -44,6 +56,28 @@ def slid(e: Evidence) -> Says:
     if not e.windowed or same(e.B, e.J):
         return None
     return "a layer of sliding windows, whose backward reads them elsewhere" if nonzero(e.B).any() else None
+
+
+def averaged_otherwise(e: Evidence) -> Says:
+    """A mean over windows, of which those at the border have another size."""
+    if not e.windowed or not np.array_equal(e.some, nonzero(e.B)):
+        return None
+    even = all(same(row[some], np.full(some.sum(), row[some][0])) for row, some in zip(e.J, e.some) if some.any())
+    factors = [r[some].mean() for r, some in zip(e.ratio, e.some) if some.any()]
+    if even and look.per_row(e.ratio, e.some) and np.isclose(factors, 1).any() and np.ptp(factors) > 1e-4:
+        return "windows at the border are taken for larger or smaller: count what is padded as forward does"
+    return None
+
+
+def interpolated(e: Evidence) -> Says:
+    """Positions between the given ones: every output is a mean of neighbours, with weights that sum to one."""
+    if e.J.shape[0] < e.J.shape[1] or e.J.min(initial=0) < 0 or e.B.min(initial=0) < -1e-6 or not e.fixed:
+        return None
+    one = np.ones(len(e.J))
+    weights = np.unique(np.round(e.J[e.some], 6))
+    if len(weights) > 2 and same(e.J.sum(1), one) and same(e.B.sum(1), one) and not same(e.B, e.J):
+        return "weights of an interpolation, but between other positions: corners aligned, or centres"
+    return None
 
 
 def pooled_elsewhere(e: Evidence) -> Says:

@@ -1,5 +1,7 @@
 """Of the terms of a derivative, one is missing, or there is one too many."""
 
+from itertools import combinations, product
+
 import numpy as np
 
 from pullback.check import structure as look
@@ -16,12 +18,29 @@ def diagonal_only(e: Evidence) -> Says:
 
 
 def one_of_several(e: Evidence) -> Says:
-    """Of several terms of a sum, the last (or first) that was written."""
+    """Of several terms of a sum, the last (or first) that was written. A term may be a sum itself: over the channels of
+    a window, or over examples."""
     if not e.subset or look.dense(e.J):
         return None
-    terms, kept = e.some.sum(0), nonzero(e.B).sum(0)
-    if (kept <= np.maximum(terms, 1)).all() and (kept[terms > 1] == 1).all() and (terms > 1).any():
-        return "of the several terms of a sum only one is there: written over, not added"
+    there, given = (M.reshape(*e.y_shape, -1) for M in (e.some, nonzero(e.B)))
+    axes = range(len(e.y_shape))
+    for inner in (some for count in axes for some in combinations(axes, count)):
+        terms, kept = (M.any(inner, keepdims=True) for M in (there, given))
+        several = terms.sum(tuple(axes)) > 1
+        whole = np.array_equal(given, there & kept)
+        if whole and several.any() and (kept.sum(tuple(axes))[several] == 1).all():
+            return "of the several terms of a sum only one is there: written over, not added"
+    return None
+
+
+def one_of_alike(e: Evidence) -> Says:
+    """Of several terms that are equal one: the right gradient is so many times the one that is given."""
+    if e.elementwise or not np.array_equal(e.some, nonzero(e.B)):
+        return None
+    times = 1 / e.ratio[e.some]
+    count = np.round(times)
+    if same(times, count) and count.min(initial=1) == 1 < count.max(initial=1):
+        return f"of up to {count.max():g} equal terms of a sum one is there: written over, or not counted"
     return None
 
 
@@ -52,7 +71,23 @@ def training_statistics(e: Evidence) -> Says:
     for axis in range(1, rows.ndim):
         if rows.shape[axis] > 1 and np.max(abs(rows.sum(axis))) < 1e-6 * np.max(abs(rows)):
             return f"the gradient sums to zero over axis {axis - 1}, as in training; forward uses fixed statistics"
+    if e.x.shape == e.y_shape and (away := coupled_axes(e)) and len(away) < e.x.ndim:
+        return f"numbers along axis {away[0]} act on each other, as in training; forward uses fixed statistics"
     return None
+
+
+def coupled_axes(e: Evidence) -> list[int]:
+    """The axes of the input along which nothing acts on anything else, but for the gradient that is given."""
+    pairs = product(range(len(e.y_shape)), range(e.x.ndim))
+    apart = lambda M, a, b: look.apart(M, e.x.shape, e.y_shape, b, a)
+    return [b for a, b in pairs if apart(e.J, a, b) and not apart(e.B, a, b)]
+
+
+def coupled(e: Evidence) -> Says:
+    """Examples (channels, rows) that the layer keeps apart: a sum or a mean of backward runs over them too."""
+    if e.elementwise or not (away := coupled_axes(e)):
+        return None
+    return f"numbers along axis {away[0]} act on each other, which forward keeps apart: summed over the wrong axes"
 
 
 def chain_factor(e: Evidence) -> Says:
@@ -65,7 +100,7 @@ def chain_factor(e: Evidence) -> Says:
         return None
     if e.J.shape[0] > 1 and look.per_row(e.ratio, mask):
         return "the right pattern, times a factor for every output"
-    if e.J.shape[1] > 1 and e.J.shape[0] > 1 and look.per_row(e.ratio.T, mask.T):
+    if e.J.shape[1] > 1 and e.J.shape[0] > 1 and (mask.sum(0) > 1).any() and look.per_row(e.ratio.T, mask.T):
         return "the right pattern, times a factor for every input"
     return None
 

@@ -1,5 +1,6 @@
 """Steps of time, one after the other."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,12 @@ Array = NDArray[Any]
 
 
 def steps(e: Evidence) -> tuple[Array, Array] | None:
-    J, B = (look.blocks(M, e.x.shape, e.y_shape) for M in (e.J, e.B))
-    return (J, B) if J is not None and B is not None and look.causal(J) else None
+    """By steps of the axis that is time: along it nothing acts backwards."""
+    for a, b in product(range(e.x.ndim), range(len(e.y_shape))):
+        J, B = (look.blocks(M, e.x.shape, e.y_shape, a, b) for M in (e.J, e.B))
+        if J is not None and B is not None and look.causal(J):
+            return J, B
+    return None
 
 
 def last_step_only(e: Evidence) -> Says:
