@@ -61,7 +61,7 @@ def judge(
         if report.verdict == RIGHT:
             other = run(shapes(rng), convention)
             report = replace(report, tried=report.tried + other.tried) if other.verdict == RIGHT else other
-    if report.verdict == WRONG and convention is None and report.complex:
+    if report.verdict == WRONG and report.complex:
         other = run(inputs, "transpose")
         if other.verdict == RIGHT:
             text = "gradients are those of the plain transpose, as in JAX; torch's are their conjugates"
@@ -296,7 +296,7 @@ class Judge:
             tuple(self.unseen(silent)),
             tuple(self.notes()),
             tried=self.tried,
-            complex=any(part.width == 2 for part in (*problem.inputs, *problem.outputs)),
+            complex=problem.convention is None and any(part.width == 2 for part in (*problem.inputs, *problem.outputs)),
         )
 
     def notes(self) -> list[Cause]:

@@ -37,6 +37,8 @@ def special(problem: Problem, part: Part) -> Iterator[Point]:
     values = example[part.begin : part.end]
     if not values.size or not np.isfinite(values).all() or part.width == 1 and symmetric(part.of(example)):
         return
+    if not whole(values):
+        yield from ties(problem, part)
     ends = sorted({part.begin, part.end - 1})
     low, high = values.min(), values.max()
     fitting = [s for s in SPECIAL if anything(values) or not whole(values) and low <= s <= high]
@@ -44,10 +46,6 @@ def special(problem: Problem, part: Part) -> Iterator[Point]:
         yield placed(f"{part.name} with {s:g} in it", example, ends, s)
     for s in fitting[:1] + fitting[-1:]:
         yield placed(f"{part.name} {s:g} everywhere", example, range(part.begin, part.end), s)
-    if part.end - part.begin > 1 and not whole(values):
-        tied = example.copy()
-        tied[part.begin + 1] = tied[part.begin]
-        yield Point(f"equal numbers in {part.name}", tied, (part.begin, part.begin + 1))
     if anything(values):
         for s in LARGE:
             yield placed(f"{part.name} with {s:g} in it", example, ends[:1], s)
@@ -62,6 +60,25 @@ def in_turn(several: list[Iterator[Point]]) -> Iterator[Point]:
                 several.remove(each)
             else:
                 yield point
+
+
+def ties(problem: Problem, part: Part) -> Iterator[Point]:
+    """Two equal numbers, two that are the largest, along every axis, and one in another input."""
+    example, first = problem.example, part.begin
+    for step in neighbours(part):
+        yield placed(f"equal numbers in {part.name}", example, (first, first + step), example[first])
+        top = example[first : part.end].max()
+        yield placed(f"two largest in {part.name}", example, (first, first + step), top)
+    for other in problem.inputs[problem.inputs.index(part) + 1 :]:
+        if other.shape == part.shape:
+            where = f"equal numbers in {part.name} and {other.name}"
+            yield placed(where, example, (first, other.begin), example[first])
+
+
+def neighbours(part: Part) -> list[int]:
+    """How far the first element is from the next along every axis."""
+    steps = np.cumprod([1, *part.shape[:0:-1]])[::-1]
+    return [int(step) for step, size in zip(steps, part.shape) if size > 1] if part.width == 1 else []
 
 
 def placed(where: str, example: Array, coordinates: Any, value: float) -> Point:

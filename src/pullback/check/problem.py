@@ -76,7 +76,7 @@ class Problem:
     """
 
     def __init__(self, adapted: Adapted, wrt: Any, seed: int, mode: str, convention: str | None) -> None:
-        self.adapted, self.mode, self.convention = adapted, mode, convention
+        self.adapted, self.mode, self.convention = adapted, mode, convention or adapted.convention
         self.name = adapted.name
         names = [leaf.name for leaf in adapted.leaves]
         rng = np.random.default_rng(seed)

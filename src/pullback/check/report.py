@@ -17,6 +17,7 @@ class Cause:
     name: str
     evidence: str
     hint: str = ""
+    guess: bool = False  # the evidence would fit much else
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,15 @@ class Report:
     notes: tuple[Cause, ...] = ()
     reason: str = ""  # why it cannot be judged
     tried: int = 0  # at how many inputs
-    complex: bool = False  # are there complex numbers among them?
+    complex: bool = False  # are there complex numbers, whose gradients may follow either convention?
 
     @property
     def leading(self) -> Finding | None:
-        """The finding that the verdict rests on."""
-        return next((finding for finding in self.findings if finding.verdict == WRONG), None)
+        """The finding that says most: the first whose cause is more than a guess. What is wrong in the gradient of a
+        bias is seen there, and is hidden in that of the input, where much comes together."""
+        wrong = [finding for finding in self.findings if finding.verdict == WRONG]
+        known = [finding for finding in wrong if finding.causes and not finding.causes[0].guess]
+        return next(iter([*known, *wrong]), None)
 
     @property
     def cause(self) -> str:

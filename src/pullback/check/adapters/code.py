@@ -32,6 +32,7 @@ class Adapted(NamedTuple):
     backward: Callable[[Sequence[Any], Sequence[Any]], tuple[Any, ...]]
     leaves: list[Leaf]
     second: Second | None = None
+    convention: str | None = None  # of complex gradients, where the library has one
 
 
 class Code:

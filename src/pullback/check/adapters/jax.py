@@ -44,4 +44,4 @@ def recognise(code: Code) -> Adapted | None:
             return [np.array(g) for g in above], [found.get(k) for k in range(len(inputs))]
 
     code.tried(code.name, lambda: forward(*code.arguments.example()))
-    return code.adapted(forward, backward, second=second)
+    return code.adapted(forward, backward, second=second)._replace(convention="transpose")

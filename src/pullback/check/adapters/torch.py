@@ -82,7 +82,7 @@ def differentiated(code: Code, run: Callable[[Sequence[Any]], Any], *parameters:
         return [next(each) for _ in above], [next(each) if t.requires_grad else None for t in tensors]
 
     code.tried(code.name, lambda: forward(*code.arguments.example(), *(leaf.value for leaf in parameters)))
-    return code.adapted(forward, backward, *parameters, second=second)
+    return code.adapted(forward, backward, *parameters, second=second)._replace(convention="conjugate")
 
 
 def floating(result: Any) -> list[Any]:

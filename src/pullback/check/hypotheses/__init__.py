@@ -5,6 +5,6 @@ them is believed first.
 """
 
 from pullback.check.hypotheses.evidence import Evidence
-from pullback.check.hypotheses.table import planted, surviving
+from pullback.check.hypotheses.table import Explanation, planted, surviving
 
-__all__ = ["Evidence", "planted", "surviving"]
+__all__ = ["Evidence", "Explanation", "planted", "surviving"]

@@ -26,6 +26,7 @@ class Evidence:
     at: Callable[[Array], Array | None]  # the right Jacobian with another x (flat), if there is one
     y: Array  # the output, flat
     other: tuple[Array, Array] | None = None  # J and B elsewhere
+    f: Callable[[Array], Array] | None = None  # the output with another x (flat)
 
     @cached_property
     def elementwise(self) -> bool:

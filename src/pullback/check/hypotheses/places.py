@@ -35,6 +35,17 @@ def moved(e: Evidence) -> Says:
     return "the right values in the wrong places" if (columns or whole) and not e.elementwise else None
 
 
+def within_window(e: Evidence) -> Says:
+    """A pool whose windows are right, and of which another element is taken."""
+    if not e.pooled or not look.selection(e.B) or same(e.B, e.J):
+        return None
+    rng = np.random.default_rng(0)
+    drawn = [e.at(rng.permutation(e.x.ravel())) for _ in range(12)]
+    reach = np.any([e.some, *(nonzero(J) for J in drawn if J is not None)], axis=0)
+    inside = not (nonzero(e.B) & ~reach).any() and reach.sum(1).max() < reach.shape[1]
+    return "of every window an element that is not the chosen one gets the gradient" if inside else None
+
+
 def outputs_moved(e: Evidence) -> Says:
     """Every output's gradient goes the way of another's: channels in another order."""
     rows, given = np.round(e.J, 6), np.round(e.B, 6)

@@ -1,10 +1,16 @@
 """Layers that act element by element: one slope stands where another is meant."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from pullback.check import structure as look
 from pullback.check.hypotheses.evidence import Evidence, Says
 from pullback.check.structure import nonzero, same
+
+Array = NDArray[Any]
 
 
 def evaluated_at_output(e: Evidence) -> Says:
@@ -13,6 +19,36 @@ def evaluated_at_output(e: Evidence) -> Says:
         return None
     there = e.at(e.y)
     return "the derivative is taken at the output, not at the input" if there is not None and same(e.B, there) else None
+
+
+def input_for_output(e: Evidence) -> Says:
+    """A formula in y, as of sigmoid y (1 - y), with x in the place of y: the slope where the output would be x."""
+    if e.diagonals is None or e.f is None or e.fixed:
+        return None
+    place = inverse(e.f, e.x.ravel())
+    known = np.isfinite(place)
+    there = e.at(np.where(known, place, e.x.ravel())) if known.sum() > 1 else None
+    if there is None or not same(e.diagonals[1][known], np.diag(there)[known]):
+        return None
+    if same(e.diagonals[0][known], e.diagonals[1][known]):  # x is y there
+        return None
+    return "the formula is one in y, and x stands in the place of y"
+
+
+def inverse(f: Callable[[Array], Array], wanted: Array) -> Array:
+    """Where the elements of f are the wanted ones: the first place between -9 and 9; nan if there is none."""
+    grid = np.linspace(-9, 9, 73)
+    with np.errstate(all="ignore"):
+        above = np.array([f(np.full(wanted.shape, s)) for s in grid]) > wanted
+        crosses = above[1:] != above[:-1]
+        first = np.argmax(crosses, 0)
+        low, high, rising = grid[first], grid[first + 1], above[first + 1, np.arange(wanted.size)]
+        for _ in range(50):
+            middle = (low + high) / 2
+            beyond = (f(middle) > wanted) == rising
+            low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+        found = (low + high) / 2
+        return np.where(crosses.any(0) & (abs(f(found) - wanted) < 1e-9 * (1 + abs(wanted))), found, np.nan)
 
 
 def holds_a_tensor(e: Evidence) -> Says:

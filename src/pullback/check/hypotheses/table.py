@@ -1,7 +1,7 @@
 """All hypotheses in the order of belief: the more special, the earlier; what fits everything comes last."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -23,6 +23,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (whole.another_axis, ("reduction_broadcast", "transpose_or_adjoint")),
     (slopes.unmasked, ("missing_chain_factor", "mode_mismatch")),
     (slopes.first_slice, ("bptt_time", "index_routing")),
+    (slopes.input_for_output, ("saved_wrong_tensor", "wrong_local_derivative")),
     (slopes.holds_a_tensor, ("saved_wrong_tensor", "wrong_local_derivative")),
     (whole.mixed_signs, ("sign", "wrong_local_derivative")),
     (slopes.shifted, ("mode_mismatch", "wrong_local_derivative")),
@@ -37,6 +38,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (through_time.last_step_only, ("bptt_time", "missing_jacobian_term")),
     (terms.diagonal_only, ("missing_jacobian_term",)),
     (terms.one_of_several, ("overwrite_vs_accumulate", "index_routing")),
+    (places.within_window, ("index_routing", "conv_geometry")),
     (places.outputs_moved, ("index_routing", "transpose_or_adjoint")),
     (places.moved_window, ("conv_geometry", "index_routing")),
     (places.moved, ("index_routing", "transpose_or_adjoint")),
@@ -65,23 +67,31 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
 )  # fmt: skip
 
 
-def surviving(e: Evidence) -> Iterator[tuple[str, str]]:
-    """(class, evidence), the likeliest first; further classes of an explanation follow those of the others."""
-    first, later = [], []
+GUESSES = terms.of_one_output, slopes.local, terms.anything_dense  # there is always one that holds
+
+
+class Explanation(NamedTuple):
+    name: str  # of the class
+    says: str  # the evidence
+    guess: bool = False
+
+
+def surviving(e: Evidence) -> list[Explanation]:
+    """The likeliest first; further classes of an explanation follow those of the others."""
+    first: list[Explanation] = []
+    later: list[Explanation] = []
     for test, names in TABLE:
         says = test(e)
         if says:
-            first.append((names[0], says))
-            later += [(name, says) for name in names[1:]]
-            if len(first) == 1:
-                first += [(name, says) for name in names[1:2]]
-    yield from first
-    yield from later
+            each = [Explanation(name, says, test in GUESSES) for name in names]
+            first += each[:1] if first else each[:2]
+            later += each[1:]
+    return first + later
 
 
-def planted(e: Evidence, gradients: list[Array]) -> Iterator[tuple[str, str]]:
+def planted(e: Evidence, gradients: list[Array]) -> Iterator[Explanation]:
     """Faults of the table that plants them in tests."""
     for fault in FAULTS.values():
         pairs = [((g @ e.J).reshape(e.x.shape), g.reshape(e.y_shape), (g @ e.B).reshape(e.x.shape)) for g in gradients]
         if all(same(fault.spoil(right, above), given) for right, above, given in pairs):
-            yield fault.cause, fault.says
+            yield Explanation(fault.cause, fault.says)

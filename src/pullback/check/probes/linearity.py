@@ -50,11 +50,22 @@ def linearity(problem: Problem, rng: np.random.Generator, first: Array) -> list[
 def named(
     problem: Problem, part: Part, one: Array, two: Array, b1: Array, b2: Array, b0: Array, first: Array
 ) -> tuple[Cause, ...]:
+    returned = problem.call(problem.cotangents(one), problem.unpack(problem.example))[part.place]
+    if np.asarray(returned).dtype.kind in "biu":
+        text = f"the gradient is cut to whole numbers: it is {np.asarray(returned).dtype}"
+        return (
+            Cause("contract_shape_dtype", text, "make its array of floats: np.zeros_like of integers is of integers"),
+        )
     if same(b1, b2, 1e-9):
         return without_upstream(problem, part, b1, first)
     truth = Truth(problem, problem.example) if fits(problem) and problem.mode == "vjp" else None
     J = None if truth is None else truth.value[:, part.begin : part.end]
     b = lambda g: problem.b(problem.example, g)[part.begin : part.end]
+    if saturates(b, one, two):
+        text = "linear in small gradients from above, and not in large ones: they are cut off, or squashed"
+        return Cause("missing_upstream_grad", text, "clip what the optimiser gets, not what backward hands on"), Cause(
+            "wrong_local_derivative", text
+        )
     if rounded(problem, b, one):
         text = "right for single gradients from above, and not for many: they are summed in low precision"
         return (Cause("low_precision_accumulation", text, "sum in float32 or better"), Cause("cancellation", text))
@@ -72,6 +83,15 @@ def named(
         Cause("saved_wrong_tensor", f"{text}: it stands where another array is meant"),
         Cause("missing_upstream_grad", text), Cause("aliasing_inplace", text),
     )  # fmt: skip
+
+
+def saturates(b: Callable[[Array], Array], one: Array, two: Array) -> bool:
+    """Of two small gradients from above the sum is right to the last digits: no precision is lost."""
+    small = 1e-4
+    added, scaled = b(small * (one + two)), b(small * one)
+    return (
+        bool(added.any()) and same(added, scaled + b(small * two), 1e-9) and same(scaled, 2 * b(small / 2 * one), 1e-9)
+    )
 
 
 def rounded(problem: Problem, b: Callable[[Array], Array], g: Array) -> bool:

@@ -5,8 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pullback.check.points import whole
+from pullback.check.probes.values import Comparison
 from pullback.check.problem import Problem
 from pullback.check.report import WRONG, Cause, Finding
+from pullback.check.truth import Truth, fits
 
 Array = NDArray[Any]
 
@@ -62,6 +65,17 @@ def repetition(problem: Problem, g: Array, rng: np.random.Generator, times: int 
             causes=(Cause(name, evidence, hint), Cause(other, evidence)),
         )
     ]  # fmt: skip
+
+
+def remembered(problem: Problem, g: Array) -> bool:
+    """Is a gradient that is right at the example wrong already next to it? Code without a memory cannot be: the
+    example is like any other point, if its numbers are. Whole numbers may not be: a scale of 1, a shift of 0."""
+    v = problem.example.copy()
+    for part in problem.inputs:
+        values = v[part.begin : part.end]
+        if not whole(values):
+            values *= 1 + 1e-3 * np.cos(np.arange(values.size))
+    return bool(Comparison(problem, Truth(problem, v), [g], example=False).found) if fits(problem) else False
 
 
 def forward_repeats(problem: Problem) -> bool:
