@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from pullback.check.hypotheses import Evidence, Explanation, planted, surviving
 from pullback.check.moves import dense, dice
-from pullback.check.probes.manners import remembered
 from pullback.check.points import Point, nearby
+from pullback.check.probes.manners import remembered
 from pullback.check.probes.values import Mismatch
 from pullback.check.problem import Part, Problem
 from pullback.check.report import Cause

@@ -39,7 +39,7 @@ def one_of_alike(e: Evidence) -> Says:
         return None
     times = 1 / e.ratio[e.some]
     count = np.round(times)
-    if same(times, count) and count.min(initial=1) == 1 < count.max(initial=1):
+    if same(times, count) and (count == 1).any() and (count > 1).any() and (count > 0).all():
         return f"of up to {count.max():g} equal terms of a sum one is there: written over, or not counted"
     return None
 

@@ -53,9 +53,8 @@ def named(
     returned = problem.call(problem.cotangents(one), problem.unpack(problem.example))[part.place]
     if np.asarray(returned).dtype.kind in "biu":
         text = f"the gradient is cut to whole numbers: it is {np.asarray(returned).dtype}"
-        return (
-            Cause("contract_shape_dtype", text, "make its array of floats: np.zeros_like of integers is of integers"),
-        )
+        hint = "make its array of floats: np.zeros_like of integers is of integers"
+        return (Cause("contract_shape_dtype", text, hint), Cause("wrong_local_derivative", text))
     if same(b1, b2, 1e-9):
         return without_upstream(problem, part, b1, first)
     truth = Truth(problem, problem.example) if fits(problem) and problem.mode == "vjp" else None
@@ -63,9 +62,8 @@ def named(
     b = lambda g: problem.b(problem.example, g)[part.begin : part.end]
     if saturates(b, one, two):
         text = "linear in small gradients from above, and not in large ones: they are cut off, or squashed"
-        return Cause("missing_upstream_grad", text, "clip what the optimiser gets, not what backward hands on"), Cause(
-            "wrong_local_derivative", text
-        )
+        hint = "clip what the optimiser gets, not what backward hands on"
+        return (Cause("missing_upstream_grad", text, hint), Cause("wrong_local_derivative", text))
     if rounded(problem, b, one):
         text = "right for single gradients from above, and not for many: they are summed in low precision"
         return (Cause("low_precision_accumulation", text, "sum in float32 or better"), Cause("cancellation", text))
@@ -88,10 +86,9 @@ def named(
 def saturates(b: Callable[[Array], Array], one: Array, two: Array) -> bool:
     """Of two small gradients from above the sum is right to the last digits: no precision is lost."""
     small = 1e-4
-    added, scaled = b(small * (one + two)), b(small * one)
-    return (
-        bool(added.any()) and same(added, scaled + b(small * two), 1e-9) and same(scaled, 2 * b(small / 2 * one), 1e-9)
-    )
+    added, alone = b(small * (one + two)), b(small * one)
+    adds = same(added, alone + b(small * two), 1e-9) and same(alone, 2 * b(small / 2 * one), 1e-9)
+    return adds and bool(added.any())
 
 
 def rounded(problem: Problem, b: Callable[[Array], Array], g: Array) -> bool:
