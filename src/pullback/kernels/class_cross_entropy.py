@@ -10,7 +10,7 @@ import numpy as np
 from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.rows import SHARE, largest_of, raised, room, shares_of_infinity, total_of
+from pullback.kernels.rows import SHARE, largest_of, raised, room, scaled, shares_of_infinity
 from pullback.kernels.threads import parallel
 
 f = np.float32
@@ -26,24 +26,24 @@ def takes(rule, x, t, w):
 @part
 def rows(lo, hi, x, t, g, losses, gx):
     """Losses of some rows; unless gx is empty, their gradients, times g. Where g is 0, a row does not count."""
-    n = x.shape[1]
-    e = room(n)
+    e = room(x.shape[1])
+    top = largest_of(x[lo], f(1))
     for i in range(lo, hi):
+        row, own, most, ahead = x[i], t[i], top, x[min(i + 1, hi - 1)]
         if g[i] == 0:
             losses[i] = 0.0
             gx[i if gx.size else 0 :][:1] = f(0)
+            top = largest_of(ahead, f(1))
             continue
-        row, own = x[i], t[i]
-        top = largest_of(row, f(1), e)
-        logit = np.float64(row[own] - top)
-        total = right = np.nan
-        if abs(top) < f(np.inf):
-            raised(row, f(1), top, e)
+        rest, right, total = 0.0, np.nan, np.nan
+        if abs(most) < f(np.inf):
+            logit = np.float64(row[own] - most)
+            rest, top = raised(row, f(1), most, e, ahead, own)
             right = np.exp(logit)
-            e[own] = f(0)
-            rest = total_of(e)
             losses[i] = np.log1p(rest) if logit == 0 else np.log1p((rest - 1.0) + right) - logit
             total = rest + right
+        else:
+            top = largest_of(ahead, f(1))
         if total != total:  # inf and nan
             total = shares_of_infinity(row, f(1), e)
             found = row[own] == np.inf
@@ -51,10 +51,8 @@ def rows(lo, hi, x, t, g, losses, gx):
             losses[i] = np.log(total) if found else np.inf if total == total else np.nan
             total = max(total, 1.0) if total == total else total
         if gx.size:
-            factor, out = f(np.float64(g[i]) / total), gx[i]
             e[own] = f(-rest)
-            for j in range(n):
-                out[j] = e[j] * factor
+            scaled(e, f(np.float64(g[i]) / total), gx[i])
 
 
 @kernel

@@ -5,7 +5,7 @@ import numpy as np
 from pullback.kernels.arrays import back, last, plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.elementary import halved
+from pullback.kernels.elementary import exact, halved
 from pullback.kernels.rows import SHARE, largest_of, log_of_sum, raised, room, shares_of_infinity
 from pullback.kernels.threads import parallel
 
@@ -18,22 +18,33 @@ def takes(rule, x):
 
 @part
 def rows(lo, hi, x, y):
-    n = x.shape[1]
-    e = room(n)
+    e = room(x.shape[1])
+    top = largest_of(x[lo], f(1))
     for i in range(lo, hi):
-        row, out = x[i], y[i]
-        top = largest_of(row, f(1), e)
-        rest = np.nan
+        row, ahead, most, rest = x[i], x[min(i + 1, hi - 1)], top, np.nan
         if abs(top) < f(np.inf):
-            raised(row, f(1), top, e)
-            rest = log_of_sum(e)
+            total, top = raised(row, f(1), most, e, ahead, -1)
+            rest = log_of_sum(e) if total == total else np.nan
+        else:
+            top = largest_of(ahead, f(1))
         if rest == rest:
-            for j in range(n):
-                out[j] = f(np.float64(row[j] - top) - rest)
+            lowered(row, most, f(rest), f(rest - f(rest)), y[i])
         else:  # inf and nan
-            total = shares_of_infinity(row, f(1), e)
-            for j in range(n):
-                out[j] = f(-np.log(total)) if e[j] == 1 or total != total else f(-np.inf)
+            ones_for_infinity(row, e, y[i])
+
+
+@part
+def ones_for_infinity(row, e, out):
+    total = shares_of_infinity(row, f(1), e)
+    for j in range(row.size):
+        out[j] = f(-np.log(total)) if e[j] == 1 or total != total else f(-np.inf)
+
+
+@exact
+def lowered(x, top, rest, more, out):
+    """x - top - rest, where rest is given in two parts."""
+    for j in range(x.size):
+        out[j] = ((x[j] - top) - rest) - more
 
 
 @part(fastmath={"contract", "nsz", "reassoc"})

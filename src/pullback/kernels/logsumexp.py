@@ -5,7 +5,7 @@ import numpy as np
 from pullback.kernels.arrays import back, last, plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.rows import SHARE, largest_of, log_of_sum, raised, room, shares_of_infinity, total_of
+from pullback.kernels.rows import SHARE, largest_of, log_of_sum, raised, room, scaled, shares_of_infinity
 from pullback.kernels.threads import parallel
 
 f = np.float32
@@ -17,22 +17,19 @@ def takes(rule, x):
 
 @part
 def rows(lo, hi, x, y, p):
-    n = x.shape[1]
-    e = room(n)
+    e = room(x.shape[1])
+    top = largest_of(x[lo], f(1))
     for i in range(lo, hi):
-        row, out = x[i], p[i]
-        top = largest_of(row, f(1), e)
-        y[i], total = top, np.nan
+        row, ahead, total, most = x[i], x[min(i + 1, hi - 1)], np.nan, top
         if abs(top) < f(np.inf):
-            raised(row, f(1), top, e)
-            total = total_of(e)
-            y[i] = f(np.float64(top) + log_of_sum(e))
+            total, top = raised(row, f(1), most, e, ahead, -1)
+            y[i] = f(np.float64(most) + log_of_sum(e))
+        else:
+            top = largest_of(ahead, f(1))
         if total != total:  # inf and nan
             total = shares_of_infinity(row, f(1), e)
             y[i] = f(np.nan) if total != total else f(np.inf) if total > 0 else f(-np.inf)
-        scale = f(1.0 / (1.0 if total == 0 else total))
-        for j in range(n):
-            out[j] = e[j] * scale
+        scaled(e, f(1.0 / (1.0 if total == 0 else total)), p[i])
 
 
 @kernel

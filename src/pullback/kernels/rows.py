@@ -1,6 +1,8 @@
 """Rows of numbers, in a form that LLVM turns into vectors: what softmax and its kin have in common.
 
-Passes work on whole vectors: what is left of a row at its end is copied, and filled up.
+Passes work on whole blocks. What is left of a row at its end is done as a last block that overlaps the one before, and
+of a row shorter than a block, in a copy that is filled up. While a row is raised, the next one is read for its largest
+element: so memory never waits for arithmetic.
 """
 
 import numpy as np
@@ -11,24 +13,20 @@ from pullback.kernels.elementary import exp_of_negative, larger
 f = np.float32
 BLOCK = 64  # elements of the most vectors that a loop handles at a time
 SHARE = 1 << 15  # elements that are worth a chunk of their own
-PIECE = 1 << 12  # elements that are summed up in float32
+PIECE = 1 << 11  # elements that are summed up in float32
 
 
 @part
 def room(n):
-    """An array for a row of n elements."""
-    return np.empty((n + BLOCK - 1) // BLOCK * BLOCK, f)
+    """An array for a row of n elements, and 0 behind them."""
+    return np.zeros((n + BLOCK - 1) // BLOCK * BLOCK, f)
 
 
 @part
-def largest_of(row, sign, e):
-    """The largest element of sign row (if one is nan, anything). What fills no vectors is left at the end of e."""
-    whole = row.size // BLOCK * BLOCK
-    end = e[whole:]
-    end[:] = f(-np.inf)
-    for j in range(row.size - whole):
-        end[j] = sign * row[whole + j]
-    return larger(largest(row[:whole], sign), largest(end, f(1)))
+def largest_of(row, sign):
+    """The largest element of sign row; if one is nan, anything."""
+    found = largest(row[: row.size // BLOCK * BLOCK], sign)
+    return larger(largest(row[max(row.size - BLOCK, 0) :], sign), found)
 
 
 @part
@@ -40,27 +38,72 @@ def largest(x, sign):
 
 
 @part
-def raised(row, sign, top, e):
-    """e = exp(sign row - top), and 0 behind it, after `largest_of`."""
-    whole = row.size // BLOCK * BLOCK
-    x, start, end = row[:whole], e[:whole], e[whole:]
-    for j in range(x.size):
-        start[j] = exp_of_negative(sign * x[j] - top)
-    for j in range(end.size):
-        end[j] = exp_of_negative(end[j] - top)
+def raised(row, sign, top, e, ahead, own):
+    """e = exp(sign row - top) but 0 at `own`; its sum, added up in parts; and the largest of the row ahead."""
+    n, whole = row.size, row.size // BLOCK * BLOCK
+    total, found = 0.0, f(-np.inf)
+    for start in range(0, whole, PIECE):
+        stop = min(start + PIECE, whole)
+        now = e[start:stop]
+        some, most = raised_piece(row[start:stop], sign, top, now, ahead[start:stop])
+        if start <= own < stop:
+            e[own] = f(0)
+            some = sum_of(now)
+        total, found = total + some, larger(most, found)
+    if whole < n:
+        if n < BLOCK:
+            fill_up(row, sign, top, e)
+            found = largest(ahead, sign)
+        else:
+            last = raised_piece(row[n - BLOCK :], sign, top, e[n - BLOCK : n], ahead[n - BLOCK :])
+            found = larger(last[1], found)
+        if own >= n - BLOCK:
+            e[own] = f(0)
+        total += sum_of(e[whole:])
+    return total, found
 
 
 @part
-def total_of(e):
-    """The sum, added up in parts."""
-    total = 0.0
-    for start in range(0, e.size, PIECE):
-        now = e[start : start + PIECE]
-        some = f(0)
-        for j in range(now.size):
-            some += now[j]
-        total += some
+def raised_piece(x, sign, top, e, ahead):
+    total, found = f(0), f(-np.inf)
+    for j in range(x.size):
+        e[j] = exp_of_negative(sign * x[j] - top)
+        total += e[j]
+        found = larger(sign * ahead[j], found)
+    return total, found
+
+
+@part
+def fill_up(x, sign, top, e):
+    e[:] = f(-np.inf)
+    for j in range(x.size):
+        e[j] = sign * x[j] - top
+    for j in range(e.size):
+        e[j] = exp_of_negative(e[j])
+
+
+@part
+def sum_of(e):
+    total = f(0)
+    for j in range(e.size):
+        total += e[j]
     return total
+
+
+@part
+def scaled(e, scale, out):
+    """out = scale e"""
+    whole = out.size // BLOCK * BLOCK
+    multiplied(e[:whole], scale, out[:whole])
+    if whole < out.size:
+        last = max(out.size - BLOCK, 0)
+        multiplied(e[last : out.size], scale, out[last:])
+
+
+@part
+def multiplied(e, scale, out):
+    for j in range(out.size):
+        out[j] = e[j] * scale
 
 
 @part

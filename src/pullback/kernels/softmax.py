@@ -5,7 +5,7 @@ import numpy as np
 from pullback.kernels.arrays import back, last, plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.rows import SHARE, largest_of, raised, room, shares_of_infinity, total_of
+from pullback.kernels.rows import SHARE, largest_of, raised, room, scaled, shares_of_infinity
 from pullback.kernels.threads import parallel
 
 f = np.float32
@@ -17,20 +17,17 @@ def takes(rule, x):
 
 @part
 def rows(lo, hi, x, y, sign):
-    n = x.shape[1]
-    e = room(n)
+    e = room(x.shape[1])
+    top = largest_of(x[lo], sign)
     for i in range(lo, hi):
-        row, out = x[i], y[i]
-        top = largest_of(row, sign, e)
-        total = np.nan
+        row, ahead, total = x[i], x[min(i + 1, hi - 1)], np.nan
         if abs(top) < f(np.inf):
-            raised(row, sign, top, e)
-            total = total_of(e)
+            total, top = raised(row, sign, top, e, ahead, -1)
+        else:
+            top = largest_of(ahead, sign)
         if total != total:  # inf and nan
             total = shares_of_infinity(row, sign, e)
-        scale = f(1.0 / (1.0 if total == 0 else total))
-        for j in range(n):
-            out[j] = e[j] * scale
+        scaled(e, f(1.0 / (1.0 if total == 0 else total)), y[i])
 
 
 @part
