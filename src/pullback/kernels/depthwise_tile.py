@@ -10,8 +10,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pullback.kernels.compiled import symbol
-from pullback.kernels.lanes import Vector
-from pullback.kernels.pool_tile import channel_loops, entry, floats
+from pullback.kernels.lanes import Vector, channel_loops, entry, floats
 from pullback.kernels.tile import I64, int64
 
 NINE = types.void(*[int64] * 9)

@@ -108,6 +108,29 @@ def broadcast(build, one, lanes):
     return build.shuffle_vector(first, first, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
 
 
+def channel_loops(build, channels, body):
+    """`body(lanes, c)` for every channel c, as many as there are lanes at once."""
+    whole = build.and_(channels, I64(-WIDTH))
+    with cgutils.for_range_slice(build, I64(0), whole, I64(WIDTH), I64) as (c, _):
+        body(WIDTH, c)
+    with cgutils.for_range_slice(build, whole, channels, I64(1), I64) as (c, _):
+        body(1, c)
+
+
+def channels_at(build, c, lanes, pixel, step, kind):
+    """Channel c of a pixel and those behind it; pixels lie `step` bytes apart."""
+    size = (32 if kind == FLOAT else kind.width) // 8
+    return Memory(build, build.add(build.mul(c, I64(size)), build.mul(pixel, step)), ir.VectorType(kind, lanes))
+
+
+def floats(build, c, lanes, pixel, step):
+    return channels_at(build, c, lanes, pixel, step, FLOAT)
+
+
+def entry(build, table, t, kind=I64):
+    return build.load(build.gep(build.inttoptr(table, kind.as_pointer()), [t]))
+
+
 def clipped(vector, flag):
     """Zero below zero, if the flag is set; nan stays nan."""
     build, zero = vector.build, vector.all(0.0)

@@ -10,46 +10,75 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pullback.kernels.compiled import part, symbol
-from pullback.kernels.lanes import Memory, Vector, broadcast, clipped
-from pullback.kernels.tile import FLOAT, I64, WIDTH, int64
+from pullback.kernels.lanes import Vector, broadcast, channel_loops, channels_at, clipped, entry, floats
+from pullback.kernels.tile import FLOAT, I64, int64
 
 PLACES = {2: ir.IntType(16), 4: ir.IntType(32)}  # by their bytes
 SUM, LARGEST, WON = (types.void(*[int64] * n) for n in (8, 12, 13))
+WRITTEN_OUT = 1, 2, 4, 9  # so many taps, one after the other: windows of 2 × 2 and 3 × 3, and their transposes
 
 
-def channel_loops(build, channels, body):
-    """`body(lanes, c)` for every channel c, as many as there are lanes at once."""
-    whole = build.and_(channels, I64(-WIDTH))
-    with cgutils.for_range_slice(build, I64(0), whole, I64(WIDTH), I64) as (c, _):
-        body(WIDTH, c)
-    with cgutils.for_range_slice(build, whole, channels, I64(1), I64) as (c, _):
-        body(1, c)
+class Taps:
+    """What a window meets, from two tables: an address and a number for each."""
+
+    def __init__(self, build, count, addresses, numbers, kind=I64):
+        self.build, self.count, self.addresses, self.numbers, self.kind = build, count, addresses, numbers, kind
+
+    def __getitem__(self, t):
+        t = t if isinstance(t, ir.Value) else I64(t)
+        return entry(self.build, self.addresses, t), entry(self.build, self.numbers, t, self.kind)
+
+    def each(self, body, start=0):
+        with cgutils.for_range(self.build, self.count, start=I64(start)) as loop:
+            body(*self[loop.index])
 
 
-def entry(build, table, t, kind=I64):
-    return build.load(build.gep(build.inttoptr(table, kind.as_pointer()), [t]))
+class FewTaps(list):
+    """The same, read before any loop begins: all stays in registers."""
+
+    def each(self, body, start=0):
+        for tap in self[start:]:
+            body(*tap)
 
 
-def floats(build, c, lanes, pixel, step):
-    return Memory(build, build.add(build.mul(c, I64(4)), build.mul(pixel, step)), ir.VectorType(FLOAT, lanes))
+def line(build, pixels, channels, taps, body):
+    """`body(taps, lanes, pixel, c)` for every channel c of every pixel, as many as there are lanes at once."""
+
+    def loops(taps):
+        with cgutils.for_range(build, pixels) as loop:
+            channel_loops(build, channels, lambda lanes, c: body(taps, lanes, loop.index, c))
+
+    many, end = build.append_basic_block("many"), build.append_basic_block("end")
+    choice = build.switch(taps.count, many)
+    for count in WRITTEN_OUT:
+        few = build.append_basic_block("few")
+        choice.add_case(I64(count), few)
+        build.position_at_end(few)
+        loops(FewTaps(taps[t] for t in range(count)))
+        build.branch(end)
+    build.position_at_end(many)
+    loops(taps)
+    build.branch(end)
+    build.position_at_end(end)
 
 
 @intrinsic
 def _summed(typing, table, factors, taps, y, channels, pixels, x_step, y_step):
     def emit(context, build, signature, args):
         table, factors, taps, y, channels, pixels, x_step, y_step = args
-        with cgutils.for_range(build, pixels) as line:
 
-            def body(lanes, c):
-                x, out = (floats(build, c, lanes, line.index, step) for step in (x_step, y_step))
-                total = cgutils.alloca_once_value(build, ir.Constant(x.kind, [0.0] * lanes))
-                with cgutils.for_range(build, taps) as loop:
-                    factor = Vector(build, broadcast(build, entry(build, factors, loop.index, FLOAT), lanes))
-                    found = Vector(build, build.load(total)) + x.load(entry(build, table, loop.index)) * factor
-                    build.store(found.value, total)
-                out.store(Vector(build, build.load(total)), y)
+        def body(taps, lanes, pixel, c):
+            x, out = (floats(build, c, lanes, pixel, step) for step in (x_step, y_step))
+            total = cgutils.alloca_once_value(build, ir.Constant(x.kind, [0.0] * lanes))
 
-            channel_loops(build, channels, body)
+            def add(place, factor):
+                found = x.load(place) * Vector(build, broadcast(build, factor, lanes))
+                build.store((Vector(build, build.load(total)) + found).value, total)
+
+            taps.each(add)
+            out.store(Vector(build, build.load(total)), y)
+
+        line(build, pixels, channels, Taps(build, taps, table, factors, FLOAT), body)
         return context.get_dummy_value()
 
     return SUM, emit
@@ -63,32 +92,27 @@ def make_largest(size):
         def emit(context, build, signature, args):
             table, places, taps, y, index, channels, pixels, x_step, y_step, n_step, advance, clip = args
             clipping = build.icmp_signed("!=", clip, I64(0))
-            with cgutils.for_range(build, pixels) as line:
-                moved = build.mul(line.index, advance)
 
-                def body(lanes, c):
-                    x, out = (floats(build, c, lanes, line.index, step) for step in (x_step, y_step))
-                    here = build.add(build.mul(c, I64(size)), build.mul(line.index, n_step))
-                    numbers = Memory(build, here, ir.VectorType(place, lanes))
+            def body(taps, lanes, pixel, c):
+                x, out = (floats(build, c, lanes, pixel, step) for step in (x_step, y_step))
+                winners, moved = channels_at(build, c, lanes, pixel, n_step, place), build.mul(pixel, advance)
+                element = lambda address, _: clipped(x.load(address), clipping).value
+                number = lambda _, there: broadcast(build, build.trunc(build.add(there, moved), place), lanes)
+                best = cgutils.alloca_once_value(build, element(*taps[0]))
+                winner = cgutils.alloca_once_value(build, number(*taps[0]))
 
-                    def number(t):
-                        return broadcast(build, build.trunc(build.add(entry(build, places, t), moved), place), lanes)
+                def challenge(*tap):
+                    found, before = element(*tap), build.load(best)
+                    beats = build.fcmp_unordered(">", found, before)  # or one of them is nan: but not before
+                    wins = build.and_(beats, build.fcmp_ordered("==", before, before))
+                    build.store(build.select(wins, found, before), best)
+                    build.store(build.select(wins, number(*tap), build.load(winner)), winner)
 
-                    def element(t):
-                        return clipped(x.load(entry(build, table, t)), clipping).value
+                taps.each(challenge, start=1)
+                out.store(Vector(build, build.load(best)), y)
+                winners.store(Vector(build, build.load(winner)), index)
 
-                    best = cgutils.alloca_once_value(build, element(I64(0)))
-                    winner = cgutils.alloca_once_value(build, number(I64(0)))
-                    with cgutils.for_range(build, taps, start=I64(1)) as loop:
-                        found, before = element(loop.index), build.load(best)
-                        beats = build.fcmp_unordered(">", found, before)  # or one of them is nan: but not before
-                        wins = build.and_(beats, build.fcmp_ordered("==", before, before))
-                        build.store(build.select(wins, found, before), best)
-                        build.store(build.select(wins, number(loop.index), build.load(winner)), winner)
-                    out.store(Vector(build, build.load(best)), y)
-                    numbers.store(Vector(build, build.load(winner)), index)
-
-                channel_loops(build, channels, body)
+            line(build, pixels, channels, Taps(build, taps, table, places), body)
             return context.get_dummy_value()
 
         return LARGEST, emit
@@ -104,25 +128,24 @@ def make_won(size):
         def emit(context, build, signature, args):
             table, winners, taps, number, gx, channels, pixels, g_step, n_step, x_step, advance, signs, masked = args
             masking = build.icmp_signed("!=", masked, I64(0))
-            with cgutils.for_range(build, pixels) as line:
-                mine = build.trunc(build.add(number, build.mul(line.index, advance)), place)
 
-                def body(lanes, c):
-                    g, out = (floats(build, c, lanes, line.index, step) for step in (g_step, x_step))
-                    here = build.add(build.mul(c, I64(size)), build.mul(line.index, n_step))
-                    numbers, zero = Memory(build, here, ir.VectorType(place, lanes)), ir.Constant(g.kind, [0.0] * lanes)
-                    wanted, total = broadcast(build, mine, lanes), cgutils.alloca_once_value(build, zero)
-                    with cgutils.for_range(build, taps) as loop:
-                        winner = numbers.load(entry(build, winners, loop.index)).value
-                        found = g.load(entry(build, table, loop.index)).value
-                        share = build.select(build.icmp_signed("==", winner, wanted), found, zero)
-                        build.store(build.fadd(build.load(total), share), total)
-                    with build.if_then(masking):
-                        alive = build.fcmp_ordered(">=", out.load(signs).value, zero)
-                        build.store(build.select(alive, build.load(total), zero), total)
-                    out.store(Vector(build, build.load(total)), gx)
+            def body(taps, lanes, pixel, c):
+                g, out = (floats(build, c, lanes, pixel, step) for step in (g_step, x_step))
+                numbers, zero = channels_at(build, c, lanes, pixel, n_step, place), ir.Constant(g.kind, [0.0] * lanes)
+                mine = broadcast(build, build.trunc(build.add(number, build.mul(pixel, advance)), place), lanes)
+                total = cgutils.alloca_once_value(build, zero)
 
-                channel_loops(build, channels, body)
+                def collect(address, winner):
+                    won = build.icmp_signed("==", numbers.load(winner).value, mine)
+                    build.store(build.fadd(build.load(total), build.select(won, g.load(address).value, zero)), total)
+
+                taps.each(collect)
+                with build.if_then(masking):
+                    alive = build.fcmp_ordered(">=", out.load(signs).value, zero)
+                    build.store(build.select(alive, build.load(total), zero), total)
+                out.store(Vector(build, build.load(total)), gx)
+
+            line(build, pixels, channels, Taps(build, taps, table, winners), body)
             return context.get_dummy_value()
 
         return WON, emit

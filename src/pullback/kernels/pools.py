@@ -21,6 +21,8 @@ from pullback.kernels.pool_tile import largest_line, summed_line, won_line
 from pullback.kernels.threads import parallel
 from pullback.kernels.tile import address
 
+JOB = 1 << 15  # results, enough to make up for what a job prepares
+
 
 class Axis(NamedTuple):
     """Along one axis, what every place meets: `items[first[p] : first[p + 1]]`, each with a mark.
@@ -176,9 +178,14 @@ def line(row, meets):
     return row // along // down, row // along % down, row % along
 
 
+@part
+def rows_per_job(sizes, meets):
+    return max(1, JOB // (sizes[1] * (meets[8].size - 1)))
+
+
 @kernel
 def fill_largest(x, y, index, sizes, meets, clip):
-    parallel(largest_rows, sizes[0] * lines(meets), 4, (x, y, index, sizes, meets, clip))
+    parallel(largest_rows, sizes[0] * lines(meets), rows_per_job(sizes, meets), (x, y, index, sizes, meets, clip))
 
 
 @part
@@ -201,7 +208,7 @@ def largest_rows(lo, hi, x, y, index, sizes, meets, clip):
 
 @kernel
 def fill_won(gy, index, gx, sizes, meets, signs):
-    parallel(won_rows, sizes[0] * lines(meets), 4, (gy, index, gx, sizes, meets, signs))
+    parallel(won_rows, sizes[0] * lines(meets), rows_per_job(sizes, meets), (gy, index, gx, sizes, meets, signs))
 
 
 @part
@@ -228,7 +235,7 @@ def won_rows(lo, hi, gy, index, gx, sizes, meets, signs):
 
 @kernel
 def fill_summed(x, y, sizes, meets):
-    parallel(summed_rows, sizes[0] * lines(meets), 4, (x, y, sizes, meets))
+    parallel(summed_rows, sizes[0] * lines(meets), rows_per_job(sizes, meets), (x, y, sizes, meets))
 
 
 @part
