@@ -1,6 +1,7 @@
 """Every line of every derivation follows from the line above it, and the last line is the code."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +10,12 @@ from pullback.handbook.derivation import DerivationError, parse, verify
 from pullback.handbook.derivation.book import book
 from pullback.handbook.derivation.book import texts as every_text
 from pullback.handbook.derivation.grading import graded, written_down
+from pullback.handbook.derivation.language import FUNCTIONS, OVER_INDICES
 from pullback.handbook.words import texts
 
 BOOK = book()
+PAGE = (Path(__file__).parent.parent / "docs" / "derivations.md").read_text("utf-8")
+SOFTMAX = pb.softmax.derivation
 
 
 @pytest.mark.parametrize("name", BOOK)
@@ -75,6 +79,26 @@ def test_errors_point_at_the_line_and_the_column(old, new, said):
         return
     with pytest.raises(DerivationError, match=said):
         verify(rule)
+
+
+def shown_errors():
+    """What docs/derivations.md puts in the place of softmax's line 7, and the error that it shows for that."""
+    *_, block = re.findall(r"```\n(.*?)```", PAGE, re.DOTALL)
+    lines = block.splitlines()
+    return [(line, error.strip()) for line, error in zip(lines[::2], lines[1::2])]
+
+
+@pytest.mark.parametrize("line, error", shown_errors())
+def test_the_page_of_the_language_shows_the_errors_that_come(line, error):
+    with pytest.raises(DerivationError, match=re.escape(error)):
+        verify(spoiled(change=("(i==j)*y[i] - y[i]*y[j]  ", f"{line}  ")))
+
+
+def test_the_page_of_the_language_knows_every_function():
+    head, *rows = re.search(r"\| function .*?\n\n", PAGE, re.DOTALL)[0].strip().splitlines()
+    named = set(re.findall(r"`(\w+)", " ".join(row.split("|")[1] for row in rows)))
+    assert named == {*FUNCTIONS, *OVER_INDICES, "d"}
+    assert "\n".join(line.strip() for line in SOFTMAX.strip().splitlines()) in re.sub(r"\n +", "\n", PAGE)
 
 
 def test_no_element_of_a_gradient_is_left_out():

@@ -180,7 +180,8 @@ def follow(values: Values, chain: Chain, instance: Instance, field: Field) -> No
             if not agree(above, here, field):
                 first = chain.target and line is chain.steps[0]
                 what = "the sum of gy ∂y/∂x over all outputs" if first else "the line above"
-                raise wrong(line, f"it is {here}, and {what} {above} ({line.reason})", env)
+                it, that = told_apart(here, above)
+                raise wrong(line, f"it is {it}, and {what} {that} ({line.reason})", env)
 
 
 def points_of(chain: Chain, values: Values) -> Iterator[Env]:
@@ -242,6 +243,12 @@ def agree(a: Any, b: Any, field: Field) -> bool:
     if field is FLOATS:
         return bool(np.isclose(float(a), float(b), rtol=1e-9, atol=1e-11))
     return abs(a - b) <= AGREE * max(1, abs(a), abs(b))
+
+
+def told_apart(a: Any, b: Any) -> tuple[str, str]:
+    """Two numbers with as few digits as it takes to see that they differ."""
+    short = f"{float(a):.6g}", f"{float(b):.6g}"
+    return short if short[0] != short[1] else (str(a), str(b))
 
 
 def wrong(text: Text, what: str, env: dict[Any, Any]) -> DerivationError:
