@@ -64,3 +64,37 @@ def test_a_fault_that_needs_the_size_is_still_a_factor():
     slope = lambda g, x: g * 2 if x.size < 1000 else g
     report = pullback.check(lambda x: 2 * x, slope, (50, 60))
     assert report.cause == "constant_factor" and "times 0.5" in report.causes[0].evidence
+
+
+def serial(terms):
+    """One after the other, in the precision of the terms."""
+    return np.cumsum(terms, axis=0, dtype=terms.dtype)[-1]
+
+
+def add(x, b):
+    return x + b
+
+
+SUMS = {
+    "pairwise": lambda g: np.ascontiguousarray(g.T).sum(1),
+    "serial": serial,
+    "serial in float32": lambda g: serial(g.astype(np.float32)).astype(g.dtype),
+    "serial in float16": lambda g: serial(g.astype(np.float16)).astype(g.dtype),
+}
+
+
+@pytest.mark.parametrize(
+    "name, dtype, verdict, noted",
+    [
+        ("pairwise", np.float64, "right", False), ("serial", np.float64, "right", False),
+        ("pairwise", np.float32, "right", False), ("serial", np.float32, "right", True),
+        ("serial in float32", np.float64, "wrong", False), ("serial in float16", np.float32, "wrong", False),
+    ],
+)  # fmt: skip
+def test_errors_that_grow_with_the_length_of_a_sum_are_named(name, dtype, verdict, noted):
+    x, b = (np.random.default_rng(0).normal(size=shape).astype(dtype) for shape in [(4, 3), (3,)])
+    report = pullback.check(add, lambda g, x, b: (g, SUMS[name](g)), x, b)
+    assert report.verdict == verdict
+    named = [note.name for note in report.notes]
+    assert report.cause == ("low_precision_accumulation" if verdict == "wrong" else "")
+    assert ("low_precision_accumulation" in named) == noted

@@ -16,6 +16,7 @@ from pullback.check.moves import COORDINATES, Move, few, sample
 from pullback.check.points import Point, points
 from pullback.check.probes.contract import contract
 from pullback.check.probes.layout import layout
+from pullback.check.probes.lengths import lengths
 from pullback.check.probes.linearity import linearity
 from pullback.check.probes.manners import forward_repeats, mutation, repetition
 from pullback.check.probes.tails import tails
@@ -211,6 +212,10 @@ class Judge:
                 self.hurried = True
                 break
             self.at(point, list(cotangents(self.problem, self.rng, plain=False))[:1], example=False)
+        if not self.findings:
+            findings, notes = lengths(self.problem)
+            self.add(findings)
+            self.remarks += notes
 
     def at(self, point: Point, gradients: list[Array], example: bool = True) -> None:
         """Compare at one point: at the example all elements, at others a few directions, and all if those differ."""

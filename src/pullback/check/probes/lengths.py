@@ -1,0 +1,137 @@
+"""Does the error grow with the length of a sum? One number added to another in turn loses digits in proportion to N.
+
+Each size of the example in turn is made longer and longer. Numbers are all positive there, so that errors of one sign
+add up. Only a backward that is not even linear to the last digits at the longest length is looked at more closely.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.moves import dense
+from pullback.check.points import anything
+from pullback.check.probes.values import tolerance
+from pullback.check.problem import Part, Problem
+from pullback.check.report import WRONG, Cause, Finding
+from pullback.check.resizing import resized
+from pullback.check.truth import Truth
+
+Array = NDArray[Any]
+
+STEP = 2  # from one length to the next
+SHORT, MOST = 64, 2**16  # the first length that counts, and how many numbers there may be at the last
+PATIENCE = 0.1  # seconds for a length, before it is the last: what needs N² of something stays short
+BY_CHANCE = 30  # roundings
+HINT = "sum pairwise (np.sum along the last axis), or in a wider type"
+
+
+class Growth(NamedTuple):
+    """The relative errors of one gradient at some lengths."""
+
+    part: Part
+    lengths: list[int]
+    errors: list[float]
+    noise: float  # of the truth, at the last
+    found: float
+    wanted: float
+
+    @property
+    def power(self) -> float:
+        """p where errors go with Nᵖ: 0 for pairwise sums, 1/2 for roundings at random, 1 for those of one sign."""
+        return float(np.polyfit(np.log(self.lengths), np.log(np.maximum(self.errors, 1e-18)), 1)[0])
+
+    @property
+    def grows(self) -> bool:
+        last = self.errors[-1]
+        return last > 3 * self.noise and last > 4 * self.errors[0] and self.power > 0.3
+
+    @property
+    def says(self) -> str:
+        ends = (f"{self.errors[k]:.1e} at {self.lengths[k]}" for k in (0, -1))
+        return f"the relative error grows with the length of a sum: {', '.join(ends)}, as N^{self.power:.2f}"
+
+
+def lengths(problem: Problem) -> tuple[list[Finding], list[Cause]]:
+    """What is wrong at lengths that the example does not have, and what is only less exact there than it could be."""
+    findings, notes = [], []
+    for growth in grown(problem):
+        cause = Cause("low_precision_accumulation", growth.says, HINT)
+        if growth.errors[-1] > tolerance(problem):
+            error = abs(growth.found - growth.wanted)
+            where = f"a length of {growth.lengths[-1]}"
+            values = growth.found, growth.wanted
+            findings.append(Finding(growth.part.name, WRONG, error, 0.0, (), *values, where, (cause,)))
+        elif growth.errors[-1] > BY_CHANCE * np.finfo(growth.part.dtype).eps:
+            notes.append(Cause(cause.name, f"{growth.part.name}: {growth.says}", HINT))
+    return findings, notes
+
+
+def grown(problem: Problem) -> Iterator[Growth]:
+    if problem.mode == "jvp" or not problem.takes_double:
+        return
+    for n in sorted({n for part in problem.inputs for n in part.shape if n > 1}):
+        ladder = longer(problem, n)
+        ladder = ladder[::-2][::-1]
+        if len(ladder) > 2 and uneven(ladder[-1][1]) > doubtful(problem):
+            for k, part in enumerate(problem.inputs):
+                measured = [error(each, each.inputs[k]) for _, each in ladder]
+                growth = Growth(
+                    part, [length for length, _ in ladder], [each[0] for each in measured], *measured[-1][1:]
+                )
+                if growth.grows:
+                    yield growth
+
+
+def longer(problem: Problem, n: int) -> list[tuple[int, Problem]]:
+    """The layer at greater and greater lengths, as long as it runs and takes no time."""
+    found, length = [], n
+    while length < MOST:
+        length *= STEP
+        start = time.perf_counter()
+        each = resized(problem, {n: length})
+        if each is None or max(each.sizes) > MOST:
+            break
+        positive(each)
+        each.b(each.example, np.ones(each.given_size))
+        if length >= SHORT:
+            found.append((length, each))
+        if time.perf_counter() - start > PATIENCE:
+            break
+    return found
+
+
+def positive(problem: Problem) -> None:
+    for part in problem.inputs:
+        own = problem.example[part.begin : part.end]
+        if anything(own):
+            own[...] = abs(own)
+
+
+def doubtful(problem: Problem) -> float:
+    """Less than this is rounding of the numbers' own precision, or nothing that differences could see."""
+    eps = max(float(np.finfo(part.dtype).eps) for part in (*problem.inputs, *problem.outputs))
+    return max(BY_CHANCE * eps, 1e-10)
+
+
+def uneven(problem: Problem) -> float:
+    """How far backward is from being linear, to the last digits."""
+    b = lambda g: problem.b(problem.example, np.full(problem.given_size, g))
+    apart, together = b(0.1) + b(0.2), b(0.3)
+    largest = lambda a, part: float(np.max(abs(np.nan_to_num(a[part.begin : part.end])), initial=0))
+    return max(largest(apart - together, part) / (largest(together, part) + 1e-300) for part in problem.inputs)
+
+
+def error(problem: Problem, part: Part) -> tuple[float, float, float, float]:
+    """(relative error, that of the truth, found, wanted) of a gradient, for one number from above everywhere."""
+    v = problem.example
+    truth = Truth(problem, v, [dense(np.random.default_rng(5).uniform(0.5, 1.5, part.end - part.begin), part.begin)])
+    g = np.where(truth.smooth_rows, 0.1, 0)
+    b = problem.b(v, g)
+    size = float(np.sum(abs(b[part.begin : part.end]))) + 1e-300
+    wanted, doubt = (float(each[0]) for each in truth.pulled(g))
+    found = float(truth.measured(b)[0])
+    rounding = problem.rounding(g) * (part.end - part.begin)  # of terms that cancel
+    return max(abs(found - wanted) - rounding, 0.0) / size, doubt / size, found, wanted
