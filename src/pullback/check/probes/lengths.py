@@ -95,12 +95,22 @@ def longer(problem: Problem, n: int) -> list[tuple[int, Problem]]:
         if each is None or max(each.sizes) > MOST:
             break
         positive(each)
-        each.b(each.example, np.ones(each.given_size))
+        if not runs(each):
+            break
         if length >= SHORT:
             found.append((length, each))
         if time.perf_counter() - start > PATIENCE:
             break
     return found
+
+
+def runs(problem: Problem) -> bool:
+    """Some backwards know the sizes of the example by heart."""
+    try:
+        found = problem.call(problem.cotangents(np.ones(problem.given_size)), problem.unpack(problem.example))
+    except Exception:  # whatever their code does with sizes that it was not given
+        return False
+    return all(np.shape(found[part.place]) == part.shape for part in problem.inputs)
 
 
 def positive(problem: Problem) -> None:
