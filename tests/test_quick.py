@@ -51,6 +51,35 @@ def test_compiled_steps_are_the_layers_steps(name, optimiser, monkeypatch):
         np.testing.assert_allclose(gradients[n], slopes[n], rtol=0, atol=3e-6 * max(1, abs(slopes[n]).max()), err_msg=n)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_nan_goes_where_it_goes_layer_by_layer(sign, monkeypatch):
+    def gradients():
+        model = nn.Sequential(*CHAINS["relu"](), rng=0)
+        model.layers[1].own["weight"][3] = np.copysign(np.nan, sign)
+        with np.errstate(all="ignore"):
+            return loop.step(model, *examples(37), SGD(0.1), np.random.default_rng(1))[1]
+
+    found = {name: np.isnan(g) for name, g in gradients().items()}
+    layer_by_layer(monkeypatch)
+    for name, g in gradients().items():
+        np.testing.assert_array_equal(found[name], np.isnan(g), err_msg=name)
+
+
+@pytest.mark.parametrize("values", [[np.nan, 1.0, -1.0, 0.0, np.inf, -np.inf]])
+def test_the_way_back_of_relu_is_that_of_its_rule_at_nan_too(values):
+    from pullback.kernels.dense import pull_rectified
+
+    x = np.array([sign * np.array(values, np.float32) for sign in (1, -1)])
+    y, total = np.where(x < 0, np.float32(-0.0), x + 0), np.empty(x.shape[1], np.float32)
+    g = np.array([[1, 2, 3, 4, 5, 6], [np.nan, np.inf, 1, 2, 3, 4]], np.float32)
+    _, at = pb.relu.linearize(x.astype(float))
+    with np.errstate(all="ignore"):
+        wanted = at.vjp(g.astype(float))
+    pull_rectified(y, g, total)
+    np.testing.assert_array_equal(g, wanted)
+    np.testing.assert_array_equal(total, wanted.sum(0))
+
+
 def test_the_same_bits_with_any_number_of_threads():
     before, found = pb.get_threads(), []
     for threads in (1, 2, 3):

@@ -13,11 +13,12 @@ import numpy as np
 
 from pullback.kernels.cells import sigmoids_and_slopes, tanhs_and_slopes
 from pullback.kernels.compiled import kernel, part
+from pullback.kernels.dense_lanes import pull_relu
 from pullback.kernels.elementary import exp_of_negative as exp
 from pullback.kernels.matmul import multiply, room
 from pullback.kernels.optimisers import advance
 from pullback.kernels.threads import parallel
-from pullback.kernels.tile import RELU, address
+from pullback.kernels.tile import RELU, WIDTH, address
 
 f = np.float32
 IDENTITY, RECTIFIER, TANH, SIGMOID = range(4)
@@ -62,25 +63,30 @@ def cross_entropy(y, t):
 
 
 @part
-def pull_columns(lo, hi, activation, signs, slope, g, gb):
+def pull_columns(lo, hi, activation, y, slope, g, gb):
     """g ← f' g, and its sum over the batch, for blocks lo..hi of columns."""
     for block in range(lo, hi):
         here = slice(block * BLOCK, min((block + 1) * BLOCK, gb.size))
+        if activation == RECTIFIER:
+            pull_rectified(y[:, here], g[:, here], gb[here])
+            continue
         total = gb[here]
         total[:] = 0
         for r in range(g.shape[0]):
             row = g[r, here]
-            if activation == RECTIFIER:
-                keep_positive(signs[r, here], row)
-            elif activation != IDENTITY:
+            if activation != IDENTITY:
                 scale(slope[r, here], row)
             add(row, total)
 
 
 @part
-def keep_positive(signs, g):
-    for j in range(g.size):
-        g[j] = g[j] if signs[j] >= 0 else f(0)
+def pull_rectified(y, g, total):
+    """A vector of columns at a time, down all rows."""
+    for j in range(0, total.size, WIDTH):
+        at = 4 * j
+        pull_relu(
+            total.size - j, len(g), address(y) + at, y.strides[0], address(g) + at, g.strides[0], address(total) + at
+        )
 
 
 @part
@@ -114,7 +120,7 @@ def gradients_of(x, t, layers, params, grads, arena):
     for label in t:
         if label < 0 or label >= classes:
             return NO_CLASS
-    signs, ends, place, here = arena.view(np.int32), np.zeros((len(layers), 2), np.int64), 0, 0
+    ends, place, here = np.zeros((len(layers), 2), np.int64), 0, 0
     work, y = arena[3 * batch * layers[:, 1].sum() :], x
     for l in range(len(layers)):
         i, o, activation = layers[l]
@@ -132,8 +138,8 @@ def gradients_of(x, t, layers, params, grads, arena):
         w, gw = params[place : place + i * o].reshape(o, i), grads[place : place + i * o].reshape(o, i)
         gb = grads[place + i * o : place + i * o + o]
         blocks, slope = (o + BLOCK - 1) // BLOCK, arena[here + batch * o : here + 2 * batch * o].reshape(batch, o)
-        clipped = signs[here : here + batch * o].reshape(batch, o)
-        parallel(pull_columns, blocks, blocks if batch * o < 1 << 14 else 1, (activation, clipped, slope, g, gb))
+        y = arena[here : here + batch * o].reshape(batch, o)
+        parallel(pull_columns, blocks, blocks if batch * o < 1 << 14 else 1, (activation, y, slope, g, gb))
         before = x
         if l:
             start = ends[l - 1, 1]

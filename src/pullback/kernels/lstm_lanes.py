@@ -6,60 +6,12 @@ than a whole vector are read and written through a mask.
 
 import llvmlite.ir as ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-from pullback.kernels.lanes import LANES, Vector, broadcast
-from pullback.kernels.tile import BYTES, I32, I64, WIDTH
+from pullback.kernels.lanes import LANES, Vector, for_units
+from pullback.kernels.tile import I32, I64, WIDTH
 
 int64 = types.int64
-
-
-class Whole:
-    """Vectors in memory."""
-
-    def __init__(self, build):
-        self.build = build
-
-    def at(self, address, shift=None):
-        place = self.build.inttoptr(address, BYTES)
-        return self.build.bitcast(self.build.gep(place, [shift]) if shift else place, LANES.as_pointer())
-
-    def load(self, *place):
-        return Vector(self.build, self.build.load(self.at(*place), align=4))
-
-    def store(self, vector, *place):
-        self.build.store(vector.value, self.at(*place), align=4)
-
-
-class Some(Whole):
-    """Vectors of which only the first lanes are in memory."""
-
-    def __init__(self, build, units):
-        super().__init__(build)
-        order = ir.Constant(ir.VectorType(I32, WIDTH), list(range(WIDTH)))
-        self.mask = build.icmp_signed("<", order, broadcast(build, build.trunc(units, I32), WIDTH))
-
-    def call(self, what, kind, *args):
-        called = ir.FunctionType(kind, [arg.type for arg in args])
-        name = f"llvm.masked.{what}.v{WIDTH}f32.p0"
-        return self.build.call(cgutils.get_or_insert_function(self.build.module, called, name), args)
-
-    def load(self, *place):
-        nothing = ir.Constant(LANES, [0.0] * WIDTH)
-        return Vector(self.build, self.call("load", LANES, self.at(*place), I32(4), self.mask, nothing))
-
-    def store(self, vector, *place):
-        self.call("store", ir.VoidType(), vector.value, self.at(*place), I32(4), self.mask)
-
-
-def emitted(build, units, body):
-    """body(memory), for a whole vector or for some of its lanes."""
-    with build.if_else(build.icmp_signed(">=", units, I64(WIDTH))) as (whole, some):
-        with whole:
-            body(Whole(build))
-        with some:
-            body(Some(build, units))
 
 
 def exp_of_negative(x):
@@ -116,7 +68,7 @@ def forth(typing, units, z, gate, c, c1, h1, h1_too):
             for place in shown:
                 memory.store(h, place)
 
-        emitted(build, units, body)
+        for_units(build, units, body)
         return context.get_dummy_value()
 
     return types.void(*[int64] * 7), emit
@@ -142,7 +94,7 @@ def back(typing, units, z, gate, c, c1, gy, gh, gc, gz, gb):
                 memory.store(pulled, gz, shift)
                 memory.store(memory.load(gb, shift) + pulled, gb, shift)
 
-        emitted(build, units, body)
+        for_units(build, units, body)
         return context.get_dummy_value()
 
     return types.void(*[int64] * 10), emit

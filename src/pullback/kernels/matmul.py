@@ -18,11 +18,25 @@ from numba import types
 
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part, symbol
+from pullback.kernels.edges import take_edge
 from pullback.kernels.threads import parallel
-from pullback.kernels.tile import ADD, COLUMNS, RELU, STRIP, address, copy_strip, load, store, tiles, transpose8
+from pullback.kernels.tile import (
+    ADD,
+    COLUMNS,
+    RELU,
+    STRIP,
+    address,
+    clear_strip,
+    copy_strip,
+    load,
+    store,
+    tiles,
+    transpose8,
+)
 
 DEPTH = 256  # k per block: a strip of b is half the first-level cache, or less
 PANEL = 6  # rows
+SHALLOW = 64  # rows of a transposed a that stay in the cache where they lie
 SERIAL = 200_000  # multiply-adds that one thread does sooner than two
 NONE = np.empty(0, np.float32)
 
@@ -51,17 +65,15 @@ def pack(b, b_row, b_column, depth, columns, out):
     for strip in range(whole, (columns + COLUMNS - 1) // COLUMNS):
         source, target = b + strip * COLUMNS * b_column, out + strip * depth * STRIP
         width = min(COLUMNS, columns - strip * COLUMNS)
-        done = 0
-        if width == COLUMNS and b_row == 4:  # columns are contiguous: a transpose
-            done = depth & ~7
-            for k in range(0, done, 8):
-                for j in range(0, COLUMNS, 8):
-                    transpose8(source + j * b_column + 4 * k, b_column, target + k * STRIP + 4 * j, STRIP)
-        for k in range(done, depth):
-            for j in range(width):
+        whole_rows, whole_columns = depth & ~7 if b_row == 4 else 0, width & ~7
+        for k in range(depth if width < COLUMNS else 0):
+            clear_strip(target + k * STRIP)
+        for k in range(0, whole_rows, 8):  # columns are contiguous: a transpose
+            for j in range(0, whole_columns, 8):
+                transpose8(source + j * b_column + 4 * k, b_column, target + k * STRIP + 4 * j, STRIP)
+        for k in range(depth):
+            for j in range(whole_columns if k < whole_rows else 0, width):
                 store(target + k * STRIP + 4 * j, load(source + k * b_row + j * b_column))
-            for j in range(width, COLUMNS):
-                store(target + k * STRIP + 4 * j, np.float32(0))
 
 
 @part
@@ -108,22 +120,6 @@ def strips(lo, hi, m, n, depth, a, a_row, a_step, a_panel, b, b_row, b_column, c
 
 
 @part
-def take_edge(edge, height, width, c, c_row, bias, flags):
-    """The columns of a narrow strip that c has."""
-    for r in range(height):
-        for j in range(width):
-            at = c + r * c_row + 4 * j
-            y = edge[r, j]
-            if flags & ADD:
-                y += load(at)
-            if bias:
-                y += load(bias + 4 * j)
-            if flags & RELU and y < 0:
-                y = np.float32(-0.0)
-            store(at, y)
-
-
-@part
 def empty_sum(m, n, c, c_row, bias, flags):
     for i in range(m):
         for j in range(n):
@@ -140,7 +136,9 @@ def multiply(m, n, depth, a, a_row, a_column, b, b_row, b_column, c, c_row, bias
         return
     serial = m * n * depth < SERIAL
     free, panel = (work + 63) & -64, PANEL * a_row
-    if a_column != 4:
+    if a_row == 4 and depth <= SHALLOW:
+        panel = 4 * PANEL
+    elif a_column != 4:
         count = (m + PANEL - 1) // PANEL
         parallel(panels, count, count if serial else 4, (a, a_row, a_column, depth, m, free))
         a, a_row, a_column, panel = free, 4, 4 * PANEL, depth * 4 * PANEL

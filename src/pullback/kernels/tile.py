@@ -202,6 +202,18 @@ def copy8(typing, target, source):
 
 
 @intrinsic
+def clear_strip(typing, target):
+    """A row of a strip becomes zeros."""
+
+    def emit(context, b, signature, args):
+        strip = ir.VectorType(FLOAT, COLUMNS)
+        b.store(ir.Constant(strip, [0.0] * COLUMNS), b.inttoptr(args[0], strip.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(int64), emit
+
+
+@intrinsic
 def transpose8(typing, source, source_row, target, target_row):
     """target[j, i] = source[i, j] for 8 × 8 floats, in three rounds of shuffles, written in the order of j."""
 
