@@ -445,7 +445,7 @@ def test_relu_and_max_pooling_in_one_pass_are_what_they_are_one_after_the_other(
     x[rng.random(shape) < 0.1] = -0.0
     x[rng.random(shape) < 0.01] = np.nan
     y, at = pb.Chain((pb.relu, pb.max_pool2d)).linearize(x)
-    assert at.plan.forward.func.__module__ == "pullback.kernels.chain"
+    assert at.plan.forward.func.__module__ == "pullback.kernels.relu_pool"
     between, first = pb.relu.linearize(x)
     wanted, second = pb.max_pool2d.linearize(between)
     np.testing.assert_array_equal(y, wanted)
@@ -453,6 +453,44 @@ def test_relu_and_max_pooling_in_one_pass_are_what_they_are_one_after_the_other(
     np.testing.assert_array_equal(at.vjp(gy), first.vjp(second.vjp(gy)))
     tx = rng.normal(size=shape).astype(np.float32)
     np.testing.assert_array_equal(at.jvp(tx), second.jvp(first.jvp(tx)))
+
+
+POOLED = [  # in bands of lines, by Winograd, in another way, and with windows of other shapes
+    (dict(i=2, o=40, n=(15, 61), k=(3, 3), padding=1, batch=(3,)), {}),
+    (dict(i=3, o=33, n=(40, 12), k=(3, 2), stride=2, batch=(2, 2)), {}),
+    (dict(i=16, o=16, n=(17, 18), k=(3, 3), batch=(2,)), {}),
+    (dict(i=1, o=6, n=(28, 28), k=(5, 5), batch=(3,)), {}),
+    (dict(i=8, o=8, n=(9, 9), k=(3, 3), padding=1, groups=8), {}),
+    (dict(i=4, o=20, n=(9, 10), k=(2, 2), batch=(3,), without=("b",)), dict(kernel_size=3, stride=2, padding=1)),
+]
+
+
+@pytest.mark.parametrize("value", [0, np.nan])
+@pytest.mark.parametrize("case, window", POOLED)
+def test_convolution_relu_and_max_pooling_are_what_they_are_one_after_the_other(case, window, value):
+    """Bit for bit: the inputs are small whole numbers, with many ties and zeros."""
+    conv, inputs = arrays(pb.conv2d, case)
+    x, w, *b = (None if a is None else np.round(2 * a).astype(np.float32) for a in inputs)
+    x[..., 1, 2] = value
+    pool = pb.max_pool2d.at(window)[0]
+    y, at = pb.Chain((conv, pb.relu, pool)).linearize(x, w, *b)
+    assert at.plan.forward.func.__module__ == "pullback.kernels.conv_pool"
+    z, first = conv.linearize(x, w, *b)
+    between, second = pb.relu.linearize(z)
+    wanted, third = pool.linearize(between)
+    np.testing.assert_array_equal(y, wanted)
+    gy = np.round(3 * np.random.default_rng(0).normal(size=y.shape)).astype(np.float32)
+    every = first.vjp(second.vjp(third.vjp(gy)))
+    for wrt in ((0, 1, 2), (1, 2)):  # bands are summed to weights at once only if nobody asks for gx
+        names = [at.rule.inputs[k].name for k in wrt]
+        found = at.vjp(gy, wrt=names)
+        for k in wrt:
+            assert (found[k] is None) == (every[k] is None)
+            if found[k] is not None:
+                np.testing.assert_array_equal(found[k], every[k])
+    if value == 0:
+        tx = np.round(np.random.default_rng(1).normal(size=x.shape)).astype(np.float32)
+        np.testing.assert_allclose(at.jvp(tx), third.jvp(second.jvp(first.jvp(tx))), rtol=0, atol=100 * ULPS * EPS)
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])

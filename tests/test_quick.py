@@ -157,14 +157,24 @@ def test_what_does_not_fit_is_said_by_the_layers():
         np.testing.assert_array_equal(model.parameters[name], p)
 
 
-def test_relu_and_pool_learn_as_one_layer_what_they_learn_as_two():
-    parts = nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 3)
-    model = nn.Sequential(*parts, rng=0)
-    both = neighbours.joined(model)
-    assert list(both.parts) == ["0", "1", "3", "4"] and neighbours.joined(model) is both
+NEIGHBOURS = {
+    "conv, relu, pool": (lambda: (nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)), ["0", "3", "4"]),
+    "without bias": (lambda: (nn.Conv2d(2, 4, 3, bias=False), nn.ReLU(), nn.MaxPool2d(2, 1)), ["0", "3", "4"]),
+    "relu, pool": (lambda: (nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2)), ["0", "1", "3", "4"]),
+}
+
+
+@pytest.mark.parametrize("layers, names", NEIGHBOURS.values(), ids=list(NEIGHBOURS))
+def test_neighbours_learn_as_one_layer_what_they_learn_one_by_one(layers, names):
     x = np.random.default_rng(0).normal(size=(5, 2, 6, 7)).astype(np.float32)
+    model = nn.Sequential(*layers(), nn.Flatten(), nn.Linear(nn.Sequential(*layers())(x, True)[0].size, 3), rng=0)
+    both = neighbours.joined(model)
+    assert list(both.parts) == names and neighbours.joined(model) is both
+    assert both.trainable == model.trainable
+    model.draw(1)  # other arrays in the layers' places
     (y, at), (wanted, path) = both.linearize(x, training=True), model.linearize(x, training=True)
     np.testing.assert_array_equal(y, wanted)
+    assert at.updates.keys() == path.updates.keys()
     found, wanted = at.vjp(np.cos(y), x=False)[1], path.vjp(np.cos(y), x=False)[1]
     assert found.keys() == wanted.keys() == {*model.trainable}
     for name in wanted:

@@ -1,28 +1,23 @@
-"""Chains with a kernel of their own: relu, then max pooling, in one pass there and one back.
+"""Chains with a kernel of their own."""
 
-The pool takes relu(x) where it reads x, and the gradient passes relu where it is written.
-"""
+from functools import partial
 
-from pullback.kernels import max_pool, pools
+from pullback.kernels import METHODS, conv_pool, ours, relu_pool
 
-
-def takes(rule, x, *others):
-    kinds = [(type(each).__name__, type(each).__module__) for each in rule.rules]
-    if kinds != [("ReLU", "pullback.rules.piecewise"), ("MaxPool", "pullback.rules.max_pool")] or 0 in x.shape:
-        return False
-    relu, pool = rule.rules
-    return relu.kink == "right" and not pool.return_indices
+CHAINS = {("ReLU", "MaxPool"): relu_pool, ("Conv", "ReLU", "MaxPool"): conv_pool}
 
 
-def forward(rule, x):
-    relu, pool = rule.rules
-    n = pool.space(x)
-    seen, _ = max_pool.meetings(pool.windows(n))
-    y, index = pools.largest(x, pool.dims, seen, pool.out(n), clip=True)
-    return y, ([(relu, (x,), []), (pool, (index, n, x.dtype), [])],)
+def kernel_of(rule):
+    if all(map(ours, rule.rules)):
+        return CHAINS.get(tuple(type(each).__name__ for each in rule.rules))
+    return None
 
 
-def vjp(rule, gy, saved):
-    (_, (x,), _), (pool, (index, n, _), _) = saved
-    _, back = max_pool.meetings(pool.windows(n))
-    return pools.won(gy, index, pool.dims, back, n, signs=x)
+def takes(rule, *inputs):
+    kernel = kernel_of(rule)
+    return kernel is not None and kernel.takes(rule, *inputs)
+
+
+def made_for(rule):
+    kernel = kernel_of(rule)
+    return {name: partial(getattr(kernel, name), rule) for name in METHODS if hasattr(kernel, name)}

@@ -67,6 +67,15 @@ def correlated(rule, x, w, b, out):
     return answer
 
 
+def directly(rule, windows, w, batch):
+    """Does neither of the special ways take it?"""
+    return not (
+        depthwise.suits(rule.groups, w)
+        or narrow.suits(windows, rule.groups, *w.shape[:2])
+        or winograd.suits(windows, rule.groups, w.shape[1], len(w), batch)
+    )
+
+
 def spread(rule, y, w, b, n):
     w = plain(w)
     if not finite(w.reshape(w.size)):  # where no window reaches, zeros stand here: inf · 0 would come in

@@ -51,16 +51,23 @@ def spread(y, w, b, windows, groups, x, flags=0):
 
 
 def run(x, w, b, y, phases, frame, out, groups, ins, outs, back, flags):
-    strips = empty((groups * -(-outs // COLUMNS) * max(len(phase.order) for phase in phases) * ins * COLUMNS,))
-    shifts = np.empty(groups * -(-outs // COLUMNS) * COLUMNS if b is not None else 0, np.float32)
     batch = y.size // (prod(out) * groups * outs)
     for phase in phases:
-        taps = w.size // (groups * ins * outs)
-        pack(w, b if b is not None else shifts, phase.order, strips, shifts, groups, ins, outs, taps, back)
+        strips, shifts = packed_weights(w, b, phase, groups, ins, outs, back)
         images = prod(frame) * groups * ins, prod(out) * groups * outs
         pixels = batch * prod(phase.counts), len(phase.order), phase.run
         sizes = np.array([*pixels, *images, phase.start, ins, outs, groups, flags])
         products(x, strips, shifts, y, np.array(phase.counts), phase.steps, phase.at, sizes)
+
+
+def packed_weights(w, b, phase, groups, ins, outs, back=False):
+    """The weights of a phase as the tile reads them, and the biases."""
+    count = groups * -(-outs // COLUMNS)
+    strips = empty((count * len(phase.order) * ins * COLUMNS,))
+    shifts = np.empty(count * COLUMNS if b is not None else 0, np.float32)
+    taps = w.size // (groups * ins * outs)
+    pack(w, b if b is not None else shifts, phase.order, strips, shifts, groups, ins, outs, taps, back)
+    return strips, shifts
 
 
 @lru_cache(1024)

@@ -132,8 +132,8 @@ def entry(build, table, t, kind=I64):
 
 
 def clipped(vector, flag):
-    """Zero below zero, if the flag is set; nan stays nan."""
-    build, zero = vector.build, vector.all(0.0)
+    """-0.0 below zero, if the flag is set: the sign tells what was clipped. nan stays nan."""
+    build, zero = vector.build, vector.all(-0.0)
     below = build.fcmp_ordered("<", vector.value, zero.value)
     return Vector(
         build,

@@ -34,7 +34,7 @@ def make_tile(vectors):
             fma = cgutils.get_or_insert_function(build.module, fma_type, f"llvm.{FUSED}.v{WIDTH}f32")
             store_type = ir.FunctionType(ir.VoidType(), [vector, vector.as_pointer(), I32, mask])
             masked = cgutils.get_or_insert_function(build.module, store_type, f"llvm.masked.store.v{WIDTH}f32.p0")
-            zero = ir.Constant(vector, [0.0] * WIDTH)
+            zero, clipped = ir.Constant(vector, [0.0] * WIDTH), ir.Constant(vector, [-0.0] * WIDTH)
 
             def pointer(address):
                 return build.inttoptr(address, BYTES)
@@ -92,7 +92,7 @@ def make_tile(vectors):
             with given(build.and_(flags, I64(RELU))):
                 for ij in every:
                     y = build.load(sums[ij])
-                    build.store(build.select(build.fcmp_ordered("<", y, zero), zero, y), sums[ij])  # nan stays nan
+                    build.store(build.select(build.fcmp_ordered("<", y, zero), clipped, y), sums[ij])  # nan stays nan
             number = ir.Constant(ir.VectorType(I32, WIDTH), list(range(WIDTH)))
             for j in range(vectors):
                 left = build.trunc(build.sub(columns, I64(WIDTH * j)), I32)

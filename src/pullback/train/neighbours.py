@@ -4,13 +4,35 @@ from weakref import WeakKeyDictionary
 
 from pullback.discovery import public
 from pullback.kernels import ours, twin_of
+from pullback.nn.derivative import Arrays
 from pullback.nn.layer import Layer
 from pullback.nn.model import Model
 from pullback.nn.sequential import Sequential, Series
 
-PAIRS = {("relu", f"max_pool{dims}d") for dims in (1, 2, 3)}
+DIMS = "1d", "2d", "3d"
+GROUPS = [
+    *((f"conv{d}", "relu", f"max_pool{d}") for d in DIMS),
+    *(("relu", f"max_pool{d}") for d in DIMS),
+]  # the longest first
 
 _known: WeakKeyDictionary[Model, tuple[list[Model], Series | None]] = WeakKeyDictionary()
+
+
+class Joined(Layer):
+    """Layers in one chain, under the name of the first, which alone owns something."""
+
+    def __init__(self, *layers: Layer) -> None:
+        self.first = layers[0]
+        super().__init__(public("Chain")(tuple(layer.rule for layer in layers)))
+        self.names = self.first.names
+
+    @property
+    def own(self) -> Arrays:
+        return self.first.own
+
+    @own.setter
+    def own(self, values: Arrays) -> None:
+        pass  # they stay where they are
 
 
 def joined(model: Model) -> Model:
@@ -25,19 +47,19 @@ def joined(model: Model) -> Model:
 
 
 def together(model: Sequential) -> Series | None:
-    """None if no neighbours are a pair."""
-    parts: dict[str, Model] = {}
-    last = ""
-    for name, part in model.parts.items():
-        before = parts.get(last)
-        if (
-            isinstance(before, Layer)
-            and isinstance(part, Layer)
-            and (before.rule.name, part.rule.name) in PAIRS
-            and ours(before.rule)
-            and ours(part.rule)
-        ):
-            parts[last] = Layer(public("Chain")((before.rule, part.rule)))
-        else:
-            parts[name], last = part, name
+    """None if no neighbours have a kernel together."""
+    names, parts = list(model.parts), dict[str, Model]()
+    while names:
+        group = beginning([model.parts[name] for name in names])
+        parts[names[0]] = Joined(*group) if group else model.parts[names[0]]
+        names = names[max(1, len(group)) :]
     return Series(parts) if len(parts) < len(model.parts) else None
+
+
+def beginning(parts: list[Model]) -> list[Layer]:
+    """The first few of them, if they have a kernel together."""
+    for group in GROUPS:
+        some = [part for part in parts[: len(group)] if isinstance(part, Layer) and ours(part.rule)]
+        if tuple(layer.rule.name for layer in some) == group:
+            return some
+    return []

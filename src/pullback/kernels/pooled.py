@@ -1,0 +1,163 @@
+"""A direct convolution, relu and max pooling of 2 × 2 in one pass: what lies between them stays in the first cache.
+
+The tile may take its pixels in any order: here it takes the four of a window one after the other. Backwards, the
+gradient of what lay between is written down for a band of lines, and summed to weights at once.
+"""
+
+from math import prod
+
+import numpy as np
+
+from pullback.kernels import conv, direct, direct_weights
+from pullback.kernels.arrays import plain
+from pullback.kernels.buffers import empty
+from pullback.kernels.compiled import kernel, part
+from pullback.kernels.images import back, flat, framed, result, three
+from pullback.kernels.pool_tile import largest_line, won_line
+from pullback.kernels.rowtile import ROWS, row_tile
+from pullback.kernels.threads import parallel
+from pullback.kernels.tile import ADD, COLUMNS, RELU, STRIP, WIDTH, address
+
+SEGMENT = 24  # windows whose pixels are computed together
+UNIT = 256  # pixels that are added at once
+SIZE = 2  # bytes of a place in the plane
+TWICE = (2, 2)
+
+
+def suits(rule, pool, x, w):
+    """One group, windows of 2 × 2 side by side, and a convolution that nothing does better than direct.py."""
+    if (rule.dims, rule.groups, pool.kernel_size) != (2, 1, TWICE) or pool.stride not in (None, TWICE):
+        return False
+    out = rule.out(rule.space(x), rule.space(w))
+    plane = pool.dilation == (1, 1) and pool.padding == (0, 0) and not pool.ceil_mode and prod(out) <= 1 << 16
+    windows = three(rule.windows(rule.space(x), w, out))
+    return plane and out[1] <= UNIT and conv.directly(rule, windows, w, prod(rule.examples(x)))
+
+
+def correlate(rule, pool, x, w, b):
+    """The pool's outputs, and the places of their elements in the plane."""
+    outs, ins = w.shape[:2]
+    n = rule.out(rule.space(x), rule.space(w))
+    windows, out = three(rule.windows(rule.space(x), w, n)), pool.out(n)
+    y, answer = result(rule.examples(x), out, outs)
+    index = empty((*rule.examples(x), *out, outs), np.uint16)
+    frame, phase = direct.seen(windows, 1, ins, outs)
+    strips, shifts = direct.packed_weights(plain(w).reshape(w.size), b, phase, 1, ins, outs)
+    x = framed(flat(x, 2), ins, windows.n, windows.before, frame)
+    batch = y.size // (prod(out) * outs)
+    sizes = np.array([batch, *out, n[1], prod(frame) * ins, len(phase.order), phase.run, ins, outs])
+    largest_products(x, strips, shifts, y, index.reshape(index.size), phase.steps, phase.at, sizes)
+    return answer, index.transpose(back(index.ndim, 2))
+
+
+@kernel
+def largest_products(x, strips, shifts, y, index, steps, at, sizes):
+    at, bt = 4 * at, np.arange(at.size) * (sizes[6] * sizes[7] * STRIP)
+    parallel(largest_rows, sizes[0] * sizes[1], 1, (x, strips, shifts, y, index, steps, at, bt, sizes))
+
+
+@part
+def largest_rows(lo, hi, x, strips, shifts, y, index, steps, at, bt, sizes):
+    """Rows lo..hi of windows."""
+    _, height, width, across, x_image, taps, run, ins, outs = sizes
+    rows, places = np.empty(4 * SEGMENT + ROWS, np.int64), np.arange(4 * SEGMENT + ROWS) * STRIP
+    between, four, numbers = np.empty((4 * SEGMENT, COLUMNS), np.float32), np.empty(4, np.int64), np.empty(4, np.int64)
+    for job in range(lo, hi):
+        image, h = job // height, job % height
+        for first in range(0, width, SEGMENT):
+            some = min(SEGMENT, width - first)
+            for t in range(4):
+                down, right = 2 * h + t // 2, 2 * first + t % 2
+                four[t], numbers[t] = address(between) + t * STRIP, down * across + right
+                start = 4 * (image * x_image + down * steps[1] + right * steps[2])
+                for p in range(some):
+                    rows[4 * p + t] = start + 8 * p * steps[2]
+            for i in range(4 * some, 4 * some + ROWS):  # the last tile repeats its last pixel
+                rows[i], places[i] = rows[4 * some - 1], (4 * some - 1) * STRIP
+            for o in range(0, outs, COLUMNS):
+                strip = address(strips) + o // COLUMNS * taps * ins * STRIP
+                shift, columns = address(shifts) + 4 * o, min(COLUMNS, outs - o)
+                for i in range(0, 4 * some, ROWS):
+                    row_tile(
+                        address(x), address(rows) + 8 * i, address(at), 4, strip, address(bt), STRIP,
+                        at.size, run * ins, address(between), address(places) + 8 * i, columns, shift, RELU,
+                    )  # fmt: skip
+                out = (job * width + first) * outs + o
+                largest_line(
+                    SIZE, address(four), address(numbers), 4, address(y) + 4 * out, address(index) + SIZE * out,
+                    columns, some, 4 * STRIP, 4 * outs, SIZE * outs, 2, 0,
+                )  # fmt: skip
+            for i in range(4 * some, 4 * some + ROWS):
+                places[i] = i * STRIP
+
+
+def weigh(rule, gy, index, n, x, w):
+    """The transpose in w, which has this shape, and that in b, of what came through relu."""
+    outs, ins = w.shape[:2]
+    windows, out = three(rule.windows(rule.space(x), w, n)), gy.shape[-2:]
+    frame, rows, steps = direct_weights.weights(windows, ins, ins)
+    batch = gy.size // (prod(out) * outs)
+    x = framed(flat(x, 2), ins, windows.n, windows.before, frame)
+    high = max(2, UNIT // n[1])
+    units, strips = batch * -(-n[0] // high), -(-outs // COLUMNS)
+    parts = min(units, -(-direct_weights.JOBS // strips))
+    sums = empty((parts, strips, 1 + len(rows), COLUMNS))
+    gw, gb = empty(w.shape), np.empty(outs, np.float32)
+    sizes = np.array([*n, *out, ins, outs, high, units])
+    gather(x, flat(gy, 2), flat(index, 2), rows, steps, sizes, sums, gw.reshape(gw.size), gb)
+    return gw, gb
+
+
+@kernel
+def gather(x, gy, index, rows, steps, sizes, sums, gw, gb):
+    parallel(weight_parts, sums.shape[0] * sums.shape[1], 1, (x, gy, index, rows, steps, sizes, sums))
+    parallel(direct_weights.add_parts, gb.size, 8, (sums, sizes[4], sizes[5], gw, gb))
+
+
+@part
+def weight_parts(lo, hi, x, gy, index, rows, steps, sizes, sums):
+    """Job (part, strip), as in direct_weights.py."""
+    height, width, out_h, out_w, _, outs, high, units = sizes
+    m, strips, bands = rows.size, sums.shape[1], (height + high - 1) // high
+    between = np.zeros((high, width, COLUMNS), np.float32)
+    one, still = np.ones(1, np.float32), np.zeros(high + ROWS, np.int64)
+    starts, places = np.empty(m + ROWS, np.int64), np.empty(m + ROWS, np.int64)
+    for i in range(m + ROWS):
+        starts[i], places[i] = rows[min(i, m - 1)], (min(i, m - 1) + 1) * STRIP
+    at, bt = np.arange(high) * (4 * steps[2]), np.arange(high) * (width * STRIP)
+    for job in range(lo, hi):
+        piece, o = job // strips, job % strips * COLUMNS
+        mine = sums[piece, job % strips]
+        mine[:] = np.float32(0)
+        columns = COLUMNS if outs - o > WIDTH else WIDTH
+        for unit in range(units * piece // sums.shape[0], units * (piece + 1) // sums.shape[0]):
+            image, top = unit // bands, unit % bands * high
+            some = min(high, height - top)
+            for h in range(some):
+                write_down(gy, index, image, top + h, o, sizes, between[h])
+            a, b = address(x) + 4 * (image * steps[0] + top * steps[2]), address(between)
+            row_tile(
+                address(one), address(still), address(still), 0, b, address(bt), STRIP, some, width,
+                address(mine), address(still), columns, 0, ADD,
+            )  # fmt: skip
+            for i in range(0, m, ROWS):
+                row_tile(
+                    a, address(starts) + 8 * i, address(at), 4 * steps[3], b, address(bt), STRIP, some, width,
+                    address(mine), address(places) + 8 * i, columns, 0, ADD,
+                )  # fmt: skip
+
+
+@part
+def write_down(gy, index, image, h, o, sizes, line):
+    """The gradient of line h between convolution and pool, from output o on."""
+    _, width, out_h, out_w, _, outs, _, _ = sizes
+    if h >= 2 * out_h:  # no window reaches there
+        line[:] = np.float32(0)
+        return
+    start = ((image * out_h + h // 2) * out_w) * outs + o
+    here, winner = np.full(1, address(gy) + 4 * start), np.full(1, address(index) + SIZE * start)
+    for right in range(2):
+        won_line(
+            SIZE, address(here), address(winner), 1, h * width + right, address(line[right:]),
+            min(COLUMNS, outs - o), out_w, 4 * outs, SIZE * outs, 2 * STRIP, 2, 0, 0,
+        )  # fmt: skip
