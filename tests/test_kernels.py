@@ -115,6 +115,12 @@ LARGE |= {
         dict(n=1, c=5, d=(7000,), training=True, momentum=0.5),
     ],
 }
+LOSSES = "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy_with_logits", "kl_div"
+LARGE |= {
+    name: [dict(batch=(40003,), **lone), dict(batch=(5, 3, 7, 11), reduction="none", **lone)]
+    for name in (*LOSSES, "binary_cross_entropy")
+    for lone in [dict(without=("w", "v")[: 1 + ("logits" in name)]) if name.startswith("binary") else {}]
+}
 PAIRS = [(name, case) for name, rule in every().items() for case in (*rule.cases, *LARGE.get(name, ()))]
 CASES = [pair for pair in PAIRS if pair != ILL]
 
@@ -390,6 +396,9 @@ def test_threads_that_cannot_be(number):
         pb.set_threads(number)
 
 
+ATTENTION = dict(l=150, s=150, e=8, d=5, batch=(2,), m=(), without=("mask",))
+
+
 def strange(rule, case, value, which):
     """Inputs and gradients, one element of one of them inf or nan."""
     rule, inputs = arrays(every()[rule], case)
@@ -502,6 +511,39 @@ def test_pools_of_what_is_no_number(name, value):
         fast_y, fast = rule.linearize(*map(to_single, inputs))
         close(fast_y, y)
         close(fast.vjp(to_single(gy)), at.vjp(gy))
+
+
+@pytest.mark.parametrize("which", [0, 1, 2, "gy"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("causal", [True, False])
+def test_attention_of_what_is_no_number(causal, value, which):
+    """In the middle, where a causal mask hides it from some queries and not from others."""
+    rule, inputs, gy = strange("scaled_dot_product_attention", ATTENTION | dict(is_causal=causal), value, which)
+    with np.errstate(all="ignore"):
+        y, at = rule.linearize(*inputs)
+        fast_y, fast = rule.linearize(*map(to_single, inputs))
+        for found, wanted in zip((fast_y, *fast.vjp(to_single(gy))), (y, *at.vjp(gy)), strict=True):
+            close(found, wanted)
+
+
+ODD = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, 0.5, 1e-44, 1e-30, 2.0, -2.0, -200.0, 3e38]
+
+
+@pytest.mark.parametrize("options", [{}, dict(log_target=True)], ids=str)
+@pytest.mark.parametrize("name", [*LOSSES, "binary_cross_entropy"])
+def test_losses_of_odd_numbers_are_those_of_the_rule(name, options):
+    if options and name != "kl_div":
+        return
+    targets = [a for a in ODD if not abs(a) > 1] if name.startswith("binary") else ODD  # of a chance, or any
+    x, t = (a.reshape(-1) for a in np.meshgrid(np.array(ODD, "f4"), np.array(targets, "f4")))
+    with np.errstate(all="ignore"):
+        y, at = every()[name].linearize(x, t, reduction="none", **options)
+        assert at.plan.forward is not None
+        rule, inputs = at.rule, (x, t, *at.plan.fill)
+        wanted, saved = rule.forward(*inputs)
+        np.testing.assert_allclose(y, wanted, rtol=1e-6, atol=1e-37)
+        for found, due in zip(at.vjp(np.ones_like(x)), rule.vjp(np.ones_like(x), *saved)):
+            np.testing.assert_allclose(found, due() if callable(due) else due, rtol=1e-6, atol=1e-37)
 
 
 def test_a_mask_of_booleans_hides_whatever_is_there():

@@ -5,7 +5,7 @@
 
 Forward keeps top and share, two numbers a query; the way back makes p again, which costs one product more and saves a
 matrix of queries times keys. Under a causal mask, keys behind the last query of a block are left out; but not where a
-value is nan or inf, which reaches every query.
+value is nan or inf, which reaches every query, nor on the way back where anything else is.
 
 Source: Dao et al. (2022), FlashAttention: fast and memory-efficient exact attention with IO-awareness.
 """
@@ -197,12 +197,8 @@ def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, gq, gk, gv, scale
     p, gs, out = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(s)), f), np.empty((TALL, wide(e)), f)
     of_k, of_v = np.empty((s, wide(e)), f), np.empty((s, wide(d)), f)
     for head in range(lo, hi):
-        keys, keys_t, values_t, skips = (
-            strips(k[head]),
-            strips(k[head].T),
-            strips(v[head].T),
-            causal and finite(v[head]),
-        )
+        keys, keys_t, values_t = strips(k[head]), strips(k[head].T), strips(v[head].T)
+        skips = causal and finite(q[head]) and finite(k[head]) and finite(v[head]) and finite(gy[head])
         of_k[:], of_v[:] = 0, 0
         for first in range(0, l, TALL):
             last = min(first + TALL, l)
@@ -213,8 +209,10 @@ def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, gq, gk, gv, scale
                 seen, r = seen_by(i, s, causal), i - first
                 score(p[r, :seen], shift[head, i, :seen] if shift.size else shift[0:0, 0, 0], scale, hides)
                 probabilities(p[r, :seen], top[head, i, 0], share[head, i, 0])
-                through(p[r, :seen], inner(gy[head, i], y[head, i]), scale, gs[r, :seen])
-                p[r, seen:met], gs[r, seen:met] = 0, 0
+                p[r, seen:met] = share[head, i, 0] * f(0)  # nan where the whole row is
+                mean = inner(gy[head, i], y[head, i])
+                mean = mean if abs(mean) < f(np.inf) else f(np.nan)  # inf less inf
+                through(p[r, :met], mean, scale, gs[r, :met])
             product(gs[:rows], keys, met, e, out, 0)
             gq[head, first:last] = out[:rows, :e]
             product(gs[:rows, :met].T, strips(q[head, first:last]), rows, e, of_k, ADD)
