@@ -24,6 +24,7 @@ f = np.float32
 IDENTITY, RECTIFIER, TANH, SIGMOID = range(4)
 NO_CLASS = -1.0  # instead of a loss
 BLOCK = 256  # columns that a thread takes at a time
+FEW = 8  # rows
 
 
 def arena_of(batch, layers):
@@ -81,12 +82,13 @@ def pull_columns(lo, hi, activation, y, slope, g, gb):
 
 @part
 def pull_rectified(y, g, total):
-    """A vector of columns at a time, down all rows."""
-    for j in range(0, total.size, WIDTH):
-        at = 4 * j
-        pull_relu(
-            total.size - j, len(g), address(y) + at, y.strides[0], address(g) + at, g.strides[0], address(total) + at
-        )
+    """A vector of columns at a time, down a few rows: more would lie too far apart for the cache."""
+    total[:] = 0
+    for r in range(0, len(g), FEW):
+        rows, of_y, of_g = min(FEW, len(g) - r), address(y[r]), address(g[r])
+        for j in range(0, 4 * total.size, 4 * WIDTH):
+            there = address(total) + j
+            pull_relu(total.size - j // 4, rows, of_y + j, y.strides[0], of_g + j, g.strides[0], there)
 
 
 @part

@@ -14,7 +14,10 @@ INFINITY = 0x7F800000  # of the bits of a float: above are nan and all with a si
 
 @intrinsic
 def pull_relu(typing, units, rows, y, y_row, g, g_row, total):
-    """g *= f', and its sum down the rows. y says what was clipped: it is -0.0 there. f' of nan is 0, as in the rule."""
+    """g *= f', and total += its sum down the rows. y says what was clipped: there it is -0.0.
+
+    f' of nan is 0, as in the rule.
+    """
 
     def emit(context, build, signature, args):
         units, rows, y, y_row, g, g_row, total = args
@@ -22,7 +25,7 @@ def pull_relu(typing, units, rows, y, y_row, g, g_row, total):
 
         def body(memory):
             zero = memory.load(y).all(0.0)
-            added = cgutils.alloca_once_value(build, zero.value)
+            added = cgutils.alloca_once_value(build, memory.load(total).value)
             with cgutils.for_range(build, rows) as row:
                 of_y, of_g = build.mul(row.index, y_row), build.mul(row.index, g_row)
                 kept = build.icmp_unsigned("<=", memory.load(y, of_y).bits(), largest)
