@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from pullback.check.adapters import adapt
-from pullback.check.files.finding import exercises, partners
+from pullback.check.files.finding import Exercise, exercises, partners
 from pullback.check.files.guessing import GuessError, gradients_that_fit, guess
+from pullback.check.files.likeness import likeness
 from pullback.check.files.loading import FileError, load
 from pullback.check.files.targets import TextError, options, shape, targets
 
@@ -174,3 +175,26 @@ def test_a_file_in_a_package_may_import_its_neighbours(tmp_path):
     finally:
         for name in [name for name in sys.modules if name.partition(".")[0] == "homework"]:
             del sys.modules[name]
+
+
+LIKE = {
+    "affine_backward": "linear", "relu_backward": "relu", "batchnorm_backward": "batch_norm(training=True)",
+    "batchnorm_backward_alt": "batch_norm(training=True)", "conv_backward_naive": "conv2d(stride=2, padding=1",
+    "max_pool_backward_naive": "max_pool2d", "rnn_step_backward": "rnn_cell", "sigmoid_prime": "sigmoid",
+    "word_embedding_backward": "embedding", "softmax_loss": "cross_entropy", "Affine": "linear",
+    "dropout_backward": "", "svm_loss_naive": "",
+}  # fmt: skip
+
+
+def test_a_layer_is_compared_with_the_rule_of_its_name():
+    course = {exercise.name: exercise for exercise in targets(str(COURSE))}
+    for name, like in LIKE.items():
+        assert (likeness(name, guess(course[name])) or "").startswith(like), name
+        assert like or likeness(name, guess(course[name])) is None, name
+
+
+def test_a_name_alone_is_not_believed():
+    scaled = Exercise("linear", lambda x, w: 2 * x @ w, lambda g, x, w: (2 * g @ w.T, 2 * x.T @ g))
+    assert likeness("linear", guess(scaled)) is None
+    plain = Exercise("linear", lambda x, w: x @ w, lambda g, x, w: (g @ w.T, x.T @ g))
+    assert likeness("linear", guess(plain)) == "linear"

@@ -9,7 +9,8 @@ import numpy as np
 
 from pullback.check import check
 from pullback.check.files.finding import Exercise
-from pullback.check.files.guessing import GuessError, guess, quiet
+from pullback.check.files.guessing import Guess, GuessError, guess, quiet
+from pullback.check.files.likeness import likeness
 from pullback.check.files.targets import TextError, options, shape, targets
 from pullback.check.progress import Bar
 from pullback.check.report import Report
@@ -94,6 +95,7 @@ def outcome(
         forward, backward, arguments = guess(exercise, shapes, **fixed or {})
         if dtype == "float32":
             arguments = [single(value, seed) for value in arguments]
+        like = like or likeness(exercise.name, Guess(forward, backward, arguments))
         with quiet():
             return Outcome(exercise.name, check(forward, backward, *arguments, like=like, seed=seed))
     except GuessError as error:

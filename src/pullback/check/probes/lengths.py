@@ -24,7 +24,7 @@ Array = NDArray[Any]
 STEP = 2  # from one length to the next
 SHORT, MOST = 64, 2**16  # the first length that counts, and how many numbers there may be at the last
 PATIENCE = 0.1  # seconds for a length, before it is the last: what needs N² of something stays short
-BY_CHANCE = 30  # roundings
+BY_CHANCE, MANY = 30, 500  # roundings: what may be chance, and what is worth a note
 HINT = "sum pairwise (np.sum along the last axis), or in a wider type"
 
 
@@ -41,7 +41,9 @@ class Growth(NamedTuple):
     @property
     def power(self) -> float:
         """p where errors go with Nᵖ: 0 for pairwise sums, 1/2 for roundings at random, 1 for those of one sign."""
-        return float(np.polyfit(np.log(self.lengths), np.log(np.maximum(self.errors, 1e-18)), 1)[0])
+        return float(
+            np.polyfit(np.log(self.lengths), np.log(np.maximum(self.errors, np.finfo(self.part.dtype).eps)), 1)[0]
+        )
 
     @property
     def grows(self) -> bool:
@@ -64,7 +66,7 @@ def lengths(problem: Problem) -> tuple[list[Finding], list[Cause]]:
             where = f"a length of {growth.lengths[-1]}"
             values = growth.found, growth.wanted
             findings.append(Finding(growth.part.name, WRONG, error, 0.0, (), *values, where, (cause,)))
-        elif growth.errors[-1] > BY_CHANCE * np.finfo(growth.part.dtype).eps:
+        elif growth.errors[-1] > MANY * np.finfo(growth.part.dtype).eps:
             notes.append(Cause(cause.name, f"{growth.part.name}: {growth.says}", HINT))
     return findings, notes
 
