@@ -502,6 +502,26 @@ def test_convolution_relu_and_max_pooling_are_what_they_are_one_after_the_other(
         np.testing.assert_allclose(at.jvp(tx), third.jvp(second.jvp(first.jvp(tx))), rtol=0, atol=100 * ULPS * EPS)
 
 
+@pytest.mark.parametrize("value", [0, np.nan])
+@pytest.mark.parametrize("case", [POOLED[k][0] for k in (0, 1, 2, 5)])
+def test_convolution_and_relu_are_what_they_are_one_after_the_other(case, value):
+    """Bit for bit, at zeros too."""
+    conv, inputs = arrays(pb.conv2d, case)
+    x, w, *b = (None if a is None else np.round(2 * a).astype(np.float32) for a in inputs)
+    x[..., 1, 2] = value
+    y, at = pb.Chain((conv, pb.relu)).linearize(x, w, *b)
+    assert at.plan.forward.func.__module__ == "pullback.kernels.conv_relu"
+    between, first = conv.linearize(x, w, *b)
+    wanted, second = pb.relu.linearize(between)
+    np.testing.assert_array_equal(y, wanted)
+    gy = np.random.default_rng(0).normal(size=y.shape).astype(np.float32)
+    for found, due in zip(at.vjp(gy), first.vjp(second.vjp(gy)), strict=True):
+        np.testing.assert_array_equal(found, due)
+    if value == 0:
+        tx = np.random.default_rng(1).normal(size=x.shape).astype(np.float32)
+        np.testing.assert_allclose(at.jvp(tx), second.jvp(first.jvp(tx)), rtol=0, atol=100 * ULPS * EPS)
+
+
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d", "adaptive_max_pool2d", "adaptive_avg_pool2d"])
 def test_pools_of_what_is_no_number(name, value):

@@ -160,6 +160,7 @@ def test_what_does_not_fit_is_said_by_the_layers():
 NEIGHBOURS = {
     "conv, relu, pool": (lambda: (nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)), ["0", "3", "4"]),
     "without bias": (lambda: (nn.Conv2d(2, 4, 3, bias=False), nn.ReLU(), nn.MaxPool2d(2, 1)), ["0", "3", "4"]),
+    "conv, relu": (lambda: (nn.Conv2d(2, 16, 3), nn.ReLU(), nn.Identity()), ["0", "2", "3", "4"]),
     "relu, pool": (lambda: (nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2)), ["0", "1", "3", "4"]),
 }
 

@@ -2,9 +2,13 @@
 
 from functools import partial
 
-from pullback.kernels import METHODS, conv_pool, ours, relu_pool
+from pullback.kernels import METHODS, conv_pool, conv_relu, ours, relu_pool
 
-CHAINS = {("ReLU", "MaxPool"): relu_pool, ("Conv", "ReLU", "MaxPool"): conv_pool}
+CHAINS = {
+    ("Conv", "ReLU", "MaxPool"): conv_pool,
+    ("Conv", "ReLU"): conv_relu,
+    ("ReLU", "MaxPool"): relu_pool,
+}
 
 
 def kernel_of(rule):

@@ -48,12 +48,13 @@ def vjp(rule, gy, x, w):
 # The three maps of rules/convolution.py; the transposed convolution needs them as well.
 
 
-def correlate(rule, x, w, b=None):
+def correlate(rule, x, w, b=None, flags=0):
     out = rule.out(rule.space(x), rule.space(w))
-    return correlated(rule, x, w, b, out)
+    return correlated(rule, x, w, b, out, flags)
 
 
-def correlated(rule, x, w, b, out):
+def correlated(rule, x, w, b, out, flags=0):
+    """`flags` are for the tile; depthwise and narrow convolutions have none."""
     dims, windows = rule.dims, three(rule.windows(rule.space(x), w, out))
     y, answer = result(rule.examples(x), out, len(w))
     quick = winograd.suits(windows, rule.groups, w.shape[1], len(w), prod(rule.examples(x)))
@@ -62,8 +63,8 @@ def correlated(rule, x, w, b, out):
         depthwise.correlate(x, w, b, windows, y)
     elif narrow.suits(windows, rule.groups, *w.shape[:2]):
         narrow.correlate(x, w, b, windows, y)
-    elif not (quick and winograd.correlate(x, w, b, windows, y)):
-        direct.correlate(x, w, b, windows, rule.groups, y)
+    elif not (quick and winograd.correlate(x, w, b, windows, y, flags)):
+        direct.correlate(x, w, b, windows, rule.groups, y, flags)
     return answer
 
 

@@ -12,6 +12,7 @@ from pullback.nn.sequential import Sequential, Series
 DIMS = "1d", "2d", "3d"
 GROUPS = [
     *((f"conv{d}", "relu", f"max_pool{d}") for d in DIMS),
+    *((f"conv{d}", "relu") for d in DIMS),
     *(("relu", f"max_pool{d}") for d in DIMS),
 ]  # the longest first
 
