@@ -105,3 +105,10 @@ def test_no_element_of_a_gradient_is_left_out():
     text = pb.glu.derivation.partition("vjp gx[half + b]")[0]
     with pytest.raises(DerivationError, match=r"no chain `vjp gx` for the element \[2\]"):
         verify(type("GLU", (type(pb.glu),), {"derivation": text})())
+
+
+def test_the_last_line_is_the_choice_of_the_code_on_a_kink():
+    text = pb.relu.derivation.replace("x >= 0", "x > 0").replace("x < 0", "x <= 0")
+    assert text != pb.relu.derivation
+    with pytest.raises(DerivationError, match=r"gx\[\] is 0, and 0.1257\d* in the code: .*; on a kink"):
+        verify(type("ReLU", (type(pb.relu),), {"derivation": text})())
