@@ -51,6 +51,8 @@ def operation(n: ast.expr, rank: int) -> str:
     match n:
         case ast.UnaryOp(_, a):
             return bracketed("-" + typeset(a, MULTIPLY), rank > 0)
+        case ast.BinOp(a, ast.Mult() as by, b) if positive := without_sign(a):
+            return bracketed("-" + typeset(ast.BinOp(positive, by, b), MULTIPLY), rank > 0)
         case ast.BinOp(a, ast.Div(), b):
             return rf"\frac{{{typeset(a)}}}{{{typeset(b)}}}"
         case ast.BinOp(a, ast.FloorDiv(), b):
@@ -67,6 +69,16 @@ def operation(n: ast.expr, rank: int) -> str:
             sign = "+" if isinstance(op, ast.Add) else "-"
             return bracketed(f"{typeset(a)} {sign} {typeset(b, ADD)}", rank > 0)
     raise ValueError(f"cannot typeset {ast.unparse(n)}")
+
+
+def without_sign(node: ast.expr) -> ast.expr | None:
+    """What a product is the negative of, if it begins with a sign."""
+    match node:
+        case ast.UnaryOp(ast.USub(), a):
+            return a
+        case ast.BinOp(a, ast.Mult() | ast.Div() as by, b):
+            return ast.BinOp(positive, by, b) if (positive := without_sign(a)) else None
+    return None
 
 
 def call(f: str, arguments: list[ast.expr]) -> str:

@@ -6,6 +6,8 @@ The same walk writes them with numbers: whoever calls gives the text of a name, 
 import ast
 from collections.abc import Callable
 
+from pullback.handbook.derivation.typesetting import without_sign
+
 ADD, SUM, DIVIDE, MULTIPLY, POWER, ATOM = range(1, 7)  # how firmly the parts of an expression hold together
 RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
@@ -66,16 +68,6 @@ def held(node: ast.expr, leaf: Leaf, times: str) -> tuple[str, int]:
         case ast.Compare():
             return f"({ast.unparse(node).replace(' ', '')})", ATOM
     return ast.unparse(node).replace(", ", ",").replace(" * ", "*").replace(" + ", "+").replace(" - ", "-"), ATOM
-
-
-def without_sign(node: ast.expr) -> ast.expr | None:
-    """What a product is the negative of, if it begins with a sign."""
-    match node:
-        case ast.UnaryOp(ast.USub(), a):
-            return a
-        case ast.BinOp(a, ast.Mult() | ast.Div() as by, b):
-            return ast.BinOp(positive, by, b) if (positive := without_sign(a)) else None
-    return None
 
 
 def condition(test: ast.expr, go: Callable[[ast.expr, int], str]) -> str:
