@@ -112,9 +112,21 @@ def numbers(said):
     return [float(number) for number in said.rpartition("= ")[2].split(",")]
 
 
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "huber_loss", "binary_cross_entropy", "kl_div"])
+def test_losses_that_are_not_reduced_are_derived_as_well(name):
+    found = explain(name, lang="en", reduction="none")
+    gradients = {g.name: g.values for g in found.gradients}
+    assert not isinstance(found.derivation, str) and gradients["gx"].size > 1
+    for chain in found.derivation:
+        if (gradient := gradients.get(chain.head.text.partition("[")[0])) is not None:
+            assert numbers(chain.lines[-1].values[0])[0] == pytest.approx(gradient.reshape(-1)[0], rel=1e-3, abs=1e-9)
+    assert "that of the first element" in str(found)
+
+
 @pytest.mark.parametrize(
     "text, said",
     [
+        ("-r[j]**3/2*a[j]", "-(r[j]³ / 2) a[j]"),
         ("y[j]*(gy[j] - sum(i, y[i]*gy[i]))", "y[j] (gy[j] - Σi y[i] gy[i])"),
         ("sum(i, gy[i]*d(y[i], x[j]))", "Σi gy[i] ∂y[i]/∂x[j]"),
         ("exp(x[i])/sum(k, exp(x[k]))**2", "exp(x[i]) / (Σk exp(x[k]))²"),

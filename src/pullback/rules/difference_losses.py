@@ -60,7 +60,7 @@ class SquaredError(DifferenceLoss):
         return np.full_like(d, 2)
 
     derivation = """
-        at batch=(3,); batch=(2, 2), reduction="sum"; batch=()
+        at batch=(3,); batch=(2, 2), reduction="sum"; batch=(2,), reduction="none"; batch=()
         for i j in ...
         let N = sum(i, 1) if reduction == "mean" else 1
         let d[i] = x[i] - t[i]
@@ -107,7 +107,7 @@ class AbsoluteError(DifferenceLoss):
         return np.zeros_like(d)
 
     derivation = """
-        at batch=(4,); batch=(2, 2), reduction="sum"; batch=()
+        at batch=(4,); batch=(2, 2), reduction="sum"; batch=(2,), reduction="none"; batch=()
         for i j in ...
         let N = sum(i, 1) if reduction == "mean" else 1
         let d[i] = x[i] - t[i]
@@ -160,7 +160,7 @@ class SmoothAbsoluteError(DifferenceLoss):
         return (abs(d) < self.beta).astype(d.dtype) / self.beta
 
     derivation = """
-        at batch=(6,); batch=(2, 3), reduction="sum", beta=0.5; batch=()
+        at batch=(6,); batch=(2, 3), reduction="sum", beta=0.5; batch=(2,), reduction="none"; batch=()
         for i j in ...
         let N = sum(i, 1) if reduction == "mean" else 1
         let d[i] = x[i] - t[i]
@@ -208,7 +208,7 @@ class Huber(DifferenceLoss):
         return (abs(d) < self.delta).astype(d.dtype)
 
     derivation = """
-        at batch=(6,); batch=(2, 3), reduction="sum", delta=0.5; batch=()
+        at batch=(6,); batch=(2, 3), reduction="sum", delta=0.5; batch=(2,), reduction="none"; batch=()
         for i j in ...
         let N = sum(i, 1) if reduction == "mean" else 1
         let d[i] = x[i] - t[i]

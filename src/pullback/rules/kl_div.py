@@ -54,7 +54,7 @@ class KLDiv(ElementwiseLoss):
             return np.zeros_like(x), -np.ones_like(x), 1 / t
 
     derivation = """
-        at batch=(3,); batch=(2, 2), reduction="sum"; batch=()
+        at batch=(3,); batch=(2, 2), reduction="sum"; batch=(2,), reduction="none"; batch=()
         for i j in ...
         let N = sum(i, 1) if reduction == "mean" else 1
         let y = sum(i, t[i]*(log(t[i]) - x[i]))/N
@@ -104,7 +104,7 @@ class LogKLDiv(KLDiv):
         return weigh(p, np.where(p == 0, 0, t) - x + more)
 
     derivation = """
-        at batch=(3,); batch=(2, 2), reduction="sum"; batch=()
+        at batch=(3,); batch=(2, 2), reduction="sum"; batch=(2,), reduction="none"; batch=()
         for i j in ...
         let N = sum(i, 1) if reduction == "mean" else 1
         let y = sum(i, exp(t[i])*(t[i] - x[i]))/N

@@ -137,18 +137,22 @@ def at_inputs(rule: Rule, inputs: Sequence[Any], rng: np.random.Generator) -> In
 
 
 def examples(instance: Instance, derivation: Derivation) -> Iterator[Instance]:
-    """One example of a batch after the other; all together, if the derivation names the batch."""
-    if derivation.names_the_batch:
+    """One example of a batch after the other; all together, if the derivation names the batch.
+
+    Losses that are not reduced are many, each of them the loss of a single element.
+    """
+    unreduced = getattr(instance.rule, "reduction", "") == "none"
+    if derivation.names_the_batch and not unreduced:
         yield instance
         return
-    for index in np.ndindex(tuple(instance.sizes.get("...", ()))):
-        yield Instance(
-            instance.rule,
-            {name: example(a, axes_of(instance.rule, name), index) for name, a in instance.arrays.items()},
-            {name: example(a, axes_of(instance.rule, name), index) for name, a in instance.outputs.items()},
-            {name: example(a, axes_of(instance.rule, name), index) for name, a in instance.gradients.items()},
-            instance.sizes,
-        )
+    batch = tuple(instance.sizes.get("...", ()))
+    sizes = Sizes(instance.rule, instance.sizes | {"...": ()}) if unreduced and batch else instance.sizes
+    for index in np.ndindex(batch):
+
+        def one(arrays: dict[str, Any], index: tuple[int, ...] = index) -> dict[str, Any]:
+            return {name: example(a, axes_of(instance.rule, name), index) for name, a in arrays.items()}
+
+        yield Instance(instance.rule, one(instance.arrays), one(instance.outputs), one(instance.gradients), sizes)
 
 
 def axes_of(rule: Rule, name: str) -> tuple[str, ...]:
