@@ -38,6 +38,10 @@ class KLDiv(ElementwiseLoss):
     def count(self, x):
         return (len(x) if self.reduction == "batchmean" and x.ndim else x.size) or 1
 
+    def rows(self, batch):
+        """What "batchmean" divides by, in the derivation."""
+        return batch[0] if batch else 1
+
     def value(self, x, t):
         return weigh(t, np.log(np.where(t == 0, 1, t)) - x)
 
@@ -55,8 +59,9 @@ class KLDiv(ElementwiseLoss):
 
     derivation = """
         at batch=(3,); batch=(2, 2), reduction="sum"; batch=(2,), reduction="none"; batch=()
+        at batch=(3, 2), reduction="batchmean"
         for i j in ...
-        let N = sum(i, 1) if reduction == "mean" else 1
+        let N = sum(i, 1) if reduction == "mean" else rows if reduction == "batchmean" else 1
         let y = sum(i, t[i]*(log(t[i]) - x[i]))/N
 
         d(y, x[j])
@@ -105,8 +110,9 @@ class LogKLDiv(KLDiv):
 
     derivation = """
         at batch=(3,); batch=(2, 2), reduction="sum"; batch=(2,), reduction="none"; batch=()
+        at batch=(3, 2), reduction="batchmean"
         for i j in ...
-        let N = sum(i, 1) if reduction == "mean" else 1
+        let N = sum(i, 1) if reduction == "mean" else rows if reduction == "batchmean" else 1
         let y = sum(i, exp(t[i])*(t[i] - x[i]))/N
 
         d(y, x[j])
