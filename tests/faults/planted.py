@@ -76,15 +76,20 @@ def call(trial, rule=None, inputs=None, gradients=None):
     return Call(trial.rule if rule is None else rule, trial.x if inputs is None else inputs, gradients)
 
 
-def plantable(name):
-    """Every variant of a rule, at the smallest trial where it differs from the right gradient, complete ones first."""
-    found = {}
+def small_first(name):
+    """Trials that have something to judge, complete ones first."""
     lacks = lambda trial: any(x is None and slot.differentiable for x, slot in zip(trial.x, trial.rule.inputs))
     size = lambda trial: max(6, sum(x.size for x in trial.x if x is not None))  # a single number tells nothing
-    for trial in sorted(trials(name), key=lambda trial: (lacks(trial), size(trial))):
-        if all(x is None or x.size for x in trial.x):
-            for variant, _ in variants.wrong(call(trial)):
-                found.setdefault(variant.says, (variant, trial))
+    some = [trial for trial in trials(name) if all(x is None or x.size for x in trial.x)]
+    return sorted(some, key=lambda trial: (lacks(trial), size(trial)))
+
+
+def plantable(name):
+    """Every variant of a rule, at the smallest trial where it differs from the right gradient."""
+    found = {}
+    for trial in small_first(name):
+        for variant, _ in variants.wrong(call(trial)):
+            found.setdefault(variant.says, (variant, trial))
     return found
 
 
@@ -102,10 +107,8 @@ def judged(trial, variant=None, like=None):
     def backward(*arrays):
         count = sum(slot.differentiable for slot in trial.rule.outputs)
         a = call(trial, None, placed(arrays[count:]), list(arrays[:count]))
-        spoilt = dict(a.right)
-        if variant is not None:
-            spoilt |= next((g for each, g in variants.wrong(a) if each.says == variant.says), {})
-        return tuple(spoilt.get(slot.name) for slot, has in zip(trial.rule.inputs, given) if has)
+        gradients = a.right | ({} if variant is None else variants.spoilt(a, variant))
+        return tuple(gradients.get(slot.name) for slot, has in zip(trial.rule.inputs, given) if has)
 
     return pullback.check(forward, backward, *[x for x in trial.x if x is not None], like=like)
 

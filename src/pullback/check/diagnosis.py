@@ -14,7 +14,7 @@ from pullback.check.probes.values import Mismatch
 from pullback.check.problem import Part, Problem
 from pullback.check.report import Cause
 from pullback.check.structure import constant_ratio
-from pullback.check.truth import Truth, fits
+from pullback.check.truth import Truth, fits, implied, whole
 
 Array = NDArray[Any]
 
@@ -176,8 +176,8 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
     single_output = len(problem.outputs) == 1
 
     def jacobians(w: Array) -> tuple[Array, Array]:
-        truth = Truth(problem, w)
-        B = np.stack([problem.b(w, e)[own] for e in np.eye(problem.given_size)])
+        truth = whole(problem, w)
+        B = implied(problem, w)[:, own]
         return settled(truth, B, own), B
 
     def at(x: Array) -> Array | None:
@@ -205,8 +205,8 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
 
 
 def pushed(problem: Problem, v: Array) -> Evidence | None:
-    truth = Truth(problem, v)
-    B = np.stack([problem.b(v, e) for e in np.eye(problem.given_size)], 1)
+    truth = whole(problem, v)
+    B = implied(problem, v).T
     if not np.isfinite(B).all() or not np.isfinite(truth.value).all():
         return None
     return Evidence(

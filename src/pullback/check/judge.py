@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pullback.check.adapters import adapt
 from pullback.check.diagnosis import diagnose, taken_apart
 from pullback.check.differences import COARSE
-from pullback.check.moves import COORDINATES, Move, few, sample
+from pullback.check.moves import COORDINATES, few, sample
 from pullback.check.points import Point, points
 from pullback.check.probes.contract import contract
 from pullback.check.probes.layout import layout
@@ -21,13 +21,13 @@ from pullback.check.probes.linearity import linearity
 from pullback.check.probes.manners import forward_repeats, mutation, repetition
 from pullback.check.probes.tails import tails
 from pullback.check.probes.values import Comparison, Convention, Mismatch, cotangents, tolerance
-from pullback.check.problem import Problem, forward_derivative
+from pullback.check.problem import Part, Problem, forward_derivative
 from pullback.check.progress import Bar
 from pullback.check.reference import Reference
 from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Finding, Report
 from pullback.check.resizing import smaller
 from pullback.check.second import NoSecondError, named, second
-from pullback.check.truth import Truth, fits
+from pullback.check.truth import Truth, fits, whole
 from pullback.errors import OptionError
 
 Array = NDArray[Any]
@@ -137,21 +137,17 @@ class Judge:
         if not np.isfinite(problem.f(problem.example)).any():
             return self.cannot("forward is nowhere finite at the example: give other inputs")
         g = self.rng.normal(size=problem.given_size)
-        for probe in (
-            lambda: contract(problem, g),
-            lambda: mutation(problem, g),
-            lambda: repetition(problem, g, self.rng),
-            lambda: layout(problem, g),
-            lambda: linearity(problem, self.rng, g),
-        ):
-            self.add(probe())
+        for probe in (contract, mutation, partial(repetition, rng=self.rng), layout):
+            self.add(probe(problem, g))
             if self.findings:
                 return self.finished()
             if not problem.inputs:
                 return self.cannot("there is a gradient of none of the inputs")
         if self.like is not None:
             self.refer()
-        self.values()
+        self.add([self.explained(finding, g) for finding in linearity(problem, self.rng, g)])
+        if not self.findings:
+            self.values()
         return self.finished()
 
     def refer(self) -> None:
@@ -220,15 +216,15 @@ class Judge:
     def at(self, point: Point, gradients: list[Array], example: bool = True) -> None:
         """Compare at one point: at the example all elements, at others a few directions, and all if those differ."""
         problem = self.problem
-        whole = fits(problem) and (example or problem.mode == "jvp")
+        all_of_it = fits(problem) and (example or problem.mode == "jvp")
         try:
             with np.errstate(all="ignore"):
                 if not np.isfinite(problem.f(point.v)).all() and not example:
                     return
-                truth = Truth(problem, point.v, None if whole else self.directions(point, example))
+                truth = whole(problem, point.v) if all_of_it else self.along(point, example)
                 comparison = Comparison(problem, truth, gradients, example)
-                if comparison.found and not whole and fits(problem):
-                    truth = Truth(problem, point.v)
+                if comparison.found and not all_of_it and fits(problem):
+                    truth = whole(problem, point.v)
                     comparison = Comparison(problem, truth, gradients, example)
         except Exception:
             if example:
@@ -247,11 +243,10 @@ class Judge:
                 continue
             self.findings[mismatch.part.name] = self.wrong(point, mismatch, truth, example)
 
-    def directions(self, point: Point, example: bool) -> list[Move] | None:
-        """Everything, where that is little; at the checker's own points what is special, and a direction or two."""
-        if not example:
-            return few(self.problem, self.rng, point.coordinates)
-        return None if fits(self.problem) else sample(self.problem, self.rng)
+    def along(self, point: Point, example: bool) -> Truth:
+        """What is special, and a direction or two; at the example, of everything."""
+        chosen = sample(self.problem, self.rng) if example else few(self.problem, self.rng, point.coordinates)
+        return Truth(self.problem, point.v, chosen)
 
     def wrong(self, point: Point, mismatch: Mismatch, truth: Truth, example: bool) -> Finding:
         part = mismatch.part
@@ -266,10 +261,7 @@ class Judge:
             other = self.reference.other_mode(point.v, mismatch.g, self.problem.b(point.v, mismatch.g))
             if other:
                 causes = (Cause("mode_mismatch", f"exactly the gradient of {other}"), *causes)
-            if self.reference.value(point.v) is not None and part.width == 1:
-                known = self.reference.mistakes(point.v, mismatch.g, part)
-                named = {each.cause: Cause(each.cause, f"exactly this mistake: {each.says}") for each in known[::-1]}
-                causes = (*list(named.values())[::-1], *(cause for cause in causes if cause.name not in named))
+            causes = self.known(part, point.v, mismatch.g, causes)
         error = abs(mismatch.found - mismatch.wanted)
         return Finding(
             part.name, WRONG, error, mismatch.uncertainty, index, mismatch.found, mismatch.wanted, point.where, causes
@@ -285,6 +277,18 @@ class Judge:
         sizes = ", ".join(f"{part.name} {part.shape}" for part in small.inputs)
         at = lambda cause: replace(cause, evidence=f"{cause.evidence} (at {sizes})")
         return {finding.name: tuple(map(at, finding.causes)) for finding in found if finding.verdict == WRONG}
+
+    def explained(self, finding: Finding, g: Array) -> Finding:
+        part = next(part for part in self.problem.results if part.name == finding.name)
+        return replace(finding, causes=self.known(part, self.problem.example, g, finding.causes))
+
+    def known(self, part: Part, v: Array, g: Array, causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
+        """The causes, with what is known to go wrong in this very layer first."""
+        if self.reference is None or part.width == 2 or self.reference.value(v) is None:
+            return causes
+        exact = self.reference.mistakes(v, g, part)
+        named = {each.cause: Cause(each.cause, f"exactly this mistake: {each.says}") for each in exact[::-1]}
+        return (*list(named.values())[::-1], *(cause for cause in causes if cause.name not in named))
 
     def cannot(self, reason: str) -> Report:
         return Report(self.problem.name, CANNOT, reason=reason)

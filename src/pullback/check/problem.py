@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from pullback.check.adapters.code import Adapted, outputs
 from pullback.errors import OptionError
 
 Array = NDArray[Any]
+T = TypeVar("T")
+
+REMEMBERED = 6  # two things at the example, at one place beside it, and at another
 
 
 @dataclass(frozen=True)
@@ -89,12 +92,24 @@ class Problem:
         self.inputs = parts(self.arrays, names, lambda k, a: a.dtype.kind in "fc" and k in wanted)
         self.example = pack(self.arrays, self.inputs)
         self.called: Callable[[], None] = lambda: None  # after every run of forward or backward, for those who watch
+        self.known: dict[tuple[str, bytes], Any] = {}
 
     def drop(self, places: Sequence[int]) -> None:
         """These inputs have no gradient: they stay where they are."""
+        self.known.clear()
         kept = {part.place for part in self.inputs} - set(places)
         self.inputs = parts(self.arrays, self.names, lambda k, a: k in kept)
         self.example = pack(self.arrays, self.inputs)
+
+    def once(self, what: str, v: Array, compute: Callable[[], T]) -> T:
+        """What belongs to a place v, computed unless it was asked for a moment ago."""
+        key = what, v.tobytes()
+        if key not in self.known:
+            if len(self.known) == REMEMBERED:
+                del self.known[next(iter(self.known))]
+            self.known[key] = compute()
+        found: T = self.known[key]
+        return found
 
     # Arrays of the user, from vectors of ours.
 

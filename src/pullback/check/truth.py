@@ -67,6 +67,17 @@ class Truth:
         return b if self.directions is None else np.array([move.along(b) for move in self.directions])
 
 
+def whole(problem: Problem, v: Array) -> Truth:
+    """All derivatives at one place."""
+    return problem.once("truth", v, lambda: Truth(problem, v))
+
+
+def implied(problem: Problem, v: Array) -> Array:
+    """The Jacobian that the user's derivative implies: a row for every output (of a jvp: for every input)."""
+    rows = lambda: np.stack([problem.b(v, e) for e in np.eye(problem.given_size)])
+    return problem.once("implied", v, rows)
+
+
 def fits(problem: Problem) -> bool:
     """Can the whole Jacobian be had?"""
     n_in, n_out = problem.sizes

@@ -1,6 +1,5 @@
 """Does backward run at all, and give one gradient for every input, of its shape?"""
 
-from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
@@ -9,10 +8,9 @@ from numpy.typing import NDArray
 
 from pullback.check.problem import Part, Problem
 from pullback.check.report import WRONG, Cause, Finding
-from pullback.check.truth import Truth, fits
+from pullback.check.truth import fits, whole
 
 Array = NDArray[Any]
-Truths = Callable[[], Truth]
 
 
 def contract(problem: Problem, g: Array) -> list[Finding]:
@@ -67,7 +65,7 @@ def misshapen(problem: Problem, part: Part, gradient: Array, g: Array) -> Findin
     says = f"shape {gradient.shape}, needs {part.shape}"
     wanted = None
     if fits(problem):
-        truth = Truth(problem, problem.example).value
+        truth = whole(problem, problem.example).value
         flat = g @ truth if problem.mode == "vjp" else truth @ g
         wanted = part.of(flat)
     causes = [*explained(part, gradient, wanted, says, problem)]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pullback.check.points import nearby
 from pullback.check.problem import Part, Problem
 from pullback.check.report import WRONG, Cause, Finding
-from pullback.check.structure import same
-from pullback.check.truth import Truth, fits
+from pullback.check.structure import nonzero, same
+from pullback.check.truth import fits, whole
 
 Array = NDArray[Any]
 
@@ -57,14 +57,14 @@ def named(
         return (Cause("contract_shape_dtype", text, hint), Cause("wrong_local_derivative", text))
     if same(b1, b2, 1e-9):
         return without_upstream(problem, part, b1, first)
-    truth = Truth(problem, problem.example) if fits(problem) and problem.mode == "vjp" else None
+    truth = whole(problem, problem.example) if fits(problem) and problem.mode == "vjp" else None
     J = None if truth is None else truth.value[:, part.begin : part.end]
     b = lambda g: problem.b(problem.example, g)[part.begin : part.end]
     if saturates(b, one, two):
         text = "linear in small gradients from above, and not in large ones: they are cut off, or squashed"
         hint = "clip what the optimiser gets, not what backward hands on"
         return (Cause("missing_upstream_grad", text, hint), Cause("wrong_local_derivative", text))
-    if rounded(problem, b, one):
+    if (J is None or (nonzero(J).sum(0) > 1).any()) and rounded(problem, b, one):
         text = "right for single gradients from above, and not for many: they are summed in low precision"
         return (Cause("low_precision_accumulation", text, "sum in float32 or better"), Cause("cancellation", text))
     if np.max(abs(b0), initial=0) > 0:
@@ -109,7 +109,7 @@ def without_upstream(problem: Problem, part: Part, b: Array, first: Array) -> tu
     text = "the gradient from above makes no difference"
     upstream = Cause("missing_upstream_grad", text, "multiply by the gradient from above: the chain rule")
     if fits(problem) and problem.mode == "vjp":
-        wanted = (first @ Truth(problem, problem.example).value)[part.begin : part.end]
+        wanted = (first @ whole(problem, problem.example).value)[part.begin : part.end]
         if same(b, wanted, 1e-4) and wanted.any():
             says = "the answer to the very first gradient from above is given to all: something is kept between calls"
             return Cause("stale_buffer", says, "compute it anew for every call"), upstream
@@ -138,7 +138,7 @@ def without_upstream(problem: Problem, part: Part, b: Array, first: Array) -> tu
 def same_as_zero(problem: Problem, part: Part) -> bool:
     if not fits(problem) or problem.mode == "jvp":
         return False
-    return not np.max(abs(Truth(problem, problem.example).value[:, part.begin : part.end]), initial=0) > 1e-9
+    return not np.max(abs(whole(problem, problem.example).value[:, part.begin : part.end]), initial=0) > 1e-9
 
 
 def something_added(

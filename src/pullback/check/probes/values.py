@@ -84,7 +84,7 @@ class Comparison:
         found = self.truth.measured(b)
         for part, columns in self.owners:
             columns = columns if keep is None else columns[keep[columns]]
-            if not columns.size:
+            if not columns.size or part.name in self.found:
                 continue
             scale = float(np.max(abs(np.nan_to_num(wanted[columns])), initial=0))
             bound = tolerance(self.problem) * scale + doubt[columns] + 1e-12 * self.truth.size

@@ -5,6 +5,7 @@ and of all that this inherits from. No rule is imported here, for a variant is h
 """
 
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ def variants(rule: Any) -> list[Variant]:
     return [each for name in names for table in tables for each in table.get(name, ())]
 
 
+@cache
 def families() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "call"))
 
@@ -31,13 +33,18 @@ def families() -> list[str]:
 def wrong(call: Call) -> Iterator[tuple[Variant, dict[str, Array]]]:
     """Every variant that can be made of this call, with the gradients that it spoils, by name."""
     for variant in variants(call.rule):
-        try:
-            with np.errstate(all="ignore"):
-                found = variant.spoil(call)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-            continue  # it takes two layers, a square matrix, a bias … that are not there
-        shaped = {k: np.asarray(g) for k, g in found.items() if np.shape(g) == call.right[k].shape}
-        differs = lambda g, right: np.isfinite(g).all() and not np.allclose(g, right, rtol=1e-6, atol=1e-12)
-        spoilt = {k: g for k, g in shaped.items() if differs(g, call.right[k])}
-        if spoilt:
-            yield variant, spoilt
+        found = spoilt(call, variant)
+        if found:
+            yield variant, found
+
+
+def spoilt(call: Call, variant: Variant) -> dict[str, Array]:
+    """The gradients that this mistake gets wrong; none where it cannot be made, or makes no difference."""
+    try:
+        with np.errstate(all="ignore"):
+            found = variant.spoil(call)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return {}  # it takes two layers, a square matrix, a bias … that are not there
+    shaped = {k: np.asarray(g) for k, g in found.items() if np.shape(g) == call.right[k].shape}
+    differs = lambda g, right: np.isfinite(g).all() and not np.allclose(g, right, rtol=1e-6, atol=1e-12)
+    return {k: g for k, g in shaped.items() if differs(g, call.right[k])}
