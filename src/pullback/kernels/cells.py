@@ -123,12 +123,6 @@ def multiply_add(a, b, y):
 
 
 @part
-def multiply3_add(a, b, c, y):
-    for j in range(y.size):
-        y[j] += a[j] * b[j] * c[j]
-
-
-@part
 def add(a, y):
     """y += a"""
     for j in range(y.size):
