@@ -112,6 +112,15 @@ def numbers(said):
     return [float(number) for number in said.rpartition("= ")[2].split(",")]
 
 
+def test_a_mask_of_booleans_is_derived_as_well():
+    mask = np.array([[True, False], [True, True]])
+    found = explain("scaled_dot_product_attention", mask=mask, is_causal=False, lang="en")
+    gradients = {g.name: g.values for g in found.gradients}
+    assert not isinstance(found.derivation, str)
+    shown = {chain.head.text.partition("[")[0]: numbers(chain.lines[-1].values[0])[0] for chain in found.derivation}
+    assert all(np.isclose(shown[g], values.reshape(-1)[0], rtol=1e-3) for g, values in gradients.items())
+
+
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "huber_loss", "binary_cross_entropy", "kl_div"])
 def test_losses_that_are_not_reduced_are_derived_as_well(name):
     found = explain(name, lang="en", reduction="none")

@@ -71,7 +71,13 @@ def check_instance(derivation: Derivation, instance: Instance, field: Field) -> 
 
 def values_at(derivation: Derivation, instance: Instance, field: Field, patience: float = float("inf")) -> Values:
     repeated = [slot.name for slot in instance.rule.inputs if slot.kind == "const" and any(map(is_group, slot.axes))]
-    return Values(derivation, instance.arrays, instance.sizes, field, repeated, patience)
+    arrays = {name: added(a) if name in instance.rule.logical else a for name, a in instance.arrays.items()}
+    return Values(derivation, arrays, instance.sizes, field, repeated, patience)
+
+
+def added(mask: Any) -> Any:
+    """What a mask of booleans adds to scores: nothing to those that are seen, -inf to the others."""
+    return np.where(mask, 0.0, -np.inf) if np.asarray(mask).dtype == bool else mask
 
 
 # Where it is checked.
