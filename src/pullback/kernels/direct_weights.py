@@ -19,7 +19,7 @@ from pullback.kernels.rowtile import ROWS, row_tile
 from pullback.kernels.threads import parallel
 from pullback.kernels.tile import ADD, COLUMNS, STRIP, WIDTH, address
 
-UNIT = 256  # pixels that are added at once
+UNIT = 128  # pixels that are added at once: what they need of x and gy stays in the first cache
 JOBS = 16  # at least so many, if there is so much to do
 
 
