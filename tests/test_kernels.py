@@ -115,6 +115,15 @@ LARGE |= {
         dict(n=1, c=5, d=(7000,), training=True, momentum=0.5),
     ],
 }
+LARGE |= {
+    "dropout": [dict(n=1003, batch=(40,), p=0.3)],
+    "glu": [dict(n=2006, batch=(40,)), dict(n=4, batch=(40, 90)), dict(n=90, axis=0, batch=(7, 33))],
+    "embedding": [
+        dict(v=500, d=130, batch=(50, 20)),
+        dict(v=3, d=1, batch=(999,)),
+        dict(v=7, d=200, padding_idx=-2, batch=(99,)),
+    ],
+}
 LOSSES = "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy_with_logits", "kl_div"
 LARGE |= {
     name: [dict(batch=(40003,), **lone), dict(batch=(5, 3, 7, 11), reduction="none", **lone)]
