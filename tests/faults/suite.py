@@ -67,7 +67,7 @@ def report(case, version, like=None):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # sketches divide by zero
         if "code" in case:
-            return pullback.check(*call(case, version))
+            return pullback.check(*call(case, version), **case.get("options", {}))
         scope = sketch(case)
         derivative = scope[version]
         return pullback.check(

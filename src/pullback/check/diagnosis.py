@@ -13,7 +13,7 @@ from pullback.check.probes.manners import remembered
 from pullback.check.probes.values import Mismatch
 from pullback.check.problem import Part, Problem
 from pullback.check.report import Cause
-from pullback.check.structure import constant_ratio
+from pullback.check.structure import constant_ratio, same
 from pullback.check.truth import Truth, fits, implied, whole
 
 Array = NDArray[Any]
@@ -173,7 +173,6 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
     if problem.mode == "jvp":
         return None if len(problem.inputs) > 1 or len(problem.outputs) > 1 else pushed(problem, v)
     own = slice(part.begin, part.end)
-    single_output = len(problem.outputs) == 1
 
     def jacobians(w: Array) -> tuple[Array, Array]:
         truth = whole(problem, w)
@@ -187,21 +186,30 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         w[own] = x
         truth = Truth(problem, w)
         vague = ~np.isfinite(truth.value) | truth.unknown
-        return None if vague.any() else truth.value[:, own]
+        return None if vague.any() else truth.value[rows, own]
 
     def f(x: Array) -> Array:
         w = v.copy()
         w[own] = x
-        return problem.f(w)
+        return problem.f(w)[rows]
 
     J, B = jacobians(v)
     other = jacobians(nearby(problem, np.random.default_rng(2), 1))
     if not all(np.isfinite(M).all() for M in (J, B)):
         return None
     x = v[own].reshape(part.shape if part.width == 1 else (-1,))
-    y_shape = problem.outputs[0].shape if single_output and problem.outputs[0].width == 1 else (problem.given_size,)
-    good = all(np.isfinite(M).all() for M in other)
-    return Evidence(J, B, x, y_shape, at, problem.f(v), other if good else None, f)
+    rows, y_shape = shown(problem, J, B)
+    elsewhere = (other[0][rows], other[1][rows]) if all(np.isfinite(M).all() for M in other) else None
+    return Evidence(J[rows], B[rows], x, y_shape, at, f(v[own]), elsewhere, f)
+
+
+def shown(problem: Problem, J: Array, B: Array) -> tuple[slice, tuple[int, ...]]:
+    """The first output whose gradient goes back wrongly, and its shape: what it is shows better in one than in all."""
+    for part in problem.outputs:
+        rows = slice(part.begin, part.end)
+        if part.width == 1 and (len(problem.outputs) == 1 or B[rows].any() and not same(B[rows], J[rows])):
+            return rows, part.shape
+    return slice(None), (problem.given_size,)
 
 
 def pushed(problem: Problem, v: Array) -> Evidence | None:

@@ -37,7 +37,7 @@ def moved(e: Evidence) -> Says:
 
 def within_window(e: Evidence) -> Says:
     """A pool whose windows are right, and of which another element is taken."""
-    if not e.pooled or not look.selection(e.B) or same(e.B, e.J):
+    if not e.pooled or not look.selection(e.B) or same(e.B, e.J) or np.ptp(e.J[e.some]) > 1e-6:
         return None
     rng = np.random.default_rng(0)
     drawn = [e.at(rng.permutation(e.x.ravel())) for _ in range(12)]

@@ -57,6 +57,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (places.outputs_mixed, ("missing_chain_factor", "index_routing")),
     (sums.weighted_sum, ("reduction_broadcast", "missing_chain_factor")),
     (terms.chain_factor, ("missing_chain_factor",)),
+    (terms.path_scaled, ("missing_jacobian_term", "missing_chain_factor")),
     (terms.low_rank, ("missing_jacobian_term", "missing_chain_factor")),
     (through_time.some_steps, ("bptt_time",)),
     (slopes.close, ("mode_mismatch", "wrong_local_derivative")),

@@ -39,7 +39,7 @@ def one_of_alike(e: Evidence) -> Says:
         return None
     times = 1 / e.ratio[e.some]
     count = np.round(times)
-    if same(times, count) and (count == 1).any() and (count > 1).any() and (count > 0).all():
+    if same(times, count) and (count > 0).all() and np.ptp(count) > 0:
         return f"of up to {count.max():g} equal terms of a sum one is there: written over, or not counted"
     return None
 
@@ -98,11 +98,25 @@ def chain_factor(e: Evidence) -> Says:
     mask = e.some & off if e.J.shape[0] == e.J.shape[1] else e.some
     if not mask.any() or (nonzero(e.B) & ~e.some).any() or not nonzero(e.B)[mask].any():
         return None
-    if e.J.shape[0] > 1 and look.per_row(e.ratio, mask):
+    if e.J.shape[0] > 1 and look.per_row(e.ratio, mask) and not own_right(e):
         return "the right pattern, times a factor for every output"
     if e.J.shape[1] > 1 and e.J.shape[0] > 1 and (mask.sum(0) > 1).any() and look.per_row(e.ratio.T, mask.T):
         return "the right pattern, times a factor for every input"
     return None
+
+
+def own_right(e: Evidence) -> bool:
+    """Is what every output has of its own input right, or off by another factor than what it has of the others?"""
+    square = e.J.shape[0] == e.J.shape[1] and look.dense(e.J)
+    return square and not look.per_row(e.ratio, e.some)
+
+
+def path_scaled(e: Evidence) -> Says:
+    """What every output has of the other inputs, through a mean or a sum, is off by a factor; its own share is not."""
+    off = np.eye(*e.J.shape) == 0
+    if e.elementwise or not own_right(e) or not look.per_row(e.ratio, e.some & off):
+        return None
+    return "what goes through a sum over all inputs is off by a factor for every output, and what goes straight is not"
 
 
 def low_rank(e: Evidence) -> Says:
