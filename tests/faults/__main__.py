@@ -22,9 +22,10 @@ def main():
                 count, caught, false = peers.figures(name, checker)
                 print(f"{checker:28}{count:7}{caught:8}{'':24}{false:8}")
         print()
-    rows, missed = suite.figures("heldout")
-    table("faults not seen before", rows)
-    print(f"missed: {', '.join(missed) or 'none'}\n")
+    for name in ("heldout", "heldout2"):
+        rows, missed = suite.figures(name)
+        table(f"{name} faults", rows)
+        print(f"missed: {', '.join(missed) or 'none'}\n")
     print("mistakes planted in the rules, with like=")
     for family, counts in planted.figures():
         print(planted.line(family, counts))

@@ -76,6 +76,7 @@ def classes(problem: Problem, point: Point, mismatch: Mismatch, ordinary: bool) 
         yield from [] if problem.mode == "jvp" else sampled(problem, point, mismatch)
         return
     rng = np.random.default_rng(1)
+    yield from exchanged(problem, point, mismatch)
     yield from lonely(problem, point, mismatch, evidence)
     found = surviving(evidence)
     known = [] if found and found[0].guess else found[:1]  # a planted fault that fits exactly says more than a guess
@@ -83,6 +84,21 @@ def classes(problem: Problem, point: Point, mismatch: Mismatch, ordinary: bool) 
     if problem.mode == "vjp":
         yield from planted(evidence, list(rng.normal(size=(2, evidence.J.shape[0]))))
     yield from found[len(known) :]
+
+
+def exchanged(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:
+    """The gradient of another input of this shape: of another gate's bias, of keys for queries."""
+    own = mismatch.part
+    others = [part for part in problem.inputs if part.shape == own.shape and part != own]
+    if not others or problem.mode == "jvp":
+        return
+    truth = Truth(problem, point.v)
+    above = list(np.random.default_rng(4).normal(size=(2, problem.given_size)))
+    pairs = [(truth.pulled(g)[0], own.of(problem.b(point.v, g))) for g in above]
+    for other in others:
+        alike = [same(other.of(right), given) for right, given in pairs]
+        if all(alike) and not all(same(abs(own.of(right)), abs(given)) for right, given in pairs):  # no mere sign
+            yield "index_routing", f"it is the gradient of {other.name}: the wrong one is returned, or stored"
 
 
 def lonely(problem: Problem, point: Point, mismatch: Mismatch, e: Evidence) -> Iterable[tuple[str, str]]:

@@ -68,7 +68,8 @@ def kernel(J: Array, x: tuple[int, ...], y: tuple[int, ...]) -> bool:
     steps = J.reshape(-1, y[-1], J.shape[1] // x[-1], x[-1])
     for stride in range(1, x[-1]):
         earlier, later = steps[:, :-1, :, stride:], steps[:, 1:, :, :-stride]
-        if earlier.size and same(earlier, later, 1e-6) and nonzero(earlier).mean() > 0.5 and np.ptp(earlier):
+        filled = nonzero(earlier).mean(-1)  # of the kernels that this output has nothing of, all is zero
+        if filled.any() and same(earlier, later, 1e-6) and filled[filled > 0].mean() > 0.5 and np.ptp(earlier):
             return True
     return False
 

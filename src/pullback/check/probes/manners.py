@@ -56,6 +56,9 @@ def repetition(problem: Problem, g: Array, rng: np.random.Generator, times: int 
             "aliasing_inplace",
         )
         hint = "what an earlier call left behind must not be read"
+    elif uninitialised(problem, g):
+        evidence, name, other = "what was in memory before comes back", "stale_buffer", "race_nondeterminism"
+        hint = "np.empty holds anything: use np.zeros, or write to every element"
     else:
         evidence, name, other = "the same call gives different results", "race_nondeterminism", "stale_buffer"
         hint = "two writers of one place, or random numbers that are not those of the forward pass"
@@ -65,6 +68,16 @@ def repetition(problem: Problem, g: Array, rng: np.random.Generator, times: int 
             causes=(Cause(name, evidence, hint), Cause(other, evidence)),
         )
     ]  # fmt: skip
+
+
+def uninitialised(problem: Problem, g: Array, mark: float = 7.25e77) -> bool:
+    """Does a number come back that stood in memory which was set free just before?"""
+    for _ in range(8):
+        left = [np.full(part.shape, mark) for part in problem.inputs for _ in range(8)]
+        del left
+        if np.any(problem.b(problem.example, g) == mark):
+            return True
+    return False
 
 
 def remembered(problem: Problem, g: Array) -> bool:
