@@ -5,8 +5,12 @@ from faults import peers, suite, trust
 
 from pullback.discovery import every
 
-
-FLOORS = [("real", 0.96, 0.90, 0.94), ("own", 0.98, 0.90, 0.96), ("heldout", 0.94, 0.87, 0.89), ("heldout2", 1, 0.8, 0.85)]
+FLOORS = [
+    ("real", 0.96, 0.90, 0.94),
+    ("own", 0.98, 0.90, 0.96),
+    ("heldout", 0.94, 0.87, 0.89),
+    ("heldout2", 1, 0.8, 0.85),
+]
 
 
 @pytest.mark.parametrize("name, caught, first, three", FLOORS)
