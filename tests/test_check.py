@@ -153,3 +153,64 @@ def test_complex_conventions_are_told_apart_not_accused():
     report = pullback.check(lambda x: w * x, jax_like, x)
     assert report.verdict == "right" and report.notes[-1].name == "complex_conjugate"
     assert pullback.check(lambda x: w * x, jax_like, x, convention="conjugate").cause == "complex_conjugate"
+
+
+RIGHT_AT_TIES = {  # what torch gives is an element of the set of derivatives, or the derivative between two jumps
+    "topk": lambda x: x.topk(2, 1).values,
+    "median": lambda x: x.median(1).values,
+    "singular values": lambda x: x.svd().S,
+    "remainder": lambda x: x.fmod(0.1),
+    "range": lambda x: x.amax(1) - x.amin(1),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT_AT_TIES)
+def test_layers_that_tie_kink_or_jump_are_not_accused(name):
+    torch = pytest.importorskip("torch")
+    for seed in range(3):
+        x = torch.from_numpy(np.random.default_rng(10 * seed).normal(size=(3, 5)))
+        report = pullback.check(RIGHT_AT_TIES[name], None, x, seed=seed)
+        assert report.verdict == "right", str(report)
+
+
+def test_a_tie_that_gives_its_gradient_twice_is_found_without_a_tie_in_the_example():
+    x, w = np.random.default_rng(0).normal(size=(2, 3, 4))
+    largest = lambda x, w: np.maximum(x, w)
+    assert pullback.check(largest, lambda g, x, w: (g * (x >= w), g * (x < w)), x, w).verdict == "right"
+    assert pullback.check(largest, lambda g, x, w: (g * (x >= w), g * (x <= w)), x, w).cause == "kink_convention"
+    both = lambda g, x: (x == x.max(1, keepdims=True)) * g[:, None]
+    assert pullback.check(lambda x: x.max(1), both, x).cause == "kink_convention"
+
+
+def test_what_is_kept_of_the_first_call_is_found():
+    kept = {}
+
+    def backward(g, x):
+        slope = kept.setdefault(x.shape, 1 - np.tanh(x) ** 2)
+        return g * slope
+
+    assert pullback.check(np.tanh, backward, np.random.default_rng(0).normal(size=5)).cause == "stale_buffer"
+
+
+def test_the_gradient_of_another_input_is_named():
+    swapped = lambda g, a, b, x: (g * b * x, g * x, g * a)  # a and b stand in for each other
+    arrays = np.random.default_rng(0).normal(size=(3, 4))
+    assert (
+        pullback.check(lambda a, b, x: a * x + b, lambda g, a, b, x: (g, g * x, g * a), *arrays).cause
+        == "index_routing"
+    )
+    assert pullback.check(lambda a, b, x: a * x + b, swapped, *arrays).verdict == "wrong"
+
+
+def test_the_finding_that_says_most_leads():
+    """The gradient of x, where two paths meet, is wrong in no simple way; that of the forget gate shows what it is."""
+    sigmoid = lambda z: 1 / (1 + np.exp(-z))
+    forward = lambda x, c, w, u: sigmoid(x @ w) * c + np.tanh(x @ u)
+
+    def backward(g, x, c, w, u):
+        forget, new = g * c, g * (1 - np.tanh(x @ u) ** 2)  # the slope of the sigmoid is missing
+        return forget @ w.T + new @ u.T, g * sigmoid(x @ w), x.T @ forget, x.T @ new
+
+    shapes = (3, 4), (3, 2), (4, 2), (4, 2)
+    report = pullback.check(forward, backward, *shapes)
+    assert report.leading.name == "w" and report.cause == "missing_chain_factor"

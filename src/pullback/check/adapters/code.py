@@ -40,7 +40,7 @@ class Code:
 
     def __init__(self, forward: Any, backward: Any, values: Sequence[Any]) -> None:
         self.forward, self.backward = forward, backward
-        self.framework, self.dice = framework_of(forward, backward), Dice()
+        self.framework, self.dice = framework_of(forward, backward, values=values), Dice()
         self.arguments = Arguments(values, names_of(body(forward)))
 
     @property

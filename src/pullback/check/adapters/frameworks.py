@@ -4,7 +4,7 @@ Nothing is imported here that the user has not imported: libraries are looked up
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
@@ -44,8 +44,8 @@ def modules(value: Any) -> Iterator[str]:
             yield module
 
 
-def framework_of(*functions: Any) -> Framework:
-    """The library whose arrays these functions take: the first that their code names, NumPy if none."""
+def framework_of(*functions: Any, values: Sequence[Any] = ()) -> Framework:
+    """The library whose arrays these functions take: the first that their code names, else that of the examples."""
     loaded = [name for name in FRAMEWORKS if name in sys.modules]
     for name in loaded:
         if any(spoken(function, name) for function in functions if function is not None):
@@ -54,7 +54,8 @@ def framework_of(*functions: Any) -> Framework:
         for name in loaded:
             if spoken(value, name):
                 return FRAMEWORKS[name]()
-    return FRAMEWORKS["numpy"]()
+    given = (name for name in loaded for value in values if spoken(value, name))
+    return FRAMEWORKS[next(given, "numpy")]()
 
 
 def named(functions: Any, depth: int = 3) -> Iterator[Any]:
