@@ -214,3 +214,10 @@ def test_the_finding_that_says_most_leads():
     shapes = (3, 4), (3, 2), (4, 2), (4, 2)
     report = pullback.check(forward, backward, *shapes)
     assert report.leading.name == "w" and report.cause == "missing_chain_factor"
+
+
+def test_the_output_whose_gradient_is_dropped_is_named():
+    both = lambda x, w: (np.tanh(x @ w), x @ w + x.sum(1, keepdims=True))
+    first_only = lambda g, h, x, w: ((s := g * (1 - np.tanh(x @ w) ** 2)) @ w.T, x.T @ s)
+    report = pullback.check(both, first_only, X, W)
+    assert report.cause == "missing_jacobian_term" and "the gradient of y1 from above is dropped" in str(report)

@@ -27,7 +27,7 @@ HINTS = {
     "saved_wrong_tensor": "compare with the formula what is read: x, y, the gradient, or another gate's",
     "index_routing": "send a one-hot gradient through by hand, and see where it lands",
     "wrong_local_derivative": "differentiate the formula again, piece by piece",
-    "missing_jacobian_term": "every output depends on every input of the mean or sum: add that term",
+    "missing_jacobian_term": "add what reaches the input another way: through a mean, a sum, or a further output",
     "missing_upstream_grad": "multiply by the gradient from above: the chain rule",
     "mode_mismatch": "forward and backward must use the same form, mode, mask and options",
     "conv_geometry": "check flips, stride, dilation, padding and what no window reaches",
@@ -216,7 +216,9 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
     x = v[own].reshape(part.shape if part.width == 1 else (-1,))
     rows, y_shape = shown(problem, J, B)
     elsewhere = (other[0][rows], other[1][rows]) if all(np.isfinite(M).all() for M in other) else None
-    return Evidence(J[rows], B[rows], x, y_shape, at, f(v[own]), elsewhere, f)
+    several = tuple((output.name, slice(output.begin, output.end)) for output in problem.outputs)
+    outputs = several if rows == slice(None) else ()
+    return Evidence(J[rows], B[rows], x, y_shape, at, f(v[own]), elsewhere, f, outputs)
 
 
 def shown(problem: Problem, J: Array, B: Array) -> tuple[slice, tuple[int, ...]]:

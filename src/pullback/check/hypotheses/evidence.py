@@ -27,6 +27,7 @@ class Evidence:
     y: Array  # the output, flat
     other: tuple[Array, Array] | None = None  # J and B elsewhere
     f: Callable[[Array], Array] | None = None  # the output with another x (flat)
+    outputs: tuple[tuple[str, slice], ...] = ()  # names of several outputs, and which rows are theirs
 
     @cached_property
     def elementwise(self) -> bool:

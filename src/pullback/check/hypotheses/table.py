@@ -37,6 +37,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (sums.one_slice, ("reduction_broadcast", "overwrite_vs_accumulate")),
     (through_time.last_step_only, ("bptt_time", "missing_jacobian_term")),
     (terms.diagonal_only, ("missing_jacobian_term",)),
+    (terms.output_dropped, ("missing_jacobian_term", "bptt_time", "missing_upstream_grad")),
     (terms.one_of_several, ("overwrite_vs_accumulate", "index_routing")),
     (places.within_window, ("index_routing", "conv_geometry")),
     (places.outputs_moved, ("index_routing", "transpose_or_adjoint")),

@@ -17,6 +17,15 @@ def diagonal_only(e: Evidence) -> Says:
     return None
 
 
+def output_dropped(e: Evidence) -> Says:
+    """Of several outputs, one hands nothing back: the memory of an LSTM, whose gradient comes beside that of h."""
+    for name, rows in e.outputs if len(e.outputs) > 1 else ():
+        others = np.delete(e.equal, rows, 0)
+        if e.some[rows].any() and not nonzero(e.B)[rows].any() and nonzero(e.B).any() and others.all():
+            return f"the gradient of {name} from above is dropped, that of the other outputs is right"
+    return None
+
+
 def one_of_several(e: Evidence) -> Says:
     """Of several terms of a sum, the last (or first) that was written. A term may be a sum itself: over the channels of
     a window, or over examples."""
