@@ -43,6 +43,15 @@ def test_wrt_judges_some_inputs_alone():
         pullback.check(affine, wrong, X, W, B, wrt="u")
 
 
+def test_a_backward_that_says_it_is_not_implemented_cannot_be_judged():
+    def backward(gy, x):
+        raise NotImplementedError("no derivative of sort")
+
+    report = pullback.check(np.sort, backward, np.array([3.0, 1.0, 2.0]))
+    assert report.verdict == "cannot judge"
+    assert report.reason == "backward is not implemented: no derivative of sort"
+
+
 def test_a_forward_that_draws_new_numbers_cannot_be_judged():
     rng = np.random.default_rng(0)
     report = pullback.check(lambda x: x * rng.normal(size=x.shape), lambda g, x: g, X)

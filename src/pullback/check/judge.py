@@ -138,7 +138,10 @@ class Judge:
             return self.cannot("forward is nowhere finite at the example: give other inputs")
         g = self.rng.normal(size=problem.given_size)
         for probe in (contract, mutation, partial(repetition, rng=self.rng), layout):
-            self.add(probe(problem, g))
+            try:
+                self.add(probe(problem, g))
+            except NotImplementedError as error:  # nobody claims that it is right
+                return self.cannot(f"backward is not implemented: {error}".rstrip(": "))
             if self.findings:
                 return self.finished()
             if not problem.inputs:
