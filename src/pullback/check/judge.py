@@ -265,6 +265,8 @@ class Judge:
             if other:
                 causes = (Cause("mode_mismatch", f"exactly the gradient of {other}"), *causes)
             causes = self.known(part, point.v, mismatch.g, causes)
+            told = self.reference.term_by_term(point.v, mismatch.g, part) if part.width == 1 else ""
+            self.remarks += [Cause("", f"the gradient of {part.name}, term by term: {told}")] if told else []
         error = abs(mismatch.found - mismatch.wanted)
         return Finding(
             part.name, WRONG, error, mismatch.uncertainty, index, mismatch.found, mismatch.wanted, point.where, causes

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.problem import Part, Problem, pack
+from pullback.check.terms import told
 from pullback.check.variants import wrong
 from pullback.check.variants.call import Call, Variant
 from pullback.discovery import find, index
@@ -118,16 +119,30 @@ class Reference:
         return [each for each in found[0] if each in found[1]]
 
     def mistaken(self, v: Array, g: Array, part: Part) -> list[Variant]:
-        problem, turn = self.problem, self.turned[part.place]
-        given = problem.b(v, g)[part.begin : part.end]
-        rule, _ = self.rule.at(self.options)
-        above = [a.astype(float) for a, slot in zip(problem.cotangents(g), rule.outputs) if slot.differentiable]
-        inputs = self.inputs(v)
-        call = Call(rule, [*inputs, *[None] * (len(rule.inputs) - len(inputs))], above)
-        name = call.rule.inputs[self.places[part.place]].name
+        call, given = self.call(v, g), self.problem.b(v, g)[part.begin : part.end]
+        name, turn = self.letter(part), self.turned[part.place]
         spoilt = [(each, gradients[name]) for each, gradients in wrong(call) if name in gradients]
         same = lambda a: np.allclose((a.T if turn else a).ravel(), given, rtol=1e-5, atol=1e-8)
         return [each for each, gradient in spoilt if same(gradient)]
+
+    def term_by_term(self, v: Array, g: Array, part: Part) -> str:
+        """Which terms of the gradient are there, and which are not: of x, where it is known as a sum of some."""
+        if self.letter(part) != "x" or self.turned[part.place] or self.value(v) is None:
+            return ""
+        above = g, np.cos(g + np.arange(len(g)))
+        given = [self.problem.b(v, each)[part.begin : part.end] for each in above]
+        return told([self.call(v, each) for each in above], given) if np.isfinite(given).all() else ""
+
+    def call(self, v: Array, g: Array) -> Call:
+        rule, _ = self.rule.at(self.options)
+        cotangents = self.problem.cotangents(g)
+        above = [a.astype(float) for a, slot in zip(cotangents, rule.outputs) if slot.differentiable]
+        inputs = self.inputs(v)
+        return Call(rule, [*inputs, *[None] * (len(rule.inputs) - len(inputs))], above)
+
+    def letter(self, part: Part) -> str:
+        """What the rule calls this input."""
+        return str(self.rule.inputs[self.places[part.place]].name)
 
 
 def named(like: Any) -> Any:
