@@ -135,6 +135,7 @@ def test_ctrl_c_keeps_the_checkpoint():
     process = subprocess.Popen(
         [sys.executable, "-m", "pullback", *args, "--epochs", "100000"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell in the background ignores it
     )  # fmt: skip
     for line in process.stdout:
         if line.startswith("epoch      3/"):

@@ -380,6 +380,19 @@ def test_after_a_fork():
     assert run(code + "if child == 0: os._exit(0)\nassert os.waitpid(child, 0)[1] == 0; print('well')") == ["well"]
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="these tunables are glibc's")
+def test_no_memory_is_read_after_it_was_given_back():
+    """What is freed is overwritten at once: tables whose addresses are handed on must live as long as they are read."""
+    code = (
+        "import numpy as np, pullback as pb; a = lambda *shape: np.ones(shape, 'f4'); "
+        "y, at = pb.linear.linearize(a(9, 40), a(33, 40), a(33)); at.vjp(y); assert (y == 41).all(); "
+        "y, at = pb.lstm.linearize(a(3, 5, 4), w_l0=a(24, 4), u_l0=a(24, 6)); at.vjp(*y); "
+        "y, at = pb.rnn.linearize(a(3, 5, 4), w_l0=a(6, 4), u_l0=a(6, 6)); at.vjp(*y); "
+        "y, at = pb.scaled_dot_product_attention.linearize(*[a(2, 70, 9)] * 3); at.vjp(y); assert np.allclose(y, 1)"
+    )
+    run(code, GLIBC_TUNABLES="glibc.malloc.tcache_count=0:glibc.malloc.perturb=85")
+
+
 def test_without_numba_the_rule_does_the_work():
     code = "import sys; sys.modules['numba'] = None; " + USE + "print(at.plan.forward)"
     assert run(code) == ["None"]
@@ -511,6 +524,27 @@ def test_convolution_relu_and_max_pooling_are_what_they_are_one_after_the_other(
         np.testing.assert_allclose(at.jvp(tx), third.jvp(second.jvp(first.jvp(tx))), rtol=0, atol=100 * ULPS * EPS)
 
 
+def test_a_zero_with_a_sign_was_not_clipped():
+    """relu and pooling after it know what was clipped by its sign."""
+    x, w, b = -np.ones((1, 4, 6, 6), "f4"), np.zeros((4, 1, 3, 3), "f4"), np.full(4, -0.0, "f4")
+    conv, pool = pb.conv2d.at(dict(groups=4, padding=1))[0], pb.max_pool2d.at(dict(kernel_size=2))[0]
+    y, at = pb.Chain((conv, pb.relu, pool)).linearize(x, w, b)
+    assert at.plan.forward is not None
+    np.testing.assert_array_equal(at.vjp(np.ones_like(y))[2], [9, 9, 9, 9])
+
+
+def test_the_slope_of_relu_at_nan_is_that_of_the_rule_in_a_network_too():
+    x, one = np.array([[[np.nan]], [[1.0]]], "f4"), np.ones((1, 1), "f4")
+    (y, h), at = pb.rnn.linearize(x, w_l0=one, u_l0=one, nonlinearity="relu")
+    assert at.plan.forward is not None
+    wide = one.astype(float)
+    _, exact = pb.rnn.linearize(x.astype(float), w_l0=wide, u_l0=wide, nonlinearity="relu")
+    for found, wanted in zip(at.vjp(y, h), exact.vjp(y.astype(float), h.astype(float)), strict=True):
+        assert (found is None) == (wanted is None)
+        if found is not None:
+            np.testing.assert_array_equal(found, wanted)
+
+
 @pytest.mark.parametrize("value", [0, np.nan])
 @pytest.mark.parametrize("case", [POOLED[k][0] for k in (0, 1, 2, 5)])
 def test_convolution_and_relu_are_what_they_are_one_after_the_other(case, value):
@@ -573,6 +607,9 @@ def test_losses_of_odd_numbers_are_those_of_the_rule(name, options):
         np.testing.assert_allclose(y, wanted, rtol=1e-6, atol=1e-37)
         for found, due in zip(at.vjp(np.ones_like(x)), rule.vjp(np.ones_like(x), *saved)):
             np.testing.assert_allclose(found, due() if callable(due) else due, rtol=1e-6, atol=1e-37)
+        wide = every()[name].linearize(x.astype(float), t.astype(float), reduction="none", **options)[1]
+        for found, due in zip(at.vjp(np.zeros_like(x)), wide.vjp(np.zeros(x.shape))):  # float32's own slopes overflow
+            np.testing.assert_array_equal(found, due)
 
 
 def test_a_mask_of_booleans_hides_whatever_is_there():

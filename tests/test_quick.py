@@ -161,6 +161,9 @@ NEIGHBOURS = {
     "conv, relu, pool": (lambda: (nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)), ["0", "3", "4"]),
     "without bias": (lambda: (nn.Conv2d(2, 4, 3, bias=False), nn.ReLU(), nn.MaxPool2d(2, 1)), ["0", "3", "4"]),
     "conv, relu": (lambda: (nn.Conv2d(2, 16, 3), nn.ReLU(), nn.Identity()), ["0", "2", "3", "4"]),
+    "narrow": (lambda: (nn.Conv2d(2, 6, 5), nn.ReLU(), nn.Identity()), ["0", "2", "3", "4"]),
+    "depthwise": (lambda: (nn.Conv2d(2, 2, 3, groups=2), nn.ReLU(), nn.Identity()), ["0", "2", "3", "4"]),
+    "another kink": (lambda: (nn.Conv2d(2, 4, 3), nn.ReLU(kink="torch"), nn.MaxPool2d(2)), ["0", "3", "4"]),
     "relu, pool": (lambda: (nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2)), ["0", "1", "3", "4"]),
 }
 
@@ -182,6 +185,32 @@ def test_neighbours_learn_as_one_layer_what_they_learn_one_by_one(layers, names)
         np.testing.assert_array_equal(found[name], wanted[name])
     model.parts["1"] = nn.Tanh()
     assert neighbours.joined(model) is model
+
+
+def test_neighbours_without_a_kernel_together_keep_their_own():
+    model = nn.Sequential(nn.Conv2d(2, 2, 3, groups=2), nn.ReLU())
+    steps = neighbours.joined(model).linearize(np.zeros((1, 2, 6, 7), np.float32))[1].steps["0"].steps
+    assert [step.at.plan.forward is not None for step in steps.values()] == [True, True]
+
+
+def test_a_layer_of_ones_own_is_no_neighbour():
+    class Doubled(nn.Layer):
+        def arguments(self, x, training=False, rng=None):
+            x, w, b = super().arguments(x, training, rng)
+            return x, 2 * w, b
+
+    layer = nn.Conv2d(2, 4, 3)
+    layer.__class__ = Doubled
+    model = nn.Sequential(layer, nn.ReLU(), nn.Identity())
+    assert neighbours.joined(model) is model
+
+
+def test_neighbours_part_when_a_rule_changes():
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.MaxPool2d(2))
+    x = np.random.default_rng(0).normal(size=(1, 2, 8, 8)).astype(np.float32)
+    neighbours.joined(model)
+    model.layers[2].rule = model.layers[2].learning = nn.MaxPool2d(3).rule
+    np.testing.assert_array_equal(neighbours.joined(model)(x), model(x))
 
 
 def losses_of(change, optimiser, layered, monkeypatch, steps=6):

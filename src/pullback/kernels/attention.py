@@ -93,6 +93,7 @@ def product(a, b, depth, columns, c, flags):
         at, out = address(b) + i * b.strides[0], address(c) + i * STRIP
         row, step = a.strides[0], a.strides[1]
         tiles(a.shape[0], address(a), table, row, step, at, table, STRIP, 1, depth, out, c.strides[0], 0, flags)
+    zero[0] = 0  # an address holds nothing: the table has to live until here
 
 
 @part(fastmath={"nnan", "nsz", "reassoc"})  # a nan comes through the exponentials

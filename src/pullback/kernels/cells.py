@@ -77,7 +77,7 @@ def rectified(z, y):
 def steps_of(z, at_kink, slope):
     """The slope of relu."""
     for j in range(z.size):
-        slope[j] = f(0) if z[j] < 0 else at_kink if z[j] == 0 else f(1)
+        slope[j] = f(1) if z[j] > 0 else at_kink if z[j] == 0 else f(0)
 
 
 @part

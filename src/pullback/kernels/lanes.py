@@ -132,13 +132,11 @@ def entry(build, table, t, kind=I64):
 
 
 def clipped(vector, flag):
-    """-0.0 below zero, if the flag is set: the sign tells what was clipped. nan stays nan."""
-    build, zero = vector.build, vector.all(-0.0)
-    below = build.fcmp_ordered("<", vector.value, zero.value)
-    return Vector(
-        build,
-        build.select(build.and_(below, broadcast(build, flag, vector.value.type.count)), zero.value, vector.value),
-    )
+    """-0.0 below zero, if the flag is set: the sign tells what was clipped, so 0 has none. nan stays nan."""
+    build = vector.build
+    positive = vector + 0.0
+    found = positive.where(build.not_(vector < 0.0), vector.all(-0.0))
+    return found.where(broadcast(build, flag, vector.value.type.count), vector)
 
 
 def total(build, vector):

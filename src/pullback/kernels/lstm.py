@@ -33,7 +33,7 @@ from pullback.kernels.tile import ADD, WIDTH, address
 
 
 def takes(rule, x, *rest):
-    return takes_any(rule, x) and not rule.proj_size
+    return takes_any(rule, x, *rest) and not rule.proj_size
 
 
 def climb(cell, x, h, c, w, u, bw, bu):

@@ -117,6 +117,7 @@ def strips(lo, hi, m, n, depth, a, a_row, a_step, a_panel, b, b_row, b_column, c
                         height, row = min(PANEL, m - i), out + i * c_row
                         tiles(height, here, table, a_row, a_step, at, table, STRIP, 1, now, row, c_row, shift, how)
                         here += a_panel
+    zero[0] = 0  # an address holds nothing: the table has to live until here
 
 
 @part

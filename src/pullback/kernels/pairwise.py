@@ -55,20 +55,22 @@ def fill(x, t, y, sums, options):
     parallel(body, sums.size, 1, (x, t, y, sums, options))
 
 
-def pulled(lo, hi, gy, one, x, t, out, options):
-    """Slopes times gy; or if gy is empty, times one number."""
+def pulled(lo, hi, weighs, gy, one, x, t, out, options):
+    """Slopes times gy; or if gy is empty, times one number. If it `weighs`, nothing of an infinite slope is nothing."""
     x_now, t_now, now = x[lo:hi], t[lo:hi], out[lo:hi]
     if gy.size:
         g = gy[lo:hi]
         for i in range(x_now.size):
-            now[i] = weigh(np.float64(g[i]), f(np.float64(x_now[i]), np.float64(t_now[i]), *options))
+            slope = f(np.float64(x_now[i]), np.float64(t_now[i]), *options)
+            now[i] = np.float64(g[i]) * (0.0 if weighs and g[i] == 0 else slope)
     else:
         for i in range(x_now.size):
-            now[i] = weigh(one, f(np.float64(x_now[i]), np.float64(t_now[i]), *options))
+            slope = f(np.float64(x_now[i]), np.float64(t_now[i]), *options)
+            now[i] = one * (0.0 if weighs and one == 0 else slope)
 
 
-def pull(gy, one, x, t, out, options):
-    parallel(body, x.size, SHARE, (gy, one, x, t, out, options))
+def pull(weighs, gy, one, x, t, out, options):
+    parallel(body, x.size, SHARE, (weighs, gy, one, x, t, out, options))
 
 
 def of(table: dict[str, Row]) -> tuple[Callable[..., bool], Callable[..., Any]]:
@@ -104,9 +106,9 @@ def vjp(by_x: Any, by_t: Any, options: tuple[float, ...], rule: Any, gy: Any, *i
     x, t = (plain(a) for a in inputs[:2])
     g, one = (plain(gy).reshape(-1), 0.0) if gy.size == x.size else (NONE, float(rule.spread(gy, rule.count(x))))
 
-    def slope(loop: Any) -> Any:
+    def slope(loop: Any, weighs: bool) -> Any:
         out = empty(x.shape)
-        loop(g, one, x.reshape(-1), t.reshape(-1), out.reshape(-1), options)
+        loop(weighs, g, one, x.reshape(-1), t.reshape(-1), out.reshape(-1), options)
         return out
 
-    return slope(by_x), lambda: slope(by_t)
+    return slope(by_x, False), lambda: slope(by_t, True)  # as the rule has it

@@ -30,7 +30,7 @@ PARTS = 16  # at most so many sums of gradients
 
 
 def takes(rule, x, *rest):
-    return 0 not in x.shape
+    return 0 not in x.shape and 0 not in rest[len(rule.states) + 2].shape  # nor in w_l0
 
 
 class Quick:
@@ -158,6 +158,7 @@ def times(rows, strips, z, bias, flags):
         b, c = address(strips) + s * depth * STRIP, address(z) + s * STRIP
         shift, row = address(bias) + s * STRIP if bias.size else 0, rows.strides[0]
         tiles(rows.shape[0], address(rows), table, row, 4, b, table, STRIP, 1, depth, c, z.strides[0], shift, flags)
+    zero[0] = 0  # an address holds nothing: the table has to live until here
 
 
 def joined(w, u):
@@ -186,6 +187,7 @@ def add_steps(g, rows, x, back, steps, sums, flags):
     for s in range(sums.shape[1] // COLUMNS):
         b, c = address(x) + s * STRIP, address(sums) + s * STRIP
         tiles(sums.shape[0], address(g), at, 4, step, b, bt, pitch, steps, rows, c, row, 0, flags)
+    of_g[0], of_x[0] = 0, 0  # an address holds nothing: the tables have to live until here
 
 
 @part
@@ -207,6 +209,7 @@ def add_outer(g, x, depth, sums):
     for s in range(x.shape[1] // COLUMNS):
         b, c, step, pitch = address(x) + s * STRIP, address(sums) + s * STRIP, g.strides[0], x.strides[0]
         tiles(sums.shape[0], address(g), table, 4, step, b, table, pitch, 1, depth, c, sums.strides[0], 0, ADD)
+    zero[0] = 0  # an address holds nothing: the table has to live until here
 
 
 @kernel

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pullback.discovery import public
-from pullback.errors import OptionError, ShapeError
+from pullback.errors import OptionError, PullbackError, ShapeError
 from pullback.nn.model import Model
 from pullback.train import neighbours, quick
 from pullback.train.data import Dataset
@@ -116,7 +116,11 @@ def step(
     """Forward, backward, downhill: the loss, and the gradients, which the next step may overwrite."""
     if done := quick.step(model, x, t, optimiser):
         return done
-    y, at = neighbours.joined(model).linearize(x, training=True, rng=rng)
+    try:
+        y, at = neighbours.joined(model).linearize(x, training=True, rng=rng)
+    except PullbackError:
+        model.linearize(x, training=True, rng=rng)  # the layers themselves say which one it is
+        raise
     loss, gy = surprise(y, t)
     _, gradients = at.vjp(gy, x=False)
     optimiser.step(model.parameters, gradients)

@@ -109,7 +109,7 @@ def layers_of(model: Sequential) -> list[tuple[Layer, int]] | None:
     """The dense layers of a chain, each with the number of its activation."""
     found: list[tuple[Layer, int]] = []
     for part in model.layers:
-        if not isinstance(part, Layer) or not ours(part.rule):
+        if type(part) is not Layer or not ours(part.rule):
             return None
         name = part.rule.name
         if name == "linear" and tuple(part.own) == DENSE and part.own["weight"].dtype == np.float32:
