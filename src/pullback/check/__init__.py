@@ -41,7 +41,7 @@ def check(
     not have been seen. Raises `StyleError` where the code is in no known style or forward does not run, and
     `OptionError` for what makes no sense.
     """
-    from pullback.check.judge import judge
+    from pullback.check.runs import judge
 
     return judge(forward, backward, inputs, like, wrt, seed, mode, convention, shapes, order)
 

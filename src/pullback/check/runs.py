@@ -1,0 +1,96 @@
+"""One call of check: which orders, modes, conventions and shapes are judged, and what they say together."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pullback.check.adapters import adapt
+from pullback.check.differences import COARSE
+from pullback.check.judge import Judge
+from pullback.check.moves import COORDINATES
+from pullback.check.probes.contract import contract
+from pullback.check.problem import Problem, forward_derivative
+from pullback.check.progress import Bar
+from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Report
+from pullback.check.second import NoSecondError, named, second
+from pullback.check.truth import fits
+from pullback.errors import OptionError
+
+PROBES = 60  # runs before values are compared, about
+SHAPES = 3  # how often other shapes are asked for
+
+
+def judge(
+    forward: Any,
+    backward: Any,
+    inputs: Sequence[Any],
+    like: Any,
+    wrt: Any,
+    seed: int,
+    mode: str,
+    convention: str | None,
+    shapes: Any,
+    order: int = 1,
+) -> Report:
+    if order not in (1, 2) or order == 2 and mode == "jvp":
+        raise OptionError(f"order is {order!r} with mode={mode!r}; it is 1, or 2 for the derivative of a vjp as well")
+    if mode not in ("vjp", "jvp"):
+        raise OptionError(f"mode is {mode!r}; it is 'vjp' or 'jvp'")
+    if convention not in (None, "conjugate", "transpose"):
+        raise OptionError(f"convention is {convention!r}; it is 'conjugate' (torch), 'transpose' (JAX) or None")
+    rng = np.random.default_rng(seed + 2)
+    run = lambda given, as_: judged(forward, backward, given, like, wrt, seed, mode, as_)
+    report = run(inputs, convention)
+    for _ in range(SHAPES if shapes else 0):
+        if report.verdict == RIGHT:
+            other = run(shapes(rng), convention)
+            report = replace(report, tried=report.tried + other.tried) if other.verdict == RIGHT else other
+    if report.verdict == WRONG and report.complex:
+        other = run(inputs, "transpose")
+        if other.verdict == RIGHT:
+            text = "gradients are those of the plain transpose, as in JAX; torch's are their conjugates"
+            report = replace(other, notes=(*other.notes, Cause("complex_conjugate", text)))
+    if report.verdict == RIGHT and order == 2:
+        return and_second(report, Problem(adapt(forward, backward, inputs), wrt, seed, mode, convention), seed)
+    return report
+
+
+def and_second(report: Report, problem: Problem, seed: int) -> Report:
+    """The same report, with the verdict on the second derivative."""
+    contract(problem, np.zeros(problem.given_size))  # what has no gradient is left out
+    try:
+        other = Judge(second(problem, seed), None, seed).report()
+    except NoSecondError as error:
+        return replace(report, verdict=CANNOT, reason=str(error))
+    findings = (*report.findings, *map(named, other.findings))
+    return replace(
+        report, verdict=other.verdict, findings=findings, reason=other.reason, tried=report.tried + other.tried
+    )
+
+
+def judged(
+    forward: Any,
+    backward: Any,
+    inputs: Sequence[Any],
+    like: Any,
+    wrt: Any,
+    seed: int,
+    mode: str,
+    convention: str | None,
+) -> Report:
+    if mode == "jvp":
+        adapted = forward_derivative(adapt(forward, lambda *_: None, inputs), backward)
+    else:
+        adapted = adapt(forward, backward, inputs)
+    problem = Problem(adapted, wrt, seed, mode, convention)
+    with Bar(problem.name, lambda: expected(problem)) as bar:
+        problem.called = bar.step
+        return Judge(problem, like, seed).report()
+
+
+def expected(problem: Problem) -> int:
+    """How often forward and backward will run, about, where nothing is wrong."""
+    moves = problem.sizes[0] if fits(problem) else (1 + COORDINATES) * len(problem.inputs)
+    return PROBES + moves * 2 * COARSE
