@@ -1,6 +1,9 @@
 """Right code is never accused: every rule at its cases, and torch's own layers."""
 
 import warnings
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 
@@ -45,14 +48,25 @@ def judged(rule, case, seed):
     return quietly(forward, backward, *[x for x in trial.x if x is not None], seed=seed)
 
 
-def rules(seeds, first=0):
-    """(where, report) for every rule, case and seed; cases without elements have nothing to judge."""
-    for name, rule in every().items():
-        for case in rule.cases:
-            if any(0 in np.atleast_1d(n) for n in case.values() if isinstance(n, (int, tuple)) and n is not False):
-                continue
-            for seed in range(first, first + seeds):
-                yield f"{name} {case} seed {seed}", judged(rule, case, seed)
+def rules(seeds):
+    """(where, report) for every rule and seed, cases in turn; or if `seeds` is 0, for each case once."""
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:  # JAX, among the peers, may not be forked
+        for found in pool.map(partial(of_rule, seeds=seeds), every()):
+            yield from found
+
+
+def of_rule(name, seeds):
+    rule = every()[name]
+    cases = [case for case in rule.cases if not empty(case)]
+    return [
+        (f"{name} {cases[seed % len(cases)]} seed {seed}", judged(rule, cases[seed % len(cases)], seed))
+        for seed in range(seeds or len(cases))
+    ]
+
+
+def empty(case):
+    """Has it no elements? Then there is nothing to judge."""
+    return any(0 in np.atleast_1d(n) for n in case.values() if isinstance(n, (int, tuple)) and n is not False)
 
 
 def torch_layers():
