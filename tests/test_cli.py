@@ -128,14 +128,20 @@ def test_sgd_and_adamw():
         assert said.exit_code == 0
 
 
+# `python -m pullback`, which hears Ctrl-C even if the tests run in the background of a shell, where it is ignored
+LISTENING = (
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "runpy.run_module('pullback', run_name='__main__')"
+)
+
+
 def test_ctrl_c_keeps_the_checkpoint():
     """Stopped in the middle, resumed: the same weights as never stopped."""
     table(rows=200)
     args = ["train", "t.csv", "--target", "way", "--out", "stopped"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "pullback", *args, "--epochs", "100000"],
+        [sys.executable, "-c", LISTENING, *args, "--epochs", "100000"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell in the background ignores it
     )  # fmt: skip
     for line in process.stdout:
         if line.startswith("epoch      3/"):
