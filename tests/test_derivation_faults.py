@@ -86,7 +86,8 @@ def breaks(text):
     derivation, lines = parse(text), text.strip("\n").split("\n")
     for step in (step for chain in derivation.chains for step in chain.steps):
         for by, exchanged in broken_formulas(step.text, derivation.ranges):
-            line = f"  = {by}  # {step.reason}"
+            when = f" when {step.when.text}" if step.when else ""
+            line = f"  = {by}{when}  # {step.reason}"
             yield Break(step, by, exchanged, "\n".join([*lines[: step.line - 1], line, *lines[step.line :]]))
 
 

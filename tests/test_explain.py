@@ -95,10 +95,24 @@ def test_the_chain_rule_gives_the_gradient(name):
 @pytest.mark.parametrize("name", [name for name in RULES if hasattr(every()[name], "derivation")])
 def test_every_line_has_the_value_of_the_line_above_it(name):
     """And the last line of a vjp has that of the gradient, at the indices that it is shown for."""
-    found = explain(name, lang="en")
+    lines_agree(explain(name, lang="en"))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+def test_lines_that_speak_of_three_steps_are_left_out_elsewhere(name, steps):
+    found = explain(name, np.linspace(-1, 2, steps)[:, None], lang="en")
+    lines_agree(found)
+    assert "T = 3 in full" not in str(found) and "the size of axis t" in str(found)
+
+
+def lines_agree(found):
     assert not isinstance(found.derivation, str)
     gradients = {g.name: g.values for g in found.gradients}
     for chain in found.derivation:
+        if chain.lines[0].reason.startswith("the size of axis"):
+            assert chain.lines[0].text.isdigit() and not chain.lines[0].values
+            continue
         shown = [[numbers(value) for value in line.values if value] for line in chain.lines]
         assert all(len(line.values) == len(chain.lines[0].values) for line in chain.lines)
         assert shown[0] and all(np.allclose(np.array(v, float), np.array(shown[0], float), rtol=1e-3) for v in shown)
@@ -110,6 +124,14 @@ def test_every_line_has_the_value_of_the_line_above_it(name):
 def numbers(said):
     """What stands behind the last `=`: a number, or those of a place."""
     return [float(number) for number in said.rpartition("= ")[2].split(",")]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_latex_shows_how_each_line_is_known(lang):
+    typeset = explain("softmax", lang=lang).to_latex()
+    reason = texts()["reasons.recognise y"][lang]
+    assert rf"\text{{{reason}}} \quad \equiv" in typeset and r"\quad \checkmark" in typeset
+    assert texts()["grades.same"][lang].replace("≡", r"$\equiv$") in typeset and "≡" not in typeset
 
 
 def test_a_mask_of_booleans_is_derived_as_well():

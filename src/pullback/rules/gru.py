@@ -49,7 +49,7 @@ class GRU(Recurrent):
           = (j==k)*z[t,e,j] + sum(s, l, d(H[t+1,e,j], v[t,e,s,l])*u_l0[m*s+l,k])  # directly, and through the gates
         d(L, H[t+1,e,j])
           = gH[t+1,e,j]                                                # the recursion
-        d(L, H[1,e,j])
+        d(L, H[1,e,j]) when T > 1
           = gy[0,e,j] + gK[1,e,j]                                      # truncation drops the second term
         d(L, a[t,e,s,j])
           = ga[t,e,s,j]                                                # the recursion
@@ -67,7 +67,7 @@ class GRU(Recurrent):
           = d(L, w_l0[m*s+l,i])                                        # L weighs all outputs by their gradients
           = sum(e, t, d(L, a[t,e,s,l])*x[t,e,i])                       # every step adds its own share
           = sum(e, t, ga[t,e,s,l]*x[t,e,i])                            # name the gradient of a
-          = sum(e, ga[0,e,s,l]*x[0,e,i] + ga[1,e,s,l]*x[1,e,i] + ga[2,e,s,l]*x[2,e,i])  # T = 3 in full
+          = sum(e, ga[0,e,s,l]*x[0,e,i] + ga[1,e,s,l]*x[1,e,i] + ga[2,e,s,l]*x[2,e,i]) when T == 3  # T = 3 in full
         vjp gu_l0[m*s+l,k]
           = d(L, u_l0[m*s+l,k])                                        # L weighs all outputs by their gradients
           = sum(e, t, gv[t,e,s,l]*H[t,e,k])                            # directly and through h, at every step

@@ -74,7 +74,7 @@ DERIVATION = """
       = (j==k)*F[t,e,j] + sum(l, d(C[t+1,e,j], H[t,e,l])*d(H[t,e,l], C[t,e,k]))  # the memory, and what it shows
     d(L, C[t+1,e,j])
       = gC[t+1,e,j]                                          # the recursion
-    d(L, C[2,e,j])
+    d(L, C[2,e,j]) when T > 2
       = gM[2,e,j] + gC[3,e,j]*F[2,e,j]                       # truncation drops the second term
     d(L, z[t,e,s,j])
       = gz[t,e,s,j]                                          # the recursion
@@ -93,7 +93,7 @@ DERIVATION = """
       = d(L, w_l0[m*s+l,i])                                  # L weighs all outputs by their gradients
       = sum(e, t, d(L, z[t,e,s,l])*x[t,e,i])                 # every step adds its own share
       = sum(e, t, gz[t,e,s,l]*x[t,e,i])                      # name the gradient of z
-      = sum(e, gz[0,e,s,l]*x[0,e,i] + gz[1,e,s,l]*x[1,e,i] + gz[2,e,s,l]*x[2,e,i])  # T = 3 in full
+      = sum(e, gz[0,e,s,l]*x[0,e,i] + gz[1,e,s,l]*x[1,e,i] + gz[2,e,s,l]*x[2,e,i]) when T == 3  # T = 3 in full
     vjp gu_l0[m*s+l,k]
       = d(L, u_l0[m*s+l,k])                                  # L weighs all outputs by their gradients
       = sum(e, t, gz[t,e,s,l]*H[t,e,k])                      # directly and through h, at every step

@@ -51,11 +51,11 @@ DERIVATION = """
     d(s[t+1,e,j], s[t,e,k])
       = d(s[t+1,e,j], z[t,e,j])*u_l0[j,k]                                     # chain rule, through z
       = o[t,e,j]*u_l0[j,k]                                                    # one step of time
-    d(s[3,e,j], s[0,e,k])
+    d(s[3,e,j], s[0,e,k]) when T == 3
       = sum(l, d(s[3,e,j], s[2,e,l])*d(s[2,e,l], s[0,e,k]))                   # chain rule, one step back
       = sum(l, i, d(s[3,e,j], s[2,e,l])*d(s[2,e,l], s[1,e,i])*d(s[1,e,i], s[0,e,k]))  # and another one
       = sum(l, i, o[2,e,j]*u_l0[j,l]*o[1,e,l]*u_l0[l,i]*o[0,e,i]*u_l0[i,k])   # T = 3 in full: a product of steps
-    d(L, s[2,e,j])
+    d(L, s[2,e,j]) when T > 2
       = gy[1,e,j] + sum(k, d(L, s[3,e,k])*d(s[3,e,k], s[2,e,j]))              # from the output, and from the next step
       = gy[1,e,j] + sum(k, u_l0[k,j]*gz[2,e,k])                               # truncation drops the second term
     d(L, z[t,e,j])
@@ -73,7 +73,7 @@ DERIVATION = """
       = d(L, w_l0[j,a])                                                       # L weighs all outputs by their gradients
       = sum(e, t, d(L, z[t,e,j])*x[t,e,a])                                    # every step adds its own share
       = sum(e, t, gz[t,e,j]*x[t,e,a])                                         # name the gradient of z
-      = sum(e, gz[0,e,j]*x[0,e,a] + gz[1,e,j]*x[1,e,a] + gz[2,e,j]*x[2,e,a])  # T = 3 in full
+      = sum(e, gz[0,e,j]*x[0,e,a] + gz[1,e,j]*x[1,e,a] + gz[2,e,j]*x[2,e,a]) when T == 3  # T = 3 in full
     vjp gu_l0[j,k]
       = d(L, u_l0[j,k])                                                       # L weighs all outputs by their gradients
       = sum(e, t, gz[t,e,j]*s[t,e,k])                                         # directly and through h, at every step

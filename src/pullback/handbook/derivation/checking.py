@@ -63,7 +63,7 @@ def check_instance(derivation: Derivation, instance: Instance, field: Field) -> 
     floats = values_at(derivation, instance, FLOATS)
     compare_with_forward(floats, instance)
     exact = floats if field is FLOATS else values_at(derivation, instance, field)
-    for chain in derivation.chains:
+    for chain in spoken(exact):
         follow(exact, chain, instance, field)
     compare_with_vjp(floats, instance)
     cover(floats, instance)
@@ -210,6 +210,13 @@ def follow(values: Values, chain: Chain, instance: Instance, field: Field) -> No
                 raise wrong(line, f"it is {it}, and {what} {that} ({line.reason})", env)
 
 
+def spoken(values: Values) -> Iterator[Chain]:
+    """The chains, and the lines of them, that speak of these sizes."""
+    for chain in values.derivation.chains:
+        if values.holds(chain.when):
+            yield Chain(chain.head, chain.target, [step for step in chain.steps if values.holds(step.when)])
+
+
 def points_of(chain: Chain, values: Values) -> Iterator[Env]:
     """All values of the indices that its head has."""
     return values.points([index for index in values.ranges if index in names_in(chain.head.tree)])
@@ -235,7 +242,7 @@ def pulled(values: Values, chain: Chain, instance: Instance, env: Env) -> Any:
 
 def compare_with_vjp(values: Values, instance: Instance) -> None:
     """Last lines are what the code computes; of inputs that were left out there is nothing to compare."""
-    for chain in values.derivation.chains:
+    for chain in spoken(values):
         if chain.target[1:] in instance.gradients:
             for env in points_of(chain, values):
                 key, last = key_of(values, chain, env), chain.steps[-1]

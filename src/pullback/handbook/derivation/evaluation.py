@@ -16,7 +16,7 @@ from pullback.expressions import evaluate
 from pullback.handbook.derivation.arithmetic import ARITHMETIC, COMPARISONS, Field, each
 from pullback.handbook.derivation.dual import Dual, moved, value
 from pullback.handbook.derivation.errors import NoValue
-from pullback.handbook.derivation.language import CONSTANTS, Derivation, keys
+from pullback.handbook.derivation.language import CONSTANTS, Derivation, Text, keys
 from pullback.sizes import Sizes, is_group
 
 Env = dict[str, Any]  # index -> its value, a number, or several for a group of axes
@@ -52,6 +52,10 @@ class Values:
         except FAILURES as error:
             raise NoValue(f"{ast.unparse(node)} has no value: {error}") from error
         return found if seed else value(found)
+
+    def holds(self, condition: Text | None) -> bool:
+        """Does a line with this condition say something of these sizes?"""
+        return condition is None or bool(self.at(condition.tree, {}))
 
     def points(self, indices: Sequence[str], env: Env | None = None) -> Iterator[Env]:
         """All values of these indices."""

@@ -53,9 +53,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Step(Text):
-    """A line of a chain that equals the line above it, and why."""
+    """A line of a chain that equals the line above it, and why; with a condition, at the sizes where that holds."""
 
     reason: str = ""
+    when: Text | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Chain:
     head: Text
     target: str = ""  # "gx" when this chain is the vjp for input x
     steps: list[Step] = field(default_factory=list)
+    when: Text | None = None  # it holds, the chain says something
 
 
 @dataclass
@@ -124,15 +126,24 @@ def read(line: str, reason: str, number: int, found: Derivation) -> None:
         case "=":
             if not found.chains:
                 raise at.wrong("a line that equals the one above it, and there is none")
-            step = Step(*rest(1), reason)
-            step.tree  # noqa: B018  (errors are found when the text is read)
-            found.chains[-1].steps.append(step)
+            text, when = conditional(Text(*rest(1)))
+            found.chains[-1].steps.append(Step(text.text, text.line, text.column, reason, when))
         case "vjp":
             head = Text(*rest(3))
             found.chains.append(Chain(head, name_of(head)))
         case _:
-            found.chains.append(Chain(at))
-            at.tree  # noqa: B018
+            head, when = conditional(at)
+            found.chains.append(Chain(head, when=when))
+
+
+def conditional(text: Text) -> tuple[Text, Text | None]:
+    """`expression`, or `expression when condition`."""
+    body, middle, condition = text.text.partition(" when ")
+    found = Text(body.rstrip(), text.line, text.column)
+    when = Text(condition.strip(), text.line, text.column + len(body + middle)) if middle else None
+    for part in filter(None, (found, when)):
+        part.tree  # noqa: B018  (errors are found when the text is read)
+    return found, when
 
 
 def case(at: Text, text: str) -> dict[str, Any]:

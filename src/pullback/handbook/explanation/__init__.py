@@ -36,7 +36,7 @@ class Explanation(Content):
         return html.page(self.sections, self.lang, html.picture(self))
 
     def to_latex(self) -> str:
-        """A piece of a LaTeX document with amsmath (and ctex for Chinese), for XeLaTeX or LuaLaTeX."""
+        """A piece of a LaTeX document with amsmath and amssymb (and ctex for Chinese), for XeLaTeX or LuaLaTeX."""
         return typeset.latex(self)
 
     def to_json(self) -> str:

@@ -60,7 +60,11 @@ def derived(instance: Instance, lang: str) -> list[Derived] | str:
     grades = written_down(instance.rule.derivation) or repeat(repeat(""))
     return [
         *(defined(let, values, lang) for let in known.lets.values()),
-        *(chained(chain, of_lines, values, lang) for chain, of_lines in zip(known.chains, grades)),
+        *(
+            chained(chain, of_lines, values, lang)
+            for chain, of_lines in zip(known.chains, grades)
+            if values.holds(chain.when)
+        ),
     ]
 
 
@@ -84,7 +88,16 @@ def defined(let: derivation.Let, values: Values, lang: str) -> Derived:
     """A letter that the chains use: its definition, with the numbers of its first element."""
     point = first_of(let.indices, values)
     head = Line(written(tree(let.head)), derivation.latex(let.head), "", [])
+    if size := size_of(let, values):
+        return Derived(head, [Line(size, size, say("explain.size", lang, axis=let.body.text), [])], "")
     return Derived(head, [line(let.body, say("explain.definition", lang), [point], values)], named(point))
+
+
+def size_of(let: derivation.Let, values: Values) -> str:
+    """The size of an axis, of which the definition is another name: `let T = t`; else ""."""
+    axis = let.body.text
+    bare = axis.isidentifier() and axis not in values.derivation.lets and axis not in values.arrays
+    return number(values.at(let.body.tree, {})) if bare else ""
 
 
 def first_of(indices: Iterable[str], values: Values) -> dict[str, Any]:
@@ -100,10 +113,11 @@ def first_along(index: str, values: Values) -> Any:
 
 
 def chained(chain: derivation.Chain, grades: Iterable[str], values: Values, lang: str) -> Derived:
-    texts = [chain.head, *chain.steps]
+    said = [(step, grade) for step, grade in zip(chain.steps, grades) if values.holds(step.when)]
+    texts = [chain.head, *(step for step, _ in said)]
     free = [name for name in dict.fromkeys(names_in(chain.head.text)) if name in values.ranges]
     points = chosen(free, [text.text for text in texts], values)
-    lines = [line(step, because(step.reason, lang), points, values, grade) for step, grade in zip(chain.steps, grades)]
+    lines = [line(step, because(step.reason, lang), points, values, grade) for step, grade in said]
     head = Line(written(chain.head.tree), derivation.latex(chain.head.text), "", [])
     return Derived(head, lines, named(points[0]) if len(points) == 1 else "")
 

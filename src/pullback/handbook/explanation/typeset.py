@@ -1,4 +1,4 @@
-"""An explanation as LaTeX: a piece of a document that loads amsmath."""
+"""An explanation as LaTeX: a piece of a document that loads amsmath and amssymb."""
 
 from collections.abc import Iterator
 
@@ -8,13 +8,15 @@ from pullback.handbook import written
 from pullback.handbook.derivation.typesetting import symbol
 from pullback.handbook.explanation.content import Array, Block, Content
 from pullback.handbook.explanation.meaning import summary
-from pullback.handbook.explanation.outline import jacobians, kinks
-from pullback.handbook.explanation.steps import Derived
+from pullback.handbook.explanation.outline import jacobians, kinks, legend
+from pullback.handbook.explanation.steps import MARKS, Derived, Line
 from pullback.handbook.words import say
 
+SYMBOLS = {"≡": r"\equiv", "✓": r"\checkmark", "≈": r"\approx"}
 SPECIAL = str.maketrans(
     {c: "\\" + c for c in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {mark: f"${symbol}$" for mark, symbol in SYMBOLS.items()}
 )
 
 
@@ -24,13 +26,16 @@ def latex(e: Content) -> str:
 
 
 def lines(e: Content) -> Iterator[str]:
+    chains = e.chain_rule if isinstance(e.derivation, str) else e.derivation
     yield rf"\section*{{{words(e.name)}}}"
     yield words(summary(e.rule, e.lang))
     yield rf"\subsection*{{{say('explain.numbers', e.lang)}}}"
     yield from equations([*e.inputs, *e.outputs])
     yield rf"\subsection*{{{say('explain.derivation', e.lang)}}}"
-    for derived in e.chain_rule if isinstance(e.derivation, str) else e.derivation:
+    for derived in chains:
         yield from aligned(derived)
+    if marks := legend(chains, e.lang):
+        yield words(marks)
     yield rf"\subsection*{{{say('explain.jacobian', e.lang)}}}"
     for heat in jacobians(e):
         if hasattr(heat, "block"):
@@ -46,10 +51,15 @@ def words(text: str) -> str:
 
 
 def aligned(derived: Derived) -> Iterator[str]:
-    reasons = (rf" && \text{{{words(line.reason)}}}" if line.reason else "" for line in derived.lines)
     yield rf"\begin{{align*}}{derived.head.latex}"
-    yield " \\\\\n".join(f"  &= {line.latex}{reason}" for line, reason in zip(derived.lines, reasons))
+    yield " \\\\\n".join(f"  &= {line.latex}{because(line)}" for line in derived.lines)
     yield r"\end{align*}"
+
+
+def because(line: Line) -> str:
+    """The reason, and the mark that says how the line is known to follow."""
+    mark = rf" \quad {SYMBOLS[MARKS[line.grade]]}" if line.grade else ""
+    return rf" && \text{{{words(line.reason)}}}{mark}" if line.reason else ""
 
 
 def equations(arrays: list[Array]) -> Iterator[str]:
