@@ -1,9 +1,11 @@
 """Every kernel against its rule: what runs for float32 arrays, compared with the rule's own code in float64."""
 
+import hashlib
 import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ import pullback as pb
 from pullback.check.contract import as_tuple
 from pullback.discovery import every
 from pullback.kernels import twin_of
-from pullback.kernels.threads import get_threads
+from pullback.kernels.compiled import kernel, part
+from pullback.kernels.threads import get_threads, parallel
 from pullback.rules.class_cross_entropy import ClassCrossEntropy
 from pullback.rules.elementwise import Elementwise
 
@@ -370,6 +373,60 @@ def run(code, **environment):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
+
+
+def bits(names):
+    """A line for each of these rules: a hash of what the kernels make of its cases, forth and back."""
+    for name in names:
+        found = hashlib.sha256()
+        for case in (*every()[name].cases, *LARGE[name]):
+            rule, inputs = arrays(every()[name], case)
+            y, at = rule.linearize(*map(to_single, inputs))
+            gy = [
+                None if z is None else np.cos(np.arange(z.size, dtype="f4")).reshape(z.shape) for z in at.plan.gradients
+            ]
+            for a in (*as_tuple(y), *as_tuple(at.vjp(*gy))):
+                found.update(b"" if a is None else np.asarray(a).tobytes())
+        print(name, found.hexdigest(), sep=":")
+
+
+SPREAD = "batch_norm", "layer_norm", "softmax", "avg_pool2d", "gelu"
+
+
+def test_who_compiles_a_kernel_finds_the_same_bits_as_who_loads_it(tmp_path):
+    """Whatever was loaded before it: the second process goes the other way round."""
+    found = []
+    for names in (SPREAD, SPREAD[::-1]):
+        code = (
+            f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_kernels as t; t.bits({names})"
+        )
+        found.append(sorted(run(code, XDG_CACHE_HOME=str(tmp_path), NUMBA_CACHE_DIR="")))
+    assert len(found[0]) == len(SPREAD) and found[0] == found[1]
+
+
+@part
+def first_of_many(lo, hi, sizes, y):
+    for i in range(lo, hi):
+        y[i] = np.ones(sizes[i], np.float32)[0]
+
+
+@kernel
+def first_of_each(sizes, y):
+    parallel(first_of_many, sizes.size, 1, (sizes, y))
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_body_that_finds_no_memory_is_heard(number, threads):
+    """Wherever it is in the work; the next job is none the worse for it."""
+    pb.set_threads(number)
+    for place in (0, 7, 63):
+        sizes, y = np.full(64, 5), np.zeros(64, np.float32)
+        sizes[place] = 1 << 60
+        with pytest.raises(MemoryError, match="Allocation failed"):
+            first_of_each(sizes, y)
+        sizes[place] = 5
+        first_of_each(sizes, y)
+        assert (y == 1).all()
 
 
 USE = "import numpy as np, pullback as pb; x = np.ones((300, 500), 'f4'); y, at = pb.softmax.linearize(x); at.vjp(y); "

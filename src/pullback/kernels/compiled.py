@@ -52,8 +52,12 @@ def kernel(f: Any = None, **options: Any) -> Any:
 
 
 def part(f: Any = None, **options: Any) -> Any:
-    """Compile into the kernels that call it."""
-    return njit(f, **OPTIONS | options) if f else lambda f: part(f, **options)
+    """Compile into the kernels that call it.
+
+    Always inline: what stays a function of its own has a copy in every kernel, each optimised in its own way, and
+    the linker takes one that is loaded already. Then the last bits would depend on what else this process has run.
+    """
+    return njit(f, **OPTIONS | dict(forceinline=True) | options) if f else lambda f: part(f, **options)
 
 
 def symbol(signature: Any, name: str) -> Callable[[Any], Any]:

@@ -1,7 +1,7 @@
 """One small thread pool for all kernels: `parallel(body, n, chunk, args)` inside compiled code.
 
     @part
-    def rows(lo, hi, x, y):            # a body works on lo..hi and must not raise
+    def rows(lo, hi, x, y):            # a body works on lo..hi; what it raises, the kernel raises when all is done
         ...
     @kernel
     def twice(x, y):
@@ -30,6 +30,7 @@ import llvmlite.ir as ir
 import numpy as np
 from numba import types
 from numba.core import cgutils
+from numba.core.callconv import RETCODE_OK, errcode_t, excinfo_ptr_t
 from numba.extending import intrinsic
 
 from pullback.errors import OptionError
@@ -160,6 +161,11 @@ def borrowed(context, builder, kind, value):
     return array._getvalue()
 
 
+def places(builder, packed):
+    """Where the arguments of a job stand, whether a body failed, and what Numba then tells of it."""
+    return [cgutils.gep_inbounds(builder, packed, 0, i) for i in range(3)]
+
+
 @intrinsic
 def parallel(typing, body, n, chunk, args):
     """Call body(lo, hi, *args) over 0..n in pieces of `chunk` (or once over all of it, where that is as good)."""
@@ -168,23 +174,35 @@ def parallel(typing, body, n, chunk, args):
 
     def emit(context, b, signature, values):
         body_type, args_type = signature.args[0], signature.args[3]
-        packed = cgutils.alloca_once_value(b, values[3])
+        packed = cgutils.alloca_once(b, ir.LiteralStructType([values[3].type, errcode_t, excinfo_ptr_t]))
+        arguments_at, failed_at, story_at = places(b, packed)
+        b.store(values[3], arguments_at)
+        b.store(RETCODE_OK, failed_at)
         bridge = ir.Function(b.module, BODY, b.module.get_unique_name("bridge"))
         bridge.linkage = "internal"
         inside = ir.IRBuilder(bridge.append_basic_block())
         lo, hi, pointer = bridge.args
-        unpacked = inside.load(inside.bitcast(pointer, values[3].type.as_pointer()))
+        unpacked_at, failing_at, telling_at = places(inside, inside.bitcast(pointer, packed.type))
+        unpacked = inside.load(unpacked_at)
         given = [(kind, inside.extract_value(unpacked, i)) for i, kind in enumerate(args_type.types)]
         arguments = [borrowed(context, inside, *one) for one in given]
         compiled = body_type.dispatcher.get_compile_result(inner)
         context.active_code_library.add_linking_library(compiled.library)
         function = context.declare_function(b.module, compiled.fndesc)
-        context.call_conv.call_function(inside, function, inner.return_type, inner.args, [lo, hi, *arguments])
+        call = context.call_conv.call_function
+        status, _ = call(inside, function, inner.return_type, inner.args, [lo, hi, *arguments])
+        with inside.if_then(status.is_error, likely=False):
+            inside.store(status.code, failing_at)
+            inside.store(status.excinfoptr, telling_at)
         inside.ret_void()
         starter = ir.FunctionType(NOTHING, [BYTES, BODY.as_pointer(), BYTES, I64, I64])
         start = cgutils.get_or_insert_function(b.module, starter, "pullback_run")
         state = b.module.globals.get("pullback_state") or ir.GlobalVariable(b.module, ir.IntType(8), "pullback_state")
         b.call(start, [state, bridge, b.bitcast(packed, BYTES), values[1], values[2]])
+        failed = b.load(failed_at)
+        with b.if_then(b.icmp_signed("!=", failed, RETCODE_OK), likely=False):
+            told = status._replace(code=failed, excinfoptr=b.load(story_at))
+            context.call_conv.return_status_propagate(b, told)
         return context.get_dummy_value()
 
     return signature, emit
