@@ -16,7 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pullback.kernels.compiled import part, symbol
-from pullback.kernels.tile import ADD, BYTES, FLOAT, FUSED, I32, I64, RELU, WIDTH, int64
+from pullback.kernels.tile import ADD, BYTES, FLOAT, FUSED, I32, I64, RELU, WIDTH, int64, rolled
 
 ROWS = 6
 SIGNATURE = types.void(*[int64] * 14)
@@ -70,7 +70,7 @@ def make_tile(vectors):
                 heads = [build.load(variable) for variable in pa]
                 along = cgutils.alloca_once(build, I64)
                 build.store(I64(0), along)
-                with cgutils.for_range(build, length):
+                with rolled(build, length):
                     q, here = build.load(pb), build.load(along)
                     right = [load(q, j) for j in range(vectors)]
                     for i, head in enumerate(heads):
