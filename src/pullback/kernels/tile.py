@@ -49,6 +49,13 @@ def rolled(build, count):
     last.terminator.set_metadata("llvm.loop", name)
 
 
+def soon(build, place):
+    """Bring what will be written there into the cache, while sums are on their way."""
+    called = ir.FunctionType(ir.VoidType(), [BYTES, I32, I32, I32])
+    prefetch = cgutils.get_or_insert_function(build.module, called, "llvm.prefetch.p0")
+    build.call(prefetch, [place, I32(1), I32(3), I32(1)])
+
+
 def make_tile(rows):
     vector = ir.VectorType(FLOAT, WIDTH)
     lanes = range(VECTORS)
@@ -88,6 +95,9 @@ def make_tile(rows):
             sums = [[cgutils.alloca_once_value(build, zero) for _ in lanes] for _ in range(rows)]
             c_rows = [moved(pointer(c), build.mul(I64(i), c_row)) for i in range(rows)]
             every = [(i, j) for i in range(rows) for j in lanes]
+            for c_i in c_rows:
+                for line in range(0, STRIP, 64):
+                    soon(build, moved(c_i, I64(line)))
 
             # One running pointer serves three rows (p, p + row, p + 2 row): more pointers would not fit the registers.
             twice = build.add(row, row)
