@@ -44,6 +44,9 @@ class Vector:
         """Where it is less, for `where`; nan is not."""
         return self.build.fcmp_ordered("<", self.value, self.all(number).value)
 
+    def __gt__(self, number):
+        return self.build.fcmp_ordered(">", self.value, self.all(number).value)
+
     def where(self, mask, other):
         """This vector where the mask says so, the other one elsewhere."""
         return Vector(self.build, self.build.select(mask, self.value, other.value))
@@ -147,14 +150,14 @@ def total(build, vector):
 
 
 class Whole:
-    """A vector's whole width in memory."""
+    """Whole vectors in memory."""
 
-    def __init__(self, build):
-        self.build = build
+    def __init__(self, build, lanes):
+        self.build, self.lanes, self.kind = build, lanes, ir.VectorType(FLOAT, lanes)
 
     def at(self, address, shift=None):
         place = self.build.inttoptr(address, BYTES)
-        return self.build.bitcast(self.build.gep(place, [shift]) if shift else place, LANES.as_pointer())
+        return self.build.bitcast(self.build.gep(place, [shift]) if shift else place, self.kind.as_pointer())
 
     def load(self, *place):
         return Vector(self.build, self.build.load(self.at(*place), align=4))
@@ -166,28 +169,28 @@ class Whole:
 class Some(Whole):
     """Vectors of which only the first lanes are in memory."""
 
-    def __init__(self, build, units):
-        super().__init__(build)
-        order = ir.Constant(ir.VectorType(I32, WIDTH), list(range(WIDTH)))
-        self.mask = build.icmp_signed("<", order, broadcast(build, build.trunc(units, I32), WIDTH))
+    def __init__(self, build, lanes, units):
+        super().__init__(build, lanes)
+        order = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
+        self.mask = build.icmp_signed("<", order, broadcast(build, build.trunc(units, I32), lanes))
 
     def call(self, what, kind, *args):
         called = ir.FunctionType(kind, [arg.type for arg in args])
-        name = f"llvm.masked.{what}.v{WIDTH}f32.p0"
+        name = f"llvm.masked.{what}.v{self.lanes}f32.p0"
         return self.build.call(cgutils.get_or_insert_function(self.build.module, called, name), args)
 
     def load(self, *place):
-        nothing = ir.Constant(LANES, [0.0] * WIDTH)
-        return Vector(self.build, self.call("load", LANES, self.at(*place), I32(4), self.mask, nothing))
+        nothing = ir.Constant(self.kind, [0.0] * self.lanes)
+        return Vector(self.build, self.call("load", self.kind, self.at(*place), I32(4), self.mask, nothing))
 
     def store(self, vector, *place):
         self.call("store", ir.VoidType(), vector.value, self.at(*place), I32(4), self.mask)
 
 
-def for_units(build, units, body):
+def for_units(build, units, body, lanes=WIDTH):
     """body(memory), for a whole vector or for some of its lanes."""
-    with build.if_else(build.icmp_signed(">=", units, I64(WIDTH))) as (whole, some):
+    with build.if_else(build.icmp_signed(">=", units, I64(lanes))) as (whole, some):
         with whole:
-            body(Whole(build))
+            body(Whole(build, lanes))
         with some:
-            body(Some(build, units))
+            body(Some(build, lanes, units))

@@ -1,13 +1,14 @@
 """lstm and its scan. Gates stand in blocks, as in PyTorch: i f g o.
 
-The rows [x h] of every step are kept: with the weights side by side, one product serves both, on either way.
+The rows [x h] of every step are kept: with the weights side by side, one product serves both, on either way. So is z,
+what the way back needs of the pre-activations: of g itself, of the other gates e^-z.
 """
 
 import numpy as np
 
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.lstm_lanes import back, forth
+from pullback.kernels.lstm_lanes import UNITS, back, forth, show
 from pullback.kernels.recurrent import (
     DEEP,
     LINE,
@@ -29,7 +30,7 @@ from pullback.kernels.recurrent import (
 )  # fmt: skip
 from pullback.kernels.recurrent import takes as takes_any
 from pullback.kernels.threads import parallel
-from pullback.kernels.tile import ADD, WIDTH, address
+from pullback.kernels.tile import ADD, address
 
 
 def takes(rule, x, *rest):
@@ -65,8 +66,10 @@ def climb_rows(lo, hi, wu, bias, x, xh, z, h, c, tall):
             for row in range(first, last):
                 before, old, new = address(z[t, row]), address(c[t, row]), address(c[t + 1, row])
                 shown, again = address(h[t + 1, row]), address(xh[t + 1, row]) + 4 * n
-                for j in range(0, 4 * m, 4 * WIDTH):
-                    forth(m - j // 4, before + j, 4 * m, old + j, new + j, shown + j, again + j)
+                for j in range(0, 4 * m, 4 * UNITS):
+                    forth(m - j // 4, before + j, 4 * m, old + j, new + j, shown + j)
+                for j in range(0, 4 * m, 4 * UNITS):
+                    show(m - j // 4, new + j, shown + j, again + j)
 
 
 @part
@@ -82,7 +85,7 @@ def descend_rows(lo, hi, wu, xh, z, gy, c, gx, gh, gc, sums, gb, tall):
                 at = first + row
                 before, old, new, out = address(z[t, at]), address(c[t, at]), address(c[t + 1, at]), address(now[row])
                 come, pulled, memory = address(gy[t, at]), address(gh[at]), address(gc[at])
-                for j in range(0, 4 * m, 4 * WIDTH):
+                for j in range(0, 4 * m, 4 * UNITS):
                     back(
                         m - j // 4, before + j, 4 * m, old + j, new + j, come + j, pulled + j, memory + j, out + j,
                         total + j,
