@@ -65,6 +65,27 @@ def test_classes_and_losses_and_options():
     assert run(f"{COURSE}:affine_forward,affine_backward", "--dtype", "float32").exit_code == 0
 
 
+def test_the_second_derivative_is_judged_if_asked_for(tmp_path):
+    path = tmp_path / "functions.py"
+    path.write_text("""
+import torch
+class Square(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * g * x.detach()
+""")
+    assert run(str(path)).exit_code == 0
+    found = run(str(path), "--order", "2")
+    assert found.exit_code == 1 and "x, second: higher_order" in found.output
+    assert run(AFFINE, "--order", "2").exit_code == 3
+    assert "3 is not in the range" in refused(AFFINE, "--order", "3")
+
+
 def test_json():
     found = json.loads(run(f"{COURSE}:batchnorm_forward,batchnorm_backward_alt", "--json").output)
     assert found["verdict"] == "wrong" and found["findings"]

@@ -97,6 +97,28 @@ def helper(x): return x
         assert gradients_that_fit(adapt(*guess(exercise))) == 1
 
 
+def test_closures_are_found_and_no_other_functions_that_make_functions(tmp_path):
+    text = """
+import numpy as np
+def dense(x, w):
+    y = x @ w
+    if y.ndim == 2:
+        def back(dy): return dy @ w.T, x.T @ dy
+    return y, back
+def double(x): return 2 * x, lambda dy: 2 * dy
+def root(x):
+    y = np.sqrt(x)
+    pull = lambda dy: dy / (2 * y)
+    return y, pull
+def compose(f):
+    def inner(x): return x, lambda dy: f(dy)
+    return inner
+def pair(x): return x, x
+"""
+    found = exercises(load(Path(written(tmp_path / "closures.py", text))))
+    assert [exercise.name for exercise in found] == ["dense", "double", "root"]
+
+
 def test_options_are_for_parameters_and_for_dicts_of_hyperparameters():
     (conv,) = targets(f"{COURSE}:conv_forward_naive,conv_backward_naive")
     given = guess(conv, [(2, 3, 5, 7), (4, 3, 3, 2), (4,)], stride=1, pad=2).arguments

@@ -171,6 +171,7 @@ def trace(source: str, data: str | None, **options: Any) -> None:
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter, such as stride=2.")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of all random inputs.")
+@click.option("--order", type=click.IntRange(1, 2), default=1, help="2: the second derivative too, where there is one.")
 @click.option("--json", "as_json", is_flag=True, help="The reports as JSON.")
 def check(target: str, **options: Any) -> None:
     """Is a backward right, and if not, what is wrong?

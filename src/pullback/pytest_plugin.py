@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 
 # A file without such a word has no backward, and is not run to find out.
-WORDS = re.compile(r"backward|backprop|bwd|_grad\b|_gradient\b|_prime\b|_derivative\b|_vjp\b|defvjp|defjvp|def \w*loss")
+WORDS = re.compile(
+    r"backward|backprop|bwd|_grad\b|_gradient\b|_prime\b|_derivative\b|_vjp\b|defvjp|defjvp"
+    r"|def (\w*loss|back|pullback|vjp)\b"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

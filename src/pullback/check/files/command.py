@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,7 +49,14 @@ class Outcome(NamedTuple):
 
 
 def run(
-    target: str, shapes: Sequence[str], like: str | None, settings: Sequence[str], dtype: str, seed: int, as_json: bool
+    target: str,
+    shapes: Sequence[str],
+    like: str | None,
+    settings: Sequence[str],
+    dtype: str,
+    seed: int,
+    order: int,
+    as_json: bool,
 ) -> tuple[str, int]:
     """What to print, and the exit code: 1 if anything is wrong, else 3 if anything cannot be judged, else 0."""
     found = targets(target)
@@ -57,7 +65,8 @@ def run(
         raise TextError(f"--shape and --like are for one layer; name it, as in {target}:{found[0].name}")
     given = [shape(text) for text in shapes]
     with waiting(found) as done:
-        outcomes = [done(outcome(each, given, options(settings), like, dtype, seed, must_run=alone)) for each in found]
+        judged = partial(outcome, shapes=given, like=like, dtype=dtype, seed=seed, order=order, must_run=alone)
+        outcomes = [done(judged(each, fixed=options(settings))) for each in found]
     code = max((CODES[each.verdict] for each in outcomes), key=[0, 3, 1].index)
     if as_json:
         data = [each.data for each in outcomes]
@@ -88,6 +97,7 @@ def outcome(
     like: str | None = None,
     dtype: str = "float64",
     seed: int = 0,
+    order: int = 1,
     must_run: bool = False,
 ) -> Outcome:
     """Guess what is not given, and judge. What cannot be called cannot be judged, unless it `must_run`."""
@@ -97,7 +107,7 @@ def outcome(
             arguments = [single(value, seed) for value in arguments]
         like = like or likeness(exercise.name, Guess(forward, backward, arguments))
         with quiet():
-            return Outcome(exercise.name, check(forward, backward, *arguments, like=like, seed=seed))
+            return Outcome(exercise.name, check(forward, backward, *arguments, like=like, seed=seed, order=order))
     except GuessError as error:
         if must_run:
             raise GuessError(f"{exercise.name}: {error}") from error

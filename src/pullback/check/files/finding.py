@@ -1,9 +1,11 @@
-"""What in a module has a backward: pairs by their names, losses that bring their gradients, classes, Functions."""
+"""What in a module has a backward: pairs by their names, losses that bring their gradients, closures, classes."""
 
+import ast
 import inspect
 import re
 import sys
 from collections.abc import Iterator
+from textwrap import dedent
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -25,7 +27,8 @@ def exercises(module: ModuleType) -> list[Exercise]:
     functions = {name: value for name, value in own.items() if isinstance(value, FunctionType)}
     found = [*pairs(functions)]
     partners = {id(each) for exercise in found for each in (exercise.forward, exercise.backward)}
-    found += [Exercise(n, f) for n, f in functions.items() if "loss" in n.lower() and id(f) not in partners]
+    brings = lambda name, function: "loss" in name.lower() or returns_a_function(function)
+    found += [Exercise(n, f) for n, f in functions.items() if id(f) not in partners and brings(n, f)]
     found += [Exercise(name, value) for name, value in own.items() if has_a_backward(value)]
     return sorted(found, key=lambda exercise: line(exercise.backward or exercise.forward))
 
@@ -52,6 +55,37 @@ def partners(name: str) -> Iterator[str]:
             whole = whole.rpartition("_")[0]
             if whole not in FORWARD:
                 yield whole
+
+
+def returns_a_function(function: FunctionType) -> bool:
+    """Does it end in `return y, back`, where `back` is a function that it has made?"""
+    try:
+        (tree,) = ast.parse(dedent(inspect.getsource(function))).body
+    except (OSError, SyntaxError, ValueError):
+        return False
+    own = list(statements(tree))
+    made = {each.name for each in own if isinstance(each, ast.FunctionDef)}
+    made |= {ast.unparse(each.targets[0]) for each in own if isinstance(each, ast.Assign) and is_lambda(each.value)}
+    ends = [last(each.value) for each in own if isinstance(each, ast.Return)]
+    return any(is_lambda(end) or ast.unparse(end) in made for end in ends if end)
+
+
+def statements(tree: ast.AST) -> Iterator[Any]:
+    """Those of a function itself, without those of the functions inside."""
+    for each in ast.iter_child_nodes(tree):
+        if isinstance(each, ast.stmt):
+            yield each
+            if not isinstance(each, (ast.FunctionDef, ast.ClassDef)):
+                yield from statements(each)
+
+
+def is_lambda(value: Any) -> bool:
+    return isinstance(value, ast.Lambda)
+
+
+def last(value: Any) -> Any:
+    """Of several."""
+    return value.elts[-1] if isinstance(value, ast.Tuple) and len(value.elts) > 1 else None
 
 
 def has_a_backward(value: Any) -> bool:
