@@ -9,6 +9,7 @@ import pytest
 
 import pullback
 from pullback.check import progress
+from pullback.check.differences import slopes
 from pullback.check.moves import combined, coordinate, dense
 
 
@@ -54,6 +55,30 @@ def test_one_wrong_element_of_a_hundred_thousand_is_found():
 
     report = pullback.check(affine, backward, *large((8, 400), (400, 300), (300,)))
     assert [finding.verdict for finding in report.findings] == ["right", "wrong", "right"]
+
+
+def test_what_moves_linearly_needs_no_steps_in_between():
+    """Two of four steps settle it; one output that bends asks for all, and a kink for smaller ones too."""
+    x, steps = np.array([0.3, 0.7]), np.array([0.02, 0.02])
+    line, curve, kink = (lambda v: 3 * v[:1] - v[1:]), (lambda v: v[:1] + v[1:] ** 2), (lambda v: abs(v[:1] - 0.3))
+    runs = []
+    for f in map(counted, (line, curve, kink)):
+        found = slopes(f, x, [coordinate(0).of, coordinate(1).of], steps, 4e-16)
+        runs.append((f.times, found.value.round(6).tolist(), bool(found.error.max() < 1e-9)))
+    assert runs[0] == (1 + 2 * 4, [[3, -1]], True)
+    assert runs[1] == (1 + 4 + 8, [[1, 1.4]], True)
+    assert runs[2][0] == 1 + 16 + 4
+
+
+def test_large_outputs_are_taken_in_pieces(monkeypatch):
+    """The same derivatives, kinks and all, however small the pieces are."""
+    f = lambda v: np.concatenate([np.tanh(v), abs(v - 0.3), v**3])
+    x, directions = np.linspace(-1, 1, 7).round(1), [coordinate(k).of for k in range(7)]
+    found = [slopes(f, x, directions, np.full(7, 0.02), 4e-16)]
+    monkeypatch.setattr("pullback.check.differences.CELLS", 5)
+    found += [slopes(f, x, directions, np.full(7, 0.02), 4e-16)]
+    for a, b in zip(*found):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_moves_are_sparse_vectors():

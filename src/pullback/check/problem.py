@@ -93,10 +93,12 @@ class Problem:
         self.example = pack(self.arrays, self.inputs)
         self.called: Callable[[], None] = lambda: None  # after every run of forward or backward, for those who watch
         self.known: dict[tuple[str, bytes], Any] = {}
+        self.moving: list[Part | None] = []  # which part of a vector each array is, once it is asked for
 
     def drop(self, places: Sequence[int]) -> None:
         """These inputs have no gradient: they stay where they are."""
         self.known.clear()
+        self.moving.clear()
         kept = {part.place for part in self.inputs} - set(places)
         self.inputs = parts(self.arrays, self.names, lambda k, a: k in kept)
         self.example = pack(self.arrays, self.inputs)
@@ -115,15 +117,10 @@ class Problem:
 
     def unpack(self, v: Array, exact: bool = False) -> list[Array]:
         """All arguments, fresh: those that move from v, in the example's precision or (`exact`) in double."""
-        wide = lambda a: np.dtype(float) if exact and a.dtype.kind == "f" and a.dtype.itemsize < 8 else a.dtype
-        moving = {part.place: part for part in self.inputs}
-        arrays: list[Any] = [None if k in moving else a.astype(wide(a), "K") for k, a in enumerate(self.arrays)]
-        for k, part in moving.items():
-            like, moved = self.arrays[k], part.of(v)
-            kept = exact and part.width == 1 and moved.dtype == np.longdouble
-            arrays[k] = np.empty_like(like, moved.dtype if kept else wide(like))
-            arrays[k][...] = moved
-        return arrays
+        if len(self.moving) != len(self.arrays):
+            places = {part.place: part for part in self.inputs}
+            self.moving = [places.get(k) for k in range(len(self.arrays))]
+        return [fresh(array, part, v, exact) for array, part in zip(self.arrays, self.moving)]
 
     @cached_property
     def first(self) -> list[Array]:
@@ -215,6 +212,19 @@ class Problem:
     def b(self, v: Array, g: Array) -> Array:
         found = self.call(self.cotangents(g), self.unpack(v))
         return pack(found, self.results)
+
+
+def fresh(like: Array, part: Part | None, v: Array, exact: bool) -> Array:
+    """A copy of an array, with the numbers of v if it moves, in the memory order that it has."""
+    dtype = np.dtype(float) if exact and like.dtype.kind == "f" and like.dtype.itemsize < 8 else like.dtype
+    if part is None:
+        return like.astype(dtype, "K")
+    moved = part.of(v)
+    if exact and part.width == 1 and moved.dtype == np.longdouble:
+        dtype = moved.dtype
+    array = np.empty_like(like, dtype)
+    array[...] = moved
+    return array
 
 
 def chosen(names: Sequence[str], wrt: Any) -> set[int]:

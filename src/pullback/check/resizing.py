@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.problem import Problem
+from pullback.check.problem import Problem, pack
 
 Sizes = dict[int, int]
 SMALL = (
@@ -50,7 +50,8 @@ def resized(problem: Problem, sizes: Sizes) -> Problem | None:
     try:
         with np.errstate(all="ignore"):
             alike = [np.ndim(y) for y in found.first] == [np.ndim(y) for y in problem.first]
-            return found if alike and np.isfinite(found.f(found.example)).all() else None
+            value = found.f(found.example) if found.single else pack(found.first, found.outputs)
+            return found if alike and np.isfinite(value).all() else None
     except Exception:  # whatever their code does with sizes that it was not given
         return None
 

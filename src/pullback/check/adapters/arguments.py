@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -45,8 +46,15 @@ class Arguments:
 
     def filled(self, arrays: Sequence[Array]) -> list[Any]:
         """The arguments with these arrays as leaves."""
+        if self.plain:
+            return list(arrays)
         found = dict(zip((leaf.path for leaf in self.leaves), arrays, strict=True))
         return [rebuilt(value, (k,), found) for k, value in enumerate(self.values)]
+
+    @cached_property
+    def plain(self) -> bool:
+        """Is every argument an array?"""
+        return [leaf.path for leaf in self.leaves] == [(k,) for k in range(len(self.values))]
 
     @property
     def precision(self) -> Any:

@@ -20,7 +20,7 @@ class Framework(NamedTuple):
 
 def to_numpy(value: Any) -> Any:
     """An array of another library as NumPy's; anything else as it is. None of the memory is shared."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, np.generic)):
         return value
     if spoken(value, "torch") and hasattr(value, "detach"):
         return value.detach().resolve_conj().cpu().numpy().copy()
