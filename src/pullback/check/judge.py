@@ -41,6 +41,7 @@ class Judge:
         self.like = like
         self.reference: Reference | None = None
         self.remarks: list[Cause] = []
+        self.terms: dict[str, list[str]] = {}  # what is wrong with them, and in whose gradients
         self.tried = 0
         self.hurried = False  # was there no time for all further inputs?
 
@@ -184,7 +185,8 @@ class Judge:
                 causes = (Cause("mode_mismatch", f"exactly the gradient of {other}"), *causes)
             causes = self.known(part, point.v, mismatch.g, causes)
             told = self.reference.term_by_term(point.v, mismatch.g, part) if part.width == 1 else ""
-            self.remarks += [Cause("", f"the gradient of {part.name}, term by term: {told}")] if told else []
+            if told:
+                self.terms.setdefault(told, []).append(part.name)
         error = abs(mismatch.found - mismatch.wanted)
         return Finding(
             part.name, WRONG, error, mismatch.uncertainty, index, mismatch.found, mismatch.wanted, point.where, causes
@@ -233,7 +235,12 @@ class Judge:
 
     def notes(self) -> list[Cause]:
         told = dict.fromkeys(map(self.told, self.conventions))
-        return [*self.remarks, *[Cause("kink_convention", text) for text in told][:4]]
+        terms = [f"the gradient of {', '.join(names)}, term by term: {text}" for text, names in self.terms.items()]
+        return [
+            *self.remarks,
+            *[Cause("", text) for text in terms],
+            *[Cause("kink_convention", text) for text in told][:4],
+        ]
 
     def told(self, at: tuple[Point, Convention]) -> str:
         point, c = at

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.problem import Part, Problem, pack
-from pullback.check.terms import told
+from pullback.check.terms import terms, told
 from pullback.check.variants import wrong
 from pullback.check.variants.call import Call, Variant
 from pullback.discovery import find, index
@@ -126,12 +126,15 @@ class Reference:
         return [each for each, gradient in spoilt if same(gradient)]
 
     def term_by_term(self, v: Array, g: Array, part: Part) -> str:
-        """Which terms of the gradient are there, and which are not: of x, where it is known as a sum of some."""
-        if self.letter(part) != "x" or self.turned[part.place] or self.value(v) is None:
+        """Which terms of the gradient are there, and which are not, where it is known as a sum of some."""
+        if self.value(v) is None:
             return ""
         above = g, np.cos(g + np.arange(len(g)))
-        given = [self.problem.b(v, each)[part.begin : part.end] for each in above]
-        return told([self.call(v, each) for each in above], given) if np.isfinite(given).all() else ""
+        given = [part.of(self.problem.b(v, each)) for each in above]
+        given = [each.T if self.turned[part.place] else each for each in given]
+        if not np.isfinite(given).all():
+            return ""
+        return told([terms(self.call(v, each), self.letter(part)) for each in above], given)
 
     def call(self, v: Array, g: Array) -> Call:
         rule, _ = self.rule.at(self.options)
