@@ -1,13 +1,15 @@
 """Convolution as one product whose left operand lies scattered in x (implicit GEMM): any stride, dilation, groups.
 
     forward   y[p, o]  = Σt Σc  x[p + t, c] w[t, c, o]      rows: pixels,    sum: taps t and channels
-    input     the same, of gy: one such product for every remainder of the position to the stride
+    input     the same, of gy: one such product, a phase, for every remainder of the position to the stride
 
-Nothing is unfolded: the row tile reads every window where it lies.
+Nothing is unfolded: the row tile reads every window where it lies. A job is a block of pixels of all phases, so that
+what it reads, and the lines that it writes, stay in the cache from one phase to the next. The sum goes in chunks whose
+weights stay in the first cache.
 """
 
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 from typing import NamedTuple
 
@@ -18,72 +20,78 @@ from pullback.kernels.compiled import kernel, part
 from pullback.kernels.images import framed
 from pullback.kernels.rowtile import ROWS, row_tile
 from pullback.kernels.threads import parallel
-from pullback.kernels.tile import COLUMNS, STRIP, address
+from pullback.kernels.tile import ADD, COLUMNS, STRIP, WIDTH, address
 
-BLOCK = 96  # pixels of one job: its windows stay in the first cache
+BLOCK = 16  # tiles of pixels in a job, of each phase
+CHUNK = 1 << 14  # bytes of a strip of weights that are used at once
 
 
-class Phase(NamedTuple):
-    """One product: where its pixels begin in a frame of the input and in the output, and the taps that it sums."""
+class Products(NamedTuple):
+    """Where everything lies, for one size of images."""
 
-    counts: tuple  # pixels per axis
-    order: np.ndarray  # the taps, by their number in w
-    at: np.ndarray  # [runs]: where they lie in the frame, from the first pixel on, in floats
-    run: int  # taps in a run that lie, and are packed, one after the other
-    steps: np.ndarray  # floats between pixels, per axis, in the frame and in the output
-    start: int  # where the first pixel lies in the output, in floats
+    frame: tuple  # the input with zeros around it
+    before: tuple  # how many stand in front
+    order: np.ndarray  # the taps of all phases, by number, as they are packed
+    at: np.ndarray  # [runs]: where a run of taps lies in the frame, from the first pixel on, in bytes
+    bt: np.ndarray  # [runs]: and its weights in a packed strip
+    phases: np.ndarray  # what `phase` says of each
+
+
+def phase(counts, first, runs, length, inner, start, outer):
+    """The pixels per axis; the first run of taps, how many there are, the floats of each; how far apart pixels lie in
+    the frame; where the first one lies in the output, and how far apart they lie there. The last three in floats."""
+    return *counts, first, runs, length, *inner, start, *outer
 
 
 def correlate(x, w, b, windows, groups, y, flags=0):
     """y = w ∗ x + b; x is [batch *n c], y [batch *out o], both flat."""
-    outs, ins = len(w), w.shape[1]
-    frame, phase = seen(windows, groups, groups * ins, outs)
-    x = framed(x, groups * ins, windows.n, windows.before, frame)
-    run(x, w.reshape(w.size), b, y, (phase,), frame, windows.out, groups, ins, outs // groups, False, flags)
+    outs, ins = len(w) // groups, w.shape[1]
+    run(x, w, b, y, seen(windows, groups, ins, outs), windows.n, windows.out, (groups, ins, outs), False, flags)
 
 
 def spread(y, w, b, windows, groups, x, flags=0):
     """The transpose of `correlate` in its x, + b."""
-    outs, ins = len(w), w.shape[1]
-    frame, before, phases = spread_phases(windows, groups, outs, groups * ins)
-    y = framed(y, outs, windows.out, before, frame)
-    run(y, w.reshape(w.size), b, x, phases, frame, windows.n, groups, outs // groups, ins, True, flags)
+    outs, ins = len(w) // groups, w.shape[1]
+    run(y, w, b, x, met(windows, groups, ins, outs), windows.out, windows.n, (groups, outs, ins), True, flags)
 
 
-def run(x, w, b, y, phases, frame, out, groups, ins, outs, back, flags):
-    batch = y.size // (prod(out) * groups * outs)
-    for phase in phases:
-        strips, shifts = packed_weights(w, b, phase, groups, ins, outs, back)
-        images = prod(frame) * groups * ins, prod(out) * groups * outs
-        pixels = batch * prod(phase.counts), len(phase.order), phase.run
-        sizes = np.array([*pixels, *images, phase.start, ins, outs, groups, flags])
-        products(x, strips, shifts, y, np.array(phase.counts), phase.steps, phase.at, sizes)
+def run(x, w, b, y, products, n, out, channels, back, flags):
+    """`channels`: groups, and of each how many come in and go out."""
+    groups, ins, outs = channels
+    frame, before, order, at, bt, phases = products
+    strips, shifts = packed_weights(w.reshape(w.size), b, order, *channels, back)
+    x = framed(x, groups * ins, n, before, frame)
+    images = prod(frame) * groups * ins, prod(out) * groups * outs
+    sizes = np.array([y.size // images[1], *images, len(order), *channels, flags])
+    multiply(x, strips, shifts, y, phases, at, bt, sizes)
 
 
-def packed_weights(w, b, phase, groups, ins, outs, back=False):
-    """The weights of a phase as the tile reads them, and the biases."""
+def packed_weights(w, b, order, groups, ins, outs, back=False):
+    """The weights as the tile reads them, and the biases."""
     count = groups * -(-outs // COLUMNS)
-    strips = empty((count * len(phase.order) * ins * COLUMNS,))
+    strips = empty((count * len(order) * ins * COLUMNS,))
     shifts = np.empty(count * COLUMNS if b is not None else 0, np.float32)
     taps = w.size // (groups * ins * outs)
-    pack(w, b if b is not None else shifts, phase.order, strips, shifts, groups, ins, outs, taps, back)
+    pack(w, b if b is not None else shifts, order, strips, shifts, groups, ins, outs, taps, back)
     return strips, shifts
 
 
 @lru_cache(1024)
-def seen(windows, groups, channels, outs):
-    """The frame that the windows of a convolution reach over, and its one phase."""
+def seen(windows, groups, ins, outs):
+    """The windows of a convolution: one phase."""
     frame = windows.size
-    inner, outer = floats(frame, channels), floats(windows.out, outs)
-    places = [sum(i * d * f for i, d, f in zip(tap, windows.dilation, inner)) for tap in taps(windows)]
-    run = windows.kernel[2] if groups == 1 and windows.dilation[2] == 1 else 1
-    steps = np.array([*(s * f for s, f in zip(windows.stride, inner)), *outer])
-    return frame, Phase(windows.out, np.arange(len(places)), np.array(places)[::run].copy(), run, steps, 0)
+    inner, outer = floats(frame, groups * ins), floats(windows.out, groups * outs)
+    found = [sum(i * d * f for i, d, f in zip(tap, windows.dilation, inner)) for tap in taps(windows)]
+    together = in_a_run(windows.kernel[2], ins, groups == windows.dilation[2] == 1)
+    steps = [s * f for s, f in zip(windows.stride, inner)]
+    only = phase(windows.out, 0, len(found) // together, together * ins, steps, 0, outer)
+    at, bt = 4 * np.array(found)[::together], np.arange(0, len(found), together) * (ins * STRIP)
+    return Products(frame, windows.before, np.arange(len(found)), at, bt, np.array([only]))
 
 
 @lru_cache(1024)
-def spread_phases(windows, groups, channels, outs):
-    """The frame around gy, what stands before gy in it, and the phases.
+def met(windows, groups, ins, outs):
+    """What every element of x meets in y, in the transpose.
 
     Element q of x meets window p with tap k where q = stride p + dilation k - before. So all q of one remainder of
     q + before to the stride meet the same taps, at distances that do not depend on q.
@@ -92,19 +100,24 @@ def spread_phases(windows, groups, channels, outs):
     before = tuple(max(0, -min(low for *_, low, _ in axis)) for axis in axes)
     frame = tuple(max(high for *_, high in axis) + b for axis, b in zip(axes, before))
     frame = tuple(max(f, b + n) for f, b, n in zip(frame, before, windows.out))
-    inner, outer = floats(frame, channels), floats(windows.n, outs)
-    phases = []
+    inner, outer = floats(frame, groups * outs), floats(windows.n, groups * ins)
+    order, at, bt, phases = [], [], [], []
     for axis in product(*axes):
         firsts, counts, meets, *_ = zip(*axis)
-        found = []
-        for tap in product(*meets):
-            number = np.ravel_multi_index([k for k, _ in tap], windows.kernel)
-            found.append((number, sum((p + b) * f for (_, p), b, f in zip(tap, before, inner))))
-        order, at = (np.array([each[i] for each in found], np.int64) for i in (0, 1))
-        run = len(meets[2]) if groups == 1 and len(found) and windows.dilation[2] == windows.stride[2] == 1 else 1
-        steps = np.array([*inner, *(s * f for s, f in zip(windows.stride, outer))])
-        phases.append(Phase(counts, order, at[::run].copy(), run, steps, sum(q * f for q, f in zip(firsts, outer))))
-    return frame, before, tuple(phases)
+        found = list(product(*meets))
+        beside = groups == 1 and all(p - last == 1 for (_, last), (_, p) in pairwise(meets[2]))
+        together = in_a_run(len(meets[2]) if found else 1, outs, beside)
+        steps, start = [s * f for s, f in zip(windows.stride, outer)], sum(q * f for q, f in zip(firsts, outer))
+        phases.append(phase(counts, len(at), len(found) // together, together * outs, inner, start, steps))
+        at += [4 * sum((p + b) * f for (_, p), b, f in zip(tap, before, inner)) for tap in found[::together]]
+        bt += [(len(order) + t) * outs * STRIP for t in range(0, len(found), together)]
+        order += [np.ravel_multi_index([k for k, _ in tap], windows.kernel) for tap in found]
+    return Products(frame, before, *(np.array(each, np.int64) for each in (order, at, bt, phases)))
+
+
+def in_a_run(count, channels, beside):
+    """How many taps are one run of floats: all that lie side by side, if the chunks are not too long then."""
+    return count if beside and count * channels * STRIP <= CHUNK else 1
 
 
 def axis_phases(n, kernel, out, stride, dilation, before):
@@ -157,42 +170,71 @@ def packed(lo, hi, w, order, strips, count, ins, outs, taps, back):
 
 
 @kernel
-def products(x, strips, shifts, y, counts, steps, at, sizes):
-    at, bt = 4 * at, np.arange(at.size) * (sizes[2] * sizes[6] * STRIP)
-    parallel(pixel_rows, (sizes[0] + BLOCK - 1) // BLOCK, 1, (x, strips, shifts, y, counts, steps, at, bt, sizes))
+def multiply(x, strips, shifts, y, phases, at, bt, sizes):
+    jobs = 0
+    for k in range(len(phases)):
+        jobs = max(jobs, (tiles_of(phases[k], sizes) + BLOCK - 1) // BLOCK)
+    parallel(pixel_blocks, jobs, 1, (x, strips, shifts, y, phases, at, bt, sizes, jobs))
 
 
 @part
-def pixel_rows(lo, hi, x, strips, shifts, y, counts, steps, at, bt, sizes):
-    """Blocks lo..hi of pixels, all channels."""
-    pixels, taps, run, x_image, y_image, start, ins, outs, groups, flags = sizes
-    rows, places = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+def tiles_of(phase, sizes):
+    return (sizes[0] * phase[0] * phase[1] * phase[2] + ROWS - 1) // ROWS
+
+
+@part
+def pixel_blocks(lo, hi, x, strips, shifts, y, phases, at, bt, sizes, jobs):
+    """Blocks lo..hi of pixels, in all phases, all channels."""
+    batch, x_image, y_image, taps, groups, ins, outs, flags = sizes
+    rows, places = np.empty(BLOCK * ROWS, np.int64), np.empty(BLOCK * ROWS, np.int64)
     per_group = (outs + COLUMNS - 1) // COLUMNS
-    for block in range(lo, hi):
-        first = block * BLOCK
-        m = min(BLOCK, pixels - first)
-        w, rest = first % counts[2], first // counts[2]
-        h, rest = rest % counts[1], rest // counts[1]
-        d, image = rest % counts[0], rest // counts[0]
-        for i in range(m):
-            rows[i] = 4 * (image * x_image + d * steps[0] + h * steps[1] + w * steps[2])
-            places[i] = 4 * (image * y_image + d * steps[3] + h * steps[4] + w * steps[5] + start)
-            w += 1
-            if w == counts[2]:
-                w, h = 0, h + 1
-                if h == counts[1]:
-                    h, d = 0, d + 1
-                    if d == counts[0]:
-                        d, image = 0, image + 1
-        for i in range(m, (m + ROWS - 1) // ROWS * ROWS):  # the last tile repeats its last pixel
-            rows[i], places[i] = rows[m - 1], places[m - 1]
-        for strip in range(groups * per_group):
-            g, o = strip // per_group, strip % per_group * COLUMNS
-            a, c = address(x) + 4 * g * ins, address(y) + 4 * (g * outs + o)
-            b = address(strips) + strip * taps * ins * STRIP
-            shift = address(shifts) + strip * STRIP if shifts.size else 0
-            for i in range(0, m, ROWS):
-                row_tile(
-                    a, address(rows) + 8 * i, address(at), 4, b, address(bt), STRIP, at.size, run * ins,
-                    c, address(places) + 8 * i, min(COLUMNS, outs - o), shift, flags,
+    for job in range(lo, hi):
+        for k in range(len(phases)):
+            here, tiles = phases[k], tiles_of(phases[k], sizes)
+            first, end = tiles * job // jobs * ROWS, tiles * (job + 1) // jobs * ROWS
+            place(here, first, min(end, batch * here[0] * here[1] * here[2]), x_image, y_image, rows, places)
+            begin, runs, length = here[3:6]
+            table, beside = address(at) + 8 * begin, address(bt) + 8 * begin
+            for strip in range(groups * per_group):
+                g, o = strip // per_group, strip % per_group * COLUMNS
+                strip_product(
+                    end - first, address(x) + 4 * g * ins, address(rows), table,
+                    address(strips) + strip * taps * ins * STRIP, beside, runs, length,
+                    address(y) + 4 * (g * outs + o), address(places), min(COLUMNS, outs - o),
+                    address(shifts) + strip * STRIP if shifts.size else 0, flags,
                 )  # fmt: skip
+
+
+@part
+def strip_product(m, a, rows, at, b, bt, runs, length, c, places, columns, shift, flags):
+    """m pixels, one strip of outputs. Whole vectors can be added to: then the sum goes in chunks."""
+    chunks = max(1, min(runs, (runs * length * STRIP + CHUNK - 1) // CHUNK)) if columns % WIDTH == 0 else 1
+    for chunk in range(chunks):
+        low, high, last = runs * chunk // chunks, runs * (chunk + 1) // chunks, chunk == chunks - 1
+        how = (flags if last else 0) | (ADD if chunk else 0)
+        for i in range(0, m, ROWS):
+            row_tile(
+                a, rows + 8 * i, at + 8 * low, 4, b, bt + 8 * low, STRIP, high - low, length,
+                c, places + 8 * i, columns, shift if last else 0, how,
+            )  # fmt: skip
+
+
+@part
+def place(phase, first, end, x_image, y_image, rows, places):
+    """Where pixels first..end of a phase lie in the frame and in the output; the last tile repeats the last pixel."""
+    w, rest = first % phase[2], first // phase[2]
+    h, rest = rest % phase[1], rest // phase[1]
+    d, image = rest % phase[0], rest // phase[0]
+    m = end - first
+    for i in range(m):
+        rows[i] = 4 * (image * x_image + d * phase[6] + h * phase[7] + w * phase[8])
+        places[i] = 4 * (image * y_image + phase[9] + d * phase[10] + h * phase[11] + w * phase[12])
+        w += 1
+        if w == phase[2]:
+            w, h = 0, h + 1
+            if h == phase[1]:
+                h, d = 0, d + 1
+                if d == phase[0]:
+                    d, image = 0, image + 1
+    for i in range(m, (m + ROWS - 1) // ROWS * ROWS):
+        rows[i], places[i] = rows[m - 1], places[m - 1]

@@ -41,25 +41,25 @@ def correlate(rule, pool, x, w, b):
     windows, out = three(rule.windows(rule.space(x), w, n)), pool.out(n)
     y, answer = result(rule.examples(x), out, outs)
     index = empty((*rule.examples(x), *out, outs), np.uint16)
-    frame, phase = direct.seen(windows, 1, ins, outs)
-    strips, shifts = direct.packed_weights(plain(w).reshape(w.size), b, phase, 1, ins, outs)
-    x = framed(flat(x, 2), ins, windows.n, windows.before, frame)
+    products = direct.seen(windows, 1, ins, outs)
+    strips, shifts = direct.packed_weights(plain(w).reshape(w.size), b, products.order, 1, ins, outs)
+    x = framed(flat(x, 2), ins, windows.n, windows.before, products.frame)
     batch = y.size // (prod(out) * outs)
-    sizes = np.array([batch, *out, n[1], prod(frame) * ins, len(phase.order), phase.run, ins, outs])
-    largest_products(x, strips, shifts, y, index.reshape(index.size), phase.steps, phase.at, sizes)
+    sizes = np.array([batch, *out, n[1], prod(products.frame) * ins, w.size // outs, outs])
+    largest_products(x, strips, shifts, y, index.reshape(index.size), *products[3:], sizes)
     return answer, index.transpose(back(index.ndim, 2))
 
 
 @kernel
-def largest_products(x, strips, shifts, y, index, steps, at, sizes):
-    at, bt = 4 * at, np.arange(at.size) * (sizes[6] * sizes[7] * STRIP)
-    parallel(largest_rows, sizes[0] * sizes[1], 1, (x, strips, shifts, y, index, steps, at, bt, sizes))
+def largest_products(x, strips, shifts, y, index, at, bt, phases, sizes):
+    parallel(largest_rows, sizes[0] * sizes[1], 1, (x, strips, shifts, y, index, at, bt, phases[0], sizes))
 
 
 @part
-def largest_rows(lo, hi, x, strips, shifts, y, index, steps, at, bt, sizes):
+def largest_rows(lo, hi, x, strips, shifts, y, index, at, bt, phase, sizes):
     """Rows lo..hi of windows."""
-    _, height, width, across, x_image, taps, run, ins, outs = sizes
+    _, height, width, across, x_image, depth, outs = sizes
+    length, per_line, per_pixel = phase[5], phase[7], phase[8]
     rows, places = np.empty(4 * SEGMENT + ROWS, np.int64), np.arange(4 * SEGMENT + ROWS) * STRIP
     between, four, numbers = np.empty((4 * SEGMENT, COLUMNS), np.float32), np.empty(4, np.int64), np.empty(4, np.int64)
     for job in range(lo, hi):
@@ -69,19 +69,18 @@ def largest_rows(lo, hi, x, strips, shifts, y, index, steps, at, bt, sizes):
             for t in range(4):
                 down, right = 2 * h + t // 2, 2 * first + t % 2
                 four[t], numbers[t] = address(between) + t * STRIP, down * across + right
-                start = 4 * (image * x_image + down * steps[1] + right * steps[2])
+                start = 4 * (image * x_image + down * per_line + right * per_pixel)
                 for p in range(some):
-                    rows[4 * p + t] = start + 8 * p * steps[2]
+                    rows[4 * p + t] = start + 8 * p * per_pixel
             for i in range(4 * some, 4 * some + ROWS):  # the last tile repeats its last pixel
                 rows[i], places[i] = rows[4 * some - 1], (4 * some - 1) * STRIP
             for o in range(0, outs, COLUMNS):
-                strip = address(strips) + o // COLUMNS * taps * ins * STRIP
+                strip = address(strips) + o // COLUMNS * depth * STRIP
                 shift, columns = address(shifts) + 4 * o, min(COLUMNS, outs - o)
-                for i in range(0, 4 * some, ROWS):
-                    row_tile(
-                        address(x), address(rows) + 8 * i, address(at), 4, strip, address(bt), STRIP,
-                        at.size, run * ins, address(between), address(places) + 8 * i, columns, shift, RELU,
-                    )  # fmt: skip
+                direct.strip_product(
+                    4 * some, address(x), address(rows), address(at), strip, address(bt), at.size, length,
+                    address(between), address(places), columns, shift, RELU,
+                )  # fmt: skip
                 out = (job * width + first) * outs + o
                 largest_line(
                     SIZE, address(four), address(numbers), 4, address(y) + 4 * out, address(index) + SIZE * out,
