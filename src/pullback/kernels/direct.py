@@ -15,55 +15,60 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pullback.kernels.bands import band, bring, cut, grid
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.images import framed
 from pullback.kernels.rowtile import ROWS, row_tile
 from pullback.kernels.threads import parallel
 from pullback.kernels.tile import ADD, COLUMNS, STRIP, WIDTH, address
 
-BLOCK = 16  # tiles of pixels in a job, of each phase
 CHUNK = 1 << 14  # bytes of a strip of weights that are used at once
 
 
 class Products(NamedTuple):
-    """Where everything lies, for one size of images."""
+    """How the pixels are cut into jobs, and where in a job's band everything lies."""
 
-    frame: tuple  # the input with zeros around it
-    before: tuple  # how many stand in front
+    take: np.ndarray  # images, planes, lines, pixels of a job
+    axes: np.ndarray  # what `axes_of` says
     order: np.ndarray  # the taps of all phases, by number, as they are packed
-    at: np.ndarray  # [runs]: where a run of taps lies in the frame, from the first pixel on, in bytes
+    at: np.ndarray  # [runs]: where a run of taps lies in the band, from the first pixel on, in bytes
     bt: np.ndarray  # [runs]: and its weights in a packed strip
     phases: np.ndarray  # what `phase` says of each
+    inside: bool  # a band is a piece of the input as it stands
 
 
-def phase(counts, first, runs, length, inner, start, outer):
-    """The pixels per axis; the first run of taps, how many there are, the floats of each; how far apart pixels lie in
-    the frame; where the first one lies in the output, and how far apart they lie there. The last three in floats."""
-    return *counts, first, runs, length, *inner, start, *outer
+def axes_of(n, before, jump, step, size):
+    """Per axis: the input, the padding in front; from element to element of a band, in the input; from pixel to pixel,
+    in the band; its size."""
+    return n, before, jump, step, size
+
+
+def phase(counts, first, runs, length, start, outer):
+    """The pixels per axis; the first run of taps, how many there are, the floats of each; where in the output the first
+    pixel lies, and how far apart they lie, in floats."""
+    return *counts, first, runs, length, start, *outer
 
 
 def correlate(x, w, b, windows, groups, y, flags=0):
     """y = w ∗ x + b; x is [batch *n c], y [batch *out o], both flat."""
     outs, ins = len(w) // groups, w.shape[1]
-    run(x, w, b, y, seen(windows, groups, ins, outs), windows.n, windows.out, (groups, ins, outs), False, flags)
+    products = seen(windows, groups, ins, outs, y.size // (prod(windows.out) * len(w)))
+    run(x, w, b, y, products, windows.out, (groups, ins, outs), False, flags)
 
 
 def spread(y, w, b, windows, groups, x, flags=0):
     """The transpose of `correlate` in its x, + b."""
     outs, ins = len(w) // groups, w.shape[1]
-    run(y, w, b, x, met(windows, groups, ins, outs), windows.out, windows.n, (groups, outs, ins), True, flags)
+    products = met(windows, groups, ins, outs, y.size // (prod(windows.out) * len(w)))
+    run(y, w, b, x, products, windows.n, (groups, outs, ins), True, flags)
 
 
-def run(x, w, b, y, products, n, out, channels, back, flags):
+def run(x, w, b, y, products, out, channels, back, flags):
     """`channels`: groups, and of each how many come in and go out."""
     groups, ins, outs = channels
-    frame, before, order, at, bt, phases = products
-    strips, shifts = packed_weights(w.reshape(w.size), b, order, *channels, back)
-    x = framed(x, groups * ins, n, before, frame)
-    images = prod(frame) * groups * ins, prod(out) * groups * outs
-    sizes = np.array([y.size // images[1], *images, len(order), *channels, flags])
-    multiply(x, strips, shifts, y, phases, at, bt, sizes)
+    strips, shifts = packed_weights(w.reshape(w.size), b, products.order, *channels, back)
+    image = prod(out) * groups * outs
+    multiply(x, strips, shifts, y, *products, np.array([y.size // image, image, *channels, flags]))
 
 
 def packed_weights(w, b, order, groups, ins, outs, back=False):
@@ -77,20 +82,24 @@ def packed_weights(w, b, order, groups, ins, outs, back=False):
 
 
 @lru_cache(1024)
-def seen(windows, groups, ins, outs):
+def seen(windows, groups, ins, outs, batch, take=None):
     """The windows of a convolution: one phase."""
-    frame = windows.size
-    inner, outer = floats(frame, groups * ins), floats(windows.out, groups * outs)
-    found = [sum(i * d * f for i, d, f in zip(tap, windows.dilation, inner)) for tap in taps(windows)]
-    together = in_a_run(windows.kernel[2], ins, groups == windows.dilation[2] == 1)
-    steps = [s * f for s, f in zip(windows.stride, inner)]
-    only = phase(windows.out, 0, len(found) // together, together * ins, steps, 0, outer)
+    jump, step, reach = grid(windows)
+    take = take or cut(batch, windows.out, step, reach, groups * ins)
+    size = band(take[1:], step, reach)
+    inner, outer = floats(size, groups * ins), floats(windows.out, groups * outs)
+    far = [d // j for d, j in zip(windows.dilation, jump)]
+    found = [sum(i * d * f for i, d, f in zip(tap, far, inner)) for tap in taps(windows)]
+    together = in_a_run(windows.kernel[2], ins, groups == far[2] == 1)
     at, bt = 4 * np.array(found)[::together], np.arange(0, len(found), together) * (ins * STRIP)
-    return Products(frame, windows.before, np.arange(len(found)), at, bt, np.array([only]))
+    only = phase(windows.out, 0, len(at), together * ins, 0, outer)
+    axes = axes_of(windows.n, windows.before, jump, step, size)
+    inside = windows.n == windows.out and not any(windows.before) and step == reach == jump == (1, 1, 1)
+    return Products(np.array(take), np.array(axes), np.arange(len(found)), at, bt, np.array([only]), inside)
 
 
 @lru_cache(1024)
-def met(windows, groups, ins, outs):
+def met(windows, groups, ins, outs, batch):
     """What every element of x meets in y, in the transpose.
 
     Element q of x meets window p with tap k where q = stride p + dilation k - before. So all q of one remainder of
@@ -98,9 +107,11 @@ def met(windows, groups, ins, outs):
     """
     axes = [axis_phases(*each) for each in zip(*windows)]
     before = tuple(max(0, -min(low for *_, low, _ in axis)) for axis in axes)
-    frame = tuple(max(high for *_, high in axis) + b for axis, b in zip(axes, before))
-    frame = tuple(max(f, b + n) for f, b, n in zip(frame, before, windows.out))
-    inner, outer = floats(frame, groups * outs), floats(windows.n, groups * ins)
+    reach = tuple(max(high - count for _, count, *_, high in axis) + b + 1 for axis, b in zip(axes, before))
+    most, still = tuple(axis[0][1] for axis in axes), (1, 1, 1)
+    take = cut(batch, most, still, reach, groups * outs)
+    size = band(take[1:], still, reach)
+    inner, outer = floats(size, groups * outs), floats(windows.n, groups * ins)
     order, at, bt, phases = [], [], [], []
     for axis in product(*axes):
         firsts, counts, meets, *_ = zip(*axis)
@@ -108,11 +119,13 @@ def met(windows, groups, ins, outs):
         beside = groups == 1 and all(p - last == 1 for (_, last), (_, p) in pairwise(meets[2]))
         together = in_a_run(len(meets[2]) if found else 1, outs, beside)
         steps, start = [s * f for s, f in zip(windows.stride, outer)], sum(q * f for q, f in zip(firsts, outer))
-        phases.append(phase(counts, len(at), len(found) // together, together * outs, inner, start, steps))
+        phases.append(phase(counts, len(at), len(found) // together, together * outs, start, steps))
         at += [4 * sum((p + b) * f for (_, p), b, f in zip(tap, before, inner)) for tap in found[::together]]
         bt += [(len(order) + t) * outs * STRIP for t in range(0, len(found), together)]
         order += [np.ravel_multi_index([k for k, _ in tap], windows.kernel) for tap in found]
-    return Products(frame, before, *(np.array(each, np.int64) for each in (order, at, bt, phases)))
+    numbers = take, axes_of(windows.out, before, still, still, size), order, at, bt, phases
+    inside = most == windows.out and not any(before) and reach == still
+    return Products(*(np.array(each, np.int64) for each in numbers), inside)
 
 
 def in_a_run(count, channels, beside):
@@ -170,39 +183,84 @@ def packed(lo, hi, w, order, strips, count, ins, outs, taps, back):
 
 
 @kernel
-def multiply(x, strips, shifts, y, phases, at, bt, sizes):
-    jobs = 0
-    for k in range(len(phases)):
-        jobs = max(jobs, (tiles_of(phases[k], sizes) + BLOCK - 1) // BLOCK)
-    parallel(pixel_blocks, jobs, 1, (x, strips, shifts, y, phases, at, bt, sizes, jobs))
+def multiply(x, strips, shifts, y, take, axes, order, at, bt, phases, inside, sizes):
+    jobs = 1
+    for axis in range(4):
+        jobs *= bands(phases, sizes, take, axis)
+    parallel(blocks, jobs, 1, (x, strips, shifts, y, take, axes, order.size, at, bt, phases, inside, sizes))
 
 
 @part
-def tiles_of(phase, sizes):
-    return (sizes[0] * phase[0] * phase[1] * phase[2] + ROWS - 1) // ROWS
+def bands(phases, sizes, take, axis):
+    """How many there are along an axis: the first phase has as many pixels as any."""
+    return ((phases[0, axis - 1] if axis else sizes[0]) + take[axis] - 1) // take[axis]
 
 
 @part
-def pixel_blocks(lo, hi, x, strips, shifts, y, phases, at, bt, sizes, jobs):
-    """Blocks lo..hi of pixels, in all phases, all channels."""
-    batch, x_image, y_image, taps, groups, ins, outs, flags = sizes
-    rows, places = np.empty(BLOCK * ROWS, np.int64), np.empty(BLOCK * ROWS, np.int64)
+def blocks(lo, hi, x, strips, shifts, y, take, axes, taps, at, bt, phases, inside, sizes):
+    """Jobs lo..hi: a band of pixels, in all phases, all channels."""
+    batch, y_image, groups, ins, outs, flags = sizes
     per_group = (outs + COLUMNS - 1) // COLUMNS
+    most = take[0] * take[1] * take[2] * take[3] + ROWS
+    rows, places = np.empty(most, np.int64), np.empty(most, np.int64)
+    own = np.empty(take[0] * axes[4, 0] * axes[4, 1] * axes[4, 2] * groups * ins + COLUMNS, np.float32)
+    begin = np.empty(4, np.int64)
     for job in range(lo, hi):
+        rest = job
+        for axis in range(3, -1, -1):
+            count = bands(phases, sizes, take, axis)
+            begin[axis], rest = rest % count * take[axis], rest // count
+        images = min(take[0], batch - begin[0])
+        if inside:
+            n = axes[0]
+            pixel = ((begin[0] * n[0] + begin[1]) * n[1] + begin[2]) * n[2] + begin[3]
+            a = address(x) + 4 * pixel * groups * ins
+        else:
+            a = bring_images(x, images, begin, axes, groups * ins, own)
         for k in range(len(phases)):
-            here, tiles = phases[k], tiles_of(phases[k], sizes)
-            first, end = tiles * job // jobs * ROWS, tiles * (job + 1) // jobs * ROWS
-            place(here, first, min(end, batch * here[0] * here[1] * here[2]), x_image, y_image, rows, places)
-            begin, runs, length = here[3:6]
-            table, beside = address(at) + 8 * begin, address(bt) + 8 * begin
+            m = place(phases[k], images, begin, take, axes, groups * ins, y_image, rows, places)
+            first, runs, length = phases[k, 3:6]
             for strip in range(groups * per_group):
                 g, o = strip // per_group, strip % per_group * COLUMNS
                 strip_product(
-                    end - first, address(x) + 4 * g * ins, address(rows), table,
-                    address(strips) + strip * taps * ins * STRIP, beside, runs, length,
-                    address(y) + 4 * (g * outs + o), address(places), min(COLUMNS, outs - o),
+                    m, a + 4 * g * ins, address(rows), address(at) + 8 * first,
+                    address(strips) + strip * taps * ins * STRIP, address(bt) + 8 * first, runs, length,
+                    address(y) + 4 * (begin[0] * y_image + g * outs + o), address(places), min(COLUMNS, outs - o),
                     address(shifts) + strip * STRIP if shifts.size else 0, flags,
                 )  # fmt: skip
+
+
+@part
+def bring_images(x, images, begin, axes, channels, own):
+    """The band of a job, in its own memory."""
+    n, before, jump, step, size = axes
+    first = begin[1:] * step * jump - before
+    for i in range(images):
+        source = address(x) + 4 * (begin[0] + i) * n[0] * n[1] * n[2] * channels
+        target = address(own) + 4 * i * size[0] * size[1] * size[2] * channels
+        bring(source, n, channels, channels, channels, first, jump, size, target)
+    return address(own)
+
+
+@part
+def place(phase, images, begin, take, axes, channels, y_image, rows, places):
+    """Where the pixels of a job lie in its band, and in the output, from its first image on; the last tile repeats the
+    last pixel. How many there are."""
+    step, size = axes[3], axes[4]
+    m, start, per_d, per_h, per_w = 0, phase[6], phase[7], phase[8], phase[9]
+    _, d, h, w = begin
+    for i in range(images):
+        for z in range(d, min(d + take[1], phase[0])):
+            for r in range(h, min(h + take[2], phase[1])):
+                line = ((i * size[0] + (z - d) * step[0]) * size[1] + (r - h) * step[1]) * size[2]
+                there = i * y_image + start + z * per_d + r * per_h
+                for c in range(w, min(w + take[3], phase[2])):
+                    rows[m] = 4 * channels * (line + (c - w) * step[2])
+                    places[m] = 4 * (there + c * per_w)
+                    m += 1
+    for i in range(m, (m + ROWS - 1) // ROWS * ROWS):
+        rows[i], places[i] = rows[m - 1], places[m - 1]
+    return m
 
 
 @part
@@ -217,24 +275,3 @@ def strip_product(m, a, rows, at, b, bt, runs, length, c, places, columns, shift
                 a, rows + 8 * i, at + 8 * low, 4, b, bt + 8 * low, STRIP, high - low, length,
                 c, places + 8 * i, columns, shift if last else 0, how,
             )  # fmt: skip
-
-
-@part
-def place(phase, first, end, x_image, y_image, rows, places):
-    """Where pixels first..end of a phase lie in the frame and in the output; the last tile repeats the last pixel."""
-    w, rest = first % phase[2], first // phase[2]
-    h, rest = rest % phase[1], rest // phase[1]
-    d, image = rest % phase[0], rest // phase[0]
-    m = end - first
-    for i in range(m):
-        rows[i] = 4 * (image * x_image + d * phase[6] + h * phase[7] + w * phase[8])
-        places[i] = 4 * (image * y_image + phase[9] + d * phase[10] + h * phase[11] + w * phase[12])
-        w += 1
-        if w == phase[2]:
-            w, h = 0, h + 1
-            if h == phase[1]:
-                h, d = 0, d + 1
-                if d == phase[0]:
-                    d, image = 0, image + 1
-    for i in range(m, (m + ROWS - 1) // ROWS * ROWS):
-        rows[i], places[i] = rows[m - 1], places[m - 1]

@@ -4,6 +4,7 @@ The tile may take its pixels in any order: here it takes the four of a window on
 gradient of what lay between is written down for a band of lines, and summed to weights at once.
 """
 
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -41,35 +42,38 @@ def correlate(rule, pool, x, w, b):
     windows, out = three(rule.windows(rule.space(x), w, n)), pool.out(n)
     y, answer = result(rule.examples(x), out, outs)
     index = empty((*rule.examples(x), *out, outs), np.uint16)
-    products = direct.seen(windows, 1, ins, outs)
-    strips, shifts = direct.packed_weights(plain(w).reshape(w.size), b, products.order, 1, ins, outs)
-    x = framed(flat(x, 2), ins, windows.n, windows.before, products.frame)
     batch = y.size // (prod(out) * outs)
-    sizes = np.array([batch, *out, n[1], prod(products.frame) * ins, w.size // outs, outs])
-    largest_products(x, strips, shifts, y, index.reshape(index.size), *products[3:], sizes)
+    _, axes, order, at, bt, phases, _ = direct.seen(windows, 1, ins, outs, batch, (1, 1, 2, n[1]))
+    strips, shifts = direct.packed_weights(plain(w).reshape(w.size), b, order, 1, ins, outs)
+    sizes = np.array([batch, *out, n[1], phases[0, 5], ins, w.size // outs, outs])
+    largest_products(flat(x, 2), strips, shifts, y, index.reshape(index.size), axes, at, bt, sizes)
     return answer, index.transpose(back(index.ndim, 2))
 
 
 @kernel
-def largest_products(x, strips, shifts, y, index, at, bt, phases, sizes):
-    parallel(largest_rows, sizes[0] * sizes[1], 1, (x, strips, shifts, y, index, at, bt, phases[0], sizes))
+def largest_products(x, strips, shifts, y, index, axes, at, bt, sizes):
+    parallel(largest_rows, sizes[0] * sizes[1], 1, (x, strips, shifts, y, index, axes, at, bt, sizes))
 
 
 @part
-def largest_rows(lo, hi, x, strips, shifts, y, index, at, bt, phase, sizes):
+def largest_rows(lo, hi, x, strips, shifts, y, index, axes, at, bt, sizes):
     """Rows lo..hi of windows."""
-    _, height, width, across, x_image, depth, outs = sizes
-    length, per_line, per_pixel = phase[5], phase[7], phase[8]
+    _, height, width, across, length, ins, depth, outs = sizes
+    size, begin = axes[4], np.zeros(4, np.int64)
+    per_pixel, own = axes[3, 2] * ins, np.empty(size[0] * size[1] * size[2] * ins + COLUMNS, np.float32)
+    per_line = axes[3, 1] * size[2] * ins
     rows, places = np.empty(4 * SEGMENT + ROWS, np.int64), np.arange(4 * SEGMENT + ROWS) * STRIP
     between, four, numbers = np.empty((4 * SEGMENT, COLUMNS), np.float32), np.empty(4, np.int64), np.empty(4, np.int64)
     for job in range(lo, hi):
         image, h = job // height, job % height
+        begin[0], begin[2] = image, 2 * h
+        a = direct.bring_images(x, 1, begin, axes, ins, own)
         for first in range(0, width, SEGMENT):
             some = min(SEGMENT, width - first)
             for t in range(4):
                 down, right = 2 * h + t // 2, 2 * first + t % 2
                 four[t], numbers[t] = address(between) + t * STRIP, down * across + right
-                start = 4 * (image * x_image + down * per_line + right * per_pixel)
+                start = 4 * (t // 2 * per_line + right * per_pixel)
                 for p in range(some):
                     rows[4 * p + t] = start + 8 * p * per_pixel
             for i in range(4 * some, 4 * some + ROWS):  # the last tile repeats its last pixel
@@ -78,7 +82,7 @@ def largest_rows(lo, hi, x, strips, shifts, y, index, at, bt, phase, sizes):
                 strip = address(strips) + o // COLUMNS * depth * STRIP
                 shift, columns = address(shifts) + 4 * o, min(COLUMNS, outs - o)
                 direct.strip_product(
-                    4 * some, address(x), address(rows), address(at), strip, address(bt), at.size, length,
+                    4 * some, a, address(rows), address(at), strip, address(bt), at.size, length,
                     address(between), address(places), columns, shift, RELU,
                 )  # fmt: skip
                 out = (job * width + first) * outs + o
@@ -94,7 +98,7 @@ def weigh(rule, gy, index, n, x, w):
     """The transpose in w, which has this shape, and that in b, of what came through relu."""
     outs, ins = w.shape[:2]
     windows, out = three(rule.windows(rule.space(x), w, n)), gy.shape[-2:]
-    frame, rows, steps = direct_weights.weights(windows, ins, ins)
+    frame, rows, steps = weights(windows, ins)
     batch = gy.size // (prod(out) * outs)
     x = framed(flat(x, 2), ins, windows.n, windows.before, frame)
     high = max(2, UNIT // n[1])
@@ -107,10 +111,20 @@ def weigh(rule, gy, index, n, x, w):
     return gw, gb
 
 
+@lru_cache(1024)
+def weights(windows, channels):
+    """The frame, where every weight [t c] begins in it, in bytes, and the floats between pixels."""
+    frame = windows.size
+    inner = direct.floats(frame, channels)
+    places = [sum(i * d * f for i, d, f in zip(tap, windows.dilation, inner)) for tap in direct.taps(windows)]
+    rows = 4 * (np.array(places)[:, None] + np.arange(channels)).reshape(len(places) * channels)
+    return frame, rows, np.array([prod(frame) * channels, *(s * f for s, f in zip(windows.stride, inner))])
+
+
 @kernel
 def gather(x, gy, index, rows, steps, sizes, sums, gw, gb):
     parallel(weight_parts, sums.shape[0] * sums.shape[1], 1, (x, gy, index, rows, steps, sizes, sums))
-    parallel(direct_weights.add_parts, gb.size, 8, (sums, sizes[4], sizes[5], gw, gb))
+    direct_weights.add_up(sums, sizes[4], sizes[5], gw, gb)
 
 
 @part

@@ -19,6 +19,7 @@ from pullback.kernels.compiled import part, symbol
 from pullback.kernels.tile import ADD, BYTES, FLOAT, FUSED, I32, I64, RELU, WIDTH, int64, rolled
 
 ROWS = 6
+LINE = 64  # bytes of a cache line
 SIGNATURE = types.void(*[int64] * 14)
 
 
@@ -58,6 +59,15 @@ def make_tile(vectors):
             # Variables on the stack become registers: LLVM sees that nobody takes their address.
             sums = {ij: cgutils.alloca_once_value(build, zero) for ij in every}
             c_rows = [build.gep(pointer(c), [entry(places, I64(i))]) for i in range(ROWS)]
+
+            # What is written to comes into the cache while the sums are made.
+            hint = ir.FunctionType(ir.VoidType(), [BYTES, I32, I32, I32])
+            prefetch = cgutils.get_or_insert_function(build.module, hint, "llvm.prefetch.p0")
+            for c_row in c_rows:
+                for line in range(0, 4 * WIDTH * vectors, LINE):
+                    build.call(
+                        prefetch, [build.gep(c_row, [I64(line)]), I32(1), I32(3), I32(1)]
+                    )  # to write, keep, data
 
             starts = [build.gep(pointer(a), [entry(rows, I64(i))]) for i in range(ROWS)]
             pa = [cgutils.alloca_once(build, BYTES) for _ in range(ROWS)]
