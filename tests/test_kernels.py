@@ -45,6 +45,13 @@ LARGE = {
         dict(i=48, o=48, n=(14, 18), k=(3, 3), padding="same", groups=48, batch=(2,)),
         dict(i=2, o=3, n=(2, 7), k=(1, 2), stride=(1, 5), padding=(0, 3), batch=(2,)),
         dict(i=1, o=1, n=(1, 1), k=(1, 1), batch=(1,)),
+        dict(i=64, o=64, n=(32, 32), k=(3, 3), stride=2, padding=1, batch=(3,)),
+        dict(i=40, o=40, n=(7, 7), k=(3, 3), stride=2, padding=1, batch=(9,)),  # several images in a job
+        dict(i=20, o=24, n=(17, 13), k=(2, 2), stride=3, batch=(2,)),  # elements that no window meets
+        dict(i=40, o=33, n=(9, 15), k=(1, 1), stride=2, padding=1, batch=(5,)),
+        dict(i=5, o=9, n=(19, 22), k=(2, 3), stride=(2, 4), dilation=(3, 2), padding=2, batch=(2,)),
+        dict(i=9, o=17, n=(1, 400), k=(1, 5), stride=(1, 2), batch=(2,)),  # lines longer than a job
+        dict(i=300, o=16, n=(11, 6), k=(3, 3), stride=(1, 2), padding=1, batch=(2,)),  # more channels than a slab
         *WINOGRAD,
     ],
     "conv3d": [dict(i=6, o=18, n=(9, 7, 11), k=(3, 3, 3), padding=1, batch=(2,))],
@@ -491,7 +498,7 @@ def strange(rule, case, value, which):
 @pytest.mark.parametrize("which", [0, 1, "gy"])
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize(
-    "name, case", [("conv2d", case) for case in (*(LARGE["conv2d"][k] for k in (0, 1, 4, 6)), WINOGRAD[0])]
+    "name, case", [("conv2d", case) for case in (*(LARGE["conv2d"][k] for k in (0, 1, 4, 6, 10)), WINOGRAD[0])]
 )
 def test_what_is_no_number_stays_where_the_rule_has_it(name, case, value, which):
     rule, inputs, gy = strange(name, case, value, which)
