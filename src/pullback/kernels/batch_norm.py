@@ -147,23 +147,60 @@ def pulled_columns(lo, hi, gy, x, mean, rest, scale, away, slope, gx):
 
 
 @kernel
-def add_columns(x, mean, sums, step):
-    parallel(column_sums, x.shape[0], step, (x, mean, sums, step))
+def fill_columns(x, w, b, y, statistics, var, eps, training, step):
+    """Rows of several pixels, side by side."""
+    rows, wide = x.shape
+    if training:
+        count, sums = rows * wide // w.size, np.zeros((2, (rows + step - 1) // step, wide))
+        parallel(column_sums, rows, step, (x, np.zeros(wide, f), sums, step))
+        statistics[:, 0] = added(sums, w.size)[0] / count
+        sums[:] = 0.0
+        parallel(column_sums, rows, step, (x, spelled(statistics[:, 0], wide), sums, step))
+        some, more = added(sums, w.size)
+        for c in range(w.size):
+            rest = some[c] / count
+            var[c] = more[c] / count - rest * rest
+            var[c] = 0.0 if var[c] < 0.0 else var[c]
+            statistics[c, 1], statistics[c, 2] = f(rest), f(1.0 / np.sqrt(var[c] + eps))
+    mean, rest = spelled(statistics[:, 0], wide), spelled(statistics[:, 1], wide)
+    parallel(columns, rows, step, (x, spelled(statistics[:, 2] * w, wide), spelled(b, wide), y, mean, rest))
 
 
 @kernel
-def fill_columns(x, scale, b, y, mean, rest, step):
-    parallel(columns, x.shape[0], step, (x, scale, b, y, mean, rest))
+def pull_columns(gy, x, w, statistics, gx, gw, gb, training, step):
+    rows, wide = x.shape
+    count, sums = rows * wide // w.size, np.zeros((2, (rows + step - 1) // step, wide))
+    mean, rest = spelled(statistics[:, 0], wide), spelled(statistics[:, 1], wide)
+    parallel(pulled_column_sums, rows, step, (gy, x, mean, rest, sums, step))
+    straight, along = added(sums, w.size)
+    away, slope = np.zeros(w.size, f), np.zeros(w.size, f)
+    for c in range(w.size):
+        r = np.float64(statistics[c, 2])
+        gw[c], gb[c] = along[c] * r, straight[c]
+        if training:
+            away[c], slope[c] = f(straight[c] / count), f(along[c] * r * r / count)
+    scale, away, slope = spelled(statistics[:, 2] * w, wide), spelled(away, wide), spelled(slope, wide)
+    parallel(pulled_columns, rows, step, (gy, x, mean, rest, scale, away, slope, gx))
 
 
-@kernel
-def add_pulled_columns(gy, x, mean, rest, sums, step):
-    parallel(pulled_column_sums, x.shape[0], step, (gy, x, mean, rest, sums, step))
+@part
+def spelled(a, wide):
+    """A number per channel, for every place in a row."""
+    out = np.empty(wide, f)
+    for j in range(0, wide, a.size):
+        out[j : j + a.size] = a
+    return out
 
 
-@kernel
-def pull_columns(gy, x, mean, rest, scale, away, slope, gx, step):
-    parallel(pulled_columns, x.shape[0], step, (gy, x, mean, rest, scale, away, slope, gx))
+@part
+def added(sums, channels):
+    """The two sums of each channel, over all chunks and all places of a row."""
+    found = np.zeros((2, channels))
+    for k in range(2):
+        for i in range(sums.shape[1]):
+            for j in range(0, sums.shape[2], channels):
+                found[k] += sums[k, i, j : j + channels]
+    return found
 
 
 # What both share.
@@ -175,27 +212,13 @@ def channels_last(x):
     return z if z.flags.c_contiguous and z.shape[-1] > 1 else None
 
 
-class Columns:
-    """Rows of channels, several of them side by side where they are short."""
-
-    def __init__(self, z):
-        self.channels, count = z.shape[-1], z.size // z.shape[-1]
-        self.times = gcd(count, max(1, 512 // self.channels))
-        self.rows = count // self.times
-        self.step = max(1, LEAST // (self.times * self.channels), -(-self.rows // CHUNKS))
-
-    def seen(self, z):
-        return z.reshape(self.rows, self.times * self.channels)
-
-    def spelled(self, *a):
-        """A number per channel, for every place in a row."""
-        return [np.tile(np.asarray(one, f), self.times) for one in a]
-
-    def sums(self):
-        return np.zeros((2, -(-self.rows // self.step), self.times * self.channels))
-
-    def means(self, sums):
-        return sums.reshape(2, -1, self.channels).sum(1) / (self.rows * self.times)
+def in_rows(z):
+    """How channels-last memory is seen: rows of several pixels side by side, where few channels make a short row; and
+    how many rows make a chunk."""
+    channels, count = z.shape[-1], z.size // z.shape[-1]
+    times = gcd(count, max(1, 512 // channels))
+    rows = count // times
+    return (rows, times * channels), max(1, LEAST // (times * channels), -(-rows // CHUNKS))
 
 
 def forward(rule, x, m, v, w, b):
@@ -208,12 +231,8 @@ def forward(rule, x, m, v, w, b):
         z, y = plain(x).reshape(*x.shape[:2], -1), empty(x.shape)
         fill_planes(z, w, b, y.reshape(z.shape), statistics, var, rule.eps, rule.training)
     else:
-        columns, y = Columns(z), empty(z.shape)
-        if rule.training:
-            statistics, var = statistics_of(columns, z, rule.eps)
-        mean, rest, r = statistics.T
-        scale, b_, mean, rest = columns.spelled(r * w, b, mean, rest)
-        fill_columns(columns.seen(z), scale, b_, columns.seen(y), mean, rest, columns.step)
+        (shape, step), y = in_rows(z), empty(z.shape)
+        fill_columns(z.reshape(shape), w, b, y.reshape(shape), statistics, var, rule.eps, rule.training, step)
         y = np.moveaxis(y, -1, 1)
     kept = (x, m, v, w, b, statistics)
     if not rule.training:
@@ -224,39 +243,18 @@ def forward(rule, x, m, v, w, b):
     return (y, *(a.astype(f) for a in moved)), kept
 
 
-def statistics_of(columns, z, eps):
-    """mean, rest and r of each channel, and the variance."""
-
-    def means(origin):
-        sums = columns.sums()
-        add_columns(columns.seen(z), *columns.spelled(origin), sums, columns.step)
-        return columns.means(sums)
-
-    mean = means(np.zeros(columns.channels))[0].astype(f)
-    rest, square = means(mean)
-    var = np.maximum(square - rest * rest, 0)
-    return np.stack([mean, rest, 1 / np.sqrt(var + eps)], -1).astype(f), var
-
-
 def vjp(rule, gy, x, m, v, w, b, statistics):
-    z = channels_last(x)
+    z, gw, gb = channels_last(x), np.empty(w.size, f), np.empty(w.size, f)
     if z is None:
         shape = (*x.shape[:2], x.size // (x.shape[0] * x.shape[1]))
-        gx, gw, gb = empty(x.shape), np.empty(w.size, f), np.empty(w.size, f)
+        gx = empty(x.shape)
         z, g = plain(x).reshape(shape), plain(gy).reshape(shape)
         pull_planes(g, z, w, statistics, gx.reshape(shape), gw, gb, rule.training)
         return gx, gw, gb
-    columns, gx = Columns(z), empty(z.shape)
-    z, g, sums = columns.seen(z), columns.seen(plain(np.moveaxis(gy, 1, -1))), columns.sums()
-    mean, rest, r = statistics.T
-    means = columns.spelled(mean, rest)
-    add_pulled_columns(g, z, *means, sums, columns.step)
-    away, along = columns.means(sums)
-    through = (away, along * r * r) if rule.training else np.zeros((2, w.size))  # the statistics
-    given = columns.spelled(r * w, *through)
-    pull_columns(g, z, *means, *given, columns.seen(gx), columns.step)
-    count = x.size // w.size
-    return np.moveaxis(gx, -1, 1), (along * r * count).astype(f), (away * count).astype(f)
+    (shape, step), gx = in_rows(z), empty(z.shape)
+    g = plain(np.moveaxis(gy, 1, -1)).reshape(shape)
+    pull_columns(g, z.reshape(shape), w, statistics, gx.reshape(shape), gw, gb, rule.training, step)
+    return np.moveaxis(gx, -1, 1), gw, gb
 
 
 def saved(rule, x, m, v, w, b, statistics):
