@@ -32,7 +32,9 @@ def refused(*args):
 def course():
     found = run(COURSE)
     assert found.exit_code == 1
-    return [line.split(None, 1) for line in found.output.splitlines()]
+    assert max(map(len, found.output.splitlines())) <= 80
+    whole = found.output.replace("\n    ", " ")
+    return [line.split(None, 1) for line in whole.splitlines()]
 
 
 def test_a_file_is_judged_a_line_each(course):
@@ -98,7 +100,8 @@ def test_what_cannot_be_called_cannot_be_judged(tmp_path):
     path.write_text("def odd_forward(x): raise ValueError('never')\ndef odd_backward(dout, x): return dout\n")
     found = run(str(path))
     assert found.exit_code == 3
-    assert found.output.split(None, 1)[1].startswith("cannot judge  it did not run with any inputs that we tried")
+    says = found.output.replace("\n    ", " ").split(None, 1)[1]
+    assert says.startswith("cannot judge  it did not run with any inputs that we tried; the first try: odd_forward ")
     assert "odd_backward: it did not run" in refused(f"{path}:odd_forward,odd_backward")
 
 
@@ -110,6 +113,11 @@ def test_what_users_get_wrong(tmp_path):
     assert "it has no parameter stride" in refused(AFFINE, "--set", "stride=2")
     assert "is no option; write name=value" in refused(AFFINE, "--set", "stride")
     assert "--shape and --like are for one layer" in refused(COURSE, "--like", "linear")
+    assert "name a forward and a backward" in refused(AFFINE.replace("_backward", "_backward,"))
+    assert "it did not run with what was given: affine_forward raises" in refused(
+        AFFINE, *SHAPES[:2], "--shape", "4,3", *SHAPES[4:]
+    )
+    assert "no style of code is recognised in numpy without a backward" in refused(f"{COURSE}:np")
     empty = tmp_path / "empty.py"
     empty.write_text("x = 1\n")
     assert "has nothing to check" in refused(str(empty))

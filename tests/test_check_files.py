@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from faults import as_files
 
 from pullback.check.adapters import adapt
+from pullback.check.files.command import outcome
 from pullback.check.files.finding import Exercise, exercises, partners
 from pullback.check.files.guessing import GuessError, gradients_that_fit, guess
 from pullback.check.files.likeness import likeness
@@ -14,6 +16,8 @@ from pullback.check.files.loading import FileError, load
 from pullback.check.files.targets import TextError, options, shape, targets
 
 COURSE = Path(__file__).parent / "exercises" / "course.py"
+IDS = "global-pool-square", "rnn-weight-overwritten", "heads-merged-without-transpose", "bce-sigmoid-included"
+SOME = [case for name in ("heldout", "heldout2") for case in as_files.cases(name) if case["id"] in IDS]
 NAMES = [exercise.name for exercise in targets(str(COURSE))]
 
 
@@ -133,7 +137,7 @@ def test_options_are_for_parameters_and_for_dicts_of_hyperparameters():
 
 def test_what_runs_with_nothing_is_said():
     (exercise,) = targets(f"{COURSE}:affine_forward,affine_backward")
-    with pytest.raises(GuessError, match="it did not run with any inputs that we tried; the last try: affine_f"):
+    with pytest.raises(GuessError, match="it did not run with what was given: affine_f"):
         guess(exercise, [(4, 5), (4, 3), (3,)])
 
 
@@ -146,7 +150,9 @@ def test_shapes_and_options_as_text():
     assert options(["stride=2", "mode=train", "axis=(0, 1)", "eps=1e-5"]) == dict(
         stride=2, mode="train", axis=(0, 1), eps=1e-5
     )
-    for text in ("4x5", "-1", "4<x", "4<0", "4.5"):
+    inner = shape("4,5=0..1")
+    assert inner.shape == (4, 5) and 0 < inner.min() < inner.max() < 1
+    for text in ("4x5", "-1", "4<x", "4<0", "4.5", "4=1", "4=a..b", f"4<{10**30}", f"{10**8},{10**8}<5"):
         with pytest.raises(TextError, match="is no shape; write 4,5"):
             shape(text)
     for text in ("stride", "=2", "2=stride"):
@@ -197,6 +203,74 @@ def test_a_file_in_a_package_may_import_its_neighbours(tmp_path):
     finally:
         for name in [name for name in sys.modules if name.partition(".")[0] == "homework"]:
             del sys.modules[name]
+
+
+# Right code that was accused when one guess was enough for that, and what it would be with a fault.
+GUESSED = """
+import numpy as np
+Y = np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+def kl(p, q): return p * np.log(p / q)
+def kl_backward(g, p, q): return g * (np.log(p / q)PLUS), -g * p / q
+def surprise(p): return -Y * np.log(p) - (1 - Y) * np.log(1 - p)
+def surprise_backward(dout, p): return dout * (p - Y)OVER
+def tempered(x, tau):
+    e = np.exp((x - x.max(-1, keepdims=True)) / tau)
+    return e / e.sum(-1, keepdims=True)
+def tempered_backward(g, x, tau):
+    p = tempered(x, tau)
+    dz = p * (g - (g * p).sum(-1, keepdims=True))
+    return dzTAU, np.array(-(dz * x).sum() / tau**2)
+def product(x): return np.cumprod(x)
+def product_backward(g, x):
+    rest = lambda i: np.cumprod(np.where(np.arange(len(x)) == i, 1, x))
+    return np.array([(g * rest(i))[i:].sum() for i in range(len(x))])
+def halves(x): return np.concatenate([x[:, : x.shape[1] // 2] * 2, x[:, x.shape[1] // 2 :]], 1)
+def halves_backward(g, x):
+    h = x.shape[1] // 2
+    return np.concatenate([FACTORg[:, :h], g[:, h:]], 1)
+class Frozen:
+    def __init__(self, masks): self.masks = masks
+    def forward(self, x): return np.where(self.masks, 0, x)
+    def backward(self, g): return np.where(self.masks, 0, g)TWICE
+"""
+RIGHT = {"PLUS": " + 1", "OVER": " / (p * (1 - p))", "TAU": " / tau", "FACTOR": "2 * ", "TWICE": ""}
+FAULTY = {"PLUS": "", "OVER": "", "TAU": "", "FACTOR": "", "TWICE": " * 2"}
+
+
+def verdicts(path, words):
+    text = GUESSED
+    for word, code in words.items():
+        text = text.replace(word, code)
+    return {each.name: outcome(each) for each in targets(written(path, text))}
+
+
+def test_right_code_is_not_accused_for_what_was_guessed(tmp_path):
+    found = verdicts(tmp_path / "guessed_right.py", RIGHT)
+    assert len(found) == 6 and not [each.line for each in found.values() if each.verdict == "wrong"]
+
+
+def test_the_same_code_with_a_fault_is_accused(tmp_path):
+    found = verdicts(tmp_path / "guessed_wrong.py", FAULTY)
+    assert {name for name, each in found.items() if each.verdict == "wrong"} == {*found} - {"product_backward"}
+
+
+def test_what_cannot_be_told_apart_is_said(tmp_path):
+    text = "import numpy as np\ndef lift(c): return np.interp(c, range(4), [1.0, 3.0, 2.0, 5.0])\n"
+    text += "def lift_backward(g, c): return g * np.where(c < 1, 2.0, np.where(c < 2, -1.0, 3.0))\n"
+    (exercise,) = targets(written(tmp_path / "lift.py", text))
+    found = outcome(exercise)
+    assert found.verdict == "cannot judge"
+    assert found.why.startswith(
+        "right for c 4,5 between 0 and 1, wrong for c 4,5 (wrong_local_derivative), all guessed"
+    )
+    assert outcome(exercise, [shape("4,5=0.1..0.9")]).verdict == "right"
+    assert outcome(exercise, [shape("4,5=-3..0.9")]).verdict == "wrong"
+
+
+@pytest.mark.parametrize("case", SOME, ids=IDS)
+def test_faults_in_files_are_found_and_right_ones_are_not_accused(case, tmp_path):
+    assert as_files.judged(case, "bad", tmp_path) is not None
+    assert as_files.judged(case, "good", tmp_path) is None
 
 
 LIKE = {

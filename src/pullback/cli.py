@@ -165,7 +165,11 @@ def trace(source: str, data: str | None, **options: Any) -> None:
 @main.command()
 @click.argument("target", callback=said)
 @click.option(
-    "--shape", "shapes", multiple=True, metavar="4,5", help="Of each array in order; 4<10: integers below 10."
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="4,5",
+    help="Of each array; 4<10: integers below 10; 4=0..1: numbers.",
 )
 @click.option("--like", callback=said, metavar="RULE", help="The rule that it is meant to be, such as linear.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter, such as stride=2.")

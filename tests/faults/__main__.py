@@ -4,7 +4,7 @@ import argparse
 import time
 from importlib.util import find_spec
 
-from faults import peers, planted, suite, trust
+from faults import as_files, peers, planted, suite, trust
 
 
 def main():
@@ -25,6 +25,10 @@ def main():
     for name in ("heldout", "heldout2"):
         rows, missed = suite.figures(name)
         table(f"{name} faults", rows)
+        print(f"missed: {', '.join(missed) or 'none'}\n")
+    for name in ("real", "own", "heldout", "heldout2"):
+        rows, missed = as_files.figures(name)
+        line(f"{name}, as files", suite.total(rows))
         print(f"missed: {', '.join(missed) or 'none'}\n")
     print("mistakes planted in the rules, with like=")
     for family, counts in planted.figures():

@@ -15,7 +15,7 @@ from pullback.check.adapters import (
     thinc,
     torch,
 )
-from pullback.check.adapters.code import Adapted, Code, StyleError, name_of
+from pullback.check.adapters.code import Adapted, Code, StyleError, UnknownStyleError, name_of
 
 # Objects first; then functions that bring their backward with them; then those for which a library has one.
 STYLES = (
@@ -26,7 +26,7 @@ LOOKS = [
     style.LOOKS for style in (pairs, closures, losses, classes, torch, jax, autograd, mygrad, thinc, linearizations)
 ]
 
-__all__ = ["Adapted", "StyleError", "adapt"]
+__all__ = ["Adapted", "StyleError", "UnknownStyleError", "adapt"]
 
 
 def adapt(forward: Any, backward: Any = None, inputs: Sequence[Any] = ()) -> Adapted:
@@ -42,4 +42,4 @@ def adapt(forward: Any, backward: Any = None, inputs: Sequence[Any] = ()) -> Ada
             return adapted
     got = f"{name_of(forward)} {'without a backward' if backward is None else f'and {name_of(backward)}'}"
     known = "".join(f"\n  - {looks}" for looks in LOOKS)
-    raise StyleError(f"no style of code is recognised in {got}; these are:{known}")
+    raise UnknownStyleError(f"no style of code is recognised in {got}; these are:{known}")

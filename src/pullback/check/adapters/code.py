@@ -17,6 +17,10 @@ class StyleError(PullbackError, TypeError):
     """The code is in no style that is known, or does not run at all."""
 
 
+class UnknownStyleError(StyleError):
+    """It runs, and is in no style that is known."""
+
+
 Second = Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], tuple[Sequence[Any], Sequence[Any]]]
 
 

@@ -24,7 +24,8 @@ class Exercise(NamedTuple):
 def exercises(module: ModuleType) -> list[Exercise]:
     """Everything in the module to check, in the order in which it is written."""
     own = {name: value for name, value in vars(module).items() if is_own(value, module)}
-    functions = {name: value for name, value in own.items() if isinstance(value, FunctionType)}
+    inner = {id(part) for value in own.values() for part in (getattr(value, "fwd", None), getattr(value, "bwd", None))}
+    functions = {n: value for n, value in own.items() if isinstance(value, FunctionType) and id(value) not in inner}
     found = [*pairs(functions)]
     partners = {id(each) for exercise in found for each in (exercise.forward, exercise.backward)}
     brings = lambda name, function: "loss" in name.lower() or returns_a_function(function)
@@ -46,15 +47,14 @@ def pairs(functions: dict[str, FunctionType]) -> Iterator[Exercise]:
 
 def partners(name: str) -> Iterator[str]:
     """Names that the forward of this backward may have: batchnorm_backward_alt -> batchnorm_forward."""
-    if not BACKWARD.search(name):
-        return
-    for word in FORWARD:
-        whole = re.sub("_+", "_", BACKWARD.sub(word, name, count=1)).strip("_")
-        yield whole
-        while "_" in whole:
-            whole = whole.rpartition("_")[0]
-            if whole not in FORWARD:
-                yield whole
+    for found in BACKWARD.finditer(name):
+        for word in FORWARD:
+            whole = re.sub("_+", "_", name[: found.start()] + word + name[found.end() :]).strip("_")
+            yield whole
+            while "_" in whole:
+                whole = whole.rpartition("_")[0]
+                if whole not in FORWARD:
+                    yield whole
 
 
 def returns_a_function(function: FunctionType) -> bool:

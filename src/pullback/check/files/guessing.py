@@ -5,21 +5,24 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from functools import partial
 from itertools import islice
 from types import CodeType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from pullback.check.adapters import Adapted, adapt
+from pullback.check.adapters import Adapted, UnknownStyleError, adapt
 from pullback.check.adapters.arguments import parameters
 from pullback.check.adapters.code import body
+from pullback.check.adapters.frameworks import framework_of
 from pullback.check.files.finding import Exercise
-from pullback.check.files.recipes import WEIGHTS, Table, arrays, option, size
+from pullback.check.files.layouts import layouts
+from pullback.check.files.numbers import drawn, inside
+from pullback.check.files.recipes import LETTERS, WEIGHTS, Table, option, size
 from pullback.errors import PullbackError
 
-MOST = 400  # guesses to try
+MOST, COMPILED = 600, 60  # guesses to try, and fewer where each is compiled
+STRANGE = 30  # so often something that is no layer may run
 
 
 class GuessError(PullbackError):
@@ -33,29 +36,65 @@ class Guess(NamedTuple):
     backward: Any
     arguments: list[Any]
 
+    @property
+    def inside(self) -> "Guess":
+        """The same with numbers between 0 and 1."""
+        return self._replace(arguments=[inside(value) for value in self.arguments])
+
+
+class Trial(NamedTuple):
+    """A guess with which forward and backward ran."""
+
+    guess: Guess
+    shapes: dict[str, tuple[int, ...]]
+    fits: float  # the share of the gradients that have the shapes of their inputs
+    finite: bool
+    known: bool  # the user said it, or it is what such a layer takes
+    runs: float = 1.0  # with what share of all guesses forward runs
+
 
 def guess(exercise: Exercise, given: Sequence[Any] = (), **fixed: Any) -> Guess:
     """Arguments with which forward and backward run and all gradients have their shapes, or as many as possible.
 
     `given` are the arrays or shapes, where they are known, and `fixed` other parameters by name. Raises GuessError.
     """
-    best, reached, problem = None, -1.0, "it takes nothing"
+    return next(trials(exercise, given, fixed)).guess
+
+
+def trials(exercise: Exercise, given: Sequence[Any], fixed: dict[str, Any]) -> Iterator[Trial]:
+    """What it runs with: what fits, the likeliest first; then the rest, the best first. Raises GuessError."""
+    poor, problems, strange, count = [], [], 0, 0
+    most = COMPILED if framework_of(exercise.forward).name == "jax" else MOST
+    for make, known in islice(guesses(exercise, given, fixed), most):
+        count += 1
+        try:
+            trial = tried(make(), known)
+        except Exception as error:  # whatever their code may raise
+            problems.append(str(error).partition("\n")[0].removesuffix("; these are:"))
+            strange += isinstance(error, UnknownStyleError)
+            if strange == STRANGE:
+                break
+            continue
+        if trial.fits == 1 and trial.finite:
+            yield trial
+        else:
+            poor.append(trial)
+    if len(problems) == count:
+        with_ = "what was given" if given else "any inputs that we tried; the first try"
+        raise GuessError(f"it did not run with {with_}: {next(iter(problems), 'it takes nothing')}")
+    best = sorted(poor, key=lambda trial: (-trial.fits, not trial.finite))
+    yield from (trial._replace(runs=1 - len(problems) / count) for trial in best)
+
+
+def tried(guess: Guess, known: bool) -> Trial:
+    """Run it; where forward is not finite at any numbers, at numbers between 0 and 1."""
     with quiet():
-        for make in islice(guesses(exercise, given, fixed), MOST):
-            try:
-                each = make()
-                adapted = adapt(*each)
-            except Exception as error:  # whatever their code may raise
-                problem = str(error).partition("\n")[0]
-                continue
-            fits = gradients_that_fit(adapted)
-            if fits == 1:
-                return each
-            if fits > reached:
-                best, reached = each, fits
-    if best is None:
-        raise GuessError(f"it did not run with any inputs that we tried; the last try: {problem}")
-    return best
+        adapted = adapt(*guess)
+        shapes = {leaf.name: np.shape(example(leaf.value)) for leaf in adapted.leaves}
+        fits, finite = gradients_that_fit(adapted), is_finite(adapted)
+        if not finite and is_finite(within := adapt(*guess.inside)):
+            return Trial(guess.inside, shapes, gradients_that_fit(within), True, known)
+    return Trial(guess, shapes, fits, finite, known)
 
 
 @contextmanager
@@ -68,7 +107,7 @@ def quiet() -> Iterator[None]:
 
 def gradients_that_fit(adapted: Adapted) -> float:
     """The share of the gradients that have the shapes of their inputs; none if backward does not run."""
-    inputs = [np.ones(leaf.value) if isinstance(leaf.value, tuple) else leaf.value for leaf in adapted.leaves]
+    inputs = [example(leaf.value) for leaf in adapted.leaves]
     try:
         found = adapted.backward([np.ones_like(y) for y in adapted.forward(*inputs)], inputs)
     except Exception:
@@ -77,8 +116,19 @@ def gradients_that_fit(adapted: Adapted) -> float:
     return sum(fits) / len(fits) if fits and len(found) == len(inputs) else 0
 
 
-def guesses(exercise: Exercise, given: Sequence[Any], fixed: dict[str, Any]) -> Iterator[Callable[[], Guess]]:
-    """Ways to call it, the likeliest first. A class is made with arrays, sizes and options as well."""
+def is_finite(adapted: Adapted) -> bool:
+    return all(np.isfinite(y).all() for y in adapted.forward(*[example(leaf.value) for leaf in adapted.leaves]))
+
+
+def example(value: Any) -> Any:
+    return np.random.default_rng(0).normal(size=value) if isinstance(value, tuple) else value
+
+
+def guesses(
+    exercise: Exercise, given: Sequence[Any], fixed: dict[str, Any]
+) -> Iterator[tuple[Callable[[], Guess], bool]]:
+    """Ways to call it, the likeliest first, and whether such a layer takes that. A class is made with arrays, sizes
+    and options as well."""
     kind = exercise.forward if isinstance(exercise.forward, type) and not hasattr(exercise.forward, "apply") else None
     taken = wanted(body(exercise.forward), fixed, skip=kind is not None)
     made = wanted(kind, fixed) if kind else {}
@@ -89,17 +139,35 @@ def guesses(exercise: Exercise, given: Sequence[Any], fixed: dict[str, Any]) -> 
         if not tables:
             raise GuessError(f"it has no parameter {' or '.join(unknown)}")
         tables[0].update({name: fixed[name] for name in unknown})
+    yield from assembled(exercise, kind, taken, made, known, given)
+    if letters := {name for name in known if name in LETTERS and name not in fixed}:
+        others = {name: value for name, value in known.items() if name not in letters}
+        yield from assembled(exercise, kind, taken, made, others, given)
+
+
+def assembled(
+    exercise: Exercise,
+    kind: type | None,
+    taken: dict[str, Any],
+    made: dict[str, Any],
+    known: dict[str, Any],
+    given: Sequence[Any],
+) -> Iterator[tuple[Callable[[], Guess], bool]]:
+    """The same with values for what is known, and shapes in turn for the arrays."""
     free = [name for name in {**taken, **made} if name not in known]
     if given and len(given) != len(free):
         raise GuessError(f"it takes {len(free)} arrays ({', '.join(free)}), got {len(given)} shapes")
-    called = f"{exercise.name} {getattr(exercise.forward, '__name__', '')}".lower()
-    for layout in [given] if given else arrays(called, len(free)):
-        values = dict(zip(free, layout)) | known
-        yield partial(assembled, exercise, kind, [values[n] for n in taken], [drawn(values[n]) for n in made])
+    names = ",".join(free)
+    called = f"{exercise.name} {getattr(exercise.forward, '__name__', '')} ({names})".lower()
+    code = [exercise.forward, exercise.backward]
+    for layout, fitting in [(given, True)] if given or not free else layouts(called, free, code):
+        values = {name: drawn(name, value) for name, value in zip(free, layout)} | known
 
+        def make(values: dict[str, Any] = values) -> Guess:
+            forward = kind(*[example(values[n]) for n in made]) if kind else exercise.forward
+            return Guess(forward, exercise.backward, [values[n] for n in taken])
 
-def assembled(exercise: Exercise, kind: type | None, taken: list[Any], made: list[Any]) -> Guess:
-    return Guess(kind(*made) if kind else exercise.forward, exercise.backward, taken)
+        yield make, fitting
 
 
 def wanted(function: Any, fixed: dict[str, Any], skip: bool = False) -> dict[str, Any]:
@@ -130,8 +198,3 @@ def weights_of(function: Any) -> dict[str, tuple[int, ...]]:
     code = getattr(function, "__code__", None)
     asked = code.co_consts if isinstance(code, CodeType) else ()
     return {name: WEIGHTS[name] for name in asked if isinstance(name, str) and name in WEIGHTS}
-
-
-def drawn(value: Any) -> Any:
-    """A constructor wants arrays, not shapes."""
-    return np.random.default_rng(0).normal(size=value) if isinstance(value, tuple) else value

@@ -24,7 +24,8 @@ def load(path: Path) -> ModuleType:
     try:
         return importlib.import_module(name) if "." in name else alone(path, name)
     except (Exception, SystemExit) as error:
-        raise FileError(f"{path} does not import: {type(error).__name__}: {error}{place(error, path)}") from error
+        says = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise FileError(f"{path} does not import: {type(error).__name__}: {says}{place(error, path)}") from error
     finally:
         sys.path.remove(str(top))
 
@@ -51,7 +52,7 @@ def alone(path: Path, name: str) -> ModuleType:
 def place(error: BaseException, path: Path) -> str:
     """The last line of the file itself that the error went through."""
     if isinstance(error, SyntaxError):
-        return f" (line {error.lineno})"
+        return f" (line {error.lineno})" if error.lineno else ""
     trace, line = error.__traceback__, 0
     while trace:
         if trace.tb_frame.f_code.co_filename == str(path):

@@ -4,24 +4,9 @@ Sizes are small and differ from one another, so that no transpose and no wrong m
 """
 
 import re
-from collections.abc import Iterator
-from itertools import product
 from typing import Any
 
-import numpy as np
-
-
-def integers(*shape: int, below: int) -> Any:
-    return np.random.default_rng(0).integers(0, below, shape)
-
-
-def probabilities(*shape: int) -> Any:
-    return np.random.default_rng(0).uniform(0.1, 0.9, shape)
-
-
-def flags(*shape: int) -> Any:
-    return np.random.default_rng(0).random(shape) < 0.7
-
+from pullback.check.files.numbers import flags, integers, probabilities
 
 # A name of a layer, and what its arrays may be; the first with which it runs is taken.
 RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
@@ -50,22 +35,23 @@ RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     ("conv.*1d|1d.*conv", (((2, 3, 8), (4, 3, 3), (4,)),)),
     ("conv", (((2, 3, 5, 6), (4, 3, 3, 3), (4,)), ((2, 5, 6, 3), (3, 3, 3, 4), (1, 1, 1, 4)), ((5, 6), (3, 3), ()))),
     ("pool", (((2, 3, 4, 6),), ((2, 4, 6, 3),), ((4, 6),))),
-    ("attention", (((2, 3, 4), (2, 5, 4), (2, 5, 6)), ((3, 4), (5, 4), (5, 6)))),
+    (r"atten[dt]|sdpa|\(q,k,v", (((2, 3, 4), (2, 5, 4), (2, 5, 6)), ((3, 4), (5, 4), (5, 6)))),
     ("svm|hinge|softmax_loss", (((4, 5), integers(4, below=5)), ((5, 3), (4, 5), integers(4, below=3)))),
+    ("logits", (((4, 5), flags(4, 5).astype(float)),)),
     ("bce|binary|logistic_loss", ((probabilities(4, 5), flags(4, 5).astype(float)),)),
+    ("(^|_|\\b)kl(_|\\b)|kl_?div", ((probabilities(4, 5), probabilities(4, 5)),)),
     ("cross_?entropy|nll|ce_loss", (((4, 5), integers(4, below=5)), (probabilities(4, 5), probabilities(4, 5)))),
     ("mse|squared|l2|l1|huber|mae|loss", (((4, 5), (4, 5)), ((4,), (4,)), ((4, 5), integers(4, below=5)))),
     ("activation", (((5, 4), (3, 5), (3, 1)), ((4, 5), (5, 3), (3,)))),
     ("linear|affine|dense|fc|fully", (((4, 5), (5, 3), (3,)), ((4, 5), (3, 5), (3,)), ((5, 4), (3, 5), (3, 1)))),
 )  # fmt: skip
-SHAPES = (4, 5), (5, 3), (3,), (5,), (2, 3, 4, 6), (2, 3, 5), (4,), ()
 
 # Sizes that constructors ask for.
 SIZES = (
     ("(n_?)?(in|inputs?)(_?(features|dims?|size|channels|units|n))?|fan_in|d_in|num_inputs|c_in", 5),
     ("(n_?)?(out|outputs?)(_?(features|dims?|size|channels|units|n))?|fan_out|d_out|(n_?)?(units|neurons)|c_out", 3),
     ("(num_|n_)?(features|channels)|normalized_shape|dims?|d|d_model|embed_dim", 5),
-    ("hidden(_?(dims?|size|units))?|h", 4), ("vocab(_size)?|num_embeddings|v", 7), ("num_filters|filters", 4),
+    ("(n_?)?hidden(_?(dims?|size|units))?|h", 4), ("vocab(_size)?|num_embeddings|v", 7), ("num_filters|filters", 4),
     ("kernel_size|filter_size", 3),
 )  # fmt: skip
 
@@ -78,6 +64,7 @@ OPTIONS: dict[str, Any] = {
     "lambd": 0.1, "alpha": 0.1, "beta1": 0.9, "negative_slope": 0.1, "slope": 0.1, "temperature": 0.7, "axis": -1,
     "delta": 1.0, "activation": "relu", "causal": False,
 }  # fmt: skip
+LETTERS = {"f", "k", "p", "G", "size"}  # or arrays
 TABLE = re.compile(r".*(param|conf|opts|options|kwargs|settings)\w*")
 
 # Cells of courses take their weights in one dict: x is (inputs, batch), and h sees h and x stacked.
@@ -95,15 +82,6 @@ class Table(dict[str, Any]):
 
     def copy(self) -> "Table":
         return Table(self)
-
-
-def arrays(name: str, count: int) -> Iterator[tuple[Any, ...]]:
-    """So many shapes (or arrays of integers and the like) for a layer of this name, the likeliest first."""
-    for pattern, layouts in RECIPES:
-        if re.search(pattern, name):
-            yield from (layout[:count] for layout in layouts if len(layout) >= count)
-    if count <= 3:
-        yield from product(SHAPES, repeat=count)
 
 
 def size(name: str) -> int | None:

@@ -1,6 +1,7 @@
 """What a command line says: which file, what in it, and arrays and options as text."""
 
 import ast
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -33,7 +34,8 @@ def targets(text: str) -> list[Exercise]:
 
 
 def named(module: ModuleType, names: Sequence[str], path: str) -> Exercise:
-    if len(names) > 2:
+    names = [name.strip() for name in names]
+    if len(names) > 2 or "" in names:
         raise TextError(f"{path}:{','.join(names)}: name a forward and a backward, or one thing that has both")
     for name in names:
         if not hasattr(module, name):
@@ -43,16 +45,23 @@ def named(module: ModuleType, names: Sequence[str], path: str) -> Exercise:
 
 
 def shape(text: str) -> Any:
-    """`4,5` is the shape of an array, an empty text that of a number; `4<10` is 4 integers below 10."""
-    sizes, mark, bound = text.partition("<")
+    """`4,5` is the shape of an array, an empty text that of a number; `4<10` is 4 integers below 10, and `4,5=0..1` are
+    numbers from 0 to 1."""
+    sizes, mark, numbers = re.fullmatch(r"([^<=]*)([<=]?)(.*)", text).groups()  # type: ignore[union-attr]
     try:
         found = tuple(int(size) for size in sizes.strip("() ").split(",") if size.strip())
-        below = int(bound) if mark else 0
-    except ValueError:
-        found, below = (-1,), 0
-    if min(found, default=0) < 0 or (mark and below < 1):
-        raise TextError(f"{text!r} is no shape; write 4,5 for an array of 4 x 5, or 4<10 for 4 integers below 10")
-    return np.random.default_rng(0).integers(0, below, found) if mark else found
+        if min(found, default=0) < 0:
+            raise ValueError(text)
+        rng = np.random.default_rng(0)
+        if mark == "<":
+            return rng.integers(0, int(numbers), found)
+        if not mark:
+            return found
+        low, high = map(float, numbers.split(".."))
+        return rng.uniform(low, high, found)
+    except (TypeError, ValueError, OverflowError, MemoryError) as error:
+        says = "write 4,5 for an array of 4 x 5, 4<10 for 4 integers below 10, 4,5=0..1 for numbers from 0 to 1"
+        raise TextError(f"{text!r} is no shape; {says}") from error
 
 
 def options(texts: Sequence[str]) -> dict[str, Any]:

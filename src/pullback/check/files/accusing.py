@@ -1,0 +1,74 @@
+"""When an accusation on guessed inputs is believed.
+
+A layer may be right for what it takes, and wrong, or without meaning, for what we give it: numbers outside of its
+domain, sizes that its code does not allow. So "wrong" has to be more than what one guess says. It is believed
+
+- where the user gave the inputs, or a layer of this name takes such ones;
+- where forward gives there what the rule of its name gives, which is defined for all of them;
+- else, if nothing that it runs with speaks against it: no other sizes or ranks, and, where the accusation is that
+  backward moves what forward holds fast (it may be beyond its range), no numbers between 0 and 1.
+
+Gradients that have the shapes of their inputs for no guess at all accuse a layer only if it takes nearly any input.
+What is not believed cannot be judged, and the sentence says what was guessed, and how to say it.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from pullback.check.files.guessing import Guess, Trial
+from pullback.check.report import RIGHT, WRONG, Report
+
+Judge = Callable[[Guess], Report]
+OTHERS = 5  # further inputs that are asked
+ANY = 0.7  # a layer that runs with this share of our guesses takes nearly any input
+
+
+def settled(trials: Iterator[Trial], judge: Judge, vouched: Callable[[Guess], bool]) -> tuple[Report | None, str]:
+    """The report, or why there is none."""
+    first = next(trials)
+    report = judge(first.guess)
+    if report.verdict != WRONG or first.known or vouched(first.guess):
+        return report, ""
+    if first.fits < 1:
+        return (report, "") if first.runs > ANY else (None, f"no gradient fits what was guessed: {said(first)}; {HOW}")
+    for other in islice(alternatives(first, report, trials), OTHERS):
+        if speaks_against(judge(other.guess)):
+            numbers = " between 0 and 1" if other.shapes == first.shapes else ""
+            text = f"right for {said(other)}{numbers}, wrong for {said(first)} ({report.cause}), all guessed; {HOW}"
+            return None, text
+    return report, ""
+
+
+HOW = "say it with --shape and --set"
+
+
+def alternatives(first: Trial, report: Report, trials: Iterator[Trial]) -> Iterator[Trial]:
+    """Other numbers, other ranks, and once other sizes."""
+    if beyond(report):
+        yield first._replace(guess=first.guess.inside)
+    seen = [ranks(first)]
+    for trial in trials:
+        other = trial.shapes != first.shapes and any(trial.shapes.values())
+        if trial.fits == 1 and other and seen.count(ranks(trial)) < 2:
+            seen.append(ranks(trial))
+            yield trial
+
+
+def speaks_against(report: Report) -> bool:
+    """Right, and not because everything there is zero."""
+    return report.verdict == RIGHT and not any(text.startswith("the derivative by") for text in report.power)
+
+
+def beyond(report: Report) -> bool:
+    """Is all that is wrong a number where forward does not move, and not at inputs that are special anyway?"""
+    wrong = [finding for finding in report.findings if finding.verdict == WRONG]
+    return all(finding.wanted == 0 and finding.where == "your example" for finding in wrong)
+
+
+def ranks(trial: Trial) -> tuple[int, ...]:
+    return tuple(map(len, trial.shapes.values()))
+
+
+def said(trial: Trial) -> str:
+    """The arrays as a command line has them."""
+    return ", ".join(f"{name} {','.join(map(str, shape)) or '()'}" for name, shape in trial.shapes.items())

@@ -1,0 +1,58 @@
+"""What the numbers in an array may be: told from the name of the parameter, where it says so."""
+
+import re
+from typing import Any
+
+import numpy as np
+
+Shape = tuple[int, ...]
+
+
+def integers(*shape: int, below: int) -> Any:
+    return np.random.default_rng(0).integers(0, below, shape)
+
+
+def probabilities(*shape: int) -> Any:
+    return np.random.default_rng(0).uniform(0.1, 0.9, shape)
+
+
+def positive(*shape: int) -> Any:
+    return np.random.default_rng(0).uniform(0.5, 2.0, shape)
+
+
+def flags(*shape: int) -> Any:
+    return np.random.default_rng(0).random(shape) < 0.7
+
+
+# Of everything else the numbers may be any: a shape stands for them.
+NAMED = (
+    (r"p|q|prob\w*|y_?hat|AL", probabilities),
+    (r"tau|temp(erature)?|sigma|std|\w*var(iance)?|precision|lam(bda)?_?", positive),
+    (r"masks?|keep|flags", flags),
+    (r"labels?|idxs?|ind(ex|ices)|ids?|tokens?|classes|positions?", lambda *shape: integers(*shape, below=3)),
+)
+
+
+def drawn(name: str, value: Any) -> Any:
+    """The array of this name and shape, where the name tells its numbers; a single number is a scale, above 0."""
+    if not is_shape(value):
+        return value
+    kind = next((kind for pattern, kind in NAMED if re.fullmatch(pattern, name)), None if value else positive)
+    return value if kind is None else kind(*value)
+
+
+def inside(value: Any) -> Any:
+    """The same array with numbers between 0 and 1, where nearly everything is defined; in dicts and lists too."""
+    if is_shape(value):
+        return probabilities(*value)
+    if isinstance(value, dict):
+        copy = value.copy()
+        copy.update({name: inside(item) for name, item in value.items()})
+        return copy
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        return probabilities(*value.shape)
+    return value
+
+
+def is_shape(value: Any) -> bool:
+    return isinstance(value, tuple) and all(type(size) is int for size in value)
