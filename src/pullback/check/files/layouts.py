@@ -13,7 +13,22 @@ from pullback.check.files.recipes import RECIPES
 Layout = tuple[Any, ...]
 
 SHAPES = (4, 5), (5, 3), (7,), (5,), (2, 3, 4, 6), (2, 3, 5), (3,), (4,), ()
-MORE = (4, 6), (2, 4, 6), (2, 6, 3), (6, 3), (6,), (8,), (3, 4), (2, 3), (3, 2), (3, 3), (2, 4, 4), (2,), (1,)
+MORE = (
+    (4, 6),
+    (2, 3, 4),
+    (2, 4, 6),
+    (2, 6, 3),
+    (6, 3),
+    (6,),
+    (8,),
+    (3, 4),
+    (2, 3),
+    (3, 2),
+    (3, 3),
+    (2, 4, 4),
+    (2,),
+    (1,),
+)
 
 SCALAR = r"tau|temp(erature)?"  # first a single number
 
@@ -37,7 +52,8 @@ def layouts(called: str, names: Sequence[str], code: Sequence[Any]) -> Iterator[
     count, fixed = len(names), constants(code)
     for pattern, several in RECIPES:
         if re.search(pattern, called):
-            yield from ((layout[:count], len(layout) == count) for layout in several if len(layout) >= count)
+            own = lambda layout: count > 1 or len(layout) == 1  # all of it, or all but a bias
+            yield from ((layout[:count], own(layout)) for layout in several if len(layout) >= count)
     of = lambda name, shapes: [(), *shapes] if re.fullmatch(SCALAR, name) else shapes
     few = product(*(of(name, [*fixed, *SHAPES]) for name in names)) if count <= 3 else ()
     more = product([*fixed, *SHAPES, *MORE], repeat=count) if count <= 2 else ()

@@ -50,7 +50,7 @@ RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
 SIZES = (
     ("(n_?)?(in|inputs?)(_?(features|dims?|size|channels|units|n))?|fan_in|d_in|num_inputs|c_in", 5),
     ("(n_?)?(out|outputs?)(_?(features|dims?|size|channels|units|n))?|fan_out|d_out|(n_?)?(units|neurons)|c_out", 3),
-    ("(num_|n_)?(features|channels)|normalized_shape|dims?|d|d_model|embed_dim", 5),
+    ("(num_|n_)?(features|channels)|normalized_shape|dims?|d", 5), ("d_model|embed_dim", 4),
     ("(n_?)?hidden(_?(dims?|size|units))?|h", 4), ("vocab(_size)?|num_embeddings|v", 7), ("num_filters|filters", 4),
     ("kernel_size|filter_size", 3),
 )  # fmt: skip
