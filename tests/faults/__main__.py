@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections import Counter
 from importlib.util import find_spec
 
 from faults import as_files, peers, planted, suite, trust
@@ -33,6 +34,7 @@ def main():
     print("mistakes planted in the rules, with like=")
     for family, counts in planted.figures():
         print(planted.line(family, counts))
+    print(planted.line("planted, without like=", sum((counts for _, counts in planted.figures(False)), Counter())))
     start = time.perf_counter()
     for title, runs in (("rules", trust.rules(seeds)), ("torch.nn.functional", trust.torch_layers())):
         verdicts = [(where, report.verdict) for where, report in runs]

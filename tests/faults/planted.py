@@ -140,10 +140,10 @@ KNOWN |= set(FAMILIES["losses"])
 FAMILIES["others"] = tuple(name for name in every() if name not in KNOWN)
 
 
-def figures():
-    """Counts by family, each with `like=`."""
+def figures(like=True):
+    """Counts by family."""
     for family, names in FAMILIES.items():
-        yield family, sum((each.counts() for name in names for each in planted(name)), Counter())
+        yield family, sum((each.counts() for name in names for each in planted(name, like)), Counter())
 
 
 def main(only="", like="like"):

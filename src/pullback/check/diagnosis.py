@@ -6,19 +6,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pullback.check.gathering import gathered, repeated
 from pullback.check.hypotheses import Evidence, Explanation, planted, surviving
 from pullback.check.moves import dense, dice
-from pullback.check.points import Point, nearby
+from pullback.check.points import Point
 from pullback.check.probes.manners import remembered
 from pullback.check.probes.values import Mismatch
 from pullback.check.problem import Part, Problem
 from pullback.check.report import Cause
 from pullback.check.structure import constant_ratio, same
-from pullback.check.truth import Truth, fits, implied, whole
+from pullback.check.truth import Truth, fits, whole
 
 Array = NDArray[Any]
 
-ROWS = 400  # gradients from above that are tried one by one
 LARGE = 10.0  # from here on a number is large
 
 HINTS = {
@@ -46,25 +46,34 @@ HINTS = {
 }  # fmt: skip
 
 
-def diagnose(problem: Problem, point: Point, mismatch: Mismatch, ordinary: bool) -> tuple[Cause, ...]:
-    """Classes of faults, the likeliest first. `ordinary`: the gradient is right at ordinary inputs."""
-    found = (Explanation(*each) for each in classes(problem, point, mismatch, ordinary))
-    named = [Cause(name, says, HINTS.get(name, ""), guess) for name, says, guess in found]
+def diagnose(
+    problem: Problem, point: Point, mismatch: Mismatch, ordinary: bool, elsewhere: Iterable[Problem] = ()
+) -> tuple[Cause, ...]:
+    """Classes of faults, the likeliest first. `ordinary`: the gradient is right at ordinary inputs; `elsewhere`: the
+    same layer at other shapes, where what explains the fault here has to explain it too."""
+    found = (Explanation(*each) for each in classes(problem, point, mismatch, ordinary, elsewhere))
+    named = [Cause(name, says, HINTS.get(name, ""), guess, exact) for name, says, guess, exact in found]
     unique = {cause.name: cause for cause in reversed(named)}
     return tuple(unique[name] for name in dict.fromkeys(cause.name for cause in named))
 
 
-def classes(problem: Problem, point: Point, mismatch: Mismatch, ordinary: bool) -> Iterable[tuple[Any, ...]]:
+def classes(
+    problem: Problem, point: Point, mismatch: Mismatch, ordinary: bool, elsewhere: Iterable[Problem]
+) -> Iterable[tuple[Any, ...]]:
     if not mismatch.finite:
         yield from not_finite(problem, point, mismatch)
         return
     if mismatch.kind != "smooth":
         yield "kink_convention", "at a kink, and none of the derivatives that there are"
         yield "overwrite_vs_accumulate", "several ties take the whole gradient each"
+    if ordinary and point.ties:
+        yield "kink_convention", f"right at ordinary inputs, wrong with {point.where}: each of several takes all"
     if any(part.width == 2 for part in (*problem.inputs, *problem.outputs)):
         yield from conjugated(problem, point, mismatch)
     if ordinary and not point.coordinates and remembered(problem, mismatch.g):
         yield "stale_buffer", "right for the first inputs it was called with, and for no others: something is kept"
+    if ordinary and not point.coordinates and first_answer(problem, point, mismatch):
+        yield "stale_buffer", "the answer for the first inputs is given for others: something is kept between calls"
     if ordinary and abs(mismatch.found) < 1e-12 < abs(mismatch.wanted) and point.coordinates:
         yield "kink_convention", "zero at a special value, where the function is smooth"
         yield "wrong_local_derivative", "right at ordinary inputs, wrong at a special value"
@@ -78,12 +87,20 @@ def classes(problem: Problem, point: Point, mismatch: Mismatch, ordinary: bool) 
     rng = np.random.default_rng(1)
     yield from exchanged(problem, point, mismatch)
     yield from lonely(problem, point, mismatch, evidence)
-    found = surviving(evidence)
+    found = surviving(evidence, repeated([] if ordinary else elsewhere, evidence))
     known = [] if found and found[0].guess else found[:1]  # a planted fault that fits exactly says more than a guess
     yield from known
     if problem.mode == "vjp":
         yield from planted(evidence, list(rng.normal(size=(2, evidence.J.shape[0]))))
     yield from found[len(known) :]
+
+
+def first_answer(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
+    """Does backward give here what was right at the example?"""
+    own = slice(mismatch.part.begin, mismatch.part.end)
+    if not fits(problem) or problem.mode == "jvp":
+        return False
+    return same(problem.b(point.v, mismatch.g)[own], whole(problem, problem.example).pulled(mismatch.g)[0][own])
 
 
 def exchanged(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:
@@ -175,73 +192,3 @@ def projections(problem: Problem, v: Array, part: Part) -> tuple[Array, Array]:
     truth = Truth(problem, v, [dense(dice(rng, part.end - part.begin), part.begin) for _ in range(3)])
     above = [np.where(truth.smooth_rows, rng.normal(size=problem.sizes[1]), 0) for _ in range(2)]
     return np.stack([truth.pulled(g)[0] for g in above]), np.stack([truth.measured(problem.b(v, g)) for g in above])
-
-
-def taken_apart(problem: Problem) -> bool:
-    """Is it small enough for both Jacobians?"""
-    return fits(problem) and problem.given_size <= ROWS
-
-
-def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
-    """Both Jacobians, if they are small enough."""
-    if not taken_apart(problem):
-        return None
-    if problem.mode == "jvp":
-        return None if len(problem.inputs) > 1 or len(problem.outputs) > 1 else pushed(problem, v)
-    own = slice(part.begin, part.end)
-
-    def jacobians(w: Array) -> tuple[Array, Array]:
-        truth = whole(problem, w)
-        B = implied(problem, w)[:, own]
-        return settled(truth, B, own), B
-
-    def at(x: Array) -> Array | None:
-        if x.size != part.end - part.begin:
-            return None
-        w = v.copy()
-        w[own] = x
-        truth = Truth(problem, w)
-        vague = ~np.isfinite(truth.value) | truth.unknown
-        return None if vague.any() else truth.value[rows, own]
-
-    def f(x: Array) -> Array:
-        w = v.copy()
-        w[own] = x
-        return problem.f(w)[rows]
-
-    J, B = jacobians(v)
-    other = jacobians(nearby(problem, np.random.default_rng(2), 1))
-    if not all(np.isfinite(M).all() for M in (J, B)):
-        return None
-    x = v[own].reshape(part.shape if part.width == 1 else (-1,))
-    rows, y_shape = shown(problem, J, B)
-    elsewhere = (other[0][rows], other[1][rows]) if all(np.isfinite(M).all() for M in other) else None
-    several = tuple((output.name, slice(output.begin, output.end)) for output in problem.outputs)
-    outputs = several if rows == slice(None) else ()
-    return Evidence(J[rows], B[rows], x, y_shape, at, f(v[own]), elsewhere, f, outputs)
-
-
-def shown(problem: Problem, J: Array, B: Array) -> tuple[slice, tuple[int, ...]]:
-    """The first output whose gradient goes back wrongly, and its shape: what it is shows better in one than in all."""
-    for part in problem.outputs:
-        rows = slice(part.begin, part.end)
-        if part.width == 1 and (len(problem.outputs) == 1 or B[rows].any() and not same(B[rows], J[rows])):
-            return rows, part.shape
-    return slice(None), (problem.given_size,)
-
-
-def pushed(problem: Problem, v: Array) -> Evidence | None:
-    truth = whole(problem, v)
-    B = implied(problem, v).T
-    if not np.isfinite(B).all() or not np.isfinite(truth.value).all():
-        return None
-    return Evidence(
-        truth.value, B, v.reshape(problem.inputs[0].shape), problem.outputs[0].shape, lambda x: None, problem.f(v)
-    )
-
-
-def settled(truth: Truth, B: Array, own: slice) -> Array:
-    """The Jacobian nearest to B: at kinks any member will do, and what is unknown is no difference."""
-    low, high = np.minimum(truth.left, truth.right)[:, own], np.maximum(truth.left, truth.right)[:, own]
-    J = np.where(truth.kink[:, own], np.clip(B, low, high), truth.value[:, own])
-    return np.where(truth.unknown[:, own] | ~np.isfinite(J), B, J)

@@ -1,6 +1,7 @@
 """The order of tests: each makes the next one meaningful, and the first that fails says what is wrong."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.diagnosis import diagnose, taken_apart
+from pullback.check.diagnosis import diagnose
+from pullback.check.differences import COARSE
+from pullback.check.gathering import taken_apart
 from pullback.check.moves import few, sample
 from pullback.check.points import Point, points
 from pullback.check.probes.contract import contract
@@ -21,19 +24,20 @@ from pullback.check.probes.values import Comparison, Convention, Mismatch, cotan
 from pullback.check.problem import Part, Problem
 from pullback.check.reference import Reference
 from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Finding, Report
-from pullback.check.resizing import smaller
+from pullback.check.resizing import others, smaller
 from pullback.check.truth import Truth, fits, whole
 
 Array = NDArray[Any]
 
+OTHERS = 2  # shapes at which a cause has to hold as well, where `shapes` gives them
 SECONDS = 2.0  # for further inputs, when the example itself has been judged
 
 
 class Judge:
     """One run over the tests, and what came out of them."""
 
-    def __init__(self, problem: Problem, like: Any, seed: int) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, like: Any, seed: int, another: Callable[[], Problem] | None = None) -> None:
+        self.problem, self.another = problem, another  # `another` gives the layer at other shapes, if the user says how
         self.rng = np.random.default_rng(seed + 1)
         self.findings: dict[str, Finding] = {}
         self.conventions: list[tuple[Point, Convention]] = []
@@ -178,7 +182,9 @@ class Judge:
         else:
             place = truth.directions[column].coordinate()
             index = () if place is None else part.where(place)
-        causes = self.at_small_sizes.get(part.name) or diagnose(self.problem, point, mismatch, ordinary=not example)
+        causes = self.at_small_sizes.get(part.name) or diagnose(
+            self.problem, point, mismatch, ordinary=not example, elsewhere=self.elsewhere
+        )
         if self.reference is not None and mismatch.finite:
             other = self.reference.other_mode(point.v, mismatch.g, self.problem.b(point.v, mismatch.g))
             if other:
@@ -202,6 +208,22 @@ class Judge:
         sizes = ", ".join(f"{part.name} {part.shape}" for part in small.inputs)
         at = lambda cause: replace(cause, evidence=f"{cause.evidence} (at {sizes})")
         return {finding.name: tuple(map(at, finding.causes)) for finding in found if finding.verdict == WRONG}
+
+    @cached_property
+    def elsewhere(self) -> list[Problem]:
+        """The same layer at other shapes, small enough to be taken apart; with `like`, still that rule."""
+        if not taken_apart(self.problem) or self.seconds > SECONDS:
+            return []
+        found = others(self.problem) if self.another is None else [self.another() for _ in range(OTHERS)]
+        alike = lambda problem: self.reference is None or Reference(problem, self.like).fits
+        return [each for each in found if taken_apart(each) and alike(each)]
+
+    @cached_property
+    def seconds(self) -> float:
+        """How long it takes to take the example apart, about."""
+        problem, start = self.problem, time.perf_counter()
+        problem.f(problem.example)
+        return (time.perf_counter() - start) * problem.sizes[0] * 2 * COARSE
 
     def explained(self, finding: Finding, g: Array) -> Finding:
         part = next(part for part in self.problem.results if part.name == finding.name)

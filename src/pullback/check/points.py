@@ -22,6 +22,7 @@ class Point(NamedTuple):
     where: str
     v: Array
     coordinates: tuple[int, ...] = ()  # those that are special here
+    ties: bool = False  # is it that two numbers are equal?
 
 
 def points(problem: Problem, rng: np.random.Generator) -> Iterator[Point]:
@@ -45,7 +46,7 @@ def special(problem: Problem, part: Part) -> Iterator[Point]:
     for s in fitting:
         yield placed(f"{part.name} with {s:g} in it", example, ends, s)
     for s in fitting[:1] + fitting[-1:]:
-        yield placed(f"{part.name} {s:g} everywhere", example, range(part.begin, part.end), s)
+        yield tied(f"{part.name} {s:g} everywhere", example, range(part.begin, part.end), s)
     if anything(values):
         for s in LARGE:
             yield placed(f"{part.name} with {s:g} in it", example, ends[:1], s)
@@ -66,19 +67,23 @@ def ties(problem: Problem, part: Part) -> Iterator[Point]:
     """Two equal numbers, two that are the largest, along every axis, and one in another input."""
     example, first = problem.example, part.begin
     for step in neighbours(part):
-        yield placed(f"equal numbers in {part.name}", example, (first, first + step), example[first])
+        yield tied(f"equal numbers in {part.name}", example, (first, first + step), example[first])
         top = example[first : part.end].max()
-        yield placed(f"two largest in {part.name}", example, (first, first + step), top)
+        yield tied(f"two largest in {part.name}", example, (first, first + step), top)
     for other in problem.inputs[problem.inputs.index(part) + 1 :]:
         if other.shape == part.shape:
             where = f"equal numbers in {part.name} and {other.name}"
-            yield placed(where, example, (first, other.begin), example[first])
+            yield tied(where, example, (first, other.begin), example[first])
 
 
 def neighbours(part: Part) -> list[int]:
     """How far the first element is from the next along every axis."""
     steps = np.cumprod([1, *part.shape[:0:-1]])[::-1]
     return [int(step) for step, size in zip(steps, part.shape) if size > 1] if part.width == 1 else []
+
+
+def tied(where: str, example: Array, coordinates: Any, value: float) -> Point:
+    return placed(where, example, coordinates, value)._replace(ties=True)
 
 
 def placed(where: str, example: Array, coordinates: Any, value: float) -> Point:
@@ -99,6 +104,10 @@ def nearby(problem: Problem, rng: np.random.Generator, k: int = 0) -> Array:
             low, high = np.nanmin(values, initial=np.inf), np.nanmax(values, initial=-np.inf)
             mixed = low + (high - low) * rng.uniform(size=values.size)
             v[part.begin : part.end] = values + (mixed - values) * (0.1 if k else 0.02)
+            if low == high and not whole(
+                values
+            ):  # a single number has a domain too: zero is likelier in it than infinity
+                v[part.begin : part.end] *= 1 - rng.uniform(size=values.size) * (0.1 if k else 0.02)
         if part.width == 1 and symmetric(part.of(problem.example)):
             drawn = part.of(v)
             v[part.begin : part.end] = ((drawn + drawn.T) / 2).ravel()

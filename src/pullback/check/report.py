@@ -18,6 +18,7 @@ class Cause:
     evidence: str
     hint: str = ""
     guess: bool = False  # the evidence would fit much else
+    exact: bool = False  # it says what was done to every number
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,12 @@ class Report:
 
     @property
     def leading(self) -> Finding | None:
-        """The finding that says most: the first whose cause is more than a guess. What is wrong in the gradient of a
-        bias is seen there, and is hidden in that of the input, where much comes together."""
+        """The finding that says most: the first whose cause is exact, or more than a guess. What is wrong in the
+        gradient of a bias is seen there, and is hidden in that of the input, where much comes together."""
         wrong = [finding for finding in self.findings if finding.verdict == WRONG]
+        exact = [finding for finding in wrong if finding.causes and finding.causes[0].exact]
         known = [finding for finding in wrong if finding.causes and not finding.causes[0].guess]
-        return next(iter([*known, *wrong]), None)
+        return next(iter([*exact, *known, *wrong]), None)
 
     @property
     def cause(self) -> str:

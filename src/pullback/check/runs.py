@@ -41,7 +41,7 @@ def judge(
     if convention not in (None, "conjugate", "transpose"):
         raise OptionError(f"convention is {convention!r}; it is 'conjugate' (torch), 'transpose' (JAX) or None")
     rng = np.random.default_rng(seed + 2)
-    run = lambda given, as_: judged(forward, backward, given, like, wrt, seed, mode, as_)
+    run = lambda given, as_: judged(forward, backward, given, like, wrt, seed, mode, as_, shapes)
     report = run(inputs, convention)
     for _ in range(SHAPES if shapes else 0):
         if report.verdict == RIGHT:
@@ -79,15 +79,19 @@ def judged(
     seed: int,
     mode: str,
     convention: str | None,
+    shapes: Any,
 ) -> Report:
-    if mode == "jvp":
-        adapted = forward_derivative(adapt(forward, lambda *_: None, inputs), backward)
-    else:
-        adapted = adapt(forward, backward, inputs)
-    problem = Problem(adapted, wrt, seed, mode, convention)
+    def problem_at(inputs: Sequence[Any]) -> Problem:
+        if mode == "jvp":
+            adapted = forward_derivative(adapt(forward, lambda *_: None, inputs), backward)
+        else:
+            adapted = adapt(forward, backward, inputs)
+        return Problem(adapted, wrt, seed, mode, convention)
+
+    problem, rng = problem_at(inputs), np.random.default_rng(seed + 3)
     with Bar(problem.name, lambda: expected(problem)) as bar:
         problem.called = bar.step
-        return Judge(problem, like, seed).report()
+        return Judge(problem, like, seed, shapes and (lambda: problem_at(shapes(rng)))).report()
 
 
 def expected(problem: Problem) -> int:

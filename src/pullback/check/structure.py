@@ -42,32 +42,39 @@ def windowed(J: Array, x: tuple[int, ...], y: tuple[int, ...]) -> bool:
     """Do the outputs read windows that slide over the input (or does a kernel slide over data)?"""
     if min(J.shape) < 2 or elementwise(J):
         return False
-    return slides_over(J, x) or kernel(J, x, y)
+    return slides_over(J, x) or slides_over(J.T, y, spread=True) or kernel(J, x, y) or kernel(J, x, y, back=True)
 
 
-def slides_over(J: Array, x: tuple[int, ...]) -> bool:
-    """Two outputs read the same pattern in two places, moved along an axis in which the pattern is wider than one."""
+def slides_over(J: Array, x: tuple[int, ...], spread: bool = False) -> bool:
+    """Two outputs read the same pattern in two places, moved along an axis in which the pattern is wider than one.
+
+    `spread`: of a kernel of several numbers without gaps, since from that side copies and joined arrays look alike."""
     patterns: dict[Any, Array] = {}
     for row, some in zip(J, nonzero(J)):
         places = np.argwhere(some.reshape(x))
         if len(places) < 2 or len(places) > 0.7 * J.shape[1]:
             continue
         corner = places.min(0)
-        key = (places - corner).tobytes(), np.round(row[some], 6).tobytes()
         wide = np.ptp(places, axis=0) > 0
+        if spread:
+            gaps = len(places) < np.prod(np.ptp(places, axis=0) + 1)
+            if gaps or same(row[some], np.full(len(places), row[some][0])):
+                continue
+        key = (places - corner).tobytes(), np.round(row[some], 6).tobytes()
         if key in patterns and np.any((corner != patterns[key]) & wide):
             return True
         patterns.setdefault(key, corner)
     return False
 
 
-def kernel(J: Array, x: tuple[int, ...], y: tuple[int, ...]) -> bool:
-    """The input is the kernel: J[o, k] is the data at s o + k, along the last axis."""
-    if not x or not y or J.shape != (int(np.prod(y)), int(np.prod(x))):
+def kernel(J: Array, x: tuple[int, ...], y: tuple[int, ...], back: bool = False) -> bool:
+    """The input is the kernel: J[o, k] is the data at s o + k, along the last axis; or, of a transposed convolution,
+    at (o - k) / s."""
+    if not x or not y or J.shape != (int(np.prod(y)), int(np.prod(x))) or back and x[-1] < 3:
         return False
-    steps = J.reshape(-1, y[-1], J.shape[1] // x[-1], x[-1])
-    for stride in range(1, x[-1]):
-        earlier, later = steps[:, :-1, :, stride:], steps[:, 1:, :, :-stride]
+    steps = J.reshape(-1, y[-1], J.shape[1] // x[-1], x[-1])[..., :: -1 if back else 1]
+    for stride, dilation in [*((s, 1) for s in range(1, x[-1])), *((1, d) for d in range(2, min(y[-1], 4)))]:
+        earlier, later = steps[:, :-dilation, :, stride:], steps[:, dilation:, :, :-stride]
         filled = nonzero(earlier).mean(-1)  # of the kernels that this output has nothing of, all is zero
         if filled.any() and same(earlier, later, 1e-6) and filled[filled > 0].mean() > 0.5 and np.ptp(earlier):
             return True

@@ -1,7 +1,7 @@
 """What is known of a gradient that is wrong: the right Jacobian J, and the one that backward implies, B."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -25,17 +25,38 @@ class Evidence:
     y_shape: tuple[int, ...]
     at: Callable[[Array], Array | None]  # the right Jacobian with another x (flat), if there is one
     y: Array  # the output, flat
-    other: tuple[Array, Array] | None = None  # J and B elsewhere
+    both_at: Callable[[Array], tuple[Array, Array] | None] = lambda x: None  # J and B with another x (flat)
+    elsewhere: Callable[[], tuple[Array, Array] | None] = lambda: None  # J and B at another place
     f: Callable[[Array], Array] | None = None  # the output with another x (flat)
     outputs: tuple[tuple[str, slice], ...] = ()  # names of several outputs, and which rows are theirs
+    name: str = ""  # of the input
+    arguments: dict[str, Array] = field(default_factory=dict)  # all arrays that forward takes, by name
+    results: dict[str, Array] = field(default_factory=dict)  # and all that it gives
+    fits_with: Callable[[dict[str, Array]], bool] = lambda changes: False  # is B right with these arguments instead?
+    away: Array | None = None  # this input elsewhere, flat
+    others: tuple["Evidence", ...] = ()  # the same input at other shapes
+    right_at: list[str] = field(default_factory=list)  # shapes where backward is right
+    moves_with: Callable[[str], tuple[bool, bool]] = lambda name: (False, False)  # do J and B, with another argument?
+    recurrent: Callable[[], bool] = lambda: False  # does the layer take steps, one after the other?
+
+    @cached_property
+    def other(self) -> tuple[Array, Array] | None:
+        """J and B at another place, if they can be had."""
+        return self.elsewhere()
 
     @cached_property
     def elementwise(self) -> bool:
         return look.elementwise(self.J)
 
     @cached_property
-    def windowed(self) -> bool:
+    def windows(self) -> bool:
         return look.windowed(self.J, self.x.shape, self.y_shape)
+
+    @property
+    def windowed(self) -> bool:
+        """Does it show here, or at half of the other shapes, that the layer reads windows that slide?"""
+        votes = [other.windows for other in self.others]
+        return self.windows or 2 * sum(votes) >= len(votes) > 0
 
     @cached_property
     def pooled(self) -> bool:
@@ -49,6 +70,28 @@ class Evidence:
             return False
         turned = self.at(self.x.ravel()[::-1])  # of a sort or a maximum, J stays until the order changes
         return turned is None or same(self.J, turned, 1e-4)
+
+    @cached_property
+    def steady(self) -> bool:
+        """Does J stay where it is when this input moves and the others do not: is the layer linear in it?"""
+        there = None if self.away is None else self.at(self.away)
+        return there is not None and same(self.J, there, 1e-4)
+
+    @cached_property
+    def silent(self) -> float:
+        """The share of elements that should have a gradient and never get one."""
+        reached = self.some.any(0)
+        return float((reached & ~nonzero(self.B).any(0)).sum() / max(reached.sum(), 1))
+
+    @property
+    def where(self) -> str:
+        """At which shape."""
+        return f"{self.name} {self.x.shape}"
+
+    @property
+    def partners(self) -> dict[str, Array]:
+        """The other arguments."""
+        return {name: array for name, array in self.arguments.items() if name != self.name and np.size(array)}
 
     @cached_property
     def ratio(self) -> Array:

@@ -1,10 +1,15 @@
 """The right values in the wrong places."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from pullback.check import structure as look
 from pullback.check.hypotheses.evidence import Evidence, Says
 from pullback.check.structure import nonzero, same
+
+Array = NDArray[Any]
 
 
 def copied(e: Evidence) -> int | None:
@@ -35,14 +40,28 @@ def moved(e: Evidence) -> Says:
     return "the right values in the wrong places" if (columns or whole) and not e.elementwise else None
 
 
+def reach(e: Evidence) -> Array:
+    """Which inputs an output may read, of those that choose by the numbers: seen from other orders of them."""
+    rng = np.random.default_rng(0)
+    drawn = [e.at(rng.permutation(e.x.ravel())) for _ in range(12)]
+    return np.asarray(np.any([e.some, *(nonzero(J) for J in drawn if J is not None)], axis=0))
+
+
+def whole_window(e: Evidence) -> Says:
+    """A pool by the largest, with the backward of one by the mean, or of copies."""
+    if not e.pooled or look.selection(e.B) or not nonzero(e.B).any():
+        return None
+    window = reach(e)
+    shared = not (nonzero(e.B) & ~window).any() and nonzero(e.B)[window].mean() > 0.9
+    return "every element of a window gets a gradient, of which forward chooses one" if shared else None
+
+
 def within_window(e: Evidence) -> Says:
     """A pool whose windows are right, and of which another element is taken."""
     if not e.pooled or not look.selection(e.B) or same(e.B, e.J) or np.ptp(e.J[e.some]) > 1e-6:
         return None
-    rng = np.random.default_rng(0)
-    drawn = [e.at(rng.permutation(e.x.ravel())) for _ in range(12)]
-    reach = np.any([e.some, *(nonzero(J) for J in drawn if J is not None)], axis=0)
-    inside = not (nonzero(e.B) & ~reach).any() and reach.sum(1).max() < reach.shape[1]
+    window = reach(e)
+    inside = not (nonzero(e.B) & ~window).any() and window.sum(1).max() < window.shape[1]
     return "of every window an element that is not the chosen one gets the gradient" if inside else None
 
 
@@ -91,9 +110,25 @@ def interpolated(e: Evidence) -> Says:
     return None
 
 
+def copied_otherwise(e: Evidence) -> Says:
+    """Nearest neighbours, by another rule."""
+    if e.J.shape[0] > e.J.shape[1] and e.fixed and in_order(e.J) and in_order(e.B) and not same(e.B, e.J):
+        return "every output copies an input, in the same order, but another one: rounded, or counted from, otherwise"
+    return None
+
+
+def in_order(M: Array) -> bool:
+    """Does every output copy one input, later ones never an earlier one, and some the same as before?"""
+    some = nonzero(M)
+    if not some.any() or (some.sum(1) != 1).any() or not same(M[some], np.ones(len(M))):
+        return False
+    steps = np.diff(some.argmax(1))
+    return bool(np.all(steps >= 0) and np.any(steps == 0))
+
+
 def pooled_elsewhere(e: Evidence) -> Says:
     if e.pooled and not same(e.B, e.J) and look.selection(e.B) and e.J.shape[0] < e.J.shape[1]:
-        return "windows of which one element is taken; backward takes another"
+        return "of every window one element is taken; backward takes another"
     return None
 
 

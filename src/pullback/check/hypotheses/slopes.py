@@ -13,6 +13,26 @@ from pullback.check.structure import nonzero, same
 Array = NDArray[Any]
 
 
+def passed_through(e: Evidence) -> Says:
+    """1 where a slope is meant that is not the same everywhere."""
+    if e.diagonals is None or e.x.size < 2 or e.fixed or not same(e.diagonals[1], np.ones(e.x.size)):
+        return None
+    return "the gradient from above is passed through: the layer's own slope is missing"
+
+
+def one_path(e: Evidence) -> Says:
+    """A product of x and a gate of x has two terms: of one factor the derivative is not taken."""
+    if e.diagonals is None or e.x.size < 2 or e.steady or not np.all(e.x):
+        return None
+    right, given = e.diagonals
+    gate = e.y / e.x.ravel()
+    if (abs(gate - right) < 1e-3 * np.max(abs(right))).mean() > 0.4 or np.ptp(gate) < 1e-6:  # no product, or a line
+        return None
+    if same(given, gate):
+        return "y / x: the term is missing in which the factor beside x moves"
+    return "the term y / x is missing, of a product with x" if same(given, right - gate) else None
+
+
 def evaluated_at_output(e: Evidence) -> Says:
     """J(y) where J(x) is meant: of a shape, or elementwise."""
     if e.x.size != e.y.size or e.fixed:
@@ -129,6 +149,37 @@ def factor_of_its_own(e: Evidence) -> Says:
     ):
         return "every element is off by a factor that does not move with x"
     return None
+
+
+def of_others(e: Evidence) -> Says:
+    """Elementwise, off by a factor that moves with other inputs, and not with this one."""
+    if e.diagonals is None or not e.partners or e.other is None or e.away is None:
+        return None
+    alone = e.both_at(e.away)
+    if alone is None or not look.elementwise(alone[1]):
+        return None
+    some = e.some.diagonal() & nonzero(alone[0]).diagonal() & nonzero(e.other[0]).diagonal()
+    ratio = lambda J, B: np.diag(B)[some] / np.diag(J)[some]
+    here, there, elsewhere = ratio(e.J, e.B), ratio(*alone), ratio(*e.other)
+    if not some.any() or not same(here, there, 1e-4) or same(here, elsewhere, 1e-4):
+        return None
+    return f"elementwise, times a factor that moves with other inputs and not with {e.name}"
+
+
+def branch_factor(e: Evidence) -> Says:
+    """On one side of a kink right, on the other off by a number."""
+    if e.diagonals is None or e.x.size < 4:
+        return None
+    some = e.some.diagonal()
+    ratio = e.ratio.diagonal()[some]
+    wrong = abs(ratio - 1) > 1e-5
+    if not 2 <= wrong.sum() < len(ratio) or not same(ratio[wrong], np.full(wrong.sum(), ratio[wrong][0])):
+        return None
+    x = e.x.ravel()[some]
+    apart = x[wrong].min() > x[~wrong].max() or x[wrong].max() < x[~wrong].min()
+    if not apart or abs(ratio[wrong][0]) < 1e-6:
+        return None
+    return f"times {ratio[wrong][0]:.4g} on one side, and right on the other"
 
 
 def local(e: Evidence) -> Says:

@@ -1,12 +1,12 @@
 """All hypotheses in the order of belief: the more special, the earlier; what fits everything comes last."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
 from pullback.check.faults import FAULTS
-from pullback.check.hypotheses import places, slopes, sums, terms, through_time, whole
+from pullback.check.hypotheses import arguments, places, products, slopes, sums, terms, through_time, whole
 from pullback.check.hypotheses.evidence import Evidence, Says
 from pullback.check.structure import same
 
@@ -15,17 +15,32 @@ Test = Callable[[Evidence], Says]
 
 TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (whole.vanishes, ("missing_jacobian_term", "missing_upstream_grad")),
+    (through_time.forwards, ("bptt_time", "transpose_or_adjoint")),
     (whole.index_adjoint, ("index_routing", "transpose_or_adjoint")),
     (whole.adjoint, ("transpose_or_adjoint", "index_routing")),
     (whole.flipped, ("sign",)),
     (whole.factor, ("constant_factor", "reduction_broadcast")),
+    (arguments.left_out, ("missing_chain_factor", "saved_wrong_tensor")),
+    (arguments.mask_forgotten, ("mode_mismatch", "missing_chain_factor")),
+    (arguments.cut_off, ("missing_jacobian_term",)),
+    (arguments.twice, ("missing_chain_factor", "saved_wrong_tensor")),
+    (arguments.negated, ("sign",)),
+    (arguments.another, ("saved_wrong_tensor", "index_routing")),
+    (arguments.transposed, ("transpose_or_adjoint", "index_routing")),
+    (products.other_side, ("transpose_or_adjoint", "index_routing")),
+    (arguments.kernel_flipped, ("conv_geometry", "index_routing")),
+    (arguments.reversed_, ("index_routing", "conv_geometry")),
+    (arguments.rolled, ("index_routing",)),
+    (whole.moving_factor, ("missing_chain_factor", "saved_wrong_tensor")),
     (slopes.evaluated_at_output, ("saved_wrong_tensor",)),
+    (slopes.passed_through, ("missing_chain_factor", "wrong_local_derivative")),
     (whole.another_axis, ("reduction_broadcast", "transpose_or_adjoint")),
     (slopes.unmasked, ("missing_chain_factor", "mode_mismatch")),
     (slopes.first_slice, ("bptt_time", "index_routing")),
     (slopes.input_for_output, ("saved_wrong_tensor", "wrong_local_derivative")),
     (slopes.holds_a_tensor, ("saved_wrong_tensor", "wrong_local_derivative")),
     (whole.mixed_signs, ("sign", "wrong_local_derivative")),
+    (slopes.one_path, ("wrong_local_derivative", "missing_jacobian_term")),
     (slopes.shifted, ("mode_mismatch", "wrong_local_derivative")),
     (slopes.scaled, ("wrong_local_derivative", "sign")),
     (slopes.wrong_where_zero, ("wrong_local_derivative", "mode_mismatch")),
@@ -33,12 +48,14 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (sums.only_first_output, ("missing_upstream_grad", "reduction_broadcast")),
     (places.copied_place, ("index_routing", "reduction_broadcast")),
     (places.copied_tensor, ("saved_wrong_tensor", "index_routing")),
+    (terms.factor_stays, ("missing_chain_factor", "saved_wrong_tensor")),
     (sums.summed_over, ("reduction_broadcast",)),
     (sums.one_slice, ("reduction_broadcast", "overwrite_vs_accumulate")),
     (through_time.last_step_only, ("bptt_time", "missing_jacobian_term")),
     (terms.diagonal_only, ("missing_jacobian_term",)),
     (terms.output_dropped, ("missing_jacobian_term", "bptt_time", "missing_upstream_grad")),
     (terms.one_of_several, ("overwrite_vs_accumulate", "index_routing")),
+    (places.copied_otherwise, ("mode_mismatch", "index_routing")),
     (places.within_window, ("index_routing", "conv_geometry")),
     (places.outputs_moved, ("index_routing", "transpose_or_adjoint")),
     (places.moved_window, ("conv_geometry", "index_routing")),
@@ -46,49 +63,110 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (places.averaged_otherwise, ("mode_mismatch", "conv_geometry")),
     (places.interpolated, ("mode_mismatch", "conv_geometry")),
     (places.slid, ("conv_geometry", "index_routing")),
-    (places.pooled_elsewhere, ("conv_geometry", "index_routing")),
+    (whole.right_elsewhere, ("edge_shape", "conv_geometry")),
+    (places.pooled_elsewhere, ("index_routing", "conv_geometry")),
+    (terms.future_seen, ("mode_mismatch", "bptt_time")),
+    (places.whole_window, ("mode_mismatch", "index_routing")),
     (terms.training_statistics, ("mode_mismatch", "missing_jacobian_term")),
     (terms.coupled, ("reduction_broadcast", "missing_jacobian_term")),
     (terms.stray, ("index_routing", "mode_mismatch")),
+    (products.another_factor, ("saved_wrong_tensor", "index_routing")),
+    (products.factor_lost, ("missing_chain_factor", "saved_wrong_tensor")),
     (terms.mask_ignored, ("mode_mismatch", "index_routing")),
     (terms.fewer_terms, ("index_routing", "overwrite_vs_accumulate", "missing_jacobian_term")),
     (through_time.factors_swapped, ("bptt_time", "transpose_or_adjoint")),
     (sums.output_ignored, ("aliasing_inplace", "missing_jacobian_term", "overwrite_vs_accumulate")),
     (terms.one_of_alike, ("overwrite_vs_accumulate", "missing_chain_factor")),
     (places.outputs_mixed, ("missing_chain_factor", "index_routing")),
+    (products.one_for_another, ("saved_wrong_tensor", "missing_chain_factor")),
     (sums.weighted_sum, ("reduction_broadcast", "missing_chain_factor")),
     (terms.chain_factor, ("missing_chain_factor",)),
     (terms.path_scaled, ("missing_jacobian_term", "missing_chain_factor")),
+    (terms.path_factor, ("missing_chain_factor", "missing_jacobian_term")),
+    (terms.sum_not_kept, ("missing_jacobian_term", "missing_chain_factor")),
     (terms.low_rank, ("missing_jacobian_term", "missing_chain_factor")),
     (through_time.some_steps, ("bptt_time",)),
+    (slopes.of_others, ("missing_chain_factor", "saved_wrong_tensor", "wrong_local_derivative")),
+    (slopes.branch_factor, ("missing_chain_factor", "wrong_local_derivative")),
     (slopes.close, ("mode_mismatch", "wrong_local_derivative")),
     (slopes.factor_of_its_own, ("wrong_local_derivative", "missing_chain_factor", "higher_order")),
+    (terms.steady_ratio, ("missing_chain_factor", "wrong_local_derivative")),
     (terms.of_one_output, ("wrong_local_derivative", "missing_chain_factor", "overwrite_vs_accumulate")),
     (slopes.local, ("wrong_local_derivative", "saved_wrong_tensor", "missing_chain_factor")),
+    (through_time.of_steps, ("bptt_time", "missing_jacobian_term", "overwrite_vs_accumulate")),
     (terms.anything_dense, ("missing_jacobian_term", "missing_chain_factor", "overwrite_vs_accumulate")),
 )  # fmt: skip
 
 
-GUESSES = terms.of_one_output, slopes.local, terms.anything_dense  # there is always one that holds
+GUESSES = (
+    through_time.of_steps,
+    terms.of_one_output,
+    slopes.local,
+    terms.anything_dense,
+)  # there is always one that holds
+
+
+EXACT = whole.flipped, whole.adjoint, whole.factor, slopes.evaluated_at_output  # true of every number, as are those of
+EXACT_MODULES = arguments.__name__, products.__name__
 
 
 class Explanation(NamedTuple):
     name: str  # of the class
     says: str  # the evidence
     guess: bool = False
+    exact: bool = False
 
 
-def surviving(e: Evidence) -> list[Explanation]:
-    """The likeliest first; further classes of an explanation follow those of the others."""
-    first: list[Explanation] = []
-    later: list[Explanation] = []
-    for test, names in TABLE:
-        says = test(e)
-        if says:
-            each = [Explanation(name, says, test in GUESSES) for name in names]
-            first += each[:1] if first else each[:2]
-            later += each[1:]
-    return first + later
+def surviving(e: Evidence, elsewhere: Iterator[Evidence]) -> list[Explanation]:
+    """The likeliest first; further classes of an explanation follow those of the others.
+
+    What holds at most of the shapes is believed before what holds at the example alone. When the first that holds here
+    holds at another shape too, no further shape is asked.
+    """
+    found = ranked([e])
+    for other in elsewhere:
+        e.others = *e.others, other
+        found = ranked([e, *e.others])
+        if found[:1] and found[0].everywhere:
+            break
+    if e.right_at:
+        found = ranked([e, *e.others])
+    if found and found[0].also:
+        leading = found[0].names[0]
+        says = f"{leading.says} (for {' and '.join(found[0].also)} too)"
+        found[0].names[0] = leading._replace(says=says)
+    first = [name for k, each in enumerate(found) for name in each.names[: 1 if k else 2]]
+    return first + [name for each in found for name in each.names[1:]]
+
+
+def ranked(everywhere: Sequence[Evidence]) -> list["Held"]:
+    found = [each for each in (held(test, names, everywhere) for test, names in TABLE) if each]
+    return sorted(found, key=lambda each: each.rank)
+
+
+class Held(NamedTuple):
+    names: list[Explanation]
+    rank: int  # 0 is believed first
+    everywhere: bool
+    also: list[str]  # at which shapes, beside the example's
+
+
+def held(test: Test, names: tuple[str, ...], everywhere: Sequence[Evidence]) -> Held | None:
+    """An explanation that holds at the example, or at most of the shapes."""
+    here = test(everywhere[0])
+    if not here and test.__module__ == arguments.__name__:  # what they say does not hang on the shape, and takes long
+        return None
+    said = [here, *(test(each) for each in everywhere[1:])]
+    mostly = 2 * sum(map(bool, said)) + bool(here) > len(said)
+    if not here and not mostly:
+        return None
+    first = next(k for k, says in enumerate(said) if says)
+    text = f"{said[first]}{f' (for {everywhere[first].where})' if first else ''}"
+    also = [each.where for each, says in zip(everywhere[1:], said[1:]) if here and says]
+    guess, exact = test in GUESSES, test in EXACT or test.__module__ in EXACT_MODULES
+    rank = 3 if not mostly else 2 if guess else 0 if here else 1
+    named = [Explanation(name, text, guess, exact) for name in names]
+    return Held(named, rank, not rank and all(said), also)
 
 
 def planted(e: Evidence, gradients: list[Array]) -> Iterator[Explanation]:

@@ -11,8 +11,8 @@ from pullback.check.structure import nonzero, same
 
 def diagonal_only(e: Evidence) -> Says:
     """The direct path alone: what goes through a mean, a variance, a sum of exponentials is missing."""
-    square = e.J.shape[0] == e.J.shape[1]
-    if square and look.elementwise(e.B) and not e.elementwise and nonzero(e.J).mean() > 0.2:
+    square = e.J.shape[0] == e.J.shape[1] and not e.elementwise and look.elementwise(e.B)
+    if square and (nonzero(e.J).mean() > 0.2 or e.x.shape == e.y_shape and same(np.diag(e.B), np.diag(e.J))):
         return "every output is taken to depend on its own input alone"
     return None
 
@@ -66,8 +66,21 @@ def stray(e: Evidence) -> Says:
     return None if moves else "elements that do not take part get a gradient"
 
 
+def future_seen(e: Evidence) -> Says:
+    """Forward looks back only, along some axis; backward lets everything act on everything."""
+    for a, b in product(range(e.x.ndim), range(len(e.y_shape))):
+        J, B = (look.blocks(M, e.x.shape, e.y_shape, a, b) for M in (e.J, e.B))
+        if J is not None and B is not None and look.causal(J) and nonzero(J).any((1, 3)).sum() > len(J):
+            T = range(len(J))
+            if len(J) > 2 and all(nonzero(B)[t, :, s].any() for t in T for s in T if s > t):
+                return "later places act on earlier ones, which forward does not let them: a causal mask is forgotten"
+    return None
+
+
 def mask_ignored(e: Evidence) -> Says:
-    if not e.beyond or e.elementwise:
+    extra = nonzero(e.B) & ~e.some
+    rows = e.J.shape[0] == 1 and extra.any() and e.some.any() and look.constant_ratio(e.B[e.some], e.J[e.some])
+    if not e.beyond and not rows or e.elementwise:
         return None
     return "elements that do not take part get a gradient: a mask, or an index to ignore, is ignored"
 
@@ -109,23 +122,81 @@ def chain_factor(e: Evidence) -> Says:
         return None
     if e.J.shape[0] > 1 and look.per_row(e.ratio, mask) and not own_right(e):
         return "the right pattern, times a factor for every output"
-    if e.J.shape[1] > 1 and e.J.shape[0] > 1 and (mask.sum(0) > 1).any() and look.per_row(e.ratio.T, mask.T):
+    columns = e.J.shape[1] > 1 and e.J.shape[0] > 1 and (mask.sum(0) > 1).any()
+    if columns and look.per_row(e.ratio.T, mask.T) and not own_right(e, columns=True):
         return "the right pattern, times a factor for every input"
     return None
 
 
-def own_right(e: Evidence) -> bool:
+def own_right(e: Evidence, columns: bool = False) -> bool:
     """Is what every output has of its own input right, or off by another factor than what it has of the others?"""
     square = e.J.shape[0] == e.J.shape[1] and look.dense(e.J)
-    return square and not look.per_row(e.ratio, e.some)
+    others = e.some & (np.eye(*e.J.shape) == 0)
+    return (
+        square
+        and not e.equal[others].all()
+        and not (look.per_row(e.ratio.T, e.some.T) if columns else look.per_row(e.ratio, e.some))
+    )
+
+
+def factor_stays(e: Evidence) -> Says:
+    """The right places, and numbers that do not move with an argument that moves the right ones."""
+    if not np.array_equal(e.some, nonzero(e.B)) or e.steady and e.fixed:
+        return None
+    moving = (name for name, a in e.partners.items() if a.dtype.kind == "f" and e.moves_with(name) == (True, False))
+    name = next(moving, None)
+    if name is None:
+        return None
+    return f"a factor made of {name} is missing: the right gradient moves with it, this one does not"
+
+
+def steady_ratio(e: Evidence) -> Says:
+    """The right places, times numbers that stay where they are when J moves: widths, sizes of pixels, units."""
+    if e.elementwise or e.other is None or e.fixed or not np.array_equal(e.some, nonzero(e.B)):
+        return None
+    J, B = e.other
+    both = e.some & nonzero(J)
+    if not both.any() or not same(e.ratio[both], B[both] / J[both], 1e-4):
+        return None
+    return "every element is off by a factor of its own, which does not move with the inputs"
 
 
 def path_scaled(e: Evidence) -> Says:
-    """What every output has of the other inputs, through a mean or a sum, is off by a factor; its own share is not."""
-    off = np.eye(*e.J.shape) == 0
-    if e.elementwise or not own_right(e) or not look.per_row(e.ratio, e.some & off):
+    """What every output has of the other inputs, through a mean or a sum, is off by one factor; its own is not."""
+    others = e.some & (np.eye(*e.J.shape) == 0)
+    if e.elementwise or not own_right(e) or not same(e.ratio[others], np.full(others.sum(), e.ratio[others][0]), 1e-4):
         return None
-    return "what goes through a sum over all inputs is off by a factor for every output, and what goes straight is not"
+    return f"what goes through a sum over all inputs is off by {e.ratio[others][0]:.4g}, and what goes straight is not"
+
+
+def path_factor(e: Evidence) -> Says:
+    """The same by a factor for every output, or every input."""
+    others = e.some & (np.eye(*e.J.shape) == 0)
+    if e.elementwise or not own_right(e):
+        return None
+    if look.per_row(e.ratio, others):
+        return (
+            "what goes through a sum over all inputs is off by a factor for every output, and what goes straight is not"
+        )
+    rows = look.per_row(e.ratio.T, others.T)
+    return "what goes through a sum is off by a factor for every input, and what goes straight is not" if rows else None
+
+
+def sum_not_kept(e: Evidence) -> Says:
+    """Softmax, the norms, cross entropy: what is added to all elements alike changes nothing, so the right gradient
+    sums to zero. So it is with what they are multiplied by, and <gradient, x>."""
+    if e.elementwise or not nonzero(e.B).any():
+        return None
+    J, B = (M.reshape(-1, *e.x.shape) for M in (e.J, e.B))
+    size = lambda M: np.max(abs(M), initial=0)
+    kept = lambda M, axis: size(M.sum(axis)) < 1e-6 * size(M)
+    lost = lambda M, axis: size(M.sum(axis)) > 1e-3 * size(M)
+    for axis in (k for k in range(1, J.ndim) if J.shape[k] > 1):
+        if kept(J, axis) and lost(B, axis):
+            return f"the right gradient sums to zero along axis {axis - 1}, this one does not"
+        if kept(J * e.x, axis) and lost(B * e.x, axis):
+            return f"the right gradient is at right angles to the input along axis {axis - 1}, this one is not"
+    return None
 
 
 def low_rank(e: Evidence) -> Says:

@@ -22,6 +22,16 @@ def steps(e: Evidence) -> tuple[Array, Array] | None:
     return None
 
 
+def forwards(e: Evidence) -> Says:
+    """What should come back from later steps comes from earlier ones."""
+    both = steps(e)
+    if both is None or not look.causal(both[1].transpose(2, 1, 0, 3)) or look.causal(both[1]):
+        return None
+    if np.ptp(e.J[e.some]) < 1e-6:  # a plain sum of what came before is no recurrence
+        return None
+    return "the gradient goes forwards in time: steps of backward run in the wrong order"
+
+
 def last_step_only(e: Evidence) -> Says:
     """Each step right by itself, and the way back through time missing or wrong."""
     both = steps(e)
@@ -30,6 +40,11 @@ def last_step_only(e: Evidence) -> Says:
     J, B = both
     own = all(same(J[t, :, t], B[t, :, t]) for t in range(len(J)))
     return "right within every step of time; what a step does to later ones is missing or wrong" if own else None
+
+
+def of_steps(e: Evidence) -> Says:
+    """The state or the parameters of a layer whose other inputs are sequences."""
+    return "wrong in a layer of steps, each after the other" if e.recurrent() and steps(e) is None else None
 
 
 def some_steps(e: Evidence) -> Says:

@@ -1,5 +1,7 @@
 """The whole gradient, changed in one way: lost, turned, scaled."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from pullback.check import structure as look
@@ -9,6 +11,10 @@ from pullback.check.structure import same
 
 def vanishes(e: Evidence) -> Says:
     return "the gradient is zero" if not np.max(abs(e.B), initial=0) > 1e-9 * np.max(abs(e.J), initial=0) else None
+
+
+def right_elsewhere(e: Evidence) -> Says:
+    return f"right at other shapes ({e.right_at[0]}): it hangs on this one" if e.right_at else None
 
 
 def flipped(e: Evidence) -> Says:
@@ -22,26 +28,39 @@ def mixed_signs(e: Evidence) -> Says:
 
 def factor(e: Evidence) -> Says:
     c = look.constant_ratio(e.B, e.J)
-    if c is None:
+    if c is None or e.other is not None and not same(e.other[1], c * e.other[0]):
         return None
-    known = named_factor(c, e)
+    known = next(iter(named_factor(e)), "")
     return f"the right gradient times {c:.6g}" + (f" = {known}" if known else "")
 
 
-def named_factor(c: float, e: Evidence) -> str:
+def moving_factor(e: Evidence) -> Says:
+    """One factor for all, and at another place another."""
+    c = look.constant_ratio(e.B, e.J)
+    there = None if e.other is None else look.constant_ratio(e.other[1], e.other[0])
+    if c is None or there is None or np.isclose(c, there, rtol=1e-5) or e.J.shape == (1, 1):
+        return None
+    return f"the right gradient times {c:.6g}, and elsewhere times {there:.6g}: a factor that moves with the inputs"
+
+
+def named_factor(e: Evidence) -> list[str]:
+    """What the factor may be: a size of this shape, and of every other that was looked at."""
+    found = list(sizes_like(look.constant_ratio(e.B, e.J), e))
+    for other in e.others:
+        also = set(sizes_like(look.constant_ratio(other.B, other.J), other))
+        found = [name for name in found if name in also]
+    return found
+
+
+def sizes_like(c: float | None, e: Evidence) -> Iterator[str]:
     sizes = {f"the size of axis {k} of the output": n for k, n in enumerate(e.y_shape) if n > 1}
     sizes |= {f"the size of axis {k} of the input": n for k, n in enumerate(e.x.shape) if n > 1}
-    sizes |= {"the number of outputs": max(e.J.shape[0], 1), "2": 2}
+    sizes |= {"the number of outputs": e.J.shape[0], "2": 2}
+    if c is None:
+        return
     for name, n in sizes.items():
-        for value, text in (
-            (1 / n, f"1 / {name}"),
-            (n, name),
-            (n**-0.5, f"1 / sqrt of {name}"),
-            (n**0.5, f"sqrt of {name}"),
-        ):
-            if n > 1 and np.isclose(c, value, rtol=1e-6):
-                return text
-    return ""
+        powers = (n**-1.0, f"1 / {name}"), (n, name), (n**-0.5, f"1 / sqrt of {name}"), (n**0.5, f"sqrt of {name}")
+        yield from (text for value, text in powers if n > 1 and np.isclose(c, value, rtol=1e-6))
 
 
 def adjoint(e: Evidence) -> Says:

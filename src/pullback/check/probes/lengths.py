@@ -16,7 +16,7 @@ from pullback.check.points import anything
 from pullback.check.probes.values import tolerance
 from pullback.check.problem import Part, Problem
 from pullback.check.report import WRONG, Cause, Finding
-from pullback.check.resizing import resized
+from pullback.check.resizing import resized, runs
 from pullback.check.truth import Truth
 
 Array = NDArray[Any]
@@ -104,15 +104,6 @@ def longer(problem: Problem, n: int) -> list[tuple[int, Problem]]:
         if time.perf_counter() - start > PATIENCE:
             break
     return found
-
-
-def runs(problem: Problem) -> bool:
-    """Some backwards know the sizes of the example by heart."""
-    try:
-        found = problem.call(problem.cotangents(np.ones(problem.given_size)), problem.unpack(problem.example))
-    except Exception:  # whatever their code does with sizes that it was not given
-        return False
-    return all(np.shape(found[part.place]) == part.shape for part in problem.inputs)
 
 
 def positive(problem: Problem) -> None:

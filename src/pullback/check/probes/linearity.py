@@ -75,6 +75,9 @@ def named(
         return (Cause("saved_wrong_tensor", says), Cause("missing_chain_factor", says))
     if same(b(-one), b1, 1e-6) or J is not None and same(abs(one @ J), b1, 1e-4):
         return (Cause("sign", f"{text}: its sign makes no difference"), Cause("wrong_local_derivative", text))
+    if all(same(b(2 * g), 2 * b(g), 1e-6) for g in (one, two, -one)):
+        text = f"{text}: where it is positive something else is done than where it is negative, as should be asked of x"
+        return (Cause("saved_wrong_tensor", text), Cause("wrong_local_derivative", text))
     if same(b(2 * one), b1, 1e-6):
         return (Cause("missing_upstream_grad", f"{text}: its size makes no difference"), Cause("sign", text))
     return (
@@ -88,7 +91,7 @@ def saturates(b: Callable[[Array], Array], one: Array, two: Array) -> bool:
     small = 1e-4
     added, alone = b(small * (one + two)), b(small * one)
     adds = same(added, alone + b(small * two), 1e-9) and same(alone, 2 * b(small / 2 * one), 1e-9)
-    return adds and bool(added.any())
+    return adds and same(b(-small * one), -alone, 1e-9) and bool(added.any())
 
 
 def rounded(problem: Problem, b: Callable[[Array], Array], g: Array) -> bool:
