@@ -84,7 +84,7 @@ def bring(x, n, channels, some, q, first, jump, size, out):
 @part
 def pixels(source, step, target, pitch, panels, q, count):
     """Pixels, `step` apart, to as many panels `pitch` apart, in which they stand one after the other."""
-    if step == 4 * q:
+    if panels == 1 and step == 4 * q:  # none but these lie between
         move(target, source, count * q)
         return
     for i in range(count):
