@@ -656,6 +656,23 @@ def test_attention_of_what_is_no_number(causal, value, which):
 ODD = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, 0.5, 1e-44, 1e-30, 2.0, -2.0, -200.0, 3e38]
 
 
+@pytest.mark.parametrize("which", ["x", "h", "u_l0", "gy"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e6, -200])  # under relu it grows: float32 holds 1e6 ** 4
+@pytest.mark.parametrize("name, options", [("rnn", {}), ("rnn", dict(nonlinearity="relu")), ("gru", {}), ("lstm", {})])
+def test_recurrent_networks_of_what_is_no_number_or_far_from_0(name, options, value, which):
+    rule, inputs = arrays(every()[name], dict(t=4, n=5, m=20, batch=(19,), **options))
+    given = dict(zip((slot.name for slot in rule.inputs), inputs, strict=True))
+    rng = np.random.default_rng(2)
+    gradients = [rng.normal(size=y.shape).astype(np.float32).astype(float) for y in rule.linearize(*inputs)[0]]
+    spoiled = gradients[0] if which == "gy" else given[which]
+    spoiled[tuple(n // 2 for n in spoiled.shape)] = value
+    with np.errstate(all="ignore"):
+        (y, at), (fast_y, fast) = (rule.linearize(*map(change, inputs)) for change in (lambda x: x, to_single))
+        assert fast.plan.forward is not None
+        close(fast_y, y, MORE[name])
+        close(fast.vjp(*map(to_single, gradients)), at.vjp(*gradients), MORE[name])
+
+
 @pytest.mark.parametrize("options", [{}, dict(log_target=True)], ids=str)
 @pytest.mark.parametrize("name", [*LOSSES, "binary_cross_entropy"])
 def test_losses_of_odd_numbers_are_those_of_the_rule(name, options):
