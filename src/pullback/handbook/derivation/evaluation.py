@@ -43,7 +43,7 @@ class Values:
         self.bodies: dict[str, Body] = {}  # of definitions
         self.compiled: dict[int, tuple[ast.expr, Body]] = {}
         self.memo: dict[Any, Any] = {}
-        self.reach = reached({name: names_in(let.body.tree) for name, let in derivation.lets.items()})
+        self.reach = dependencies(derivation)
 
     def at(self, node: ast.expr, env: Env, seed: Seed = None) -> Any:
         """The value of an expression for these values of its indices."""
@@ -225,9 +225,9 @@ def names_in(node: ast.expr) -> set[str]:
     return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
-def reached(direct: dict[str, set[str]]) -> dict[str, set[str]]:
-    """What a definition depends on, through others as well."""
-    found = {name: set(names) for name, names in direct.items()}
+def dependencies(derivation: Derivation) -> dict[str, set[str]]:
+    """What each definition depends on, through others as well."""
+    found = {name: names_in(let.body.tree) for name, let in derivation.lets.items()}
     while any(
         len(names) < len(more := names.union(*(found.get(n, set()) for n in names)))
         and found.update({name: more}) is None

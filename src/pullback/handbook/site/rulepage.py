@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from html import escape
 
 from pullback.discovery import index
+from pullback.handbook.derivation import parse
+from pullback.handbook.derivation.evaluation import dependencies
 from pullback.handbook.explanation import Explanation, explain
 from pullback.handbook.explanation.html import drawn, picture
 from pullback.handbook.explanation.meaning import formulas, summary
@@ -34,6 +36,7 @@ class RulePage:
         self.e: Explanation = explain(rule, lang=lang)
         self.sections = self.e.sections
         self.texts = rule_prose(rule.name, lang)
+        self.uses = dependencies(parse(rule.derivation)) if hasattr(rule, "derivation") else {}
 
     def body(self) -> str:
         parts = {
@@ -58,21 +61,25 @@ class RulePage:
     def forward(self) -> str:
         options = [f"{name}={value!r}" for name, value in self.rule.options.items()]
         call = f"{self.rule.name}({', '.join([*(slot.name for slot in self.rule.inputs), *options])})"
-        lines = [f"{chain.head.latex} = {chain.lines[-1].latex}" for chain in self.chains("definition")]
         return (
             f'<p>{self.say("shapes")}</p><div class="folded">{code_block(self.rule.signature, "text")}</div>'
-            f'<p>{self.say("call")}</p><div class="folded">{code_block(call)}</div>' + "".join(map(self.display, lines))
+            f'<p>{self.say("call")}</p><div class="folded">{code_block(call)}</div>' + self.equations("definition")
         )
 
     def result(self) -> str:
         lines = code_block("\n".join(formulas(self.rule, self.lang)), "text")
-        last = "".join(self.display(f"{chain.head.latex} = {chain.lines[-1].latex}") for chain in self.chains("vjp"))
+        last = self.equations("recursion") + self.equations("vjp")
         return f"{last}<p>{self.say('written' if last else 'formulas')}</p>{lines}"
+
+    def equations(self, kind: str) -> str:
+        """What is derived, and the last line of it."""
+        return "".join(self.display(f"{head.latex} = {lines[-1].latex}") for head, lines, _ in self.chains(kind))
 
     # The derivation in three depths.
 
     def chains(self, kind: str) -> list[Derived]:
-        """Those of gradients of inputs ("vjp"), of entries of Jacobians ("entry"), or the definitions before them."""
+        """Those of gradients of inputs ("vjp"), of entries of Jacobians ("entry"); of the definitions before them those
+        that go forward ("definition") and those that come back with the gradient from above ("recursion")."""
         found = [] if isinstance(self.e.derivation, str) else self.e.derivation
         return [chain for chain in found if chain.lines and self.kind(chain) == kind]
 
@@ -80,7 +87,9 @@ class RulePage:
         name = chain.head.text.partition("[")[0]
         if name.startswith("∂"):
             return "entry"
-        return "vjp" if name in {f"g{x.name}" for x in self.e.inputs} else "definition"
+        if name in {f"g{x.name}" for x in self.e.inputs}:
+            return "vjp"
+        return "recursion" if self.uses.get(name, set()) & {g.name for g in self.e.above} else "definition"
 
     def derivation(self) -> str:
         if isinstance(self.e.derivation, str):
