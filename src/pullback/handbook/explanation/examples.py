@@ -31,7 +31,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "add": dict(n=(2, 3), m=(3,)),
     "avg_pool2d": dict(n=4),
     "avg_pool3d": dict(n=2),
-    "batch_norm": dict(n=3, c=2, training=True, without=("m", "v")),
+    "batch_norm": dict(n=3, c=2, training=True, x=[[2.0, -1.5], [0.5, 2.4], [-0.4, 1.2]], without=("m", "v")),
     "bilinear": dict(i=2, j=2, o=1),
     "binary_cross_entropy": dict(batch=(3,), x=[0.25, 0.6, 0.9], t=[0.0, 1.0, 1.0], without=("w",)),
     "binary_cross_entropy_with_logits": dict(batch=(3,), t=[1.0, 0.0, 1.0], without=("w", "v")),

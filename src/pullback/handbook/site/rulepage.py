@@ -36,7 +36,8 @@ class RulePage:
         self.e: Explanation = explain(rule, lang=lang)
         self.sections = self.e.sections
         self.texts = rule_prose(rule.name, lang)
-        self.uses = dependencies(parse(rule.derivation)) if hasattr(rule, "derivation") else {}
+        derived = getattr(self.e.rule, "derivation", "")  # of the mode that the example is in
+        self.uses = dependencies(parse(derived))
 
     def body(self) -> str:
         parts = {
@@ -61,13 +62,16 @@ class RulePage:
     def forward(self) -> str:
         options = [f"{name}={value!r}" for name, value in self.rule.options.items()]
         call = f"{self.rule.name}({', '.join([*(slot.name for slot in self.rule.inputs), *options])})"
+        shapes = "\n".join(
+            dict.fromkeys([self.rule.signature, self.e.rule.signature])
+        )  # by default, and of the example
         return (
-            f'<p>{self.say("shapes")}</p><div class="folded">{code_block(self.rule.signature, "text")}</div>'
+            f'<p>{self.say("shapes")}</p><div class="folded">{code_block(shapes, "text")}</div>'
             f'<p>{self.say("call")}</p><div class="folded">{code_block(call)}</div>' + self.equations("definition")
         )
 
     def result(self) -> str:
-        lines = code_block("\n".join(formulas(self.rule, self.lang)), "text")
+        lines = code_block("\n".join(formulas(self.e.rule, self.lang)), "text")
         last = self.equations("recursion") + self.equations("vjp")
         return f"{last}<p>{self.say('written' if last else 'formulas')}</p>{lines}"
 
