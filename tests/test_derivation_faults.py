@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import pytest
 
-from pullback.handbook.derivation import DerivationError, Step, parse, verify
-from pullback.handbook.derivation.arithmetic import FLOATS, Symbols
-from pullback.handbook.derivation.book import texts
+from pullback.handbook.derivation import DerivationError, Step, parse, spelled_out, verify
+from pullback.handbook.derivation.arithmetic import FLOATS, Letters
+from pullback.handbook.derivation.book import networks, texts
 from pullback.handbook.derivation.checking import instances, points_of, values_at
 from pullback.handbook.derivation.grading import grade
 
-BOOK = texts()
+BOOK = texts() | networks()
 
 DEVIATIONS = "deviations from the mean sum to 0: (j==k) alone stays, whatever is added to it"
 SLOPES = "(j==k) - 1/N sums to 0 over k: x[k] alone stays, whatever is added to it"
@@ -75,7 +75,7 @@ def written_out(name):
     rule = BOOK[name]
     derivation = parse(rule.derivation)
     known = instances(rule, derivation, (derivation.cases or [{}])[0], seed=0)
-    return derivation, [values_at(derivation, instance, Symbols()) for instance in known]
+    return derivation, [values_at(derivation, instance, Letters()) for instance in known]
 
 
 # How a line is broken.
@@ -83,7 +83,8 @@ def written_out(name):
 
 def breaks(text):
     """Every line of a derivation, each time with one break in it."""
-    derivation, lines = parse(text), text.strip("\n").split("\n")
+    text = spelled_out(text)
+    derivation, lines = parse(text), text.split("\n")
     for step in (step for chain in derivation.chains for step in chain.steps):
         for by, exchanged in broken_formulas(step.text, derivation.ranges):
             when = f" when {step.when.text}" if step.when else ""

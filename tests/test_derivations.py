@@ -1,19 +1,21 @@
 """Every line of every derivation follows from the line above it, and the last line is the code."""
 
 import re
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 import pullback as pb
-from pullback.handbook.derivation import DerivationError, parse, verify
-from pullback.handbook.derivation.book import book
+from pullback.handbook.derivation import DerivationError, parse, spelled_out, verify
+from pullback.handbook.derivation.arithmetic import FLOATS
+from pullback.handbook.derivation.book import book, networks, retold, variant
 from pullback.handbook.derivation.book import texts as every_text
 from pullback.handbook.derivation.grading import graded, written_down
 from pullback.handbook.derivation.language import FUNCTIONS, OVER_INDICES
 from pullback.handbook.words import texts
 
-BOOK = book()
+BOOK = book() | networks()
 PAGE = (Path(__file__).parent.parent / "docs" / "derivations.md").read_text("utf-8")
 SOFTMAX = pb.softmax.derivation
 
@@ -32,6 +34,21 @@ def test_it_is_checked_at_more_than_one_size(name):
     assert len(parse(BOOK[name].derivation).cases) > 1
 
 
+@pytest.mark.parametrize("kind", product(("rnn", "gru", "lstm"), (1, 2), (False, True), (False, True)), ids=str)
+def test_networks_of_every_kind_have_texts_that_hold(kind):
+    name, layers, both, batch_first = kind
+    rule = variant(name, num_layers=layers, bidirectional=both, batch_first=batch_first)
+    for told in (rule, retold(rule)):
+        assert verify(told, field=FLOATS, points=1) > 5
+        assert len(spelled_out(told.derivation)) > len(told.derivation)
+
+
+def test_what_a_text_uses_is_a_text():
+    for statement in ("use lstmcell[t] with x=x[t]", "use lstm_cell with x=x", "use conv1d"):
+        with pytest.raises(DerivationError, match="line 1, column 1: needs `use rule"):
+            parse(statement)
+
+
 @pytest.mark.parametrize("name", every_text())
 def test_what_sympy_says_to_each_line_is_written_down(name):
     assert graded(BOOK[name]) == written_down(BOOK[name].derivation), "run `make docs`"
@@ -39,7 +56,9 @@ def test_what_sympy_says_to_each_line_is_written_down(name):
 
 def test_reasons_are_those_of_the_glossary():
     """Every reason is there in both languages, and every entry gives a reason somewhere."""
-    used = {s.reason for rule in BOOK.values() for chain in parse(rule.derivation).chains for s in chain.steps}
+    known = [parse(rule.derivation) for rule in BOOK.values()]
+    used = {s.reason for text in known for chain in text.chains for s in chain.steps}
+    used |= {let.reason for text in known for let in text.lets.values() if let.reason}
     glossary = {name.removeprefix("reasons."): both for name, both in texts().items() if name.startswith("reasons.")}
     assert used == set(glossary)
     assert all(both["en"] == name and both["zh"] for name, both in glossary.items())

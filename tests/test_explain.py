@@ -469,14 +469,42 @@ def test_every_fault_has_chinese():
     assert {f"faults.{name}" for name in faults()} <= set(texts())
 
 
-def test_time_is_explained_at_its_first_step():
-    """Where a network has no derivation. The gradients there are those of the states that the network begins with."""
-    found = explain("lstm", proj_size=1, lang="en")
-    gradients = {g.name: g.values for g in found.gradients}
-    shown = {chain.head.text.partition("[")[0]: chain for chain in found.first_step}
-    last = numbers(shown["gc"].lines[-1].values[0])
-    assert last[0] == pytest.approx(float(gradients["gc"].reshape(-1)[0]), rel=1e-3)
-    assert "lstm_cell at the first step" in str(found)
+SCORES = np.linspace(-1, 2, 12).reshape(2, 3, 2) ** 2
+
+
+@pytest.mark.parametrize("options", [
+    dict(t=[[0, 2], [1, 1]]), dict(t=[[0, 1, 1], [1, 0, 0]], axis=2), dict(t=[[0, 1, 1], [1, 0, 0]], axis=-1),
+    dict(t=[[0, 2], [2, 1]], axis=-2, w=[1.0, 2.0, 0.5]), dict(t=[[1, 0], [1, 1], [0, 0]], x=SCORES[0], axis=-1),
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(
+    "name, own", [("nll_loss", {}), ("cross_entropy", {}), ("cross_entropy", dict(label_smoothing=0.1))]
+)
+def test_losses_of_classes_are_derived_on_every_axis(name, own, reduction, options):
+    options = dict(x=SCORES, reduction=reduction, **own) | options
+    if np.ndim(options["x"]) == 2:
+        options["t"] = np.array(options["t"])[:, 0]
+    lines_agree(explain(name, lang="en", **options))
+
+
+def test_probabilities_at_the_clamp_are_derived():
+    """Where x is 0 or 1 a logarithm costs 100, and does not move."""
+    for x, t in ((0.0, 1.0), (1.0, 0.0), (0.0, 0.0), (1.0, 1.0)):
+        found = explain("binary_cross_entropy", [x, 0.5], [t, 1.0], lang="en")
+        lines_agree(found)
+        assert "at the clamp nothing moves" in str(found)
+
+
+@pytest.mark.parametrize("options", [
+    dict(proj_size=1), dict(num_layers=2), dict(bidirectional=True), dict(batch_first=True),
+    dict(num_layers=2, bidirectional=True, batch_first=True),
+    dict(bidirectional=True, lengths=[2], x=np.ones((3, 1, 1))),
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+def test_networks_of_every_kind_are_derived(name, options):
+    if "proj_size" in options and name != "lstm":
+        pytest.skip("the LSTM alone has a projection")
+    lines_agree(explain(name, lang="en", **options))
 
 
 def test_explaining_is_light():

@@ -69,7 +69,7 @@ class AvgPool(Straight, Pool):
         for k in kernel_size
         for p in *out
         for q in *n
-        let X[e,q] = x[e,q] if 0 <= q < n else 0
+        let X[e,q] = x[e,q] if 0 <= q < n else 0  # x, and zeros around it
         let m[p,k] = step*p + k - padding
         let margin = padding if count_include_pad else 0*n
         let count[p] = divisor_override if divisor_override else sum(k, -margin <= m[p,k] < n + margin)

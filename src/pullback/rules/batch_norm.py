@@ -83,8 +83,8 @@ EVALUATION = """
     for a f in n
     for c h in c
     for s q in *d
-    let r[c] = 1/sqrt(v[c] + eps)
-    let u[a,c,s] = (x[a,c,s] - m[c])*r[c]
+    let r[c] = 1/sqrt(v[c] + eps)  # one over the standard deviation
+    let u[a,c,s] = (x[a,c,s] - m[c])*r[c]  # normalised x
     let y[a,c,s] = w[c]*u[a,c,s] + b[c]
 
     d(u[a,c,s], x[f,h,q])
@@ -105,15 +105,15 @@ TRAINING = """
     for a f l in n
     for c h in c
     for s q in *d
-    let N = sum(a, s, 1)
+    let N = sum(a, s, 1)  # how many numbers are averaged
     let mean[c] = sum(a, s, x[a,c,s])/N
     let var[c] = sum(a, s, (x[a,c,s] - mean[c])**2)/N
-    let r[c] = 1/sqrt(var[c] + eps)
-    let u[a,c,s] = (x[a,c,s] - mean[c])*r[c]
+    let r[c] = 1/sqrt(var[c] + eps)  # one over the standard deviation
+    let u[a,c,s] = (x[a,c,s] - mean[c])*r[c]  # normalised x
     let y[a,c,s] = w[c]*u[a,c,s] + b[c]
     let m1[c] = (1 - momentum)*m[c] + momentum*mean[c]
     let v1[c] = (1 - momentum)*v[c] + momentum*var[c]*N/(N - 1)
-    let gu[a,c,s] = w[c]*gy[a,c,s]
+    let gu[a,c,s] = w[c]*gy[a,c,s]  # the gradient of u
 
     d(mean[c], x[f,c,q])
       = 1/N                                                                    # a mean of N

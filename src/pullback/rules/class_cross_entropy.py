@@ -81,22 +81,22 @@ class ClassCrossEntropy(ClassLoss):
         for a in n
         for c k in c
         for s in *d
-        let m[a,s] = w[t[a,s]] if t[a,s] != ignore_index else 0
-        let N = sum(a, s, m[a,s]) if reduction == "mean" else 1
-        let p[a,c,s] = exp(x[a,c,s])/sum(k, exp(x[a,k,s]))
-        let l[a,s] = -log(sum(c, (t[a,s]==c)*p[a,c,s])) if m[a,s] != 0 else 0
-        let y = sum(a, s, m[a,s]*l[a,s])/N
+        let m[a,s] = w[t[a,s]] if t[a,s] != ignore_index else 0  # the weight of the target's class, 0 if ignored
+        let N = sum(a, s, m[a,s]) if reduction == "mean" else 1  # what the mean divides by
+        let p[a,c,s] = exp(x[a,c,s])/sum(k, exp(x[a,k,s]))  # softmax(x)
+        let l[a,s] = -m[a,s]*log(sum(c, (t[a,s]==c)*p[a,c,s])) if m[a,s] != 0 else 0  # the loss of one example
+        let y = sum(a, s, l[a,s])/N  # the loss, reduced
 
         d(log(p[a,c,s]), x[a,k,s])
           = d(p[a,c,s], x[a,k,s])/p[a,c,s]                  # derivative of log
           = ((c==k)*p[a,c,s] - p[a,c,s]*p[a,k,s])/p[a,c,s]  # softmax
           = (c==k) - p[a,k,s]                               # cancel
-        d(y, x[a,k,s])
-          = m[a,s]*d(l[a,s], x[a,k,s])/N                    # the mean's share
-          = -m[a,s]*((t[a,s]==k) - p[a,k,s])/N              # log p above, at c = t
-          = m[a,s]*(p[a,k,s] - (t[a,s]==k))/N               # p minus 1 at the target
+        d(l[a,s], x[a,k,s])
+          = -m[a,s]*((t[a,s]==k) - p[a,k,s])                # log p above, at c = t
+          = m[a,s]*(p[a,k,s] - (t[a,s]==k))                 # p minus 1 at the target
 
         vjp gx[a,k,s]
           = gy*d(y, x[a,k,s])                               # chain rule
+          = gy*d(l[a,s], x[a,k,s])/N                        # the mean's share
           = gy*m[a,s]*(p[a,k,s] - (t[a,s]==k))/N            # Jacobian above
 """

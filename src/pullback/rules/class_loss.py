@@ -24,10 +24,11 @@ class ClassLoss(Loss):
 
     @property
     def derivation(self):
-        """`text` speaks of examples a with scores on axis 1; of a bare vector there is only one."""
-        if self.axis not in (0, 1):
-            raise AttributeError("the derivation speaks of scores on axis 1, or of a vector")
-        return self.text if self.axis else re.sub(r"\ba, ?", "", self.text.replace("for a in n\n", ""))
+        """`text` speaks of examples a and places s, with scores on axis 1 between them, and of one loss y of all."""
+        text = alone(self.text) if self.reduction == "none" else self.text
+        count = self.axis if self.axis >= 0 else -self.axis - 1
+        letters = list("abefg"[:count])
+        return replaced(text, letters, ["s"]) if self.axis >= 0 else replaced(text, ["s"], letters)
 
     def losses(self, text):
         """The signature, of a text with the classes on axis 1: where it says n c *d, they go to their place."""
@@ -49,3 +50,23 @@ class ClassLoss(Loss):
         if not a.ndim:
             return a
         return a[(slice(None),) * self.axis + (None,)] if self.axis >= 0 else np.expand_dims(a, self.axis)
+
+
+def alone(text):
+    """A derivation of the reduced loss, of losses that are not: y[a,s] is l[a,s], and no N divides it."""
+    text = re.sub(r".*# the mean's share\n|.*let N = .*\n|, reduction=\"sum\"", "", text)
+    text = re.sub(r"let y = .*", "let y[a,s] = l[a,s]", text)
+    return text.replace("/N", "").replace("gy*", "gy[a,s]*").replace("d(y, ", "d(y[a,s], ")
+
+
+def replaced(text, before, after):
+    """The same, with these letters of axes before and after that of the classes, in the place of a and s."""
+    extra = sorted({*before, *after} - {"a", "s"})
+    axes = {letter: f"n{k}" for k, letter in enumerate(extra, 1)}
+    front, back = "".join(f"{letter}," for letter in before), "".join(f",{letter}" for letter in after)
+    both = lambda met: met[1].join([*before, *after]) if met[1] else front if met[0] == "a," else back
+    text = re.sub(r"\ba(, ?)s\b|\ba,|,s\b", both, text)
+    over = [f"for {letter} in {axis}\n" for letter, axis in axes.items()]
+    over = ["for a in n\n"] * ("a" in {*before, *after}) + over
+    sizes = "".join(f", {axis}=2" for axis in axes.values())
+    return re.sub(r"\bn=(\d)", rf"n=\1{sizes}", text.replace("for a in n\n", "".join(over)))

@@ -90,7 +90,7 @@ class ConvTranspose(Convolution):
         for q in *out
         let m = i//groups
         let r = o
-        let G[e,a,q] = gy[e,a,q] if 0 <= q < out else 0
+        let G[e,a,q] = gy[e,a,q] if 0 <= q < out else 0  # gy, and zeros around it
         let meets[s,a,p,k,q] = (s//m == a//r)*(q == stride*p+dilation*k-padding)
         let y[e,a,q] = sum(s, p, k, meets[s,a,p,k,q]*w[s,a-r*(a//r),k]*x[e,s,p]) + b[a]
 

@@ -113,11 +113,11 @@ class CrossEntropy(ClassLoss):
         for c k h in c
         for s in *d
         let C = c
-        let N = sum(a, s, 1) if reduction == "mean" else 1
-        let p[a,c,s] = exp(x[a,c,s])/sum(k, exp(x[a,k,s]))
-        let q[a,c,s] = w[c]*((1 - label_smoothing)*t[a,c,s] + label_smoothing/C)
-        let l[a,s] = -sum(c, q[a,c,s]*log(p[a,c,s]))
-        let y = sum(a, s, l[a,s])/N
+        let N = sum(a, s, 1) if reduction == "mean" else 1  # what the mean divides by
+        let p[a,c,s] = exp(x[a,c,s])/sum(k, exp(x[a,k,s]))  # softmax(x)
+        let q[a,c,s] = w[c]*((1 - label_smoothing)*t[a,c,s] + label_smoothing/C)  # the target, smoothed and weighed
+        let l[a,s] = -sum(c, q[a,c,s]*log(p[a,c,s]))  # the loss of one example
+        let y = sum(a, s, l[a,s])/N  # the loss, reduced
 
         d(log(p[a,c,s]), x[a,k,s])
           = d(p[a,c,s], x[a,k,s])/p[a,c,s]                  # derivative of log
@@ -172,12 +172,12 @@ class SmoothedCrossEntropy(CrossEntropy):
         for c k in c
         for s in *d
         let C = c
-        let m[a,s] = w[t[a,s]] if t[a,s] != ignore_index else 0
-        let N = sum(a, s, m[a,s]) if reduction == "mean" else 1
-        let p[a,c,s] = exp(x[a,c,s])/sum(k, exp(x[a,k,s]))
+        let m[a,s] = w[t[a,s]] if t[a,s] != ignore_index else 0  # the weight of the target's class, 0 if ignored
+        let N = sum(a, s, m[a,s]) if reduction == "mean" else 1  # what the mean divides by
+        let p[a,c,s] = exp(x[a,c,s])/sum(k, exp(x[a,k,s]))  # softmax(x)
         let q[a,c,s] = (t[a,s] != ignore_index)*w[c]*((1 - label_smoothing)*(t[a,s]==c) + label_smoothing/C)
-        let l[a,s] = -sum(c, q[a,c,s]*log(p[a,c,s]))
-        let y = sum(a, s, l[a,s])/N
+        let l[a,s] = -sum(c, q[a,c,s]*log(p[a,c,s]))  # the loss of one example
+        let y = sum(a, s, l[a,s])/N  # the loss, reduced
 
         d(l[a,s], x[a,k,s])
           = -sum(c, q[a,c,s]*((c==k) - p[a,k,s]))        # chain rule, through log p

@@ -35,14 +35,14 @@ class GroupNorm(Norm):
         for i j k in c
         for s q in *d
         let g = c//num_groups
-        let N = sum(s, g)
+        let N = sum(s, g)  # how many numbers are averaged
         let mean[a,i] = sum(k, s, (k//g == i//g)*x[a,k,s])/N
         let var[a,i] = sum(k, s, (k//g == i//g)*(x[a,k,s] - mean[a,i])**2)/N
-        let r[a,i] = 1/sqrt(var[a,i] + eps)
+        let r[a,i] = 1/sqrt(var[a,i] + eps)  # one over the standard deviation
         let z[a,i,s] = x[a,i,s] - mean[a,i]
-        let u[a,i,s] = z[a,i,s]*r[a,i]
+        let u[a,i,s] = z[a,i,s]*r[a,i]  # normalised x
         let y[a,i,s] = w[i]*u[a,i,s] + b[i]
-        let gu[a,i,s] = w[i]*gy[a,i,s]
+        let gu[a,i,s] = w[i]*gy[a,i,s]  # the gradient of u
 
         d(mean[a,i], x[a,j,q])
           = (i//g == j//g)/N                               # a mean of N

@@ -73,17 +73,17 @@ class GRUCell(Rule):
         for j k q in m
         for s b in 3
         for e in ...
-        let a[e,s,j] = sum(i, w[m*s+j,i]*x[e,i]) + bw[m*s+j]
-        let v[e,s,j] = sum(q, u[m*s+j,q]*h[e,q]) + bu[m*s+j]
-        let r[e,j] = 1/(1 + exp(-a[e,0,j] - v[e,0,j]))
-        let z[e,j] = 1/(1 + exp(-a[e,1,j] - v[e,1,j]))
-        let n[e,j] = tanh(a[e,2,j] + r[e,j]*v[e,2,j])
-        let h1[e,j] = n[e,j] + z[e,j]*(h[e,j] - n[e,j])
+        let a[e,s,j] = sum(i, w[m*s+j,i]*x[e,i]) + bw[m*s+j]  # pre-activations
+        let v[e,s,j] = sum(q, u[m*s+j,q]*h[e,q]) + bu[m*s+j]  # pre-activations
+        let r[e,j] = sigmoid(a[e,0,j] + v[e,0,j])  # the reset gate
+        let z[e,j] = sigmoid(a[e,1,j] + v[e,1,j])  # the update gate: what stays
+        let n[e,j] = tanh(a[e,2,j] + r[e,j]*v[e,2,j])  # the candidate
+        let h1[e,j] = n[e,j] + z[e,j]*(h[e,j] - n[e,j])  # the new state
         let gn[e,j] = gh1[e,j]*(1 - z[e,j])*(1 - n[e,j]**2)
         let gz[e,j] = gh1[e,j]*(h[e,j] - n[e,j])*z[e,j]*(1 - z[e,j])
         let gr[e,j] = gn[e,j]*v[e,2,j]*r[e,j]*(1 - r[e,j])
-        let ga[e,s,j] = gr[e,j] if s == 0 else gz[e,j] if s == 1 else gn[e,j]
-        let gv[e,s,j] = ga[e,s,j] if s < 2 else gn[e,j]*r[e,j]
+        let ga[e,s,j] = gr[e,j] if s == 0 else gz[e,j] if s == 1 else gn[e,j]  # block by block
+        let gv[e,s,j] = ga[e,s,j] if s < 2 else gn[e,j]*r[e,j]  # block by block
 
         d(h1[e,j], n[e,k])
           = (j==k)*(1 - z[e,j])                                         # linear in n

@@ -31,14 +31,14 @@ class InstanceNorm(Norm):
         for a f in n
         for c h in c
         for s q in *d
-        let N = sum(s, 1)
+        let N = sum(s, 1)  # how many numbers are averaged
         let mean[a,c] = sum(s, x[a,c,s])/N
         let var[a,c] = sum(s, (x[a,c,s] - mean[a,c])**2)/N
-        let r[a,c] = 1/sqrt(var[a,c] + eps)
+        let r[a,c] = 1/sqrt(var[a,c] + eps)  # one over the standard deviation
         let z[a,c,s] = x[a,c,s] - mean[a,c]
-        let u[a,c,s] = z[a,c,s]*r[a,c]
+        let u[a,c,s] = z[a,c,s]*r[a,c]  # normalised x
         let y[a,c,s] = w[c]*u[a,c,s] + b[c]
-        let gu[a,c,s] = w[c]*gy[a,c,s]
+        let gu[a,c,s] = w[c]*gy[a,c,s]  # the gradient of u
 
         d(mean[a,c], x[a,c,q])
           = 1/N                                            # a mean of N

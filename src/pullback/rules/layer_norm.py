@@ -62,13 +62,13 @@ class LayerNorm(LastAxes, Norm):
         at n=3, batch=(2,); normalized_shape=(2, 2), batch=(2,)
         for e f in ...
         for j k in w
-        let N = sum(k, 1)
+        let N = sum(k, 1)  # how many numbers are averaged
         let mean[e] = sum(k, x[e,k])/N
         let var[e] = sum(k, (x[e,k] - mean[e])**2)/N
-        let r[e] = 1/sqrt(var[e] + eps)
-        let u[e,k] = (x[e,k] - mean[e])*r[e]
+        let r[e] = 1/sqrt(var[e] + eps)  # one over the standard deviation
+        let u[e,k] = (x[e,k] - mean[e])*r[e]  # normalised x
         let y[e,k] = w[k]*u[e,k] + b[k]
-        let gu[e,k] = w[k]*gy[e,k]
+        let gu[e,k] = w[k]*gy[e,k]  # the gradient of u
 
         d(mean[e], x[e,j])
           = 1/N                                            # a mean of N

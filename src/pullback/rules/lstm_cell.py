@@ -69,23 +69,23 @@ class LSTMCell(Rule):
 
     derivation = """
         at n=1, m=2, batch=(2,); n=2, m=1, without=("h", "c", "bw")
-        for a in n
+        for i in n
         for j k q in m
         for s r in 4
         for e in ...
-        let z[e,s,j] = sum(a, w[m*s+j,a]*x[e,a]) + bw[m*s+j] + sum(q, u[m*s+j,q]*h[e,q]) + bu[m*s+j]
-        let I[e,j] = 1/(1 + exp(-z[e,0,j]))
-        let F[e,j] = 1/(1 + exp(-z[e,1,j]))
-        let G[e,j] = tanh(z[e,2,j])
-        let O[e,j] = 1/(1 + exp(-z[e,3,j]))
-        let c1[e,j] = F[e,j]*c[e,j] + I[e,j]*G[e,j]
-        let h1[e,j] = O[e,j]*tanh(c1[e,j])
-        let gm[e,j] = gc1[e,j] + gh1[e,j]*O[e,j]*(1 - tanh(c1[e,j])**2)
+        let z[e,s,j] = sum(i, w[m*s+j,i]*x[e,i]) + bw[m*s+j] + sum(q, u[m*s+j,q]*h[e,q]) + bu[m*s+j]  # pre-activations
+        let I[e,j] = sigmoid(z[e,0,j])  # the input gate
+        let F[e,j] = sigmoid(z[e,1,j])  # the forget gate
+        let G[e,j] = tanh(z[e,2,j])  # the candidate
+        let O[e,j] = sigmoid(z[e,3,j])  # the output gate
+        let c1[e,j] = F[e,j]*c[e,j] + I[e,j]*G[e,j]  # the new memory
+        let h1[e,j] = O[e,j]*tanh(c1[e,j])  # the new state
+        let gm[e,j] = gc1[e,j] + gh1[e,j]*O[e,j]*(1 - tanh(c1[e,j])**2)  # the memory's gradient: h1 sees it as well
         let gi[e,j] = gm[e,j]*G[e,j]*I[e,j]*(1 - I[e,j])
         let gf[e,j] = gm[e,j]*c[e,j]*F[e,j]*(1 - F[e,j])
         let gg[e,j] = gm[e,j]*I[e,j]*(1 - G[e,j]**2)
         let go[e,j] = gh1[e,j]*tanh(c1[e,j])*O[e,j]*(1 - O[e,j])
-        let gz[e,s,j] = gi[e,j] if s == 0 else gf[e,j] if s == 1 else gg[e,j] if s == 2 else go[e,j]
+        let gz[e,s,j] = gi[e,j] if s == 0 else gf[e,j] if s == 1 else gg[e,j] if s == 2 else go[e,j]  # block by block
 
         d(h1[e,j], c1[e,k])
           = (j==k)*O[e,j]*(1 - tanh(c1[e,j])**2)                               # tanh' = 1 - tanh²
@@ -104,17 +104,17 @@ class LSTMCell(Rule):
           = sum(j, gc1[e,j]*d(c1[e,j], c[e,k]) + gh1[e,j]*d(h1[e,j], c[e,k]))  # chain rule, two outputs
           = (gc1[e,k] + gh1[e,k]*d(h1[e,k], c1[e,k]))*F[e,k]                   # collapse the deltas
           = gm[e,k]*F[e,k]                                                     # name the memory gradient
-        vjp gx[e,a]
-          = sum(j, gc1[e,j]*d(c1[e,j], x[e,a]) + gh1[e,j]*d(h1[e,j], x[e,a]))  # chain rule, two outputs
-          = sum(s, k, gz[e,s,k]*d(z[e,s,k], x[e,a]))                           # through the gates
-          = sum(s, k, gz[e,s,k]*w[m*s+k,a])                                    # linear in x
+        vjp gx[e,i]
+          = sum(j, gc1[e,j]*d(c1[e,j], x[e,i]) + gh1[e,j]*d(h1[e,j], x[e,i]))  # chain rule, two outputs
+          = sum(s, k, gz[e,s,k]*d(z[e,s,k], x[e,i]))                           # through the gates
+          = sum(s, k, gz[e,s,k]*w[m*s+k,i])                                    # linear in x
         vjp gh[e,q]
           = sum(j, gc1[e,j]*d(c1[e,j], h[e,q]) + gh1[e,j]*d(h1[e,j], h[e,q]))  # chain rule, two outputs
           = sum(s, k, gz[e,s,k]*d(z[e,s,k], h[e,q]))                           # through the gates
           = sum(s, k, gz[e,s,k]*u[m*s+k,q])                                    # linear in h
-        vjp gw[m*s+k,a]
-          = sum(e, r, j, gz[e,r,j]*d(z[e,r,j], w[m*s+k,a]))                    # chain rule: all examples share w
-          = sum(e, gz[e,s,k]*x[e,a])                                           # collapse the deltas
+        vjp gw[m*s+k,i]
+          = sum(e, r, j, gz[e,r,j]*d(z[e,r,j], w[m*s+k,i]))                    # chain rule: all examples share w
+          = sum(e, gz[e,s,k]*x[e,i])                                           # collapse the deltas
         vjp gu[m*s+k,q]
           = sum(e, r, j, gz[e,r,j]*d(z[e,r,j], u[m*s+k,q]))                    # chain rule: all examples share u
           = sum(e, gz[e,s,k]*h[e,q])                                           # collapse the deltas
@@ -171,47 +171,47 @@ class ProjectedLSTMCell(LSTMCell):
 
     derivation = """
         at n=1, m=2, k=1, batch=(2,); n=2, m=1, k=2
-        for a in n
+        for i in n
         for j l in m
         for s r in 4
-        for i b in k
+        for v b in k
         for e in ...
-        let z[e,s,j] = sum(a, w[m*s+j,a]*x[e,a]) + bw[m*s+j] + sum(i, u[m*s+j,i]*h[e,i]) + bu[m*s+j]
-        let I[e,j] = 1/(1 + exp(-z[e,0,j]))
-        let F[e,j] = 1/(1 + exp(-z[e,1,j]))
-        let G[e,j] = tanh(z[e,2,j])
-        let O[e,j] = 1/(1 + exp(-z[e,3,j]))
-        let c1[e,j] = F[e,j]*c[e,j] + I[e,j]*G[e,j]
+        let z[e,s,j] = sum(i, w[m*s+j,i]*x[e,i]) + bw[m*s+j] + sum(v, u[m*s+j,v]*h[e,v]) + bu[m*s+j]  # pre-activations
+        let I[e,j] = sigmoid(z[e,0,j])  # the input gate
+        let F[e,j] = sigmoid(z[e,1,j])  # the forget gate
+        let G[e,j] = tanh(z[e,2,j])  # the candidate
+        let O[e,j] = sigmoid(z[e,3,j])  # the output gate
+        let c1[e,j] = F[e,j]*c[e,j] + I[e,j]*G[e,j]  # the new memory
         let q[e,j] = O[e,j]*tanh(c1[e,j])
-        let h1[e,i] = sum(j, p[i,j]*q[e,j])
-        let gq[e,j] = sum(i, gh1[e,i]*p[i,j])
-        let gm[e,j] = gc1[e,j] + gq[e,j]*O[e,j]*(1 - tanh(c1[e,j])**2)
+        let h1[e,v] = sum(j, p[v,j]*q[e,j])
+        let gq[e,j] = sum(v, gh1[e,v]*p[v,j])
+        let gm[e,j] = gc1[e,j] + gq[e,j]*O[e,j]*(1 - tanh(c1[e,j])**2)  # the memory's gradient: h1 sees it as well
         let gi[e,j] = gm[e,j]*G[e,j]*I[e,j]*(1 - I[e,j])
         let gf[e,j] = gm[e,j]*c[e,j]*F[e,j]*(1 - F[e,j])
         let gg[e,j] = gm[e,j]*I[e,j]*(1 - G[e,j]**2)
         let go[e,j] = gq[e,j]*tanh(c1[e,j])*O[e,j]*(1 - O[e,j])
-        let gz[e,s,j] = gi[e,j] if s == 0 else gf[e,j] if s == 1 else gg[e,j] if s == 2 else go[e,j]
+        let gz[e,s,j] = gi[e,j] if s == 0 else gf[e,j] if s == 1 else gg[e,j] if s == 2 else go[e,j]  # block by block
 
-        d(h1[e,i], q[e,j])
-          = p[i,j]                                           # linear in q
+        d(h1[e,v], q[e,j])
+          = p[v,j]                                           # linear in q
         d(q[e,j], c1[e,l])
           = (j==l)*O[e,j]*(1 - tanh(c1[e,j])**2)             # tanh' = 1 - tanh²
 
         vjp gp[b,l]
-          = sum(e, i, gh1[e,i]*d(h1[e,i], p[b,l]))           # chain rule: all examples share p
+          = sum(e, v, gh1[e,v]*d(h1[e,v], p[b,l]))           # chain rule: all examples share p
           = sum(e, gh1[e,b]*q[e,l])                          # collapse the delta: an outer product
         vjp gc[e,l]
-          = sum(j, gc1[e,j]*d(c1[e,j], c[e,l])) + sum(i, gh1[e,i]*d(h1[e,i], c[e,l]))  # chain rule, two outputs
+          = sum(j, gc1[e,j]*d(c1[e,j], c[e,l])) + sum(v, gh1[e,v]*d(h1[e,v], c[e,l]))  # chain rule, two outputs
           = gm[e,l]*F[e,l]                                   # the memory gradient, through p
-        vjp gx[e,a]
-          = sum(j, gc1[e,j]*d(c1[e,j], x[e,a])) + sum(i, gh1[e,i]*d(h1[e,i], x[e,a]))  # chain rule, two outputs
-          = sum(s, j, gz[e,s,j]*w[m*s+j,a])                  # through the gates
+        vjp gx[e,i]
+          = sum(j, gc1[e,j]*d(c1[e,j], x[e,i])) + sum(v, gh1[e,v]*d(h1[e,v], x[e,i]))  # chain rule, two outputs
+          = sum(s, j, gz[e,s,j]*w[m*s+j,i])                  # through the gates
         vjp gh[e,b]
-          = sum(j, gc1[e,j]*d(c1[e,j], h[e,b])) + sum(i, gh1[e,i]*d(h1[e,i], h[e,b]))  # chain rule, two outputs
+          = sum(j, gc1[e,j]*d(c1[e,j], h[e,b])) + sum(v, gh1[e,v]*d(h1[e,v], h[e,b]))  # chain rule, two outputs
           = sum(s, j, gz[e,s,j]*u[m*s+j,b])                  # through the gates
-        vjp gw[m*s+l,a]
-          = sum(e, r, j, gz[e,r,j]*d(z[e,r,j], w[m*s+l,a]))  # chain rule: all examples share w
-          = sum(e, gz[e,s,l]*x[e,a])                         # collapse the deltas
+        vjp gw[m*s+l,i]
+          = sum(e, r, j, gz[e,r,j]*d(z[e,r,j], w[m*s+l,i]))  # chain rule: all examples share w
+          = sum(e, gz[e,s,l]*x[e,i])                         # collapse the deltas
         vjp gu[m*s+l,b]
           = sum(e, r, j, gz[e,r,j]*d(z[e,r,j], u[m*s+l,b]))  # chain rule: all examples share u
           = sum(e, gz[e,s,l]*h[e,b])                         # collapse the deltas

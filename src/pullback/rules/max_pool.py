@@ -55,7 +55,7 @@ class MaxPool(Pool, Select):
         for k in kernel_size
         for p in *out
         for q in *n
-        let X[e,q] = x[e,q] if 0 <= q < n else -inf
+        let X[e,q] = x[e,q] if 0 <= q < n else -inf  # x, and -inf around it
         let best[e,p] = step*p + dilation*argmax(k, X[e,step*p+dilation*k-padding]) - padding
         let y[e,p] = max(k, X[e,step*p+dilation*k-padding])
 

@@ -50,15 +50,17 @@ class NLLLoss(Straight, ClassLoss):
         for a in n
         for c k in c
         for s in *d
-        let m[a,s] = w[t[a,s]] if t[a,s] != ignore_index else 0
-        let N = sum(a, s, m[a,s]) if reduction == "mean" else 1
-        let y = -sum(a, s, m[a,s]*x[a,t[a,s],s] if m[a,s] != 0 else 0)/N
+        let m[a,s] = w[t[a,s]] if t[a,s] != ignore_index else 0  # the weight of the target's class, 0 if ignored
+        let N = sum(a, s, m[a,s]) if reduction == "mean" else 1  # what the mean divides by
+        let l[a,s] = -m[a,s]*x[a,t[a,s],s] if m[a,s] != 0 else 0  # the loss of one example
+        let y = sum(a, s, l[a,s])/N  # the loss, reduced
 
-        d(y, x[a,k,s])
-          = -m[a,s]*(t[a,s]==k)/N     # linear in x: the target's element alone
+        d(l[a,s], x[a,k,s])
+          = -m[a,s]*(t[a,s]==k)       # linear in x: the target's element alone
 
         vjp gx[a,k,s]
           = gy*d(y, x[a,k,s])         # chain rule
+          = gy*d(l[a,s], x[a,k,s])/N  # the mean's share
           = -gy*m[a,s]*(t[a,s]==k)/N  # Jacobian above
 """
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from pullback.linearization import as_tuple
 from pullback.rule import Rule
+from pullback.rules import through_time
 from pullback.rules.chain import moved, value
 from pullback.rules.scan import Scan
 
@@ -36,13 +37,9 @@ class Recurrent(Rule):
         dict(t=0, n=2, m=1, batch=(2,), num_layers=2), dict(t=1, n=1, m=1, bidirectional=True, without=("mask",)),
     )  # fmt: skip
     saves = "turn", "mask", "saved"
-    text: ClassVar[str]  # the derivation, of one layer that runs forwards
-
-    @property
-    def derivation(self):
-        if self.num_layers > 1 or self.bidirectional or self.batch_first:
-            raise AttributeError("the derivation speaks of one layer, forwards, time first")
-        return self.text
+    steps: ClassVar[str]  # what is derived of a step, in networks of one layer forwards
+    derivation = property(through_time.derivation)
+    further_derivations = property(lambda self: (through_time.derivation(self, lengths=True),))
 
     @cached_property
     def directions(self):

@@ -67,34 +67,35 @@ F = {
 }
 DERIVATION = """
     at n=2, m=2, batch=(2,); n=1, m=3; n=2, m=2, without=("h", "bw")
-    for a in n
+    for i in n
     for j k q in m
     for e in ...
-    let z[e,j] = sum(a, w[j,a]*x[e,a]) + bw[j] + sum(q, u[j,q]*h[e,q]) + bu[j]
-    let h1[e,j] = {f}
-    let gz[e,j] = gh1[e,j]*d(h1[e,j], z[e,j])
+    let z[e,j] = sum(i, w[j,i]*x[e,i]) + bw[j] + sum(q, u[j,q]*h[e,q]) + bu[j]  # pre-activations
+    let h1[e,j] = {f}  # the new state
+    let o[e,j] = {slope}
+    let gz[e,j] = gh1[e,j]*o[e,j]
 
     d(h1[e,j], z[e,j])
-      = {slope}                                                # {reason}
-    d(z[e,j], x[e,a])
-      = w[j,a]                                                 # linear in x
+      = o[e,j]                                                 # {reason}
+    d(z[e,j], x[e,i])
+      = w[j,i]                                                 # linear in x
     d(z[e,j], h[e,k])
       = u[j,k]                                                 # linear in h
-    d(z[e,j], w[k,a])
-      = (j==k)*x[e,a]                                          # linear in w
+    d(z[e,j], w[k,i])
+      = (j==k)*x[e,i]                                          # linear in w
     d(z[e,j], u[k,q])
       = (j==k)*h[e,q]                                          # linear in u
 
-    vjp gx[e,a]
-      = sum(j, gh1[e,j]*d(h1[e,j], z[e,j])*d(z[e,j], x[e,a]))  # chain rule, through z
-      = sum(j, gz[e,j]*w[j,a])                                 # name the gradient of z
+    vjp gx[e,i]
+      = sum(j, gh1[e,j]*d(h1[e,j], z[e,j])*d(z[e,j], x[e,i]))  # chain rule, through z
+      = sum(j, gz[e,j]*w[j,i])                                 # name the gradient of z
     vjp gh[e,k]
       = sum(j, gh1[e,j]*d(h1[e,j], z[e,j])*d(z[e,j], h[e,k]))  # chain rule, through z
       = sum(j, gz[e,j]*u[j,k])                                 # name the gradient of z
-    vjp gw[k,a]
-      = sum(e, j, gz[e,j]*d(z[e,j], w[k,a]))                   # chain rule: all examples share w
-      = sum(e, j, gz[e,j]*(j==k)*x[e,a])                       # Jacobian above
-      = sum(e, gz[e,k]*x[e,a])                                 # collapse the delta
+    vjp gw[k,i]
+      = sum(e, j, gz[e,j]*d(z[e,j], w[k,i]))                   # chain rule: all examples share w
+      = sum(e, j, gz[e,j]*(j==k)*x[e,i])                       # Jacobian above
+      = sum(e, gz[e,k]*x[e,i])                                 # collapse the delta
     vjp gu[k,q]
       = sum(e, j, gz[e,j]*d(z[e,j], u[k,q]))                   # chain rule: all examples share u
       = sum(e, gz[e,k]*h[e,q])                                 # collapse the delta

@@ -14,7 +14,7 @@ from pullback.handbook.derivation.errors import NoValue
 
 
 class Field:
-    """Floats: numbers, and the functions of them. `module` has exp, log, tanh, sqrt, sin, cos, erf and pi."""
+    """Floats: numbers, and the functions of them. `module` has pi, and all functions but sigmoid."""
 
     module: Any = math
 
@@ -34,7 +34,7 @@ class Field:
     def function(self, name: str) -> Callable[..., Any]:
         if name in WHOLE:
             return partial(WHOLE[name], self)
-        f, slope = getattr(self.module, name), SLOPES[name]
+        f, slope = self.smooth(name), SLOPES[name]
 
         def applied(x: Any) -> Any:
             if isinstance(x, Dual):
@@ -43,6 +43,12 @@ class Field:
             return f(x)
 
         return applied
+
+    def smooth(self, name: str) -> Callable[[Any], Any]:
+        """A function that has a slope at every number."""
+        if name == "sigmoid":
+            return lambda x: 1 / (1 + self.module.exp(-x))
+        return getattr(self.module, name)  # type: ignore[no-any-return]
 
 
 class Digits(Field):
@@ -83,10 +89,32 @@ class Symbols(Field):
         return v.xreplace(self.worth).evalf() if isinstance(v, self.module.Expr) else v
 
 
+class Letters(Symbols):
+    """The same, where the value of a function is a symbol by itself, of which nothing is known but its slope."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters: dict[Any, Any] = {}
+
+    def smooth(self, name: str) -> Callable[[Any], Any]:
+        f = super().smooth(name)
+
+        def named(x: Any) -> Any:
+            if not self.module.sympify(x).free_symbols:
+                return f(x)
+            if (name, x) not in self.letters:
+                letter = self.letters[name, x] = self.module.Symbol(f"{name}_{len(self.letters)}", real=True)
+                self.worth[letter] = self.rank(f(x))
+            return self.letters[name, x]
+
+        return named
+
+
 SLOPES: dict[str, Callable[[Any, Any, Any], Any]] = {  # f', from the module, x and f(x)
     "exp": lambda m, x, y: y,
     "log": lambda m, x, y: 1 / x,
     "tanh": lambda m, x, y: 1 - y * y,
+    "sigmoid": lambda m, x, y: y * (1 - y),
     "sqrt": lambda m, x, y: 1 / (2 * y),
     "sin": lambda m, x, y: m.cos(x),
     "cos": lambda m, x, y: -m.sin(x),

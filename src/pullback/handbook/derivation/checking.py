@@ -12,7 +12,8 @@ import numpy as np
 from pullback.handbook.derivation.arithmetic import FLOATS, Digits, Field
 from pullback.handbook.derivation.errors import DerivationError, NoValue
 from pullback.handbook.derivation.evaluation import Env, Values, flat, names_in, random_like
-from pullback.handbook.derivation.language import Chain, Derivation, Text, keys, parse
+from pullback.handbook.derivation.inclusion import parse
+from pullback.handbook.derivation.language import Chain, Derivation, Text, keys
 from pullback.linearization import as_tuple
 from pullback.rule import Rule
 from pullback.sizes import Sizes, is_group
@@ -87,11 +88,16 @@ def instances(
     rule: Rule, derivation: Derivation, case: dict[str, Any], seed: int, points: int = 1
 ) -> Iterator[Instance]:
     """Random inputs of a case; one example after the other, if the derivation speaks of one."""
-    rule, sizes = rule.at(fitted(rule, case))
+    given = {name: np.array(value) for name, value in case.items() if isinstance(value, list)}
+    rule, sizes = rule.at(fitted(rule, {name: value for name, value in case.items() if name not in given}))
     rng = np.random.default_rng(seed)
     for _ in range(points):
         inputs = [
-            random_like(a, rng) if a is not None and slot.differentiable else a
+            given[slot.name]
+            if slot.name in given
+            else random_like(a, rng)
+            if a is not None and slot.differentiable
+            else a
             for slot, a in zip(rule.inputs, rule.sample(rng, **sizes))
         ]
         yield from examples(at_inputs(rule, between_kinks(rule, inputs, rng), rng), derivation)

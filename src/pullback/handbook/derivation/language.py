@@ -10,7 +10,7 @@ from typing import Any
 
 from pullback.handbook.derivation.errors import DerivationError
 
-FUNCTIONS = "exp", "log", "tanh", "sqrt", "sin", "cos", "erf", "abs", "sign", "place", "onto"
+FUNCTIONS = "exp", "log", "tanh", "sigmoid", "sqrt", "sin", "cos", "erf", "abs", "sign", "place", "onto"
 OVER_INDICES = "sum", "max", "min", "argmax"
 CONSTANTS = "pi", "inf"
 ALLOWED = (
@@ -66,6 +66,7 @@ class Let:
     name: str
     indices: tuple[str, ...]
     body: Text
+    reason: str = ""  # what it is
 
     @property
     def head(self) -> str:
@@ -97,8 +98,8 @@ class Derivation:
         return "..." in self.ranges.values()
 
 
-def parse(text: str) -> Derivation:
-    """Read a derivation; DerivationError says line and column of what cannot be read."""
+def parsed(text: str) -> Derivation:
+    """Read a derivation that uses no other."""
     found = Derivation()
     for number, line in enumerate(text.strip("\n").splitlines(), 1):
         body, _, reason = line.partition("#")
@@ -122,7 +123,7 @@ def read(line: str, reason: str, number: int, found: Derivation) -> None:
                 raise at.wrong("needs `for letters in axis`")
             found.ranges.update(dict.fromkeys(letters.split(), axis.strip()))
         case "let":
-            define(Text(*rest(3)), found)
+            define(Text(*rest(3)), reason, found)
         case "=":
             if not found.chains:
                 raise at.wrong("a line that equals the one above it, and there is none")
@@ -157,7 +158,7 @@ def case(at: Text, text: str) -> dict[str, Any]:
     raise at.wrong("needs sizes and hyperparameters, as in `at n=3, stride=2; n=1`")
 
 
-def define(text: Text, found: Derivation) -> None:
+def define(text: Text, reason: str, found: Derivation) -> None:
     left, equals, right = text.text.partition(" = ")
     if not equals:
         raise text.wrong("needs `let name[indices] = expression`")
@@ -167,7 +168,7 @@ def define(text: Text, found: Derivation) -> None:
     if not all(index.isidentifier() for index in indices):
         raise head.wrong("the indices of a definition are letters")
     body.tree  # noqa: B018
-    found.lets[name_of(head)] = Let(name_of(head), tuple(indices), body)
+    found.lets[name_of(head)] = Let(name_of(head), tuple(indices), body, reason)
 
 
 def name_of(text: Text) -> str:

@@ -101,6 +101,8 @@ def call(f: str, arguments: list[ast.expr]) -> str:
             return rf"\left|{typeset(last)}\right|"
         case "sqrt":
             return rf"\sqrt{{{typeset(last)}}}"
+        case "sigmoid":
+            name = r"\sigma"
         case "log" | "tanh" | "sin" | "cos" | "max" | "min":
             name = rf"\{f}"
         case _:
@@ -143,9 +145,10 @@ def bracketed(text: str, needed: bool) -> str:
 
 
 def symbol(name: str) -> str:
-    """gx is x with a bar; what is longer than a letter stands upright; w_l0 is the w of layer l0; lambd is λ."""
-    if layer := re.fullmatch(r"(\w+)_(l\d+)", name):
-        return rf"{symbol(layer[1])}^{{\mathrm{{{layer[2]}}}}}"
+    """gx is x with a bar; longer names stand upright; w_l0 is the w of layer l0, w_l0_reverse backwards; lambd is λ."""
+    if layer := re.fullmatch(r"(\w+)_(l\d+)(_reverse)?", name):
+        backwards = r"\leftarrow" if layer[3] else ""
+        return rf"{symbol(layer[1])}^{{\mathrm{{{layer[2]}}}{backwards}}}"
     if name == "pi":
         return r"\pi"
     if name == "inf":

@@ -11,7 +11,6 @@ from pullback.errors import OptionError, ShapeError
 from pullback.handbook.derivation.checking import Instance
 from pullback.handbook.explanation.chain import by_chain_rule
 from pullback.handbook.explanation.examples import completed, cotangents
-from pullback.handbook.explanation.first_step import of_cell
 from pullback.handbook.explanation.mistakes import Mistake, mistakes
 from pullback.handbook.explanation.places import Place, places
 from pullback.handbook.explanation.steps import Derived, derived
@@ -105,11 +104,6 @@ class Content:
         above = {a.name: a.values for a in self.above}
         outputs = {a.name: a.values for a in self.outputs}
         return derived(Instance(self.rule, self._complete() | above, outputs, {}, self.at.plan.sizes), self.lang)
-
-    @cached_property
-    def first_step(self) -> list[Derived]:
-        """Of a recurrent network without a derivation of its own, that of its cell."""
-        return of_cell(self.rule, self._complete(), {a.name: a.values for a in self.above}, self.lang)
 
     def _complete(self) -> dict[str, Any]:
         """All inputs, those that were left out as well."""

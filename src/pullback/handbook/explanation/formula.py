@@ -62,7 +62,10 @@ def held(node: ast.expr, leaf: Leaf, times: str) -> tuple[str, int]:
         case ast.Call(ast.Name("d"), [a, b]):
             return f"∂{go(a, ATOM)}/∂{go(b, ATOM)}", POWER
         case ast.Call(f, arguments):
-            return f"{ast.unparse(f)}({', '.join(go(a, 0) for a in arguments)})", ATOM
+            return (
+                f"{'σ' if ast.unparse(f) == 'sigmoid' else ast.unparse(f)}({', '.join(go(a, 0) for a in arguments)})",
+                ATOM,
+            )
         case ast.IfExp(test, a, b):
             return f"{go(a, ADD)} if {condition(test, go)} else {go(b, 0)}", 0
         case ast.Compare():

@@ -52,7 +52,7 @@ def translated(line: str) -> str:
     parts = GAP.split(line)
     known = chinese()["formulas"]
     if not any(part.strip() in known for part in parts):
-        return line
+        return re.sub(r",( {3,})", r"，\1", line)
     return "".join(known.get(part.strip(), part) if k % 2 == 0 else "，    " for k, part in enumerate(parts))
 
 

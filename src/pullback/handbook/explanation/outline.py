@@ -61,12 +61,10 @@ def brief(values: Any, lang: str) -> str:
 
 
 def derivation(e: Content) -> list[Part]:
-    if isinstance(e.derivation, str) and e.first_step:
-        return [*e.first_step, Words(say("explain.step", e.lang, cell=f"{e.name}_cell"), quiet=True)]
     if isinstance(e.derivation, str):  # why there is none
         return [*e.chain_rule, Words(say(f"explain.{e.derivation}", e.lang), quiet=True)]
-    first = "explain.each" if e.rule.options.get("reduction") == "none" else "explain.first"
-    notes = ["explain.lines"] + [first] * bool(e.at.plan.sizes.get("..."))
+    kind = {None: "explain.first", "none": "explain.each"}.get(e.rule.options.get("reduction"), "")  # else: of all
+    notes = ["explain.lines"] + [kind] * bool(kind and e.at.plan.sizes.get("..."))
     told = [*(say(note, e.lang) for note in notes), legend(e.derivation, e.lang)]
     return [*e.derivation, *(Words(text, quiet=True) for text in told if text)]
 

@@ -45,19 +45,12 @@ class Derived(NamedTuple):
 
 def derived(instance: Instance, lang: str) -> list[Derived] | str:
     """The chains of a rule on these numbers, of the first example of a batch; the name of a text if there are none."""
-    if not hasattr(instance.rule, "derivation"):
+    found = ((text, values) for text in texts_of(instance.rule) if (values := spoken_of(text, instance)))
+    text, values = next(found, ("", None))
+    if values is None:
         return "unwritten"
-    known = derivation.parse(instance.rule.derivation)
-    first = next(examples(instance, known), None)
-    if first is None:
-        return "unwritten"
-    try:
-        values = values_at(known, first, FLOATS, PATIENCE)
-    except (NoValue, *FAILURES):  # axes of which it does not speak
-        return "unwritten"
-    if not describes(values, first):
-        return "unwritten"
-    grades = written_down(instance.rule.derivation) or repeat(repeat(""))
+    known = values.derivation
+    grades = written_down(text) or repeat(repeat(""))
     return [
         *(defined(let, values, lang) for let in known.lets.values()),
         *(
@@ -66,6 +59,22 @@ def derived(instance: Instance, lang: str) -> list[Derived] | str:
             if values.holds(chain.when)
         ),
     ]
+
+
+def texts_of(rule: Any) -> list[str]:
+    """The derivation of a rule, and those of inputs of which that does not speak."""
+    return [rule.derivation, *getattr(rule, "further_derivations", ())] if hasattr(rule, "derivation") else []
+
+
+def spoken_of(text: str, instance: Instance) -> Values | None:
+    """What the text says of these numbers; None if it does not speak of them."""
+    known = derivation.parse(text)
+    first = next(examples(instance, known), None)
+    try:
+        values = values_at(known, first, FLOATS, PATIENCE) if first else None
+    except (NoValue, *FAILURES):  # axes of which it does not speak
+        return None
+    return values if values and first and describes(values, first) else None
 
 
 def describes(values: Values, instance: Instance) -> bool:
@@ -88,9 +97,10 @@ def defined(let: derivation.Let, values: Values, lang: str) -> Derived:
     """A letter that the chains use: its definition, with the numbers of its first element."""
     point = first_of(let.indices, values)
     head = Line(written(tree(let.head)), derivation.latex(let.head), "", [])
+    what = because(let.reason, lang) or say("explain.definition", lang)
     if size := size_of(let, values):
         return Derived(head, [Line(size, size, say("explain.size", lang, axis=let.body.text), [])], "")
-    return Derived(head, [line(let.body, say("explain.definition", lang), [point], values)], named(point))
+    return Derived(head, [line(let.body, what, [point], values)], named(point))
 
 
 def size_of(let: derivation.Let, values: Values) -> str:

@@ -7,6 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
+from pullback.handbook.derivation import spelled_out
 from pullback.handbook.explanation import Explanation
 from pullback.handbook.explanation.mistakes import Mistake, differs
 
@@ -33,7 +34,7 @@ class BrokenLine(NamedTuple):
 
 def broken_line(name: str, derivation: str) -> BrokenLine | None:
     """The derivation with a slip in one line, always the same one; None if no slip fits anywhere."""
-    lines = derivation.splitlines()
+    lines = spelled_out(derivation).splitlines()
     steps = [k for k, line in enumerate(lines) if line.strip().startswith("= ")]
     start = crc32(name.encode())
     for turn in range(len(steps)):
