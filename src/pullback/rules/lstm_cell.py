@@ -80,7 +80,7 @@ class LSTMCell(Rule):
         let O[e,j] = sigmoid(z[e,3,j])  # the output gate
         let c1[e,j] = F[e,j]*c[e,j] + I[e,j]*G[e,j]  # the new memory
         let h1[e,j] = O[e,j]*tanh(c1[e,j])  # the new state
-        let gm[e,j] = gc1[e,j] + gh1[e,j]*O[e,j]*(1 - tanh(c1[e,j])**2)  # the memory's gradient: h1 sees it as well
+        let gm[e,j] = gc1[e,j] + gh1[e,j]*O[e,j]*(1 - tanh(c1[e,j])**2)  # the memory's gradient: the state sees it, too
         let gi[e,j] = gm[e,j]*G[e,j]*I[e,j]*(1 - I[e,j])
         let gf[e,j] = gm[e,j]*c[e,j]*F[e,j]*(1 - F[e,j])
         let gg[e,j] = gm[e,j]*I[e,j]*(1 - G[e,j]**2)
@@ -185,7 +185,7 @@ class ProjectedLSTMCell(LSTMCell):
         let q[e,j] = O[e,j]*tanh(c1[e,j])
         let h1[e,v] = sum(j, p[v,j]*q[e,j])
         let gq[e,j] = sum(v, gh1[e,v]*p[v,j])
-        let gm[e,j] = gc1[e,j] + gq[e,j]*O[e,j]*(1 - tanh(c1[e,j])**2)  # the memory's gradient: h1 sees it as well
+        let gm[e,j] = gc1[e,j] + gq[e,j]*O[e,j]*(1 - tanh(c1[e,j])**2)  # the memory's gradient: the state sees it, too
         let gi[e,j] = gm[e,j]*G[e,j]*I[e,j]*(1 - I[e,j])
         let gf[e,j] = gm[e,j]*c[e,j]*F[e,j]*(1 - F[e,j])
         let gg[e,j] = gm[e,j]*I[e,j]*(1 - G[e,j]**2)
