@@ -58,7 +58,7 @@ def held(node: ast.expr, leaf: Leaf, times: str) -> tuple[str, int]:
         case ast.Call(ast.Name("sum"), [*indices, body]):
             return f"Σ{' '.join(map(ast.unparse, indices))} {go(body, SUM)}", SUM
         case ast.Call(ast.Name("max" | "min" | "argmax" as name), [ast.Name(), *_, body]) if names(node.args[:-1]):
-            return f"{name}{' '.join(map(ast.unparse, node.args[:-1]))} {go(body, SUM)}", SUM
+            return f"{name}_{' '.join(map(ast.unparse, node.args[:-1]))} {go(body, SUM)}", SUM
         case ast.Call(ast.Name("d"), [a, b]):
             return f"∂{go(a, ATOM)}/∂{go(b, ATOM)}", POWER
         case ast.Call(f, arguments):
