@@ -34,7 +34,7 @@ def test_it_is_checked_at_more_than_one_size(name):
     assert len(parse(BOOK[name].derivation).cases) > 1
 
 
-@pytest.mark.parametrize("kind", product(("rnn", "gru", "lstm"), (1, 2), (False, True), (False, True)), ids=str)
+@pytest.mark.parametrize("kind", [*product(("rnn", "gru", "lstm"), (1, 2), (False, True), (False, True))], ids=str)
 def test_networks_of_every_kind_have_texts_that_hold(kind):
     name, layers, both, batch_first = kind
     rule = variant(name, num_layers=layers, bidirectional=both, batch_first=batch_first)
