@@ -49,10 +49,10 @@ def slopes(f: Callable[[Array], Array], x: Array, moves: Sequence[Move], steps: 
     step is so small that the function does not move any more, the entries of the table agree perfectly, and are
     perfectly wrong. Small steps are taken along a direction only if larger ones leave something open there.
     """
-    middle = f(x)
-    found = np.empty((len(Slopes._fields), len(moves), middle.size), middle.dtype)
-    block = max(1, CELLS // max(1, middle.size))
     with np.errstate(all="ignore"):
+        middle = f(x)
+        found = np.empty((len(Slopes._fields), len(moves), middle.size), middle.dtype)
+        block = max(1, CELLS // max(1, middle.size))
         for k in range(0, len(moves), block):
             some = slice(k, k + block)
             _along(f, x, middle, moves[some], steps[some], eps, found[:, some])

@@ -46,6 +46,7 @@ class Judge:
         self.reference: Reference | None = None
         self.remarks: list[Cause] = []
         self.terms: dict[str, list[str]] = {}  # what is wrong with them, and in whose gradients
+        self.rough: list[str] = []  # inputs by which differences at the example say nothing
         self.tried = 0
         self.hurried = False  # was there no time for all further inputs?
 
@@ -161,6 +162,8 @@ class Judge:
             own = truth.value[:, columns]
             size = float(np.max(abs(np.nan_to_num(own)), initial=0))
             self.power[part.name] = max(self.power.get(part.name, 0.0), size)
+            if example and truth.says_nothing(columns):
+                self.rough.append(part.name)
         self.conventions += [(point, each) for each in comparison.conventions]
         if not comparison.found and example:
             self.opinion(point, gradients[0], example)
@@ -172,7 +175,8 @@ class Judge:
     def along(self, point: Point, example: bool) -> Truth:
         """What is special, and a direction or two; at the example, of everything."""
         chosen = sample(self.problem, self.rng) if example else few(self.problem, self.rng, point.coordinates)
-        return Truth(self.problem, point.v, chosen)
+        truth = Truth(self.problem, point.v, chosen)
+        return truth.sharpened() if example else truth
 
     def wrong(self, point: Point, mismatch: Mismatch, truth: Truth, example: bool) -> Finding:
         part = mismatch.part
@@ -244,13 +248,18 @@ class Judge:
         problem = self.problem
         findings = [self.findings.get(p.name, Finding(p.name, RIGHT)) for p in problem.results]
         silent = [p.name for p in problem.results if problem.mode == "vjp" and self.power.get(p.name, 1.0) < 1e-9]
-        verdict = WRONG if self.findings else CANNOT if not self.tried else RIGHT
+        verdict = WRONG if self.findings else CANNOT if self.rough or not self.tried else RIGHT
+        reason = (
+            f"forward's differences are too rough to judge the gradient of {', '.join(self.rough)}: it turns within "
+        )
+        reason += "the smallest steps, or beside large values; try others, or double precision"
         return Report(
             problem.name,
             verdict,
             tuple(findings),
             tuple(self.unseen(silent)),
             tuple(self.notes()),
+            reason=reason if verdict == CANNOT and self.rough else "",
             tried=self.tried,
             complex=problem.convention is None and any(part.width == 2 for part in (*problem.inputs, *problem.outputs)),
         )

@@ -1,6 +1,7 @@
 """What the derivative really is at one point, as far as it can be known: by differences, along chosen directions."""
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -9,12 +10,15 @@ from numpy.typing import NDArray
 
 from pullback.check.differences import slopes
 from pullback.check.moves import Move, coordinate
+from pullback.check.precision import sharpened
 from pullback.check.problem import Problem
 
 Array = NDArray[Any]
 
 FULL = 256  # so many inputs are moved one by one
 CELLS = 2_000_000  # of a Jacobian
+ROUGH = 1e-6  # of the largest derivative: a doubt that would cover faults
+EXACT = 1e-10  # where values are rounded more than that, other steps do not help
 
 
 class Truth:
@@ -26,11 +30,28 @@ class Truth:
 
     def __init__(self, problem: Problem, v: Array, directions: Sequence[Move] | None = None, h: float = 0.02) -> None:
         self.problem, self.v, self.directions = problem, v, directions
-        moves = [coordinate(k) for k in range(len(v))] if directions is None else directions
         # no rounding of |x| may hide the step
-        reach = np.array([move.reach(v) / 100 for move in moves])
-        found = slopes(problem.f, v, [move.of for move in moves], h * np.maximum(1.0, reach), problem.eps)
-        self.value, self.error, self.left, self.right, self.sides_error = found
+        reach = np.array([move.reach(v) / 100 for move in self.moves])
+        self.found = slopes(problem.f, v, [move.of for move in self.moves], h * np.maximum(1.0, reach), problem.eps)
+        self.value, self.error, self.left, self.right, self.sides_error = self.found
+
+    @cached_property
+    def moves(self) -> Sequence[Move]:
+        return [coordinate(k) for k in range(len(self.v))] if self.directions is None else self.directions
+
+    def sharpened(self) -> "Truth":
+        """With other steps, and other numbers, where these leave something in doubt."""
+        with np.errstate(all="ignore"):
+            rough = np.isfinite(self.value) & ~(20 * self.error <= ROUGH * self.size)
+        doubtful = self.unknown | self.kink | rough
+        if self.problem.eps > EXACT or not doubtful.any():
+            return self
+        other = copy(self)
+        for name in ("size", "kink", "unknown", "smooth_rows"):
+            other.__dict__.pop(name, None)
+        other.found = sharpened(self.problem, self.v, list(self.moves), self.found, doubtful)
+        other.value, other.error, other.left, other.right, other.sides_error = other.found
+        return other
 
     @cached_property
     def size(self) -> float:
@@ -49,6 +70,12 @@ class Truth:
         with np.errstate(all="ignore"):
             told = self.error <= 1e-3 * abs(self.value) + 1e-6 * self.size + 1e-12
         return np.asarray(~(told & np.isfinite(self.value)) & ~self.kink)
+
+    def says_nothing(self, columns: Array) -> bool:
+        """Is no derivative along these directions known but for what does not move?"""
+        unknown, kink = self.unknown[:, columns], self.kink[:, columns]
+        known = ~(unknown | kink) & (self.value[:, columns] != 0)
+        return bool(unknown.any() and not known.any() and not kink.any())
 
     @cached_property
     def smooth_rows(self) -> Array:
@@ -69,7 +96,7 @@ class Truth:
 
 def whole(problem: Problem, v: Array) -> Truth:
     """All derivatives at one place."""
-    return problem.once("truth", v, lambda: Truth(problem, v))
+    return problem.once("truth", v, lambda: Truth(problem, v).sharpened())
 
 
 def implied(problem: Problem, v: Array) -> Array:

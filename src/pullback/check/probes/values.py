@@ -124,7 +124,9 @@ class Comparison:
         count = 8 if fits(self.problem) else 1
         free = ~self.truth.kink[g != 0].any(0) if self.truth.directions is None else 1.0  # kinks of its own aside
         moves = [dense(rng.normal(size=len(self.truth.v)) * free) for _ in range(count)]
-        along = Truth(self.problem, self.truth.v, [direction, *moves, *(direction + move for move in moves)])
+        along = Truth(
+            self.problem, self.truth.v, [direction, *moves, *(direction + move for move in moves)]
+        ).sharpened()
         if along.kink[g != 0].any():
             return False
         values, doubt = along.pulled(np.where(along.unknown.any(1), 0, g))

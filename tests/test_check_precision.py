@@ -1,0 +1,88 @@
+"""What ordinary differences are too rough for: steps that are much smaller, and long double."""
+
+import numpy as np
+import pytest
+
+import pullback
+from pullback.check.adapters import adapt
+from pullback.check.precision import takes_long_double
+from pullback.check.problem import Problem
+
+X = np.random.default_rng(0).normal(size=(3, 4))
+LONG = np.finfo(np.longdouble).eps < 1e-18
+needs_long_double = pytest.mark.skipif(not LONG, reason="long double is double here")
+
+
+def norm(x):
+    centred = x - x.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-12)
+
+
+def norm_backward(g, x):
+    centred = x - x.mean(-1, keepdims=True)
+    r = 1 / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-12)
+    u = centred * r
+    return r * (g - g.mean(-1, keepdims=True) - u * (u * g).mean(-1, keepdims=True))
+
+
+STEEP = {
+    "a wave": (lambda x: np.sin(1e3 * x), lambda g, x: 1e3 * g * np.cos(1e3 * x), X),
+    "a steep tanh": (
+        lambda x: np.tanh(3e3 * x), lambda g, x: 3e3 * g * (1 - np.tanh(3e3 * x) ** 2), 1e-3 * X
+    ),
+    "a logarithm next to 0": (np.log, lambda g, x: g / x, 1e-6 * (abs(X) + 0.1)),
+    "a norm of small numbers": (norm, norm_backward, 1e-3 * X),
+    "a norm of tiny numbers": (norm, norm_backward, 1e-5 * X),
+}  # fmt: skip
+FAR = {
+    "beside a large value": (lambda x: 1e9 + np.tanh(x), lambda g, x: g * (1 - np.tanh(x) ** 2), X),
+}
+
+
+@pytest.mark.parametrize("name", STEEP)
+def test_what_turns_within_a_step(name):
+    forward, backward, x = STEEP[name]
+    assert pullback.check(forward, backward, x).verdict == "right"
+    for factor in (1.001, 1.5):
+        assert pullback.check(forward, lambda g, x, factor=factor: factor * backward(g, x), x).verdict == "wrong"
+
+
+@needs_long_double
+@pytest.mark.parametrize("name", FAR)
+def test_what_only_long_double_sees(name, monkeypatch):
+    forward, backward, x = FAR[name]
+    wrong = lambda g, x: 1.001 * backward(g, x)
+    assert pullback.check(forward, backward, x).verdict == "right"
+    assert pullback.check(forward, wrong, x).verdict == "wrong"
+    monkeypatch.setattr("pullback.check.precision.takes_long_double", lambda problem: False)
+    assert pullback.check(forward, wrong, x).verdict != "wrong"
+
+
+def test_where_nothing_can_be_seen_the_report_says_so():
+    report = pullback.check(lambda x: 1e12 + np.tanh(x), lambda g, x: g, X)
+    assert report.verdict == "cannot judge" and "too rough to judge the gradient of x" in report.reason
+
+
+@pytest.mark.parametrize("forward", [lambda x: np.round(x * 300) / 300])
+@pytest.mark.parametrize("backward", [lambda g, x: g, lambda g, x: 0 * g])
+def test_jumps_close_together_accuse_nobody(forward, backward):
+    assert pullback.check(forward, backward, X).verdict != "wrong"
+
+
+def double(x):
+    return np.asarray(x, np.float64)
+
+
+@needs_long_double
+@pytest.mark.parametrize(
+    "forward, takes",
+    [
+        (np.tanh, True), (norm, True), (lambda x: x @ x.T, True), (lambda x: 1e9 + np.exp(x), True),
+        (lambda x: np.tanh(double(x)), False), (lambda x: np.tanh(double(x)).astype(x.dtype), False),
+        (lambda x: x * np.tanh(double(x)), False), (lambda x: np.exp(x) + 10 * np.sin(double(x)), False),
+        (lambda x: np.linalg.inv(np.eye(3) + x @ x.T), False), (lambda x: np.float32(3) * np.round(x), False),
+    ],
+)  # fmt: skip
+def test_who_computes_in_long_double(forward, takes):
+    """Of one that casts a part of its numbers inside, the smallest steps show that part missing."""
+    assert takes_long_double(Problem(adapt(forward, lambda g, x: g, [X]), None, 0, "vjp", None)) == takes
