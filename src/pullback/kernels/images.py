@@ -129,10 +129,3 @@ def move(target, source, count):
         copy_strip(target + 4 * k, source + 4 * k)
     for k in range(whole, count):
         store(target + 4 * k, load(source + 4 * k))
-
-
-def with_slack(x):
-    """A flat copy, with so many floats behind it that whole vectors can be read everywhere."""
-    out = empty((x.size + COLUMNS,))
-    out[: x.size] = x
-    return out
