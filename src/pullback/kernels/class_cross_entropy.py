@@ -1,8 +1,8 @@
 """Cross-entropy of scores and classes: the scores are read once, and the gradient is written once.
 
-A row is read into the cache, raised, summed and scaled while it is there. What the loss is reduced to needs no waiting
-for: its gradient for gy = 1 is computed with it, and handed out when it is first asked for. Any other is computed anew
-from the scores, which is what is kept.
+A row is read into the cache, raised, summed and scaled while it is there; a long one in the place of its gradient. What
+the loss is reduced to needs no waiting for: its gradient for gy = 1 is computed with it, and handed out when somebody
+asks for it. Any other is computed anew from the scores, which is what is kept.
 """
 
 from contextlib import suppress
@@ -12,7 +12,7 @@ import numpy as np
 from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.rows import SHARE, largest_of, raised, room, scaled, shares_of_infinity
+from pullback.kernels.rows import LONG, SHARE, largest_of, raised, room, scaled, scaled_in_place, shares_of_infinity
 from pullback.kernels.threads import parallel
 
 f = np.float32
@@ -28,9 +28,10 @@ def takes(rule, x, t, w):
 @part
 def rows(lo, hi, x, t, g, losses, gx):
     """Losses of some rows; unless gx is empty, their gradients, times g. Where g is 0, a row does not count."""
-    e = room(x.shape[1])
+    spare, alone = room(x.shape[1]), gx.size and x.shape[1] >= LONG
     top = largest_of(x[lo], f(1))
     for i in range(lo, hi):
+        e = gx[i] if alone else spare
         row, own, most, ahead = x[i], t[i], top, x[min(i + 1, hi - 1)]
         if g[i] == 0:
             losses[i] = 0.0
@@ -54,7 +55,11 @@ def rows(lo, hi, x, t, g, losses, gx):
             total = max(total, 1.0) if total == total else total
         if gx.size:
             e[own] = f(-rest)
-            scaled(e, f(np.float64(g[i]) / total), gx[i])
+            scale = f(np.float64(g[i]) / total)
+            if alone:
+                scaled_in_place(e, scale)
+            else:
+                scaled(e, scale, gx[i])
 
 
 @kernel

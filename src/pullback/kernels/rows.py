@@ -2,7 +2,8 @@
 
 Passes work on whole blocks. What is left of a row at its end is done as a last block that overlaps the one before, and
 of a row shorter than a block, in a copy that is filled up. While a row is raised, the next one is read for its largest
-element: so memory never waits for arithmetic.
+element: so memory never waits for arithmetic. Of long rows, two at once and what is made of one would not stay in the
+cache: there the next one is read when this one is raised.
 """
 
 import numpy as np
@@ -14,6 +15,7 @@ f = np.float32
 BLOCK = 64  # elements of the most vectors that a loop handles at a time
 SHARE = 1 << 15  # elements that are worth a chunk of their own
 PIECE = 1 << 11  # elements that are summed up in float32
+LONG = 1 << 13  # elements of a row that has to be alone in the cache
 
 
 @part
@@ -41,11 +43,12 @@ def largest(x, sign):
 def raised(row, sign, top, e, ahead, own):
     """e = exp(sign row - top) but 0 at `own`; its sum, added up in parts; and the largest of the row ahead."""
     n, whole = row.size, row.size // BLOCK * BLOCK
+    beside = row if n >= LONG else ahead
     total, found = 0.0, f(-np.inf)
     for start in range(0, whole, PIECE):
         stop = min(start + PIECE, whole)
         now = e[start:stop]
-        some, most = raised_piece(row[start:stop], sign, top, now, ahead[start:stop])
+        some, most = raised_piece(row[start:stop], sign, top, now, beside[start:stop])
         if start <= own < stop:
             e[own] = f(0)
             some = sum_of(now)
@@ -53,23 +56,23 @@ def raised(row, sign, top, e, ahead, own):
     if whole < n:
         if n < BLOCK:
             fill_up(row, sign, top, e)
-            found = largest(ahead, sign)
+            found = largest(beside, sign)
         else:
-            last = raised_piece(row[n - BLOCK :], sign, top, e[n - BLOCK : n], ahead[n - BLOCK :])
+            last = raised_piece(row[n - BLOCK :], sign, top, e[n - BLOCK : n], beside[n - BLOCK :])
             found = larger(last[1], found)
         if own >= n - BLOCK:
             e[own] = f(0)
         total += sum_of(e[whole:])
-    return total, found
+    return total, largest_of(ahead, sign) if n >= LONG else found
 
 
 @part
-def raised_piece(x, sign, top, e, ahead):
+def raised_piece(x, sign, top, e, beside):
     total, found = f(0), f(-np.inf)
     for j in range(x.size):
         e[j] = exp_of_negative(sign * x[j] - top)
         total += e[j]
-        found = larger(sign * ahead[j], found)
+        found = larger(sign * beside[j], found)
     return total, found
 
 
@@ -104,6 +107,12 @@ def scaled(e, scale, out):
 def multiplied(e, scale, out):
     for j in range(out.size):
         out[j] = e[j] * scale
+
+
+@part
+def scaled_in_place(e, scale):
+    for j in range(e.size):
+        e[j] *= scale
 
 
 @part
