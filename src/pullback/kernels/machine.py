@@ -1,4 +1,4 @@
-"""What a pool of threads asks of the machine: numbers that threads share, waiting and sleeping, cores.
+"""What is asked of the machine: numbers that threads share, waiting and sleeping, cores, and memory ahead of its use.
 
 Addresses are whole numbers. The system calls are Linux's.
 """
@@ -51,6 +51,19 @@ def pause(typing):
         return context.get_dummy_value()
 
     return types.void(), emit
+
+
+@intrinsic
+def prefetch(typing, address):
+    """Ask for what stands there, and do not wait for it. Any address will do."""
+
+    def emit(context, b, signature, args):
+        kind = ir.FunctionType(NOTHING, [BYTES] + [ir.IntType(32)] * 3)
+        ask = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
+        b.call(ask, [b.inttoptr(args[0], BYTES), *(ir.IntType(32)(k) for k in (0, 3, 1))])  # data, to read, to be kept
+        return context.get_dummy_value()
+
+    return types.void(int64), emit
 
 
 @intrinsic

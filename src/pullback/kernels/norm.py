@@ -4,7 +4,8 @@ The mean is subtracted in two parts, `mean` and `rest`: the first is what float3
 what is left then. w and b have an element for each of a row; where they repeat (a number per channel), they are spelled
 out, and where rows of several groups take turns, w and b have a row for each.
 
-Kept are the inputs, and mean and r for each row. u is computed again.
+Memory is asked for the next row while results are written: it would rest otherwise. Kept are the inputs, and mean and r
+for each row. u is computed again.
 """
 
 import llvmlite.ir as ir
@@ -16,12 +17,15 @@ from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.elementary import exact
+from pullback.kernels.machine import prefetch
 from pullback.kernels.threads import parallel
+from pullback.kernels.tile import address
 
 f = np.float32
 SHARE = 1 << 15  # elements that are worth a chunk of their own
 PIECE = 1 << 12  # elements that are summed up in float32
 FEW = 32  # elements of a row whose gradient is computed in float64
+STRETCH = 256  # elements that are written before memory is asked for more
 CHUNKS = 64  # whose sums for gw and gb are added up in the end
 
 
@@ -64,16 +68,34 @@ def moments(x, centred):
 
 
 @part
+def ask_for(row, start):
+    """Let memory bring a stretch of a row that comes next: its own foresight ends with a page."""
+    for k in range(start, min(start + STRETCH, row.size), 16):
+        prefetch(address(row) + 4 * k)
+
+
+@part
+def standardised(x, w, b, out, mean, rest, r):
+    for j in range(out.size):
+        out[j] = centred_at(x[j], mean, rest) * r * w[j] + b[j]
+
+
+@part
 def rows(lo, hi, x, w, b, y, statistics, eps, centred):
     for i in range(lo, hi):
-        row, out = x[i], y[i]
+        row, out, ahead = x[i], y[i], x[min(i + 1, hi - 1)]
         scale, shift = w[i % w.shape[0]], b[i % w.shape[0]]
         mean, rest, var = moments(row, centred)
         r = 1.0 / np.sqrt(var + eps)
         statistics[i, 0], statistics[i, 1], statistics[i, 2] = mean, rest, r
         rest, r = f(rest), f(r)
-        for j in range(row.size):
-            out[j] = centred_at(row[j], mean, rest) * r * scale[j] + shift[j]
+        if row.size < STRETCH:
+            standardised(row, scale, shift, out, mean, rest, r)
+            continue
+        for start in range(0, row.size, STRETCH):
+            here = slice(start, start + STRETCH)
+            ask_for(ahead, start)
+            standardised(row[here], scale[here], shift[here], out[here], mean, rest, r)
 
 
 @intrinsic
@@ -84,7 +106,14 @@ def in_kind_of(typing, one, x):
 
 
 @part
-def pulled_row(g, row, scale, out, mean, rest, r, centred, one):
+def pulled(g, x, w, out, mean, rest, r, away, slope, one):
+    for j in range(out.size):
+        u = centred_at(one * x[j], mean, rest) * r
+        out[j] = r * (product(one * w[j], one * g[j]) - (away + u * slope))
+
+
+@part
+def pulled_row(g, row, g_ahead, ahead, scale, out, mean, rest, r, centred, one):
     """In the precision of `one`: of a few elements, what is left of gy may be nothing but rounding."""
     straight = along = 0.0
     for start in range(0, row.size, PIECE):
@@ -97,9 +126,14 @@ def pulled_row(g, row, scale, out, mean, rest, r, centred, one):
         straight += some
         along += more
     away, slope = in_kind_of(one, straight / row.size if centred else 0.0), in_kind_of(one, along / row.size)
-    for j in range(row.size):
-        u = centred_at(one * row[j], mean, rest) * r
-        out[j] = r * (product(one * scale[j], one * g[j]) - (away + u * slope))
+    if row.size < STRETCH:
+        pulled(g, row, scale, out, mean, rest, r, away, slope, one)
+        return
+    for start in range(0, row.size, STRETCH):
+        here = slice(start, start + STRETCH)
+        ask_for(ahead, start)
+        ask_for(g_ahead, start)
+        pulled(g[here], row[here], scale[here], out[here], mean, rest, r, away, slope, one)
 
 
 @part
@@ -107,13 +141,15 @@ def pulled_rows(lo, hi, gy, x, w, statistics, gx, gw, gb, step, repeats, centred
     """gw and gb collect the sums of each chunk of `step` rows, and of what is repeated."""
     for i in range(lo, hi):
         g, row, out = gy[i], x[i], gx[i]
+        g_ahead, ahead = gy[min(i + 1, hi - 1)], x[min(i + 1, hi - 1)]
         group = i % w.shape[0]
         scale, sum_w, sum_b = w[group], gw[i // step, group], gb[i // step, group]
         mean, rest, r = f(statistics[i, 0]), f(statistics[i, 1]), f(statistics[i, 2])
         if row.size > FEW:
-            pulled_row(g, row, scale, out, mean, rest, r, centred, f(1))
+            pulled_row(g, row, g_ahead, ahead, scale, out, mean, rest, r, centred, f(1))
         else:
-            pulled_row(g, row, scale, out, statistics[i, 0], statistics[i, 1], statistics[i, 2], centred, 1.0)
+            wide = statistics[i]
+            pulled_row(g, row, g_ahead, ahead, scale, out, wide[0], wide[1], wide[2], centred, 1.0)
         if repeats == 1:
             for j in range(row.size):
                 sum_w[j] += g[j] * centred_at(row[j], mean, rest) * r
