@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
+from llvmlite.binding import Linkage
 from numba import cfunc, config, njit, types
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 from numba.core.event import Listener, register, unregister
 
 # nnan and ninf are left out, for nan and inf must come through. Without NumPy's error model every division tests for
@@ -52,12 +55,8 @@ def kernel(f: Any = None, **options: Any) -> Any:
 
 
 def part(f: Any = None, **options: Any) -> Any:
-    """Compile into the kernels that call it.
-
-    Always inline: what stays a function of its own has a copy in every kernel, each optimised in its own way, and
-    the linker takes one that is loaded already. Then the last bits would depend on what else this process has run.
-    """
-    return njit(f, **OPTIONS | dict(forceinline=True) | options) if f else lambda f: part(f, **options)
+    """Compile into the kernels that call it."""
+    return njit(f, **OPTIONS | options) if f else lambda f: part(f, **options)
 
 
 def symbol(signature: Any, name: str) -> Callable[[Any], Any]:
@@ -76,7 +75,32 @@ def address(signature: Any) -> Callable[[Any], int]:
     return lambda f: int(decorated(cfunc, f, signature, **options).address)
 
 
+class Sealed(JITCodeLibrary):
+    """A kernel with all its parts, for itself alone.
+
+    Numba leaves the parts visible to the linker, which takes the copy of another kernel if one is loaded already.
+    Copies are optimised each in its own way: then the last bits would depend on what else this process has run.
+    """
+
+    def _optimize_final_module(self) -> None:
+        for function in self._final_module.functions:
+            if function.linkage == Linkage.linkonce_odr:
+                function.linkage = Linkage.internal
+        super()._optimize_final_module()
+
+
+class Sealing(Compiler):
+    """Compiles a kernel as such a library."""
+
+    def define_pipelines(self) -> Any:
+        state = self.state
+        state.library = Sealed(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()  # as Numba does with its own
+        return super().define_pipelines()
+
+
 def decorated(compiler: Any, f: Any, *args: Any, **options: Any) -> Any:
+    options["pipeline_class"] = Sealing
     try:
         with kept():
             return compiler(*args, cache=True, **options)(f)
