@@ -9,7 +9,7 @@ import numpy as np
 import pullback as pb
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.threads import parallel
-from pullback.kernels.tile import COLUMNS, STRIP, address, tile6
+from pullback.kernels.tile import COLUMNS, STRIP, address, tile6, unshifted
 
 DEPTH, TIMES = 256, 20_000
 LARGE = 32 << 20  # floats: beyond every cache
@@ -17,8 +17,7 @@ LARGE = 32 << 20  # floats: beyond every cache
 
 @part
 def tiles_again(lo, hi, a, b, c):
-    zero = np.zeros(1, np.int64)
-    table = address(zero)
+    table = unshifted()
     for k in range(lo, hi):
         for _ in range(TIMES):
             out = address(c) + k * c.strides[0]

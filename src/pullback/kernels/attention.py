@@ -18,7 +18,7 @@ from pullback.kernels.compiled import kernel, part
 from pullback.kernels.elementary import exp_of_negative as exp
 from pullback.kernels.matmul import pack
 from pullback.kernels.threads import parallel
-from pullback.kernels.tile import ADD, COLUMNS, STRIP, address, tiles
+from pullback.kernels.tile import ADD, COLUMNS, STRIP, address, tiles, unshifted
 
 f = np.float32
 TALL = 66  # queries in a block: whole tiles, and no more scores than the cache holds
@@ -87,13 +87,11 @@ def strips(b):
 @part
 def product(a, b, depth, columns, c, flags):
     """c (+)= a b over the first `depth` of k and as many strips as `columns` need; a of any strides, b in strips."""
-    zero = np.zeros(1, np.int64)
-    table = address(zero)
+    table = unshifted()
     for i in range(wide(columns) // COLUMNS):
         at, out = address(b) + i * b.strides[0], address(c) + i * STRIP
         row, step = a.strides[0], a.strides[1]
         tiles(a.shape[0], address(a), table, row, step, at, table, STRIP, 1, depth, out, c.strides[0], 0, flags)
-    zero[0] = 0  # an address holds nothing: the table has to live until here
 
 
 @part(fastmath={"nnan", "nsz", "reassoc"})  # a nan comes through the exponentials

@@ -32,6 +32,7 @@ from pullback.kernels.tile import (
     store,
     tiles,
     transpose8,
+    unshifted,
 )
 
 DEPTH = 256  # k per block: a strip of b is half the first-level cache, or less
@@ -90,8 +91,8 @@ def panels(lo, hi, a, a_row, a_column, depth, m, out):
 @part
 def strips(lo, hi, m, n, depth, a, a_row, a_step, a_panel, b, b_row, b_column, c, c_row, bias, flags, per_job, work):
     """Jobs lo..hi of `per_job` strips each; `work` has room for each job's block of b."""
-    zero, edge = np.zeros(1, np.int64), np.empty((PANEL, COLUMNS), np.float32)
-    table, spare = address(zero), address(edge)
+    edge = np.empty((PANEL, COLUMNS), np.float32)
+    table, spare = unshifted(), address(edge)
     for job in range(lo, hi):
         first, last = job * per_job, min((n + COLUMNS - 1) // COLUMNS, (job + 1) * per_job)
         mine = work + job * per_job * min(depth, DEPTH) * STRIP
@@ -117,7 +118,6 @@ def strips(lo, hi, m, n, depth, a, a_row, a_step, a_panel, b, b_row, b_column, c
                         height, row = min(PANEL, m - i), out + i * c_row
                         tiles(height, here, table, a_row, a_step, at, table, STRIP, 1, now, row, c_row, shift, how)
                         here += a_panel
-    zero[0] = 0  # an address holds nothing: the table has to live until here
 
 
 @part

@@ -21,7 +21,7 @@ from pullback.kernels.buffers import empty
 from pullback.kernels.cells import add
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.matmul import pack
-from pullback.kernels.tile import ADD, COLUMNS, STRIP, address, tiles
+from pullback.kernels.tile import ADD, COLUMNS, STRIP, address, tiles, unshifted
 
 TALL = 16  # rows of the batch that go through all steps together
 DEEP = 64  # rows, of one step or several, whose gradients of the weights are added at once
@@ -152,13 +152,11 @@ def block(rows, n):
 @part
 def times(rows, strips, z, bias, flags):
     """z = rows b + bias, or z + rows b, for rows [r k] and a packed b."""
-    zero = np.zeros(1, np.int64)
-    table, depth = address(zero), strips.shape[1]
+    table, depth = unshifted(), strips.shape[1]
     for s in range(strips.shape[0]):
         b, c = address(strips) + s * depth * STRIP, address(z) + s * STRIP
         shift, row = address(bias) + s * STRIP if bias.size else 0, rows.strides[0]
         tiles(rows.shape[0], address(rows), table, row, 4, b, table, STRIP, 1, depth, c, z.strides[0], shift, flags)
-    zero[0] = 0  # an address holds nothing: the table has to live until here
 
 
 def joined(w, u):
@@ -187,7 +185,7 @@ def add_steps(g, rows, x, back, steps, sums, flags):
     for s in range(sums.shape[1] // COLUMNS):
         b, c = address(x) + s * STRIP, address(sums) + s * STRIP
         tiles(sums.shape[0], address(g), at, 4, step, b, bt, pitch, steps, rows, c, row, 0, flags)
-    of_g[0], of_x[0] = 0, 0  # an address holds nothing: the tables have to live until here
+    of_g[0], of_x[0] = 0, 0  # so long the tables have to live
 
 
 @part
@@ -204,12 +202,10 @@ def add_parts(lo, hi, sums, gw, gu):
 @part
 def add_outer(g, x, depth, sums):
     """sums += gᵀ x over the first `depth` rows of both: the gradient of weights, for x in whole strips."""
-    zero = np.zeros(1, np.int64)
-    table = address(zero)
+    table = unshifted()
     for s in range(x.shape[1] // COLUMNS):
         b, c, step, pitch = address(x) + s * STRIP, address(sums) + s * STRIP, g.strides[0], x.strides[0]
         tiles(sums.shape[0], address(g), table, 4, step, b, table, pitch, 1, depth, c, sums.strides[0], 0, ADD)
-    zero[0] = 0  # an address holds nothing: the table has to live until here
 
 
 @kernel

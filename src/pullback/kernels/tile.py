@@ -186,7 +186,18 @@ def tiles(m, a, at, row, step, b, bt, pitch, tables, length, c, c_row, bias, fla
 
 @part
 def address(x):
+    """Where x begins. Nobody holds an array by its address alone: it is freed after the last line that names it."""
     return np.int64(x.ctypes.data)  # as it comes it is unsigned, and unsigned + signed is a float
+
+
+@intrinsic
+def unshifted(typing):
+    """The table of a plain matrix product, with one entry, 0. It is part of the code, so that nobody has to hold it."""
+
+    def emit(context, b, signature, args):
+        return b.ptrtoint(cgutils.global_constant(b, "unshifted", I64(0)), I64)
+
+    return int64(), emit
 
 
 @intrinsic

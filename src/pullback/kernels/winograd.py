@@ -17,7 +17,7 @@ import numpy as np
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.threads import get_threads, parallel, put
-from pullback.kernels.tile import ADD, COLUMNS, STRIP, WIDTH, address, tiles
+from pullback.kernels.tile import ADD, COLUMNS, STRIP, WIDTH, address, tiles, unshifted
 from pullback.kernels.winograd_tile import (
     gradients_to_points,
     inputs_to_points,
@@ -119,7 +119,7 @@ def blocks(lo, hi, count, x, u, shifts, y, sizes, flags, work, taken, outside, s
     wide = shifts.size
     strips = wide // COLUMNS
     v_pitch, m_pitch, u_pitch = 4 * (BLOCK * ins + WIDTH), 4 * (BLOCK * wide + WIDTH), 4 * (ins * wide + WIDTH)
-    table, zero, nowhere = np.empty(36, np.int64), np.zeros(1, np.int64), np.empty(outs, np.float32)
+    table, nowhere = np.empty(36, np.int64), np.empty(outs, np.float32)
     desk = claim(taken)
     v = address(work[desk])
     m = v + 36 * v_pitch
@@ -134,8 +134,8 @@ def blocks(lo, hi, count, x, u, shifts, y, sizes, flags, work, taken, outside, s
         for point in range(36):
             for strip in range(strips):
                 tiles(
-                    now, v + point * v_pitch, address(zero), 4 * ins, 4,
-                    address(u) + point * u_pitch + strip * ins * STRIP, address(zero), STRIP, 1, ins,
+                    now, v + point * v_pitch, unshifted(), 4 * ins, 4,
+                    address(u) + point * u_pitch + strip * ins * STRIP, unshifted(), STRIP, 1, ins,
                     m + point * m_pitch + strip * STRIP, 4 * wide, 0, 0,
                 )  # fmt: skip
         for tile in range(now):
@@ -191,7 +191,7 @@ def pieces(lo, hi, count, x, y, sizes, work, taken, sums, outside):
         4 * (GRADIENT_BLOCK * wide + WIDTH),
         4 * (ins * wide + WIDTH),
     )
-    table, zero, bias = np.empty(36, np.int64), np.zeros(1, np.int64), np.empty(wide, np.float32)
+    table, bias = np.empty(36, np.int64), np.empty(wide, np.float32)
     desk = claim(taken)
     u = address(work[desk])
     v = u + 36 * u_pitch
@@ -217,8 +217,8 @@ def pieces(lo, hi, count, x, y, sizes, work, taken, sums, outside):
             for point in range(36):
                 for strip in range(0, some * WIDTH, COLUMNS):
                     tiles(
-                        ins, v + point * v_pitch, address(zero), 4, 4 * ins,
-                        g + point * w_pitch + 4 * strip, address(zero), 4 * wide, 1, now,
+                        ins, v + point * v_pitch, unshifted(), 4, 4 * ins,
+                        g + point * w_pitch + 4 * strip, unshifted(), 4 * wide, 1, now,
                         u + point * u_pitch + 4 * strip, 4 * wide, 0, ADD,
                     )  # fmt: skip
         for vector in range(some):
