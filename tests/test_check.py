@@ -230,3 +230,20 @@ def test_the_output_whose_gradient_is_dropped_is_named():
     first_only = lambda g, h, x, w: ((s := g * (1 - np.tanh(x @ w) ** 2)) @ w.T, x.T @ s)
     report = pullback.check(both, first_only, X, W)
     assert report.cause == "missing_jacobian_term" and "the gradient of y1 from above is dropped" in str(report)
+
+
+def test_inputs_that_forward_refuses_are_left_alone():
+    """A matrix that must be positive definite is not any matrix: check stays where forward runs, and never raises."""
+    whole = lambda a: np.linalg.cholesky((a + a.T) / 2)
+
+    def backward(g, a, swapped):
+        low = whole(a)
+        phi = np.tril(low.T @ g)
+        phi[np.diag_indices(len(a))] /= 2
+        inverse = np.linalg.inv(low)
+        s = inverse @ phi @ inverse.T if swapped else inverse.T @ phi @ inverse
+        return (s + s.T) / 2
+
+    a = np.array([[0.5, 0.1, -0.2], [0.1, 0.4, 0.1], [-0.2, 0.1, 0.6]])
+    assert pullback.check(whole, lambda g, a: backward(g, a, False), a).verdict == "right"
+    assert pullback.check(whole, lambda g, a: backward(g, a, True), a).verdict == "wrong"

@@ -222,3 +222,9 @@ def test_the_answer_of_the_first_call_is_kept():
         return gx
 
     assert named(lambda x: x.max(0), backward, (4, 3))[0][0] == "stale_buffer"
+
+
+def test_a_mask_of_booleans_that_is_not_applied():
+    mask = np.array([[True, False, True], [False, True, True]])
+    report = pullback.check(lambda x, mask: np.where(mask, 2 * x, 0.0), lambda g, x, mask: 2 * g, (2, 3), mask)
+    assert report.verdict == "wrong" and "mask is not applied" in str(report)

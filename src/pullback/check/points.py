@@ -16,6 +16,7 @@ Array = NDArray[Any]
 
 SPECIAL = 0.0, 0.5, -0.5, 1.0, -1.0, 2.0, 2.5, -2.5, 3.0, -3.0, 6.0
 LARGE = 20.0, -20.0, 100.0, -100.0, 800.0, -800.0
+STEPS_BACK = 8  # each half the way to the example
 
 
 class Point(NamedTuple):
@@ -93,7 +94,26 @@ def placed(where: str, example: Array, coordinates: Any, value: float) -> Point:
 
 
 def nearby(problem: Problem, rng: np.random.Generator, k: int = 0) -> Array:
-    """Inputs of the same kind as the example: within what it spans, or any normal ones where it may be anything."""
+    """Inputs of the same kind as the example, as far away as forward takes them."""
+    v = drawn(problem, rng, k)
+    for _ in range(STEPS_BACK):
+        if taken(problem, v):
+            break
+        v = (v + problem.example) / 2
+    return v
+
+
+def taken(problem: Problem, v: Array) -> bool:
+    """Does forward run there? A matrix that must be positive definite is not any matrix."""
+    try:
+        problem.f(v)
+    except Exception:
+        return False
+    return True
+
+
+def drawn(problem: Problem, rng: np.random.Generator, k: int) -> Array:
+    """Inputs within what the example spans, or any normal ones where it may be anything."""
     v = problem.example.copy()
     for part in problem.inputs:
         values = v[part.begin : part.end]
@@ -104,13 +124,11 @@ def nearby(problem: Problem, rng: np.random.Generator, k: int = 0) -> Array:
             low, high = np.nanmin(values, initial=np.inf), np.nanmax(values, initial=-np.inf)
             mixed = low + (high - low) * rng.uniform(size=values.size)
             v[part.begin : part.end] = values + (mixed - values) * (0.1 if k else 0.02)
-            if low == high and not whole(
-                values
-            ):  # a single number has a domain too: zero is likelier in it than infinity
+            if low == high and not whole(values):  # one number has a domain too: zero is likelier in it than infinity
                 v[part.begin : part.end] *= 1 - rng.uniform(size=values.size) * (0.1 if k else 0.02)
         if part.width == 1 and symmetric(part.of(problem.example)):
-            drawn = part.of(v)
-            v[part.begin : part.end] = ((drawn + drawn.T) / 2).ravel()
+            square = part.of(v)
+            v[part.begin : part.end] = ((square + square.T) / 2).ravel()
     return v
 
 

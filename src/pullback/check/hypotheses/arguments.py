@@ -44,7 +44,7 @@ def negated(e: Evidence) -> Says:
 
 def mask_forgotten(e: Evidence) -> Says:
     """What is on or off, and has no derivative."""
-    masks = [(name, a) for name, a in e.partners.items() if np.isin(a, (0, 1)).all() and np.ptp(a)]
+    masks = [(name, a) for name, a in e.partners.items() if np.isin(a, (0, 1)).all() and a.any() and not a.all()]
     return first(e, ((name, np.ones_like(a), f"{name} is not applied") for name, a in masks))
 
 
