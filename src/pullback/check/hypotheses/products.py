@@ -45,10 +45,11 @@ def other_side(e: Evidence) -> Says:
     for name, u in e.partners.items():
         square = u.dtype.kind == "f" and u.ndim == 2 and u.shape[0] == u.shape[1] > 1
         if square and not same(u, u.T) and not e.elementwise:
-            rows = [k for k in range(len(e.J)) if e.some[k].sum() == nonzero(e.B[k]).sum() == len(u)]
-            right, given = ([M[k][nonzero(M[k])] for k in rows] for M in (e.J, e.B))
+            in_J, in_B = nonzero(e.J), nonzero(e.B)
+            rows = np.flatnonzero((in_J.sum(1) == len(u)) & (in_B.sum(1) == len(u)))
+            right, given = ([M[k][some[k]] for k in rows] for M, some in ((e.J, in_J), (e.B, in_B)))
             for lines in (u, u.T):
-                if rows and (taken := along(given, lines)) and taken == along(right, lines.T):
+                if rows.size and (taken := along(given, lines)) and taken == along(right, lines.T):
                     return f"{name} is multiplied from the wrong side: it is not transposed, or should not be"
     return None
 
