@@ -14,6 +14,7 @@ import pullback as pb
 from pullback.check.contract import as_tuple
 from pullback.discovery import every
 from pullback.kernels import twin_of
+from pullback.kernels.bands import bring
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.threads import get_threads, parallel
 from pullback.rules.class_cross_entropy import ClassCrossEntropy
@@ -710,3 +711,21 @@ def test_an_extreme_element_stays_alone_in_the_evaluation_of_batch_norm():
     with np.errstate(all="ignore"):
         _, at = pb.batch_norm.linearize(x, np.zeros(3, np.float32), np.ones(3, np.float32))
         assert np.isfinite(at.vjp(g)[0]).all()
+
+
+@pytest.mark.parametrize(
+    "channels, some, q, jump", [(4, 1, 8, 2), (8, 8, 8, 1), (12, 12, 8, 1), (3, 3, 3, 2), (9, 5, 4, 3)]
+)
+def test_a_band_is_written_and_nothing_beside_it(channels, some, q, jump):
+    """Panels of some channels of every jump-th pixel, with zeros around the image."""
+    n, size, first = (2, 3, 7), (3, 4, 5), (-1, -1, -2)
+    guard = np.prod(size) * q  # as far as a panel that is not there would reach
+    x = np.arange(1, 1 + np.prod(n) * channels, dtype=np.float32).reshape(*n, channels)
+    out = np.full(np.prod(size) * some + 2 * guard, -1, np.float32)
+    arrays = [np.array(a) for a in (first, [jump] * 3, size)]
+    bring(x.ctypes.data, np.array(n), channels, some, q, *arrays, out.ctypes.data + 4 * guard)
+    framed = np.pad(x, [(-f, 30) for f in first] + [(0, 0)])
+    seen = framed[tuple(slice(0, jump * s, jump) for s in size)][..., :some]
+    wanted = [seen[..., c : c + q].ravel() for c in range(0, some, q)]
+    np.testing.assert_array_equal(out[guard:-guard], np.concatenate(wanted))
+    assert (out[:guard] == -1).all() and (out[-guard:] == -1).all()
