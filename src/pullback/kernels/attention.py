@@ -1,14 +1,17 @@
-"""Attention head by head, a block of queries at a time: the scores never leave the cache, and are not kept.
+"""Attention head by head, a block of queries at a time.
 
     s = scale q kᵀ + mask,    p = share exp(s - top),    y = p v          top, share: the largest s, and 1 / Σ exp
     gs = scale p (gy vᵀ - Σ gy y),    gq = gs k,    gk = gsᵀ q,    gv = pᵀ gy          Σ gy y = Σ p gp, as y = p v
 
-Forward keeps top and share, two numbers a query; the way back makes p again, which costs one product more and saves a
-matrix of queries times keys. Under a causal mask, keys behind the last query of a block are left out; but not where a
-value is nan or inf, which reaches every query, nor on the way back where anything else is.
+Forward keeps p as long as that takes little memory. Otherwise the scores never leave the cache: forward keeps top and
+share, two numbers a query, and the way back makes p again, for the price of one product more. Under a causal mask, keys
+behind the last query of a block are left out; but not where a value is nan or inf, which reaches every query, nor on
+the way back where anything else is.
 
 Source: Dao et al. (2022), FlashAttention: fast and memory-efficient exact attention with IO-awareness.
 """
+
+from math import prod
 
 import numpy as np
 
@@ -17,11 +20,13 @@ from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.elementary import exp_of_negative as exp
 from pullback.kernels.matmul import pack
+from pullback.kernels.rows import largest
 from pullback.kernels.threads import parallel
 from pullback.kernels.tile import ADD, COLUMNS, STRIP, address, tiles, unshifted
 
 f = np.float32
 TALL = 66  # queries in a block: whole tiles, and no more scores than the cache holds
+LITTLE = 1 << 23  # floats: probabilities that are kept take 32 MB or less
 NOTHING = np.empty((0, 0, 0), f)
 
 
@@ -32,21 +37,16 @@ def takes(rule, q, k, v, mask):
 def forward(rule, q, k, v, mask):
     batch, l, (s, d) = q.shape[:-2], q.shape[-2], v.shape[-2:]
     y, top, share = empty((*batch, l, d)), empty((*batch, l, 1)), empty((*batch, l, 1))
-    shift = added(mask, (*batch, l, s))
-    attend(
-        *map(heads, (q, k, v)),
-        shift,
-        *map(heads, (y, top, share)),
-        f(rule.factor(q.shape[-1])),
-        rule.is_causal,
-        mask.dtype == bool,
-    )
-    return y, (q, k, v, mask, shift, y, top, share)
+    shift, shape = added(mask, (*batch, l, s)), (prod(batch), l, wide.py_func(s))
+    p = empty(shape) if prod(shape) <= LITTLE else NOTHING
+    given = *map(heads, (q, k, v)), shift, *map(heads, (y, top, share)), p
+    attend(*given, f(rule.factor(q.shape[-1])), rule.is_causal, mask.dtype == bool)
+    return y, (q, k, v, mask, shift, y, top, share, p)
 
 
-def vjp(rule, gy, q, k, v, mask, shift, y, top, share):
+def vjp(rule, gy, q, k, v, mask, shift, y, top, share, p):
     found = empty(q.shape), empty(k.shape), empty(v.shape)
-    given = *map(heads, (gy, q, k, v)), shift, *map(heads, (y, top, share, *found))
+    given = *map(heads, (gy, q, k, v)), shift, *map(heads, (y, top, share)), p, *map(heads, found)
     give_back(*given, f(rule.factor(q.shape[-1])), rule.is_causal, mask.dtype == bool)
     return found
 
@@ -94,14 +94,6 @@ def product(a, b, depth, columns, c, flags):
         tiles(a.shape[0], address(a), table, row, step, at, table, STRIP, 1, depth, out, c.strides[0], 0, flags)
 
 
-@part(fastmath={"nnan", "nsz", "reassoc"})  # a nan comes through the exponentials
-def largest(row):
-    top = f(-np.inf)
-    for j in range(row.size):
-        top = max(top, row[j])
-    return top
-
-
 @part
 def score(row, shift, scale, hides):
     """Scaled, and masked: `hides` says that the shifts are of a mask of booleans, behind which not even nan is seen."""
@@ -141,7 +133,7 @@ def finite(v):
 
 
 @part
-def attend_heads(lo, hi, q, k, v, shift, y, top, share, scale, causal, hides):
+def attend_heads(lo, hi, q, k, v, shift, y, top, share, p, scale, causal, hides):
     l, (s, d) = q.shape[1], v.shape[1:]
     scores, out = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(d)), f)
     for head in range(lo, hi):
@@ -151,14 +143,15 @@ def attend_heads(lo, hi, q, k, v, shift, y, top, share, scale, causal, hides):
             met = seen_by(last - 1, s, skips)
             product(q[head, first:last], keys, q.shape[2], met, scores, 0)
             for i in range(first, last):
-                seen = seen_by(i, s, causal)
-                row = scores[i - first, :seen]
-                score(row, shift[head, i, :seen] if shift.size else shift[0:0, 0, 0], scale, hides)
-                best = largest(row)
+                seen, row = seen_by(i, s, causal), scores[i - first]
+                score(row[:seen], shift[head, i, :seen] if shift.size else shift[0:0, 0, 0], scale, hides)
+                best = largest(row[:seen], f(1))
                 best = f(0) if best == -np.inf else best
-                total = exponentials(row, best)
-                scores[i - first, seen:met] = 0
+                total = exponentials(row[:seen], best)
                 top[head, i, 0], share[head, i, 0] = best, f(0) if total == 0 else f(1) / total
+                row[seen:met] = 0
+                if p.size:
+                    scaled(row[:met], share[head, i, 0], p[head, i, :met])
             product(scores[: last - first], values, met, d, out, 0)
             for i in range(first, last):
                 scaled(out[i - first, :d], share[head, i, 0], y[head, i])
@@ -191,40 +184,44 @@ def through(p, mean, scale, g):
 
 
 @part
-def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, gq, gk, gv, scale, causal, hides):
+def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, p, gq, gk, gv, scale, causal, hides):
     l, e, (s, d) = q.shape[1], q.shape[2], v.shape[1:]
-    p, gs, out = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(s)), f), np.empty((TALL, wide(e)), f)
+    again, gs, out = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(s)), f), np.empty((TALL, wide(e)), f)
     of_k, of_v = np.empty((s, wide(e)), f), np.empty((s, wide(d)), f)
     for head in range(lo, hi):
         keys, keys_t, values_t = strips(k[head]), strips(k[head].T), strips(v[head].T)
         skips = causal and finite(q[head]) and finite(k[head]) and finite(v[head]) and finite(gy[head])
+        kept = p.size > 0 and (skips or not causal)  # or else forward left out what is needed here
         of_k[:], of_v[:] = 0, 0
         for first in range(0, l, TALL):
             last = min(first + TALL, l)
             met, rows = seen_by(last - 1, s, skips), last - first
-            product(q[head, first:last], keys_t, e, met, p, 0)
+            now = p[head, first:last] if kept else again[:rows]
+            if not kept:
+                product(q[head, first:last], keys_t, e, met, now, 0)
             product(gy[head, first:last], values_t, d, met, gs, 0)
             for i in range(first, last):
-                seen, r = seen_by(i, s, causal), i - first
-                score(p[r, :seen], shift[head, i, :seen] if shift.size else shift[0:0, 0, 0], scale, hides)
-                probabilities(p[r, :seen], top[head, i, 0], share[head, i, 0])
-                p[r, seen:met] = share[head, i, 0] * f(0)  # nan where the whole row is
+                seen, row = seen_by(i, s, causal), now[i - first]
+                if not kept:
+                    score(row[:seen], shift[head, i, :seen] if shift.size else shift[0:0, 0, 0], scale, hides)
+                    probabilities(row[:seen], top[head, i, 0], share[head, i, 0])
+                    row[seen:met] = share[head, i, 0] * f(0)
                 mean = inner(gy[head, i], y[head, i])
                 mean = mean if abs(mean) < f(np.inf) else f(np.nan)  # inf less inf
-                through(p[r, :met], mean, scale, gs[r, :met])
+                through(row[:met], mean, scale, gs[i - first, :met])
             product(gs[:rows], keys, met, e, out, 0)
             gq[head, first:last] = out[:rows, :e]
             product(gs[:rows, :met].T, strips(q[head, first:last]), rows, e, of_k, ADD)
-            product(p[:rows, :met].T, strips(gy[head, first:last]), rows, d, of_v, ADD)
+            product(now[:, :met].T, strips(gy[head, first:last]), rows, d, of_v, ADD)
         gk[head], gv[head] = of_k[:, :e], of_v[:, :d]
 
 
 @kernel
-def attend(q, k, v, shift, y, top, share, scale, causal, hides):
-    parallel(attend_heads, q.shape[0], 1, (q, k, v, shift, y, top, share, scale, causal, hides))
+def attend(q, k, v, shift, y, top, share, p, scale, causal, hides):
+    parallel(attend_heads, q.shape[0], 1, (q, k, v, shift, y, top, share, p, scale, causal, hides))
 
 
 @kernel
-def give_back(gy, q, k, v, shift, y, top, share, gq, gk, gv, scale, causal, hides):
-    given = gy, q, k, v, shift, y, top, share, gq, gk, gv, scale, causal, hides
+def give_back(gy, q, k, v, shift, y, top, share, p, gq, gk, gv, scale, causal, hides):
+    given = gy, q, k, v, shift, y, top, share, p, gq, gk, gv, scale, causal, hides
     parallel(give_back_heads, q.shape[0], 1, given)
