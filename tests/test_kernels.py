@@ -13,8 +13,7 @@ import pytest
 import pullback as pb
 from pullback.check.contract import as_tuple
 from pullback.discovery import every
-from pullback.kernels import twin_of
-from pullback.kernels.bands import bring
+from pullback.kernels import bands, twin_of
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.threads import get_threads, parallel
 from pullback.rules.class_cross_entropy import ClassCrossEntropy
@@ -723,7 +722,7 @@ def test_a_band_is_written_and_nothing_beside_it(channels, some, q, jump):
     x = np.arange(1, 1 + np.prod(n) * channels, dtype=np.float32).reshape(*n, channels)
     out = np.full(np.prod(size) * some + 2 * guard, -1, np.float32)
     arrays = [np.array(a) for a in (first, [jump] * 3, size)]
-    bring(x.ctypes.data, np.array(n), channels, some, q, *arrays, out.ctypes.data + 4 * guard)
+    kernel(bands.bring.py_func)(x.ctypes.data, np.array(n), channels, some, q, *arrays, out.ctypes.data + 4 * guard)
     framed = np.pad(x, [(-f, 30) for f in first] + [(0, 0)])
     seen = framed[tuple(slice(0, jump * s, jump) for s in size)][..., :some]
     wanted = [seen[..., c : c + q].ravel() for c in range(0, some, q)]

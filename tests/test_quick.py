@@ -67,7 +67,10 @@ def test_nan_goes_where_it_goes_layer_by_layer(sign, monkeypatch):
 
 @pytest.mark.parametrize("values", [[np.nan, 1.0, -1.0, 0.0, np.inf, -np.inf]])
 def test_the_way_back_of_relu_is_that_of_its_rule_at_nan_too(values):
-    from pullback.kernels.dense import pull_rectified
+    from pullback.kernels import dense
+    from pullback.kernels.compiled import kernel
+
+    pull_rectified = kernel(dense.pull_rectified.py_func)
 
     x = np.array([sign * np.array(values, np.float32) for sign in (1, -1)])
     y, total = np.where(x < 0, np.float32(-0.0), x + 0), np.empty(x.shape[1], np.float32)

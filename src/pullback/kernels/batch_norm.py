@@ -153,17 +153,20 @@ def fill_columns(x, w, b, y, statistics, var, eps, training, step):
     if training:
         count, sums = rows * wide // w.size, np.zeros((2, (rows + step - 1) // step, wide))
         parallel(column_sums, rows, step, (x, np.zeros(wide, f), sums, step))
-        statistics[:, 0] = added(sums, w.size)[0] / count
-        sums[:] = 0.0
-        parallel(column_sums, rows, step, (x, spelled(statistics[:, 0], wide), sums, step))
-        some, more = added(sums, w.size)
+        totals = added(sums, w.size)[0]
+        for c in range(w.size):
+            statistics[c, 0] = f(totals[c] / count)
+        again = np.zeros_like(sums)
+        parallel(column_sums, rows, step, (x, spelled(statistics[:, 0], wide), again, step))
+        some, more = added(again, w.size)
         for c in range(w.size):
             rest = some[c] / count
             var[c] = more[c] / count - rest * rest
             var[c] = 0.0 if var[c] < 0.0 else var[c]
             statistics[c, 1], statistics[c, 2] = f(rest), f(1.0 / np.sqrt(var[c] + eps))
     mean, rest = spelled(statistics[:, 0], wide), spelled(statistics[:, 1], wide)
-    parallel(columns, rows, step, (x, spelled(statistics[:, 2] * w, wide), spelled(b, wide), y, mean, rest))
+    scale = spelled(multiplied(statistics[:, 2], w), wide)
+    parallel(columns, rows, step, (x, scale, spelled(b, wide), y, mean, rest))
 
 
 @kernel
@@ -179,8 +182,20 @@ def pull_columns(gy, x, w, statistics, gx, gw, gb, training, step):
         gw[c], gb[c] = along[c] * r, straight[c]
         if training:
             away[c], slope[c] = f(straight[c] / count), f(along[c] * r * r / count)
-    scale, away, slope = spelled(statistics[:, 2] * w, wide), spelled(away, wide), spelled(slope, wide)
-    parallel(pulled_columns, rows, step, (gy, x, mean, rest, scale, away, slope, gx))
+    scale = spelled(multiplied(statistics[:, 2], w), wide)
+    given = gy, x, mean, rest, scale, spelled(away, wide), spelled(slope, wide), gx
+    parallel(pulled_columns, rows, step, given)
+
+
+# Loops, where NumPy would do without: Numba takes seconds to compile operations on whole arrays.
+
+
+@part
+def multiplied(a, b):
+    out = np.empty(b.size, f)
+    for c in range(b.size):
+        out[c] = a[c] * b[c]
+    return out
 
 
 @part
@@ -188,7 +203,8 @@ def spelled(a, wide):
     """A number per channel, for every place in a row."""
     out = np.empty(wide, f)
     for j in range(0, wide, a.size):
-        out[j : j + a.size] = a
+        for c in range(a.size):
+            out[j + c] = a[c]
     return out
 
 
@@ -199,7 +215,8 @@ def added(sums, channels):
     for k in range(2):
         for i in range(sums.shape[1]):
             for j in range(0, sums.shape[2], channels):
-                found[k] += sums[k, i, j : j + channels]
+                for c in range(channels):
+                    found[k, c] += sums[k, i, j + c]
     return found
 
 

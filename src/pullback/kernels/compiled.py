@@ -21,6 +21,7 @@ from numba import cfunc, config, njit, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.event import Listener, register, unregister
+from numba.core.registry import CPUDispatcher
 
 # nnan and ninf are left out, for nan and inf must come through. Without NumPy's error model every division tests for
 # zero, and loops with one stay scalar.
@@ -56,7 +57,11 @@ def kernel(f: Any = None, **options: Any) -> Any:
 
 def part(f: Any = None, **options: Any) -> Any:
     """Compile into the kernels that call it."""
-    return njit(f, **OPTIONS | options) if f else lambda f: part(f, **options)
+    if f is None:
+        return lambda f: part(f, **options)
+    found = njit(f, **OPTIONS | options, pipeline_class=Mixing, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    found.__class__ = Part
+    return found
 
 
 def symbol(signature: Any, name: str) -> Callable[[Any], Any]:
@@ -75,6 +80,40 @@ def address(signature: Any) -> Callable[[Any], int]:
     return lambda f: int(decorated(cfunc, f, signature, **options).address)
 
 
+class Part(CPUDispatcher):
+    """Has no machine code for Python to call."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        name = self.__name__
+        raise TypeError(f"{name} is a part, for kernels to call; from Python call kernel({name}.py_func)")
+
+
+class Ingredient(JITCodeLibrary):
+    """What a part is made of. It is translated and optimised in the kernels: to do both here as well took as long."""
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._verify_declare_only_symbols()
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        return 0
+
+    @property
+    def codegen(self) -> Any:
+        return Unset()
+
+
+class Unset:
+    """Numba tells the machine code where its constants are: here there is none."""
+
+    def set_env(self, name: str, env: Any) -> None:
+        pass
+
+
 class Sealed(JITCodeLibrary):
     """A kernel with all its parts, for itself alone.
 
@@ -87,6 +126,15 @@ class Sealed(JITCodeLibrary):
             if function.linkage == Linkage.linkonce_odr:
                 function.linkage = Linkage.internal
         super()._optimize_final_module()
+
+
+class Mixing(Compiler):
+    """Compiles a part as such a library."""
+
+    def define_pipelines(self) -> Any:
+        state = self.state
+        state.library = Ingredient(state.targetctx.codegen(), state.func_id.func_qualname)
+        return super().define_pipelines()
 
 
 class Sealing(Compiler):

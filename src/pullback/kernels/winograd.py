@@ -223,7 +223,8 @@ def pieces(lo, hi, count, x, y, sizes, work, taken, sums, outside):
                     )  # fmt: skip
         for vector in range(some):
             found = sums[piece, part, vector]
-            found[9 * ins] = bias[vector * WIDTH : (vector + 1) * WIDTH]
+            for lane in range(WIDTH):
+                found[9 * ins, lane] = bias[vector * WIDTH + lane]
             for i in range(ins):
                 taps_from_points(u + 4 * (i * wide + vector * WIDTH), u_pitch, address(found[9 * i :]), 1)
     leave(taken, desk)
