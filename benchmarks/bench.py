@@ -3,6 +3,10 @@
 Every library computes every row in a process of its own, one after the other, in rounds; peers that were far behind in
 the first round are not asked again. A row's ratio in a round is the time of the best peer over ours, and the table
 gives the median over the rounds, with the lowest and the highest. With --write, the table goes to RESULTS.md.
+
+    python benchmarks/bench.py --rows xent --set batch=64 --set classes=10      the same rows at other sizes
+
+The last row has no peers: it is what the smallest call costs over the NumPy in it, as overhead.py measures it.
 """
 
 import json
@@ -19,7 +23,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
-from rows import ROWS
+from rows import ROWS, SMALL
 
 HERE = Path(__file__).parent
 FAR = 1.6  # times slower than the best peer: not asked again
@@ -45,14 +49,37 @@ def run(*args):
     return json.loads(done.stdout.splitlines()[-1]), ""
 
 
-def measured(row, rounds, threads, console):
+def resized(row, changes):
+    """The row at other sizes: its name says so, and what was counted and wanted for its own is left out."""
+    numbers = [name for name, size in row.sizes.items() if type(size) is int]
+    for name in changes:
+        if name not in numbers:
+            has = f"it has {', '.join(numbers)}" if numbers else "it has none that can be set"
+            raise click.BadParameter(f"{row.name!r} has no size {name!r}; {has}", param_hint="--set")
+    told = ", ".join(f"{name}={size}" for name, size in changes.items())
+    return row._replace(name=f"{row.name}, {told}", sizes=row.sizes | changes, must=None, aim=None, flops=0, bytes=0)
+
+
+class Size(click.ParamType):
+    name = "NAME=NUMBER"
+
+    def convert(self, value, param, ctx):
+        name, _, size = value.partition("=")
+        if not name or not size.isdecimal():
+            self.fail(f"{value!r} is no size; it should be as in batch=64", param, ctx)
+        return name, int(size)
+
+
+def measured(row, changes, rounds, threads, console):
     """By library, what every round found."""
     peers, found = [*ALWAYS, *ALSO.get(row.kind, ())], {}
     for k in range(rounds):
         for library in ["pullback", *peers]:
             if console.is_terminal:
                 console.print(f"[dim]{row.name}, round {k + 1}: {library}".ljust(80), end="\r")
-            result, error = run("worker.py", library, row.name, threads)
+            result, error = run("worker.py", library, row.name, threads, json.dumps(changes))
+            if result is None and library == "pullback":
+                raise click.ClickException(f"{row.name}: {error}")
             if result is None:
                 console.print(f"{row.name}: {library} failed: {error}", highlight=False)
                 peers = [peer for peer in peers if peer != library]
@@ -72,13 +99,33 @@ def line(row, found, roof):
     best = min(peers, key=lambda name: statistics.median(r["seconds"] for r in peers[name]))
     seconds = statistics.median(o["seconds"] for o in ours)
     share = row.flops / seconds / roof["flops"] if row.flops else row.bytes / seconds / roof["bandwidth"]
+    roofline = f"{share:.0%} of {'multiply' if row.flops else 'copy'}" if share else ""
     memory = [statistics.median(r["memory"] for r in found[name]) for name in ("pullback", "torch") if name in found]
     ratio = statistics.median(ratios)
     return [
         row.name, duration(seconds), f"{best} {duration(statistics.median(r['seconds'] for r in peers[best]))}",
-        f"{ratio:.2f}", f"{min(ratios):.2f} .. {max(ratios):.2f}", f"{row.must:g}", f"{row.aim:g}",
-        "aim" if ratio >= row.aim else "must" if ratio >= row.must else "short",
-        f"{share:.0%} of {'multiply' if row.flops else 'copy'}", " / ".join(f"{m:.0f}" for m in memory),
+        f"{ratio:.2f}", f"{min(ratios):.2f} .. {max(ratios):.2f}",
+        *(["", "", ""] if row.must is None else [f"{row.must:g}", f"{row.aim:g}", verdict(ratio, row.must, row.aim)]),
+        roofline, " / ".join(f"{m:.0f}" for m in memory),
+    ]  # fmt: skip
+
+
+def verdict(ratio, must, aim):
+    return "aim" if ratio >= aim else "must" if ratio >= must else "short"
+
+
+def small(rounds):
+    """The cells of the smallest row: microseconds over NumPy itself, where less is better."""
+    found = []
+    for _ in range(rounds):
+        result, error = run("overhead.py", SMALL.name)
+        if result is None:
+            raise click.ClickException(f"{SMALL.name}: {error}")
+        found.append(result["over"])
+    over = statistics.median(found)
+    return [
+        SMALL.name, f"{over:.1f} µs over NumPy", "", "", f"{min(found):.1f} .. {max(found):.1f} µs",
+        f"< {SMALL.must:g} µs", f"< {SMALL.aim:g} µs", verdict(-over, -SMALL.must, -SMALL.aim), "", "",
     ]  # fmt: skip
 
 
@@ -105,17 +152,25 @@ def machine(threads, roof):
 @click.option("--rows", default="", help="Only rows whose name holds one of these words, with commas between.")
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1))
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1))
+@click.option("--set", "sizes", multiple=True, type=Size(), help="Another size for all of these rows, as in batch=64.")
 @click.option("--write", is_flag=True, help="Write RESULTS.md.")
-def main(rows, rounds, threads, write):
+def main(rows, rounds, threads, sizes, write):
     """pullback against its peers."""
-    console, words = Console(width=max(Console().width, 150)), rows.split(",")
-    chosen = [row for row in ROWS if any(word.strip() in row.name for word in words)]
+    console, words = Console(width=max(Console().width, 150)), [word.strip() for word in rows.split(",")]
+    chosen = [row for row in (*ROWS, SMALL) if any(word in row.name for word in words)]
     if not chosen:
-        raise click.BadParameter(f"no row holds {rows!r}; there are {', '.join(row.name for row in ROWS)}")
+        raise click.BadParameter(f"no row holds {rows!r}; there are {', '.join(row.name for row in (*ROWS, SMALL))}")
+    if sizes and write:
+        raise click.UsageError("RESULTS.md holds the rows at their own sizes: --set and --write do not go together")
+    changes = dict(sizes)
+    shown = [resized(row, changes) if changes else row for row in chosen]
     roof, error = run("roofline.py", threads)
     if roof is None:
         raise click.ClickException(f"the machine could not be measured: {error}")
-    cells = [line(row, measured(row, rounds, threads, console), roof) for row in chosen]
+    cells = [
+        small(rounds) if row is SMALL else line(named, measured(row, changes, rounds, threads, console), roof)
+        for row, named in zip(chosen, shown)
+    ]
     table = Table(*COLUMNS, title="Forward and backward, float32")
     for row in cells:
         table.add_row(*row)

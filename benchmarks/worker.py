@@ -1,6 +1,7 @@
 """One library, one row, one process: how long a step takes when it is warm, and the memory that the process needed.
 
-python worker.py torch "mlp-mid" 2        prints one line of JSON
+python worker.py torch mlp-mid 2                       prints one line of JSON
+python worker.py torch mlp-mid 2 '{"batch": 64}'       at another size
 """
 
 import json
@@ -43,18 +44,18 @@ def timed(work):
     return statistics.median(times)
 
 
-def main(library, row, threads):
+def main(library, row, threads, changes):
     if hasattr(os, "sched_setaffinity"):  # for those that take every core they may use
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     module, row = LIBRARIES[library](), next(r for r in ROWS if r.name == row)
     module.start(threads)
     before = megabytes()
     start = time.perf_counter()
-    work = partial(getattr(module, row.kind), **row.sizes)()
+    work = partial(getattr(module, row.kind), **row.sizes | changes)()
     work()
     first = time.perf_counter() - start
     print(json.dumps(dict(seconds=timed(work), first=first, memory=megabytes() - before, process=megabytes())))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), json.loads("".join(sys.argv[4:]) or "{}"))

@@ -2,12 +2,14 @@
 
 from functools import partial
 
-from pullback.kernels import METHODS, conv_pool, conv_relu, ours, relu_pool
+from pullback.kernels import METHODS, conv_pool, conv_relu, linear_relu, log_softmax_nll, ours, relu_pool
 
 CHAINS = {
     ("Conv", "ReLU", "MaxPool"): conv_pool,
     ("Conv", "ReLU"): conv_relu,
     ("ReLU", "MaxPool"): relu_pool,
+    ("Linear", "ReLU"): linear_relu,
+    ("LogSoftmax", "NLLLoss"): log_softmax_nll,
 }
 
 

@@ -12,8 +12,7 @@ def takes(rule, x, w, b):
 
 
 def forward(rule, x, w, b):
-    y = product(rows(x), w.T, plain(b)).reshape(*x.shape[:-1], len(w))
-    return y, (x, w)
+    return weigh(x, w, b), (x, w)
 
 
 def vjp(rule, gy, x, w):
@@ -21,6 +20,10 @@ def vjp(rule, gy, x, w):
     gw = lambda: product(rows(gy).T, rows(x))
     gb = lambda: summed(rows(gy))
     return gx, gw, gb
+
+
+def weigh(x, w, b, flags=0):
+    return product(rows(x), w.T, plain(b), flags).reshape(*x.shape[:-1], len(w))
 
 
 def rows(x):

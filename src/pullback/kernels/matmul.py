@@ -42,11 +42,11 @@ SERIAL = 200_000  # multiply-adds that one thread does sooner than two
 NONE = np.empty(0, np.float32)
 
 
-def product(a, b, bias=NONE):
-    """a b + bias, a fresh array."""
+def product(a, b, bias=NONE, flags=0):
+    """a b + bias, a fresh array; with RELU, clipped."""
     (m, k), n = a.shape, b.shape[1]
     c = empty((m, n))
-    matmul(a, b, c, bias, empty((room.py_func(m, n, k),)), 0)
+    matmul(a, b, c, bias, empty((room.py_func(m, n, k),)), flags)
     return c
 
 

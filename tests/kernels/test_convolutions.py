@@ -1,0 +1,50 @@
+"""What only convolutions have: Winograd's error and overflow, and bands of images."""
+
+import numpy as np
+import pytest
+from fast import RULES, WINOGRAD, arrays, to_single
+
+import pullback as pb
+from pullback.kernels import bands
+from pullback.kernels.compiled import kernel
+
+
+@pytest.mark.parametrize("case", WINOGRAD)
+def test_the_error_of_winograd_is_what_its_docstring_says(case):
+    """Value and gradients: in units of the root mean square of each."""
+    rule, inputs = arrays(RULES["conv2d"], case)
+    y, at = rule.linearize(*inputs)
+    fast_y, fast = rule.linearize(*map(to_single, inputs))
+    gy = np.random.default_rng(3).normal(size=y.shape).astype(np.float32)
+    gradients = zip(fast.vjp(gy)[:2], at.vjp(gy.astype(float))[:2], strict=True)
+    for found, wanted in ((fast_y, y), *gradients):
+        error = (found - wanted) / np.sqrt(np.mean(wanted**2))
+        assert np.sqrt(np.mean(error**2)) < 2e-6 and np.max(abs(error)) < 3e-5
+
+
+def test_what_only_winograd_overflows_is_computed_directly():
+    x = np.full((2, 16, 12, 12), 1e38, np.float32)
+    w = np.zeros((16, 16, 3, 3), np.float32)
+    w[:, 0, 1, 1] = 2
+    y, at = pb.conv2d.linearize(x, w, padding=1)
+    assert np.all(y == np.float32(2e38))
+    _, gw, _ = at.vjp(np.full_like(y, 1e-2))
+    np.testing.assert_allclose(gw[:, :, 1, 1], 2 * 144 * 1e36, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "channels, some, q, jump", [(4, 1, 8, 2), (8, 8, 8, 1), (12, 12, 8, 1), (3, 3, 3, 2), (9, 5, 4, 3)]
+)
+def test_a_band_is_written_and_nothing_beside_it(channels, some, q, jump):
+    """Panels of some channels of every jump-th pixel, with zeros around the image."""
+    n, size, first = (2, 3, 7), (3, 4, 5), (-1, -1, -2)
+    guard = np.prod(size) * q  # as far as a panel that is not there would reach
+    x = np.arange(1, 1 + np.prod(n) * channels, dtype=np.float32).reshape(*n, channels)
+    out = np.full(np.prod(size) * some + 2 * guard, -1, np.float32)
+    arrays = [np.array(a) for a in (first, [jump] * 3, size)]
+    kernel(bands.bring.py_func)(x.ctypes.data, np.array(n), channels, some, q, *arrays, out.ctypes.data + 4 * guard)
+    framed = np.pad(x, [(-f, 30) for f in first] + [(0, 0)])
+    seen = framed[tuple(slice(0, jump * s, jump) for s in size)][..., :some]
+    wanted = [seen[..., c : c + q].ravel() for c in range(0, some, q)]
+    np.testing.assert_array_equal(out[guard:-guard], np.concatenate(wanted))
+    assert (out[:guard] == -1).all() and (out[-guard:] == -1).all()

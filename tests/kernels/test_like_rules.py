@@ -1,0 +1,118 @@
+"""Every kernel against its rule: values and all derivatives, at all cases, however arrays lie in memory."""
+
+import numpy as np
+import pytest
+from fast import (
+    CASES,
+    EPS,
+    LARGE,
+    LAST,
+    RULES,
+    SMALL,
+    arrays,
+    by_columns,
+    channels_last,
+    close,
+    compare,
+    every_second,
+    read_only,
+    resized,
+    reversed_memory,
+    to_single,
+    without_examples,
+)
+
+import pullback as pb
+from pullback.check.contract import as_tuple
+from pullback.errors import PullbackError
+
+
+@pytest.mark.parametrize("name, case", CASES)
+def test_a_kernel_is_its_rule(name, case):
+    compare(*arrays(RULES[name], case))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_kernel_runs(name):
+    """Else all the others would compare a rule with itself."""
+    rule, inputs = arrays(RULES[name], LAST[name])
+    plan = rule.linearize(*map(to_single, inputs))[1].plan
+    assert plan.forward.func.__module__.startswith("pullback.kernels.") and plan.vjp is not None
+
+
+@pytest.mark.parametrize("name, case", [(name, case) for name, case in CASES if case in SMALL[name]])
+def test_the_jacobian_after_a_kernel(name, case):
+    rule, inputs = arrays(RULES[name], case)
+    found, wanted = (rule.linearize(*given)[1].jacobian() for given in (map(to_single, inputs), inputs))
+    for a, b in zip(leaves(found), leaves(wanted), strict=True):
+        close(a.dense(), b.dense(), 64)
+
+
+def leaves(jacobian):
+    for item in as_tuple(jacobian):
+        yield from leaves(item) if isinstance(item, tuple) else [] if item is None else [item]
+
+
+@pytest.mark.parametrize("change", [reversed_memory, read_only, every_second, by_columns, channels_last])
+@pytest.mark.parametrize("name", RULES)
+def test_memory_order_does_not_matter(name, change):
+    rule, inputs = arrays(RULES[name], (SMALL[name] or LARGE[name])[-1])
+    compare(rule, inputs, change)
+
+
+@pytest.mark.parametrize(
+    "name, case", [(name, case) for name in ("batch_norm", "group_norm", "prelu") for case in LARGE[name]]
+)
+def test_channels_may_be_last_in_memory(name, case):
+    compare(*arrays(RULES[name], case), channels_last)
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu", "prelu"])
+def test_results_lie_in_memory_as_what_they_are_made_of(name):
+    image = np.random.default_rng(0).normal(size=(2, 5, 6, 3)).astype(np.float32)
+    x = image.transpose(0, 3, 1, 2)
+    w = [np.ones(3, np.float32)] if name == "prelu" else []
+    y, at = RULES[name].linearize(x, *w)
+    gx = as_tuple(at.vjp(np.ones(x.shape, np.float32)))[0]
+    assert y.strides == gx.strides == x.strides
+    np.testing.assert_array_equal(y, RULES[name](np.ascontiguousarray(x), *w))
+
+
+SIZES = {
+    "one element": lambda name: resized(name, 1),
+    "no elements": lambda name: resized(name, 0),
+    "no examples": without_examples,
+}
+
+
+@pytest.mark.parametrize("kind", SIZES)
+@pytest.mark.parametrize("name", RULES)
+def test_where_there_is_one_element_or_none(name, kind):
+    for case in SIZES[kind](name):
+        rule, inputs = arrays(RULES[name], case)
+        try:
+            rule.plan(*inputs)
+        except PullbackError:
+            continue  # the rule refuses it
+        compare(rule, inputs)
+
+
+def test_a_mask_of_booleans_hides_whatever_is_there():
+    """A key that overflows, or is nan or inf, in a padded place."""
+    q, v = np.ones((1, 2), np.float32), np.array([[1], [2]], np.float32)
+    for value in (3e38, np.nan, np.inf):
+        k = np.ones((2, 2), np.float32)
+        k[1] = value
+        with np.errstate(all="ignore"):
+            assert pb.scaled_dot_product_attention(q, k, v, np.array([[True, False]])) == [[1]]
+
+
+@pytest.mark.parametrize("name", ["cross_entropy of classes", "cross_entropy, smoothed", "cross_entropy"])
+def test_a_gradient_that_was_computed_beforehand_is_given_away_once(name):
+    rule, inputs = arrays(RULES[name], LARGE[name][0])
+    _, at = rule.linearize(*map(to_single, inputs))
+    first = at.vjp(np.float32(1))[0]
+    wanted = first.copy()
+    first[:] = 0
+    for gy in (1, 2):
+        np.testing.assert_allclose(at.vjp(np.float32(gy))[0], gy * wanted, rtol=2 * EPS)

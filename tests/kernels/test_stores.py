@@ -1,0 +1,101 @@
+"""What kernels write is their own: results and scratch lie between guards that must stay as they are.
+
+Guards and fresh memory are full of nan. So a number that is read beside an array, or before it is written, shows too.
+"""
+
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+from fast import CASES, LARGE, LAST, TESTS, bits, run
+
+import pullback.kernels
+from pullback.kernels import buffers
+
+GUARD = 1 << 13  # bytes on either side: more than a strip of any tile
+FULL = 0xFF  # every byte: nan as a float, -1 as a signed number
+
+
+class Guards:
+    """Arrays in the middle of larger ones."""
+
+    def __init__(self):
+        self.blocks = []
+
+    def empty(self, shape, dtype=float):
+        size = int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize
+        block = np.full(size + 2 * GUARD + buffers.LINE, FULL, np.uint8)
+        start = GUARD + -(block.ctypes.data + GUARD) % buffers.LINE
+        self.blocks.append((block, start, start + size))
+        return np.ndarray(shape, dtype, block, start)
+
+    def zeros(self, shape, dtype=float):
+        found = self.empty(shape, dtype)
+        found[...] = 0
+        return found
+
+    def untouched(self):
+        return all((b[:start] == FULL).all() and (b[end:] == FULL).all() for b, start, end in self.blocks)
+
+
+class Numpy(ModuleType):
+    """NumPy, but that arrays come from somewhere else."""
+
+    def __init__(self, guards):
+        super().__init__("numpy")
+        self.empty, self.zeros = guards.empty, guards.zeros
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+
+@pytest.fixture
+def guards(monkeypatch):
+    """In Python's part of all kernels: what is compiled already keeps the NumPy that it was compiled with."""
+    found = Guards()
+    single = lambda shape, dtype=np.float32: found.empty(shape, dtype)
+    for name, module in list(sys.modules.items()):
+        if name.startswith(f"{pullback.kernels.__name__}.") and module is not buffers:
+            if getattr(module, "empty", None) is buffers.empty:
+                monkeypatch.setattr(module, "empty", single)
+            if getattr(module, "np", None) is np:
+                monkeypatch.setattr(module, "np", Numpy(found))
+    return found
+
+
+WORK = [(name, case) for name, case in CASES if case in LARGE.get(name, [LAST[name]])]
+
+
+@pytest.fixture
+def wanted(name, case):
+    """Without guards, before there are any: then all is compiled."""
+    return bits(name, case)
+
+
+@pytest.mark.parametrize("name, case", WORK)
+def test_nothing_is_written_beside_results_and_scratch(wanted, guards, name, case):
+    assert bits(name, case) == wanted
+    assert guards.blocks and guards.untouched()
+
+
+def test_the_guards_see_a_store_beside_an_array():
+    guards = Guards()
+    y = guards.empty((3, 5), np.float32)
+    assert np.isnan(y).all() and guards.untouched()
+    y[:] = 0
+    assert guards.untouched()
+    np.ndarray(1, np.uint8, guards.blocks[0][0], guards.blocks[0][2])[:] = 0
+    assert not guards.untouched()
+
+
+LIBRARY = "libc_malloc_debug.so.0"
+
+
+def test_nothing_is_written_behind_what_compiled_code_allocates():
+    """glibc's own guards: a process that finds one changed, when memory is given back, is aborted."""
+    if not run(f"import ctypes\ntry: ctypes.CDLL('{LIBRARY}'); print(1)\nexcept OSError: pass"):
+        pytest.skip("no glibc with a malloc for debugging here")
+    code = "import sys; sys.path.insert(0, {!r})\nfrom fast import bits\nfor each in {!r}: bits(*each)\nprint('well')"
+    found = run(code.format(str(TESTS), WORK), LD_PRELOAD=LIBRARY, GLIBC_TUNABLES="glibc.malloc.check=3")
+    assert found == ["well"]
