@@ -16,6 +16,7 @@ from pullback.check.adapters import (
     torch,
 )
 from pullback.check.adapters.code import Adapted, Code, StyleError, UnknownStyleError, name_of
+from pullback.errors import PullbackError
 
 # Objects first; then functions that bring their backward with them; then those for which a library has one.
 STYLES = (
@@ -35,11 +36,23 @@ def adapt(forward: Any, backward: Any = None, inputs: Sequence[Any] = ()) -> Ada
     `inputs` are the arguments of forward as its user would give them: arrays, shapes in the place of arrays, and
     whatever else it takes. Raises StyleError where no style is recognised, or where forward does not run with them.
     """
-    code = Code(forward, backward, inputs)
-    for recognise in STYLES:
-        adapted = recognise(code)
-        if adapted is not None:
-            return adapted
-    got = f"{name_of(forward)} {'without a backward' if backward is None else f'and {name_of(backward)}'}"
-    known = "".join(f"\n  - {looks}" for looks in LOOKS)
-    raise UnknownStyleError(f"no style of code is recognised in {got}; these are:{known}")
+    try:
+        code = Code(forward, backward, inputs)
+        adapted = next((adapted for recognise in STYLES if (adapted := recognise(code))), None)
+    except PullbackError:
+        raise
+    except Exception as error:  # of objects that raise when they are looked at, and of shapes that no memory holds
+        kind, says = type(forward).__name__, f"{type(error).__name__}: {error}"
+        raise StyleError(f"what was given cannot be used (forward is a {kind}): {says}") from error
+    if adapted is None:
+        raise UnknownStyleError(f"no style of code is recognised in {got(forward, backward)}; these are:{KNOWN}")
+    return adapted
+
+
+KNOWN = "".join(f"\n  - {looks}" for looks in LOOKS)
+
+
+def got(forward: Any, backward: Any) -> str:
+    if isinstance(forward, type):
+        return f"{name_of(forward)}, which is a class: give an object, {name_of(forward)}(...)"
+    return f"{name_of(forward)} {'without a backward' if backward is None else f'and {name_of(backward)}'}"

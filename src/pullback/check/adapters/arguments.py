@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.adapters.frameworks import to_numpy
+from pullback.errors import ShapeError
 
 Array = NDArray[Any]
 
@@ -80,19 +81,34 @@ def is_shape(value: Any) -> bool:
 def is_array(value: Any) -> bool:
     """An array, or numbers in (nested) lists."""
     if isinstance(value, list):
-        numbers = (isinstance(item, (int, float)) or isinstance(item, list) and is_array(item) for item in value)
+        numbers = (
+            isinstance(item, (int, float, np.number)) or isinstance(item, list) and is_array(item) for item in value
+        )
         return bool(value) and all(numbers)
     return isinstance(value, (np.ndarray, np.generic))
 
 
 def leaves(name: str, path: tuple[Any, ...], value: Any) -> list[Leaf]:
-    if is_shape(value) or is_array(value):
-        return [Leaf(name, path, value if is_shape(value) else np.asarray(value))]
+    if is_shape(value):
+        if min(value, default=0) < 0:
+            raise ShapeError(f"{name} has the shape {value}; sizes are 0 or more")
+        return [Leaf(name, path, value)]
+    if is_array(value):
+        return [Leaf(name, path, regular(name, value))]
     if isinstance(value, dict):
         return [leaf for key, item in value.items() for leaf in leaves(str(key), (*path, key), item)]
     if isinstance(value, (list, tuple)):
         return [leaf for k, item in enumerate(value) for leaf in leaves(f"{name}[{k}]", (*path, k), item)]
     return []
+
+
+def regular(name: str, value: Any) -> Array:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ShapeError(
+            f"{name} is a list of rows of different lengths; give an array, or rows of one length"
+        ) from error
 
 
 def rebuilt(value: Any, path: tuple[Any, ...], found: dict[Any, Array]) -> Any:

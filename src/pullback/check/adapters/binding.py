@@ -1,14 +1,20 @@
 """What a backward wants to be given: told from the names of its parameters, or else from their number."""
 
+import ast
+import inspect
 import re
 from collections.abc import Sequence
+from functools import lru_cache
+from textwrap import dedent
 from typing import Any, NamedTuple
 
 from pullback.check.adapters.arguments import names_of, parameters, required, takes_anything
+from pullback.check.adapters.gradients import bare
 
 CACHE = re.compile(r"(?:.*_)?(?:cache[sd]?|ctx|context|saved|res|residuals?|memory|tape|intermediates?)(?:_.*)?")
 COTANGENT = re.compile(
-    r"d[A-Za-z]\w*|d_\w+|[gu]|g[a-z]\d?|\w*grad\w*|g_\w+|gout\w*|delta\w*|upstream\w*|cotangents?|cts?|v?bar\w*|\w+_bar|err\w*"
+    r"d[A-Za-z]\w*|d_\w+|[gu]\d*|g[a-z]\d?|\w*grad\w*|g_\w+|gout\w*|delta\w*|upstream\w*|cotangents?|cts?\d*|v?bar\w*"
+    r"|\w+_(bar|diff)|err\w*"
 )
 OUTPUT = re.compile(r"y|Y|out|output|outputs|a|A|s|probs?|result|y_hat")
 
@@ -27,13 +33,15 @@ class Binding(NamedTuple):
 
 def bound(backward: Any, forward: Any, given: int, results: int) -> Binding | None:
     """How to call backward, after a forward of so many arguments that gave so many results; None if nothing fits."""
-    return by_names(backward, names_of(forward)[:given], results) or by_number(backward, given, results)
+    return by_names(backward, forward, given, results) or by_number(backward, given, results)
 
 
-def by_names(backward: Any, inputs: Sequence[str], results: int) -> Binding | None:
+def by_names(backward: Any, forward: Any, given: int, results: int) -> Binding | None:
     """Every parameter says what it is, and they make sense together."""
+    inputs = names_of(forward)[:given]
     places: list[tuple[str, int]] = []
-    cotangents = 0
+    cotangents: list[str] = []
+    unknown: list[int] = []
     for parameter in parameters(backward):
         name = parameter.name
         if name in inputs:
@@ -41,18 +49,55 @@ def by_names(backward: Any, inputs: Sequence[str], results: int) -> Binding | No
         elif CACHE.fullmatch(name):
             places.append(("cache", 0))
         elif COTANGENT.fullmatch(name) and parameter.default is parameter.empty:
-            places.append(("cotangent", cotangents))
-            cotangents += 1
+            places.append(("cotangent", len(cotangents)))
+            cotangents.append(name)
         elif OUTPUT.fullmatch(name):
             places.append(("output", 0))
         elif parameter.default is parameter.empty:
-            return None
+            unknown.append(len(places))
+            places.append(("unknown", 0))
         else:
             break  # an option that keeps its default, and so do those behind it
-    binding = Binding(tuple(places))
+    missing = {*range(len(inputs))} - {k for kind, k in places if kind == "input"}
+    if unknown and not (len(unknown) == len(missing) == 1 and len(inputs) > 1 and cotangents):
+        return None
+    for k in unknown:  # the one input that has another name here
+        places[k] = "input", missing.pop()
+    order = of_outputs(cotangents, forward)
+    binding = Binding(tuple((kind, order[k]) if kind == "cotangent" else (kind, k) for kind, k in places))
     cached = binding.count("cache")
-    makes_sense = cached <= 1 and cached + max(cotangents, 1) <= results and (cotangents or not cached) and places
+    makes_sense = cached <= 1 and cached + max(len(cotangents), 1) <= results and (cotangents or not cached) and places
     return binding if makes_sense else None
+
+
+def of_outputs(cotangents: Sequence[str], forward: Any) -> Sequence[int]:
+    """Of which output each is the gradient, where names or numbers say so: dz of z, g2 of the second; else in order."""
+    count = len(cotangents)
+    if count < 2:
+        return range(count)
+    outputs = returned(forward)
+    named = [next((outputs.index(left) for left in bare(name) if left in outputs), -1) for name in cotangents]
+    numbers = [re.fullmatch(r"(\D+)(\d+)", name) for name in cotangents]
+    if all(numbers) and len({found[1] for found in numbers if found}) == 1:
+        ranks = sorted(int(found[2]) for found in numbers if found)
+        named = named if -1 not in named else [ranks.index(int(found[2])) for found in numbers if found]
+    return named if sorted(named) == list(range(count)) else range(count)
+
+
+def returned(forward: Any) -> list[str]:
+    """What forward calls its outputs where it returns them; "" for what has no name."""
+    code = getattr(inspect.unwrap(forward), "__code__", None)
+    return list(names_returned(code)) if code else []
+
+
+@lru_cache(512)
+def names_returned(code: Any) -> tuple[str, ...]:
+    try:
+        tree = ast.parse(dedent(inspect.getsource(code)))
+    except (OSError, SyntaxError, ValueError):
+        return ()
+    ends = [each.value for each in ast.walk(tree) if isinstance(each, ast.Return) and isinstance(each.value, ast.Tuple)]
+    return tuple(each.id if isinstance(each, ast.Name) else "" for each in ends[0].elts) if len(ends) == 1 else ()
 
 
 def by_number(backward: Any, given: int, results: int) -> Binding | None:
@@ -65,6 +110,10 @@ def by_number(backward: Any, given: int, results: int) -> Binding | None:
         return Binding(tuple(plain))
     if results > 1 and results in takes:
         return Binding((*(("cotangent", k) for k in range(results - 1)), ("cache", 0)))
-    if given in takes and results == 1:  # a derivative without a cotangent: of a loss, or element by element
+    if given in takes and results == 1 and not asks_for_cache(backward):  # no cotangent: of a loss, or a slope
         return Binding(tuple(("input", k) for k in range(given)))
     return None
+
+
+def asks_for_cache(backward: Any) -> bool:
+    return any(CACHE.fullmatch(name) for name in names_of(backward))

@@ -9,13 +9,14 @@ import copy
 import inspect
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from types import MethodType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pullback.check.adapters.arguments import Leaf, names_of
 from pullback.check.adapters.binding import Binding, by_names
-from pullback.check.adapters.code import Adapted, Code, StyleError, outputs, scaled
+from pullback.check.adapters.code import Adapted, Code, StyleError, contained, outputs, scaled, several
 from pullback.check.adapters.gradients import assigned, bare, by_shape, parts
 from pullback.check.adapters.holders import Path, gradients_of_parameters, is_float, look, paths, put
 
@@ -24,23 +25,42 @@ INPUTS = "inputs", "input", "x", "X"
 METHODS = ("forward", "backward"), ("forward_pass", "backward_pass")
 CLEAR = "zero_grad", "zero_grads", "zero_gradients", "reset_gradients", "clear_gradients", "flush_gradients"
 OUTPUTS = "output", "out", "outputs", "y"
+ANY = 99  # outputs, where their number is not known
 
 
 def recognise(code: Code) -> Adapted | None:
-    methods = next((pair for pair in METHODS if all(has(code.forward, method) for method in pair)), None)
-    if code.backward is not None or methods is None:
+    if code.backward is not None:
+        held = of_one_object(code)
+    else:
+        methods = next((pair for pair in METHODS if all(has(code.forward, method) for method in pair)), None)
+        if methods is None:
+            return None
+        code = Code(made(code), None, code.arguments.values)
+        held = Held(code.forward, code, *methods)
+    return held and code.adapted(held.forward, held.backward, *held.parameters)
+
+
+def of_one_object(code: Code) -> "Held | None":
+    """`layer.forward, layer.backward`: what backward is not given, the layer remembers."""
+    forward, backward = code.forward, code.backward
+    if not (isinstance(forward, MethodType) and isinstance(backward, MethodType)):
         return None
-    code = Code(made(code.forward), None, code.arguments.values)
-    held = Held(code.forward, code, *methods)
-    return code.adapted(held.forward, held.backward, *held.parameters)
+    layer = forward.__self__
+    if layer is not backward.__self__ or isinstance(layer, type):
+        return None
+    binding = by_names(backward, forward, len(code.arguments.values), ANY)
+    if binding and binding.count("cache") + binding.count("input"):
+        return None
+    return Held(layer, code, forward.__name__, backward.__name__)
 
 
 def has(layer: Any, method: str) -> bool:
     return callable(getattr(layer, method, None))
 
 
-def made(layer: Any) -> Any:
+def made(code: Code) -> Any:
     """An object; a class is called without arguments."""
+    layer = code.forward
     if not isinstance(layer, type):
         return layer
     needed = [p.name for p in inspect.signature(layer).parameters.values() if p.default is p.empty and p.kind < 2]
@@ -48,7 +68,7 @@ def made(layer: Any) -> Any:
         raise StyleError(
             f"{layer.__name__} is a class that needs {', '.join(needed)}: give an object instead, {layer.__name__}(...)"
         )
-    return layer()
+    return code.tried(f"{layer.__name__}()", layer)
 
 
 def cleared(layer: Any) -> Any:
@@ -57,6 +77,14 @@ def cleared(layer: Any) -> Any:
         if has(layer, method):
             getattr(layer, method)()
     return layer
+
+
+class Run(NamedTuple):
+    """A copy of a layer after its forward, the output, and the cache if forward gives one."""
+
+    layer: Any
+    output: tuple[Any, ...]
+    cache: Any
 
 
 class Held:
@@ -68,24 +96,26 @@ class Held:
         self.method, self.way_back = forward, backward
         self.slots: dict[Path, Path | None] = {}  # parameter -> its gradient; None where backward returns it
         example = code.arguments.example()
-        used, output = code.tried(f"{code.name}.{forward}", lambda: self.ran(example))
-        self.binding, after, found = self.first_that_runs(used, output, example)
+        named = by_names(getattr(layer, backward), getattr(layer, forward), len(code.arguments.values), ANY)
+        self.cached = named is not None and named.count("cache") > 0
+        used, output, cache = run = code.tried(f"{type(layer).__name__}.{forward}", lambda: self.ran(example))
+        self.binding, after, found = self.first_that_runs(run, example)
         self.slots = self.parameters_of(after, example, found)
         self.parameters = [Leaf(".".join(map(str, p)), p, look(after, p).copy()) for p in self.slots]
         self.mean = not self.binding.count("cotangent") and output[0].ndim == 1 and len(example) > 1
         if any(look(layer, parameter) is None for parameter in self.slots):  # the first run made them
             self.layer = cleared(used)
 
-    def first_that_runs(self, layer: Any, output: Sequence[Any], example: Sequence[Any]) -> tuple[Binding, Any, Any]:
+    def first_that_runs(self, run: Run, example: Sequence[Any]) -> tuple[Binding, Any, Any]:
         """A way to call backward, the layer after that, and what it gave; None if it does not run, which is not for us
         to judge."""
-        above = [np.ones_like(y) for y in output]
-        bindings = self.bindings(len(output))
+        above = [np.ones_like(y) for y in run.output]
+        bindings = self.bindings(len(run.output))
         for binding in bindings:
-            self.binding, after = binding, copy.deepcopy(layer)
-            with suppress(Exception), self.code.dice.watched():
-                return binding, after, self.went_back(after, above, example, output)
-        return bindings[0], layer, None
+            self.binding, after = binding, copy.deepcopy(run.layer)
+            with suppress(Exception), contained(), self.code.dice.watched():
+                return binding, after, self.went_back(run._replace(layer=after), above, example)
+        return bindings[0], run.layer, None
 
     def bindings(self, count: int) -> list[Binding]:
         """What backward may take: what its parameters' names say, gradients of the outputs, or the inputs again."""
@@ -93,16 +123,17 @@ class Held:
         takes = names_of(backward)
         if not takes:
             return [Binding(())]
-        named = by_names(backward, names_of(getattr(self.layer, self.method))[:given], count + 1)
+        named = by_names(backward, getattr(self.layer, self.method), given, count + 1)
         above = Binding(tuple(("cotangent", k) for k in range(min(count, len(takes)))))
         again = [Binding(tuple(("input", k) for k in range(given)))] if len(takes) == given > 1 else []
-        return [named if named and not named.count("cache") else above, *again]
+        return [named or above, *again]
 
     def parameters_of(self, layer: Any, example: Sequence[Any], found: Any) -> dict[Path, Path | None]:
         """Parameters by the names of their gradients, or in the order of those that backward returned."""
         if found is None:
             return {}
-        named = {p: g for p, g in gradients_of_parameters(layer).items() if not is_one_of(look(layer, p), example)}
+        named = gradients_of_parameters(layer, before=self.layer)
+        named = {p: g for p, g in named.items() if not is_one_of(look(layer, p), example)}
         extra = [gradient for _, gradient in parts(found)][len(self.code.arguments.leaves) :]
         if named or not extra:
             return dict(named)
@@ -111,8 +142,7 @@ class Held:
         ]
         return {arrays[k].path: None for k in by_shape(extra, arrays, range(len(arrays)))}
 
-    def ran(self, inputs: Sequence[Any]) -> tuple[Any, tuple[Any, ...]]:
-        """A copy of the layer after its forward, and the output."""
+    def ran(self, inputs: Sequence[Any]) -> Run:
         own = len(self.code.arguments.leaves)
         layer = copy.deepcopy(self.layer)
         for parameter, value in zip(self.slots, inputs[own:], strict=True):
@@ -120,14 +150,17 @@ class Held:
             for path in [path for path, other in paths(layer) if other is shared]:
                 put(layer, path, value)
         with self.code.dice():
-            output = getattr(layer, self.method)(*self.code.filled(inputs[:own]))
+            output, cache = getattr(layer, self.method)(*self.code.filled(inputs[:own])), None
+        if self.cached and several(output) and len(output) > 1:
+            *output, cache = output
+            output = tuple(output)
         kept = (look(layer, (name,)) for name in OUTPUTS)
-        return layer, outputs(next((y for y in kept if y is not None), None) if output is None else output)
+        return Run(layer, outputs(next((y for y in kept if y is not None), None) if output is None else output), cache)
 
-    def went_back(self, layer: Any, cotangents: Sequence[Any], inputs: Sequence[Any], output: Sequence[Any]) -> Any:
-        given = dict(cotangent=self.code.lifted(cotangents), output=output, input=self.code.filled(inputs))
-        found = getattr(layer, self.way_back)(*self.binding.arguments(**given))
-        return self.kept_gradients(layer) if found is None else found
+    def went_back(self, run: Run, cotangents: Sequence[Any], inputs: Sequence[Any]) -> Any:
+        given = dict(cotangent=self.code.lifted(cotangents), output=run.output, input=self.code.filled(inputs))
+        found = getattr(run.layer, self.way_back)(*self.binding.arguments(**given, cache=[run.cache]))
+        return self.kept_gradients(run.layer) if found is None else found
 
     def kept_gradients(self, layer: Any) -> tuple[Any, ...]:
         """Gradients of the inputs that backward did not return: attributes such as dinputs or dx."""
@@ -137,19 +170,29 @@ class Held:
 
     def forward(self, *inputs: Any) -> tuple[Any, ...]:
         """The output; of a loss of every example, whose backward gives the gradient of the mean, the mean."""
-        output = self.ran(inputs)[1]
+        output = self.ran(inputs).output
         return (np.asarray(np.mean(output[0])),) if self.mean else output
 
     def backward(self, cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
         own = self.code.arguments.leaves
-        layer, output = self.ran(inputs)
-        found = self.went_back(layer, cotangents, inputs[: len(own)], output)
+        run = self.ran(inputs)
+        found = self.went_back(run, cotangents, inputs[: len(own)])
         gradients = assigned(found, own)
         if len(gradients) > len(own):  # dx, dW, db
             gradients = assigned(found, [*own, *self.parameters])
         else:
-            gradients = *gradients, *(gradient and look(layer, gradient) for gradient in self.slots.values())
+            gradients = *gradients, *(self.gradient(run.layer, slot) for slot in self.slots.items())
         return gradients if self.binding.count("cotangent") else scaled(gradients, cotangents)
+
+    def gradient(self, layer: Any, slot: tuple[Path, Path | None]) -> Any:
+        """That of a parameter; of a bias with an axis of one more or less than it, with the same axes."""
+        parameter, place = slot
+        if place is None:
+            return None
+        found, like = look(layer, place), np.shape(look(layer, parameter))
+        loose = lambda shape: [n for n in shape if n > 1]
+        same = loose(np.shape(found)) == loose(like) and found is not None
+        return np.reshape(found, like) if same and np.shape(found) != like else found
 
 
 def is_one_of(value: Any, arrays: Sequence[Any]) -> bool:

@@ -1,12 +1,14 @@
 """A user's forward and backward, with example arguments, as the styles look at them."""
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property, wraps
+from types import MethodType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from pullback.check.adapters.arguments import Arguments, Leaf, names_of
+from pullback.check.adapters.arguments import Arguments, Leaf, is_array, names_of
 from pullback.check.adapters.dice import Dice
 from pullback.check.adapters.frameworks import framework_of, to_numpy
 from pullback.check.adapters.gradients import assigned
@@ -59,9 +61,10 @@ class Code:
         return self.arguments.filled(self.lifted(inputs))
 
     def run(self, inputs: Sequence[Any]) -> Any:
-        """What forward gives, as it gives it."""
+        """What forward gives, as it gives it; several things always in a tuple."""
         with self.framework.scope():
-            return self.forward(*self.filled(inputs))
+            found = self.forward(*self.filled(inputs))
+        return tuple(found) if several(found) else found
 
     @cached_property
     def trial(self) -> Any:
@@ -71,15 +74,18 @@ class Code:
     def tried(self, name: str, call: Callable[[], Any]) -> Any:
         """The result of a first call; where it raises, an error that says with what."""
         try:
-            with self.dice.watched():
+            with contained(), self.dice.watched():
                 return call()
         except PullbackError:
             raise
         except Exception as error:
+            if isinstance(error, NotImplementedError) and not str(error):
+                raise StyleError(f"{name} is not written yet: it raises NotImplementedError") from error
             with_ = ", ".join(
                 f"{leaf.name} {np.shape(a)}" for leaf, a in zip(self.arguments.leaves, self.arguments.example())
             )
-            raise StyleError(f"{name} raises {type(error).__name__} with {with_ or 'no arrays'}: {error}") from error
+            says = f": {error}" if str(error) else ""
+            raise StyleError(f"{name} raises {type(error).__name__} with {with_ or 'no arrays'}{says}") from error
 
     def gradients(self, found: Any) -> tuple[Any, ...]:
         return assigned(found, self.arguments.leaves)
@@ -91,7 +97,27 @@ class Code:
         *parameters: Leaf,
         second: Second | None = None,
     ) -> Adapted:
-        return Adapted(self.name, forward, backward, [*self.arguments.leaves, *parameters], second)
+        leaves = [*self.arguments.leaves, *parameters]
+        return Adapted(self.name, guarded(forward), guarded(backward), leaves, second)
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """What their code does to the process stays inside: it may neither end it, nor change NumPy's settings."""
+    with np.errstate():
+        try:
+            yield
+        except SystemExit as error:
+            raise RuntimeError(f"it ends the program, by sys.exit({error.code!r})") from error
+
+
+def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def inside(*arguments: Any) -> Any:
+        with contained():
+            return function(*arguments)
+
+    return inside
 
 
 def body(forward: Any) -> Any:
@@ -107,13 +133,42 @@ def is_function(value: Any) -> bool:
 
 
 def name_of(function: Any) -> str:
-    return str(getattr(function, "__name__", None) or getattr(function, "name", None) or type(function).__name__)
+    name = getattr(function, "__name__", None) or getattr(function, "name", None)
+    kind = type(function).__name__
+    if isinstance(function, MethodType) and not isinstance(function.__self__, type):
+        return f"{type(function.__self__).__name__}.{name}"
+    return name if isinstance(name, str) else kind
 
 
 def outputs(value: Any) -> tuple[Any, ...]:
     """One array or several, as a tuple of NumPy's."""
-    several = isinstance(value, tuple) or isinstance(value, list) and any(np.ndim(to_numpy(item)) for item in value)
-    return tuple(np.asarray(to_numpy(item)) for item in (value if several else (value,)))
+    each = value if several(value) else (value,)
+    try:
+        found = tuple(np.asarray(to_numpy(item)) for item in each)
+    except ValueError as error:
+        raise StyleError(f"forward gives {kinds(each)}: {NUMBERS}, outputs before what is kept for backward") from error
+    if found and not any(map(is_numeric, found)):
+        raise StyleError(f"forward gives {kinds(each)}: {NUMBERS}")
+    return found
+
+
+NUMBERS = "an output is an array of numbers, or several are, in a tuple"
+
+
+def kinds(values: Sequence[Any]) -> str:
+    return ", ".join("None" if value is None else f"a {type(value).__name__}" for value in values)
+
+
+def several(value: Any) -> bool:
+    """Several things; a list of numbers is one array."""
+    return isinstance(value, tuple) or isinstance(value, list) and bool(value) and not is_array(value)
+
+
+def is_numeric(array: Any) -> bool:
+    """Numbers, or objects that can be calculated with: no text, coroutine, dict."""
+    if array.dtype.kind != "O":
+        return array.dtype.kind in "biufc"
+    return all(hasattr(item, "__mul__") and hasattr(item, "__sub__") for item in array.flat)
 
 
 def scaled(found: Sequence[Any], cotangents: Sequence[Any]) -> tuple[Any, ...]:

@@ -23,12 +23,19 @@ def to_numpy(value: Any) -> Any:
     if isinstance(value, (np.ndarray, np.generic)):
         return value
     if spoken(value, "torch") and hasattr(value, "detach"):
-        return value.detach().resolve_conj().cpu().numpy().copy()
+        return dense(value.detach()).resolve_conj().cpu().numpy().copy()
     if spoken(value, "mygrad") and hasattr(value, "data"):
         return np.array(value.data)
     if spoken(value, "jax") and hasattr(value, "__array__"):
         return np.array(value)
     return value
+
+
+def dense(tensor: Any) -> Any:
+    """NumPy has no sparse arrays, and no bfloat16: float32 holds all of its numbers."""
+    torch = sys.modules["torch"]
+    tensor = tensor if tensor.layout == torch.strided else tensor.to_dense()
+    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor
 
 
 def spoken(value: Any, name: str) -> bool:

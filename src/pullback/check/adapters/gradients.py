@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pullback.check.adapters.arguments import Leaf
+from pullback.check.adapters.arguments import Leaf, is_array
 from pullback.check.adapters.frameworks import to_numpy
 
 # dW, d_W, grad_W, W_grad, gradW, gW and the like are gradients of W.
@@ -30,9 +30,11 @@ def assigned(found: Any, leaves: Sequence[Leaf]) -> tuple[Any, ...]:
 
 
 def told_apart(found: Any, leaves: Sequence[Leaf]) -> tuple[Any, ...]:
+    moving = [k for k, leaf in enumerate(leaves) if leaf.moves]
+    if isinstance(found, list) and is_array(found) and len(moving) == 1:  # a matrix of Python's own
+        found = np.asarray(found)
     named = list(parts(found))
     gradients = [gradient for _, gradient in named]
-    moving = [k for k, leaf in enumerate(leaves) if leaf.moves]
     if all(name for name, _ in named) and (places := by_name([name for name, _ in named], leaves)):
         return spread(gradients, places, len(leaves))
     if len(gradients) == len(leaves):
@@ -58,7 +60,14 @@ def parts(found: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         for item in found:
             yield from parts(item, name)
     else:
-        yield name, found if found is None else np.asarray(found)
+        yield name, found if found is None else array_of(found)
+
+
+def array_of(gradient: Any) -> Any:
+    array = np.asarray(gradient)
+    if array.dtype.kind in "USV" or array.dtype.kind == "O" and not array.ndim:
+        raise TypeError(f"backward gives a {type(gradient).__name__} where a gradient should be: an array of numbers")
+    return array
 
 
 def bare(name: str) -> list[str]:

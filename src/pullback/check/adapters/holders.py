@@ -55,14 +55,17 @@ def is_float(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
-def gradients_of_parameters(holder: Any) -> dict[Path, Path]:
-    """Parameter -> gradient: arrays of one shape whose names say that they belong together."""
+def gradients_of_parameters(holder: Any, before: Any = None) -> dict[Path, Path]:
+    """Parameter -> gradient: arrays whose names say that they belong together. They have one shape; what was there
+    `before` its first run is a parameter whatever the shape of its gradient, which may be what is wrong."""
     arrays = {path: value for path, value in paths(holder) if is_float(value)}
     found: dict[Path, Path] = {}
     known: set[int] = set()
     for parameter, value in arrays.items():
-        fitting = (g for g, other in arrays.items() if other.shape == value.shape and belongs(g, parameter))
-        gradient = next(fitting, None)
+        named = [g for g in arrays if belongs(g, parameter)]
+        same = (g for g in named if arrays[g].shape == value.shape)
+        other = (g for g in named if is_float(look(before, parameter)) and value.ndim and arrays[g].ndim)
+        gradient = next(same, None) or next(other, None)
         if gradient is not None and id(value) not in known:
             known.add(id(value))
             found[parameter] = gradient

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pullback.check.adapters.arguments import names_of
-from pullback.check.adapters.binding import Binding, bound
+from pullback.check.adapters.binding import Binding, asks_for_cache, bound
 from pullback.check.adapters.code import Adapted, Code, StyleError, is_function, name_of, outputs, scaled
 
 LOOKS = "a pair of functions: forward(*inputs) with backward(*gradients, *inputs) or backward(*gradients, cache)"
@@ -23,9 +23,10 @@ def recognise(code: Code) -> Adapted | None:
     binding = bound(code.backward, code.forward, given, results)
     if binding is None:
         takes = f"{name_of(code.backward)}({', '.join(names_of(code.backward))})"
+        kept = " (it keeps no cache)" if results == 1 and asks_for_cache(code.backward) else ""
         raise StyleError(
-            f"{takes} does not fit {code.name}, which took {given} and gave {results}: a backward takes the gradients "
-            "of the outputs, and then a cache (what forward gives last) or the inputs"
+            f"{takes} does not fit {code.name}, which took {given} and gave {results}{kept}: a backward takes the "
+            "gradients of the outputs, and then a cache (what forward gives last) or the inputs"
         )
     count = binding.count("cotangent") or results  # what else forward gives is kept for the backward
     if any(y is None for y in (code.trial[:count] if isinstance(code.trial, tuple) else [code.trial])):

@@ -17,6 +17,7 @@ from pullback.check.files.likeness import likeness
 from pullback.check.files.targets import TextError, options, shape, targets
 from pullback.check.progress import Bar
 from pullback.check.report import Report
+from pullback.errors import OptionError
 
 COLUMNS = 80
 CODES = {"right": 0, "wrong": 1, "cannot judge": 3}
@@ -127,6 +128,10 @@ def outcome(
         if must_run:
             raise GuessError(f"{exercise.name}: {error}") from error
         return Outcome(exercise.name, None, str(error))
+    except OptionError:  # what was said makes no sense, such as a rule that does not exist
+        raise
+    except Exception as error:  # code of anybody may raise anything, anywhere
+        return Outcome(exercise.name, None, f"it raises while it is judged: {type(error).__name__}: {error}")
 
 
 def single(value: Any, seed: int) -> Any:

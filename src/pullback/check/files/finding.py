@@ -35,7 +35,19 @@ def exercises(module: ModuleType) -> list[Exercise]:
 
 
 def is_own(value: Any, module: ModuleType) -> bool:
-    return getattr(getattr(value, "fun", value), "__module__", None) == module.__name__  # `fun` of a primitive
+    try:
+        return bool(
+            getattr(getattr(value, "fun", value), "__module__", None) == module.__name__
+        )  # `fun` of a primitive
+    except Exception:  # an object that raises when it is looked at is none of ours
+        return False
+
+
+def of_name(module: ModuleType, name: str) -> Exercise | None:
+    """The exercise that a function of this name is a part of."""
+    value = getattr(module, name)
+    parts = lambda exercise: (exercise.forward, exercise.backward)
+    return next((each for each in exercises(module) if any(part is value for part in parts(each))), None)
 
 
 def pairs(functions: dict[str, FunctionType]) -> Iterator[Exercise]:

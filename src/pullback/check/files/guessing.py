@@ -69,7 +69,7 @@ def trials(exercise: Exercise, given: Sequence[Any], fixed: dict[str, Any]) -> I
         count += 1
         try:
             trial = tried(make(), known)
-        except Exception as error:  # whatever their code may raise
+        except (Exception, SystemExit) as error:  # whatever their code may raise
             problems.append(str(error).partition("\n")[0].removesuffix("; these are:"))
             strange += isinstance(error, UnknownStyleError)
             if strange == STRANGE:
@@ -164,10 +164,19 @@ def assembled(
         values = {name: drawn(name, value) for name, value in zip(free, layout)} | known
 
         def make(values: dict[str, Any] = values) -> Guess:
-            forward = kind(*[example(values[n]) for n in made]) if kind else exercise.forward
+            forward = constructed(kind, {n: example(values[n]) for n in made}) if kind else exercise.forward
             return Guess(forward, exercise.backward, [values[n] for n in taken])
 
         yield make, fitting
+
+
+def constructed(kind: type, given: dict[str, Any]) -> Any:
+    try:
+        return kind(*given.values())
+    except (Exception, SystemExit) as error:
+        shown = ", ".join(f"{n} {np.shape(a)}" if np.ndim(a) else f"{n}={a!r}" for n, a in given.items())
+        what = f"{kind.__name__}({shown}) raises {type(error).__name__}: {error}"
+        raise GuessError(f"{what}; make an object in the file, and name that") from error
 
 
 def wanted(function: Any, fixed: dict[str, Any], skip: bool = False) -> dict[str, Any]:

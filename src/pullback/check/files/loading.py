@@ -22,10 +22,11 @@ def load(path: Path) -> ModuleType:
     top, name = home(path.resolve())
     sys.path.insert(0, str(top))
     try:
-        return importlib.import_module(name) if "." in name else alone(path, name)
+        return importlib.import_module(name) if name != path.stem else alone(path, name)
     except (Exception, SystemExit) as error:
         says = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise FileError(f"{path} does not import: {type(error).__name__}: {says}{place(error, path)}") from error
+        what = f"{type(error).__name__}{': ' + says if says else ''}"
+        raise FileError(f"{path} does not import: {what}{place(error, path)}") from error
     finally:
         sys.path.remove(str(top))
 
@@ -33,6 +34,8 @@ def load(path: Path) -> ModuleType:
 def home(path: Path) -> tuple[Path, str]:
     """The folder above all packages that the file lies in, and its dotted name from there."""
     top, names = path.parent, [path.stem]
+    if not path.stem.isidentifier():
+        return top, path.stem
     while (top / "__init__.py").exists():
         names.insert(0, top.name)
         top = top.parent
@@ -41,7 +44,7 @@ def home(path: Path) -> tuple[Path, str]:
 
 def alone(path: Path, name: str) -> ModuleType:
     """Under a name that hides no other module."""
-    spec = importlib.util.spec_from_file_location(f"checked_{name}", path)
+    spec = importlib.util.spec_from_file_location(f"checked_{name.replace('.', '_')}", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[module.__name__] = module  # classes look for their module there

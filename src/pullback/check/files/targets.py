@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pullback.check.files.finding import Exercise, exercises
+from pullback.check.files.finding import Exercise, exercises, of_name
 from pullback.check.files.loading import FileError, load
 
 
@@ -41,7 +41,8 @@ def named(module: ModuleType, names: Sequence[str], path: str) -> Exercise:
         if not hasattr(module, name):
             close = get_close_matches(name, vars(module))
             raise TextError(f"{path} has no {name!r}" + (f" (did you mean {' or '.join(close)}?)" if close else ""))
-    return Exercise(names[-1], *(getattr(module, name) for name in names))
+    pair = of_name(module, names[0]) if len(names) == 1 else None
+    return pair or Exercise(names[-1], *(getattr(module, name) for name in names))
 
 
 def shape(text: str) -> Any:
@@ -73,6 +74,8 @@ def options(texts: Sequence[str]) -> dict[str, Any]:
             raise TextError(f"{text!r} is no option; write name=value, as in stride=2")
         try:
             found[name] = ast.literal_eval(value)
-        except (SyntaxError, ValueError):
+        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+            if value[:1] in tuple("([{'\""):
+                raise TextError(f"{text!r}: the value cannot be read; write it as in Python, axis=(0,1)") from error
             found[name] = value
     return found
