@@ -33,6 +33,7 @@ class Prose:
         """A block of text. `## Title {#anchor}` is a heading that both languages share."""
         html = HEADING.sub(r'<h2 id="\2">\1</h2>', self.markdown.render(text))
         html = GLUED.sub(self.glued, html)
+        html = re.sub("([，、；：])<code>", r"\1<wbr><code>", html)  # quotation marks would forbid a new line there
         return html.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
 
     def glued(self, found: re.Match[str]) -> str:

@@ -197,7 +197,7 @@ class RulePage:
         )
 
     def line_exercise(self) -> str:
-        text = getattr(self.rule, "derivation", "")
+        text = getattr(self.e.rule, "derivation", "")
         broken = broken_line(self.rule.name, text) if text else None
         if not broken:
             return ""
