@@ -58,7 +58,8 @@ class RulePage:
         also = f'<p class="quiet">{self.say("alike", rules=links)}</p>' if others else ""
         summed = f'<div class="summary">{self.prose(summary(self.rule, self.lang))}</div>'
         name = name_of(self.rule.name, self.lang)
-        known = f'<p class="name">{escape(name)}</p>' if name else ""
+        said = " hidden" if name.lower() in summary(self.rule, self.lang).lower() else ""
+        known = f'<p class="name"{said}>{escape(name)}</p>' if name else ""
         return known + summed + self.prose(self.texts["purpose"]) + also + f"<figure>{picture(self.e)}</figure>"
 
     def forward(self) -> str:
@@ -236,7 +237,7 @@ def rule_prose(name: str, lang: str) -> dict[str, str]:
 def source(kind: type) -> str:
     """The class as it is written, without its derivation, which stands above on the page."""
     text = inspect.getsource(kind)
-    return code_block(re.sub(r'\n *derivation = """.*?"""\n', "\n", text, flags=re.DOTALL))
+    return code_block(re.sub(r'\n *(?:derivation|text|steps) = """.*?"""\n', "", text, flags=re.DOTALL))
 
 
 def explained(text: str, lang: str) -> str:

@@ -12,7 +12,7 @@ def entries(path: str, title: str, body: str) -> list[dict[str, str]]:
     """One for each section of a page. What stands in front of the first one also holds the page's other names."""
     _, *parts = re.split(r'<h2 id="([\w-]+)">(.*?)</h2>', body)
     lead = body.partition("<h2")[0]
-    names = plain(" ".join(re.findall(r'<p class="(?:name|symptoms)">(.*?)</p>', lead, re.DOTALL)))
+    names = plain(" ".join(re.findall(r'<p class="(?:name|symptoms)"[^>]*>(.*?)</p>', lead, re.DOTALL)))
     found = [{"u": path, "t": plain(title), "n": names, "s": "", "x": plain(lead)[:LONGEST]}]
     for anchor, heading, text in zip(parts[::3], parts[1::3], parts[2::3]):
         entry = {"u": f"{path}#{anchor}", "t": plain(title), "n": "", "s": plain(heading), "x": plain(text)[:LONGEST]}
