@@ -19,6 +19,8 @@ from pullback.handbook.pictures import bars, heatmap
 from pullback.handbook.site.prose import code_block
 from pullback.handbook.written import number
 
+NUMBER = ' class="number"'
+
 
 class Html(str):
     """Text that is a picture or a table, and stands on the page as it is."""
@@ -63,9 +65,11 @@ def executed(code: str, names: dict[str, Any], where: str) -> tuple[str, Any]:
 
 
 def shown(value: Any) -> str:
-    """As a notebook shows it, but numbers without their type."""
+    """As a notebook shows it, but numbers with six digits and without their type."""
     with np.printoptions(precision=6, suppress=True):
-        return ", ".join(map(shown, value)) if isinstance(value, tuple) else str(value)
+        if isinstance(value, tuple):
+            return ", ".join(map(shown, value))
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def picture(draw: Callable[..., str], lang: str) -> Callable[..., Html]:
@@ -75,7 +79,8 @@ def picture(draw: Callable[..., str], lang: str) -> Callable[..., Html]:
 def table(head: list[str], rows: list[list[Any]]) -> Html:
     """A table; numbers have four digits and stand to the right."""
     cells = lambda row: "".join(map(cell, row))
-    top = "".join(f"<th>{escape(str(name))}</th>" for name in head)
+    numbers = [not isinstance(value, str) for value in rows[0]]
+    top = "".join(f"<th{NUMBER if right else ''}>{escape(name)}</th>" for name, right in zip(head, numbers))
     body = "".join(f"<tr>{cells(row)}</tr>" for row in rows)
     return Html(f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>')
 
@@ -83,4 +88,4 @@ def table(head: list[str], rows: list[list[Any]]) -> Html:
 def cell(value: Any) -> str:
     if isinstance(value, str):
         return f"<td>{escape(value)}</td>"
-    return f'<td class="number">{escape(number(value))}</td>'
+    return f"<td{NUMBER}>{escape(number(value))}</td>"

@@ -23,6 +23,16 @@ def alike(name: str) -> list[str]:
     return [rule for rule in rules if text_of(rule) == text_of(name)]
 
 
+def name_of(rule: str, lang: str) -> str:
+    """What people call it: "batch normalisation"; nothing for a rule that nobody has named."""
+    return names().get(text_of(rule), {}).get(lang, "")
+
+
+@cache
+def names() -> dict[str, dict[str, str]]:
+    return tomllib.loads(files("pullback.handbook.site").joinpath("names.toml").read_text("utf-8"))
+
+
 def text_of(name: str) -> str:
     """conv1d, conv2d and conv3d have one text, conv."""
     return re.sub(r"\dd$", "", name)

@@ -23,6 +23,10 @@ class Formulas:
         """What stands on the page until the formula is there."""
         return f"\x02{self.known.setdefault((latex.strip(), display), len(self.known))}\x03"
 
+    def latex(self, number: int) -> str:
+        """What was put aside under a number."""
+        return list(self.known)[number][0]
+
     def put_back(self, pages: dict[str, str], katex: Path | None) -> dict[str, str]:
         """The pages with their formulas; without KaTeX, as LaTeX."""
         html = rendered(list(self.known), katex) if katex else [f"<code>{escape(tex)}</code>" for tex, _ in self.known]

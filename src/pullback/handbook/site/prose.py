@@ -12,12 +12,16 @@ from pygments.lexers import PythonLexer, TextLexer
 from pullback.handbook.site.formulas import Formulas
 
 HEADING = re.compile(r"<h2>(.*?) *\{#([\w-]+)\}</h2>")
+GLUED = re.compile(r'[(（“]?<span class="math inline">\x02(\d+)\x03</span>[.,:;?!)。，：；？！）、”]+')
+SHORT = 24  # letters of LaTeX: a longer formula may have to be broken by itself
+HANG = 4  # letters by which the rest of a long line of code is moved in
 
 
 class Prose:
     """Renders text; its formulas are put aside."""
 
     def __init__(self, formulas: Formulas) -> None:
+        self.formulas = formulas
         self.markdown = MarkdownIt("commonmark", {"html": True, "typographer": False, "highlight": highlighted})
         self.markdown.enable("table")
         self.markdown.use(
@@ -28,12 +32,26 @@ class Prose:
     def __call__(self, text: str) -> str:
         """A block of text. `## Title {#anchor}` is a heading that both languages share."""
         html = HEADING.sub(r'<h2 id="\2">\1</h2>', self.markdown.render(text))
+        html = GLUED.sub(self.glued, html)
+        html = re.sub("([，、；：])<code>", r"\1<wbr><code>", html)  # quotation marks would forbid a new line there
         return html.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
+
+    def glued(self, found: re.Match[str]) -> str:
+        """No line begins with the comma behind a formula."""
+        short = len(self.formulas.latex(int(found[1]))) <= SHORT
+        return f'<span class="glued">{found[0]}</span>' if short else found[0]
 
 
 def highlighted(code: str, language: str = "python", _: str = "") -> str:
-    lexer = PythonLexer() if language == "python" else TextLexer()
-    return highlight(code, lexer, HtmlFormatter(nowrap=True))
+    lexer = PythonLexer(ensurenl=False) if language == "python" else TextLexer(ensurenl=False)
+    coloured = highlight(code, lexer, HtmlFormatter(nowrap=True)).split("\n")
+    return "".join(map(hanging, coloured, code.split("\n")))
+
+
+def hanging(html: str, line: str) -> str:
+    """A line of code; where it is too long for the page, it goes on below, further in than it began."""
+    indent = len(line) - len(line.lstrip(" "))
+    return f'<span class="line" style="--in:{indent + HANG}ch">{html}\n</span>'
 
 
 def code_block(code: str, language: str = "python") -> str:

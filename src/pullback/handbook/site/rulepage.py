@@ -12,10 +12,10 @@ from pullback.handbook.explanation import Explanation, explain
 from pullback.handbook.explanation.html import drawn, picture
 from pullback.handbook.explanation.meaning import formulas, summary
 from pullback.handbook.explanation.outline import brief, legend
-from pullback.handbook.explanation.steps import MARKS, Derived
+from pullback.handbook.explanation.steps import MARKS, Derived, because
 from pullback.handbook.site import twins
 from pullback.handbook.site.exercises import broken_line, wrong_gradient
-from pullback.handbook.site.families import alike, text_of
+from pullback.handbook.site.families import alike, name_of, text_of
 from pullback.handbook.site.formulas import Formulas
 from pullback.handbook.site.prose import Prose, code_block
 from pullback.handbook.site.verdicts import Verdict
@@ -57,7 +57,10 @@ class RulePage:
         links = self.say("comma").join(f'<a href="rule:{name}"><code>{name}</code></a>' for name in others)
         also = f'<p class="quiet">{self.say("alike", rules=links)}</p>' if others else ""
         summed = f'<div class="summary">{self.prose(summary(self.rule, self.lang))}</div>'
-        return summed + self.prose(self.texts["purpose"]) + also + f"<figure>{picture(self.e)}</figure>"
+        name = name_of(self.rule.name, self.lang)
+        said = " hidden" if name.lower() in summary(self.rule, self.lang).lower() else ""
+        known = f'<p class="name"{said}>{escape(name)}</p>' if name else ""
+        return known + summed + self.prose(self.texts["purpose"]) + also + f"<figure>{picture(self.e)}</figure>"
 
     def forward(self) -> str:
         options = [f"{name}={value!r}" for name, value in self.rule.options.items()]
@@ -66,8 +69,8 @@ class RulePage:
             dict.fromkeys([self.rule.signature, self.e.rule.signature])
         )  # by default, and of the example
         return (
-            f'<p>{self.say("shapes")}</p><div class="folded">{code_block(shapes, "text")}</div>'
-            f'<p>{self.say("call")}</p><div class="folded">{code_block(call)}</div>' + self.equations("definition")
+            f"<p>{self.say('shapes')}</p>{code_block(shapes, 'text')}"
+            f"<p>{self.say('call')}</p>{code_block(call)}" + self.equations("definition")
         )
 
     def result(self) -> str:
@@ -195,11 +198,12 @@ class RulePage:
         )
 
     def line_exercise(self) -> str:
-        text = getattr(self.rule, "derivation", "")
+        text = getattr(self.e.rule, "derivation", "")
         broken = broken_line(self.rule.name, text) if text else None
         if not broken:
             return ""
-        asked = f"<h3>{self.say('find_line')}</h3>{code_block(numbered(broken.text), 'text')}"
+        text = explained(broken.text, self.lang)
+        asked = f"<h3>{self.say('find_line')}</h3>{code_block(numbered(text), 'text')}"
         right = broken.right.partition("#")[0].strip()
         return asked + self.answer(self.say("line_is", number=broken.number), code_block(right, "text"))
 
@@ -233,7 +237,13 @@ def rule_prose(name: str, lang: str) -> dict[str, str]:
 def source(kind: type) -> str:
     """The class as it is written, without its derivation, which stands above on the page."""
     text = inspect.getsource(kind)
-    return code_block(re.sub(r'\n *derivation = """.*?"""\n', "\n", text, flags=re.DOTALL))
+    return code_block(re.sub(r'\n *(?:derivation|text|steps) = """.*?"""\n', "", text, flags=re.DOTALL))
+
+
+def explained(text: str, lang: str) -> str:
+    """A derivation with its reasons in the reader's language."""
+    parts = (line.partition("#") for line in text.splitlines())
+    return "\n".join(f"{body.rstrip()}  # {because(why.strip(), lang)}" if mark else body for body, mark, why in parts)
 
 
 def numbered(text: str) -> str:

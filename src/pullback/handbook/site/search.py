@@ -5,16 +5,18 @@ import re
 
 from pullback.handbook.site.prose import plain
 
-LONGEST = 600  # letters of a section
+LONGEST = 2000  # letters of a section: those of a chapter are shorter
 
 
 def entries(path: str, title: str, body: str) -> list[dict[str, str]]:
-    """One for each section of a page."""
+    """One for each section of a page. What stands in front of the first one also holds the page's other names."""
     _, *parts = re.split(r'<h2 id="([\w-]+)">(.*?)</h2>', body)
-    lead = plain(body.partition("<h2")[0])[:LONGEST]
-    found = [{"u": path, "t": plain(title), "s": "", "x": lead}]
+    lead = body.partition("<h2")[0]
+    names = plain(" ".join(re.findall(r'<p class="(?:name|symptoms)"[^>]*>(.*?)</p>', lead, re.DOTALL)))
+    found = [{"u": path, "t": plain(title), "n": names, "s": "", "x": plain(lead)[:LONGEST]}]
     for anchor, heading, text in zip(parts[::3], parts[1::3], parts[2::3]):
-        found.append({"u": f"{path}#{anchor}", "t": plain(title), "s": plain(heading), "x": plain(text)[:LONGEST]})
+        entry = {"u": f"{path}#{anchor}", "t": plain(title), "n": "", "s": plain(heading), "x": plain(text)[:LONGEST]}
+        found.append(entry)
     return found
 
 

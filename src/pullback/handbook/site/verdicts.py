@@ -1,6 +1,6 @@
 """What `pullback.check` says to common mistakes: each is planted in the rule's own backward, and judged."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
@@ -21,18 +21,22 @@ class Verdict(NamedTuple):
 
 
 def verdicts(names: Iterable[str]) -> dict[str, dict[str, Verdict]]:
-    """For each rule, by the name of the mistake. Rules that differ in dimensions alone share one judgement."""
+    """For each rule, by the name of the mistake. Rules that differ in dimensions alone share the judgements of the
+    first, as far as the same mistakes can be made in it."""
     leading = {name: alike(name)[0] for name in names}
     with ProcessPoolExecutor(WORKERS) as pool:
         judged = dict(pool.map(judgement, sorted(set(leading.values()))))
-    return {name: judged[first] for name, first in leading.items()}
+        others = [name for name in leading if name not in judged]
+        return judged | dict(pool.map(judgement, others, [judged[leading[name]] for name in others]))
 
 
-def judgement(name: str) -> tuple[str, dict[str, Verdict]]:
-    """What is said to each mistake in the backward of this rule."""
+def judgement(name: str, known: Mapping[str, Verdict] | None = None) -> tuple[str, dict[str, Verdict]]:
+    """What is said to each mistake in the backward of this rule, unless it is known."""
     e = explain(name, lang="en")
-    found = {}
+    found = dict(known or {})
     for mistake in e.mistakes:
+        if mistake.name in found:
+            continue
         wrong = next(iter(mistake.gradients))
         inputs = [x.name for x in e.inputs]
         judged = inputs.index(wrong[1:])

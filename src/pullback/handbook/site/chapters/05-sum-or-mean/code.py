@@ -21,9 +21,10 @@ ratio = totals["sum"] / totals["mean"]
 ratio
 
 # %% batch
-many = rng.normal(size=(1000, 3))
+draw = np.random.default_rng(3)
+many = draw.normal(size=(1000, 3))
 outputs = pb.linear(many, w, b)
-targets = outputs - 0.1 + rng.normal(size=outputs.shape)
+targets = outputs - 0.5 + draw.normal(size=outputs.shape)
 
 
 def gradient(examples, how):

@@ -44,4 +44,7 @@ fixed = at.vjp(g[:, None])[0][:, 0]
 fixed, r * g
 
 # %% biased
-var, x.var(ddof=1), n / (n - 1)
+r1 = 1 / np.sqrt(x.var(ddof=1) + eps)
+x_hat1 = (x - mean) * r1
+unbiased = r1 * (g - g.mean() - x_hat1 * (g * x_hat1).sum() / (n - 1))
+truth, unbiased

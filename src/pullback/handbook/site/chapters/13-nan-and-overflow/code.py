@@ -12,7 +12,7 @@ largest = {kind.__name__: float(np.log(np.finfo(kind).max)) for kind in (np.floa
 table([say("type", "类型"), say("exp overflows above", "exp 在此之上溢出")], [[k, v] for k, v in largest.items()])
 
 # %% sigmoid
-x = np.array([5.0, 10.0, 17.0, 30.0], np.float32)
+x = np.array([5.0, 10.0, 16.0, 17.0, 30.0], np.float32)
 y, at = pb.sigmoid.linearize(x)
 book = y * (1 - y)
 exact = np.exp(-x.astype(float)) / (1 + np.exp(-x.astype(float))) ** 2

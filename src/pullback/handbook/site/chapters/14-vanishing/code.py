@@ -37,13 +37,15 @@ bars(
 )
 
 # %% orthogonal
-turn = np.linalg.qr(rng.normal(size=(width, width)))[0]
-g = rng.normal(size=width)
+draw = np.random.default_rng(8)
+turn = np.linalg.qr(draw.normal(size=(width, width)))[0]
+g = draw.normal(size=width)
 after = np.linalg.matrix_power(turn.T, 100) @ g
 np.linalg.norm(after) / np.linalg.norm(g)
 
-# %% dying
-x, t = rng.normal(size=(256, 8)), rng.normal(size=(256, 1)) + 3
+# %% train
+draw = np.random.default_rng(11)
+x, t = draw.normal(size=(256, 8)), draw.normal(size=(256, 1)) + 3
 
 
 def after_training(rate, steps=20):
@@ -61,5 +63,6 @@ def after_training(rate, steps=20):
     return float((pb.linear(x, w, b) <= 0).all(0).mean()), float(loss)
 
 
+# %% dying
 rows = [[rate, *after_training(rate)] for rate in (0.01, 0.03, 0.05, 0.07, 0.1)]
 table([say("learning rate", "学习率"), say("dead units", "死亡单元的比例"), say("loss", "损失")], rows)
