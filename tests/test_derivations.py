@@ -12,6 +12,7 @@ from pullback.handbook.derivation.book import SAMPLE, book, networks
 from pullback.handbook.derivation.book import texts as every_text
 from pullback.handbook.derivation.grading import graded, written_down
 from pullback.handbook.derivation.language import FUNCTIONS, OVER_INDICES
+from pullback.handbook.derivation.polynomial import Polynomial
 from pullback.handbook.words import texts
 
 NETWORKS = networks()
@@ -39,6 +40,32 @@ def test_networks_of_every_kind_have_texts_that_hold(name):
     rule = NETWORKS[name]
     assert verify(rule, field=FLOATS, points=1) > 5
     assert len(spelled_out(rule.derivation)) > len(rule.derivation)
+
+
+@pytest.mark.parametrize("name", BOOK)
+def test_every_definition_is_used(name):
+    """By an output, by a chain, or by another definition that is."""
+    known, rule = parse(BOOK[name].derivation), BOOK[name]
+    texts = [text.text for chain in known.chains for text in (chain.head, chain.when, *chain.steps) if text]
+    words = {word for text in texts for word in re.findall(r"\w+", text)} | {slot.name for slot in rule.outputs}
+    while more := {w for n in words & set(known.lets) for w in re.findall(r"\w+", known.lets[n].body.text)} - words:
+        words |= more
+    assert set(known.lets) <= words
+
+
+@pytest.mark.parametrize(
+    "formula", ["(a + b)**3 - (b + a)**3", "(a*b + 2*c)*(a - c)/4", "a*(b - c) + c*(a - b) - b*(a - c)"]
+)
+def test_polynomials_are_multiplied_out_as_by_sympy(formula):
+    import sympy
+
+    names = dict(zip("abc", map(Polynomial.letter, range(3), (2.0, 3.0, 5.0))))
+    found = eval(formula, {}, names)
+    symbols = sympy.symbols("a b c")
+    terms = sympy.Poly(sympy.sympify(formula), *symbols).terms()
+    packed = {sum(e << 8 * place for place, e in enumerate(powers)): c for powers, c in terms if c}
+    assert found.terms == packed and found.worth == eval(formula, {}, {"a": 2.0, "b": 3.0, "c": 5.0})
+    assert found == found + 0 and found != found + 1 and found - found == 0
 
 
 def test_what_a_text_uses_is_a_text():

@@ -118,12 +118,13 @@ def is_zero(difference: Any) -> bool:
 
 def grades(rule: Rule, text: str) -> Grades:
     """The grades of one of the rule's derivations: those that `make docs` wrote down, of any other text found now."""
-    return written_down(text) or found_now(retold(rule, text))
+    return written_down(text) or found_now(rule, text)
 
 
 @cache
-def found_now(rule: Rule) -> Grades:
-    """Of lines that agree to thirty digits that has to be seen; where they do not, nothing is known of the text."""
+def found_now(rule: Rule, text: str) -> Grades:
+    """That lines agree to thirty digits has to be seen; where they do not, nothing is known of the text."""
+    rule = retold(rule, text)
     found = graded(rule)
     try:
         assert all("digits" not in chain for chain in found) or verify(rule)
