@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test faults bench docs conventions stubs ulps lint clean
+.PHONY: train test mutations faults bench docs conventions stubs ulps lint clean
 
 train: .venv/run
 	$(BIN)/pullback train digits
@@ -14,6 +14,9 @@ test: .venv/dev .venv/docs # two workers with one thread each
 
 ulps: .venv/dev
 	$(BIN)/python tests/ulps.py
+
+mutations: .venv/dev # the derivations broken line by line: how many breaks are caught
+	PYTHONPATH=tests $(BIN)/python -m mutations
 
 faults: export OMP_NUM_THREADS = 1
 faults: .venv/dev # SEEDS=1000 for the long run over all rules: an hour or two

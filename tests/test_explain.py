@@ -134,6 +134,27 @@ def test_latex_shows_how_each_line_is_known(lang):
     assert texts()["grades.same"][lang].replace("≡", r"$\equiv$") in typeset and "≡" not in typeset
 
 
+OTHER_TEXTS = {  # of which `make docs` knows nothing
+    "three layers": lambda: explain("rnn", num_layers=3),
+    "on axis 0": lambda: explain("cross_entropy", [2.0, 3.0, 0.5], 1, axis=0),
+    "two axes in space": lambda: explain("nll_loss", -np.ones((1, 2, 2, 2)), np.zeros((1, 2, 2), int), axis=1),
+}
+
+
+@pytest.mark.parametrize("told", OTHER_TEXTS)
+def test_every_line_says_how_it_is_known(told):
+    found = OTHER_TEXTS[told]().derivation
+    chains = [chain for chain in found if len({line.grade for line in chain.lines}) and chain.lines[0].grade]
+    assert chains and {line.grade for chain in chains for line in chain.lines} <= {"same", "exact", "digits"}
+
+
+def test_lines_that_do_not_follow_are_not_marked_as_if_they_did():
+    text = pb.softmax.derivation.replace("(i==j)*y[i] - y[i]*y[j]  ", "(i==j)*y[i] + y[i]*y[j]  ")
+    rule = type("Softmax", (type(pb.softmax),), {"derivation": text})()
+    said = str(explain(rule, [2.0, 3.0], lang="en"))
+    assert "✓" not in said and "≡" not in said and texts()["grades.unknown"]["en"] in said
+
+
 def test_a_mask_of_booleans_is_derived_as_well():
     mask = np.array([[True, False], [True, True]])
     found = explain("scaled_dot_product_attention", mask=mask, is_causal=False, lang="en")
@@ -183,6 +204,19 @@ def test_examples_are_small_and_lie_on_no_kink(name):
     for block in found.jacobians:
         assert block.matrix is not None and np.isfinite(block.matrix).all()
     assert any(np.any(g.values) for g in found.gradients), "an example that says nothing"
+
+
+def test_mistakes_are_some_that_can_be_made():
+    """A forgotten 2 where there is a square, a mean where examples share a parameter, a kernel where there is one."""
+    named = lambda *args, **kw: {m.name: m.gradients for m in explain(*args, **kw).mistakes}
+    everywhere = {"half", "mean", "first only", "transposed", "reversed"}
+    assert not everywhere & set(named("softmax", [2.0, 3.0])) and not everywhere & set(named("relu"))
+    assert "half" in named("mse_loss") and "half" in named("layer_norm") and "reversed" in named("conv2d")
+    assert "transposed" in named("linear") and "first only" in named("embedding")
+    x, w, gy = np.array([[1.0, 2.0], [3.0, 5.0]]), np.array([[1.0, 1.0]]), np.ones((2, 1))
+    averaged = named("linear", x, w, gy=gy)["mean"]
+    assert set(averaged) == {"gw"} and np.allclose(averaged["gw"], x.mean(0))
+    assert "mean" not in named("linear", x[0], w)
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -422,6 +456,9 @@ def test_errors_in_python(call, says):
         (["conv2d", "--x", "1,2"], "x has shape (2,)"),
         (["linear", "--x", "1,2", "--w", "[[1,2,3]]"], "linear: w has shape (1, 3), needs w[o i] with"),
         (["embedding", "--x", "7", "--w", "[[1,2]]"], "must lie in 0 .. 0, got 7"),
+        (["lstm", "--num-layers", "100000"], "num_layers=100000 is more than can be explained; 32 is the most"),
+        (["conv2d", "--padding", "100000"], "conv2d: y would be 40001600016 numbers, more than can be explained"),
+        (["adaptive_avg_pool2d", "--output-size", "99999"], "y would be 9999800001 numbers"),
         (["softmax", "--json", "--latex"], "one way at a time, got --json and --latex"),
         (["softmax", "--ascii", "--lang", "zh"], "Chinese cannot be written in ASCII"),
         (["softmax", "--lang", "fr"], "--lang"),

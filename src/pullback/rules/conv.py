@@ -91,7 +91,6 @@ class Conv(Convolution):
         let v[a,c] = (a//(o//groups))*(i//groups) + c  # which channel of x the kernel's channel c reads
         let t[p,k] = stride*p + dilation*k - before  # where the kernel's offset k falls
         let X[e,s,q] = x[e,s,q] if 0 <= q < n else 0  # x, and zeros around it
-        let G[e,a,p] = gy[e,a,p] if 0 <= p < out else 0  # gy, and zeros around it
         let y[e,a,p] = sum(c, k, w[a,c,k]*X[e,v[a,c],t[p,k]]) + b[a]
 
         d(y[f,a,p], x[e,s,q])

@@ -48,8 +48,8 @@ class Told:
     def cases(self):
         k = f", k={self.network.proj_size}" if getattr(self.network, "proj_size", 0) else ""
         if self.lengths:
-            yield f"at t=3, n=1, m=1{k}, batch=(2,), lengths=[2, 3]"
-            yield f"at t=2, n=2, m=1{k}, batch=(3,), lengths=[1, 0, 2]"
+            yield f"at t=2, n=1, m=1{k}, batch=(2,), lengths=[1, 2]"
+            yield f"at t=3, n=2, m=1{k}, batch=(3,), lengths=[2, 0, 3]"
         else:
             yield f'at t=2, n=1, m=1{k}, without=("lengths",)'
             yield f'at t=3, n=1, m=2{k}, batch=(2,), without=("lengths", "mask")'

@@ -1,8 +1,9 @@
-"""What the operators and functions of the language do, over three kinds of numbers."""
+"""What the operators and functions of the language do, over four kinds of numbers."""
 
 import ast
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from functools import partial
 from itertools import repeat
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from pullback.handbook.derivation.dual import Dual, moved, value
 from pullback.handbook.derivation.errors import NoValue
+from pullback.handbook.derivation.polynomial import Polynomial
 
 
 class Field:
@@ -108,6 +110,39 @@ class Letters(Symbols):
             return self.letters[name, x]
 
         return named
+
+
+class Polynomials(Field):
+    """Letters for elements and for values of functions, as above, and what is made of them multiplied out at once.
+
+    That is fast, and knows no division but by numbers.
+    """
+
+    def __init__(self) -> None:
+        self.letters: dict[Any, Polynomial] = {}
+
+    def number(self, v: Any) -> Any:
+        return Fraction(repr(v) if isinstance(v, float) else v)
+
+    def rank(self, a: Any) -> Any:
+        v = value(a)
+        return v.worth if isinstance(v, Polynomial) else v
+
+    def array(self, name: str, a: Any) -> Any:
+        a = np.asarray(a)
+        if a.dtype.kind in "iub":
+            return super().array(name, a)
+        found = np.empty(a.shape, object)
+        for key, worth in np.ndenumerate(a):
+            found[key] = self.letter((name, key), float(worth))
+        return found
+
+    def smooth(self, name: str) -> Callable[[Any], Any]:
+        f = super().smooth(name)
+        return lambda x: self.letter((name, x), f(self.rank(x)))
+
+    def letter(self, what: Any, worth: float) -> Polynomial:
+        return self.letters.setdefault(what, Polynomial.letter(len(self.letters), worth))
 
 
 SLOPES: dict[str, Callable[[Any, Any, Any], Any]] = {  # f', from the module, x and f(x)

@@ -1,12 +1,20 @@
 """All rules that have a derivation: the public ones, and those that hyperparameters or dtypes put in their place."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from pullback.discovery import every
 from pullback.door import configured
+from pullback.handbook.derivation.checking import retold
 from pullback.rule import Rule
+
+SAMPLE = (  # of the networks below, those with which tests are thorough
+    "rnn, 2 layers, both directions, batch first", "rnn, 2 layers, both directions, with lengths",
+    "gru, both directions", "gru, batch first, with lengths", "lstm, batch first", "lstm, 2 layers", "lstm, projected",
+    "lstm, projected, both directions, with lengths",
+)  # fmt: skip
 
 
 def book() -> dict[str, Rule]:
@@ -28,23 +36,29 @@ def book() -> dict[str, Rule]:
             "cross_entropy", scores, classes, None, label_smoothing=0.1, reduction="none"
         ),
         "nll_loss, not reduced": variant("nll_loss", reduction="none", axis=-2),
-        "binary_cross_entropy at its clamp": retold(variant("binary_cross_entropy")),
+        "binary_cross_entropy at its clamp": further(variant("binary_cross_entropy")),
         "kl_div of logarithms": variant("kl_div", scores, scores, log_target=True),
     }
 
 
 def networks() -> dict[str, Rule]:
-    """Recurrent networks of every kind: their lines are checked, but too many for SymPy."""
-    return {
-        "rnn, in all its runs": variant("rnn", num_layers=2, bidirectional=True, batch_first=True),
-        "gru, in both directions": variant("gru", bidirectional=True),
-        "lstm, batch first": variant("lstm", batch_first=True),
-        "lstm, projected": variant("lstm", proj_size=1),
-        "lstm, in two layers": variant("lstm", num_layers=2),
-        "rnn, with lengths": retold(variant("rnn", num_layers=2, bidirectional=True)),
-        "gru, with lengths": retold(variant("gru", batch_first=True)),
-        "lstm, projected, with lengths": retold(variant("lstm", proj_size=1, bidirectional=True)),
+    """Recurrent networks of every kind: one or two layers, one or both directions, the batch first or second."""
+    cells: dict[str, tuple[str, dict[str, Any]]] = {
+        "rnn": ("rnn", {}),
+        "rnn, relu": ("rnn", {"nonlinearity": "relu"}),
+        "gru": ("gru", {}),
+        "lstm": ("lstm", {}),
+        "lstm, projected": ("lstm", {"proj_size": 1}),
     }
+    ways = {", 2 layers": {"num_layers": 2}, ", both directions": {"bidirectional": True}}
+    ways |= {", batch first": {"batch_first": True}}
+    found = {}
+    for (cell, (name, options)), *chosen in product(cells.items(), *((("", {}), way) for way in ways.items())):
+        own = options | {key: value for _, way in chosen for key, value in way.items()}
+        title = cell + "".join(words for words, _ in chosen)
+        found[title] = rule = variant(name, **own)
+        found[f"{title}, with lengths"] = further(rule)
+    return found
 
 
 def variant(name: str, *inputs: Any, **options: Any) -> Rule:
@@ -53,16 +67,14 @@ def variant(name: str, *inputs: Any, **options: Any) -> Rule:
     return rule.suited(*inputs) if inputs else rule
 
 
-def retold(rule: Rule, place: int = 0) -> Rule:
+def further(rule: Rule, place: int = 0) -> Rule:
     """The rule with another of its derivations in the first one's place."""
-    text = rule.further_derivations[place]  # type: ignore[attr-defined]
-    kind = type(type(rule).__name__, (type(rule),), {"derivation": text})
-    return kind(**rule.options)
+    return retold(rule, rule.further_derivations[place])  # type: ignore[attr-defined]
 
 
 def texts() -> dict[str, Rule]:
     """Every text once, under the first rule that has it."""
     found: dict[str, tuple[str, Rule]] = {}
-    for name, rule in book().items():
+    for name, rule in (book() | networks()).items():
         found.setdefault(rule.derivation, (name, rule))  # type: ignore[attr-defined]
     return dict(found.values())

@@ -81,6 +81,12 @@ def added(mask: Any) -> Any:
     return np.where(mask, 0.0, -np.inf) if np.asarray(mask).dtype == bool else mask
 
 
+def retold(rule: Rule, text: str) -> Rule:
+    """The rule with this derivation in the place of its own."""
+    kind = type(type(rule).__name__, (type(rule),), {"derivation": text})
+    return kind(**rule.options)
+
+
 # Where it is checked.
 
 

@@ -1,12 +1,14 @@
-"""How well each line of a derivation is known to equal the line above it, by SymPy.
+"""How well each line of a derivation is known to equal the line above it.
 
-Both lines are written out in symbols for all values of the indices, at the first sizes at which SymPy can tell. The
-value of a function is a symbol by itself, of which its slope alone is known; it is written out where that does not do.
-"same" means that they are one expression, "exact" that their difference simplifies to 0, and "digits" that SymPy tells
-us at no size: then the numbers remain, which agree to thirty digits. That takes SymPy a minute for all rules, so `make
-docs` writes the grades down; a test compares them.
+Both lines are written out in symbols for all values of the indices, at the first sizes at which that tells. The value
+of a function is a symbol by itself, of which its slope alone is known; it is written out where that does not do. "same"
+means that SymPy finds one expression, "exact" that the difference of both simplifies to 0: multiplied out (see
+polynomial.py), or by SymPy if there is something to divide by. "digits" means that this tells at no size: then the
+numbers remain, which agree to thirty digits. `make docs` writes the grades down, since they take a minute for all
+texts; a test compares them.
 """
 
+import re
 import tomllib
 from collections.abc import Sequence
 from functools import cache
@@ -15,68 +17,91 @@ from importlib.resources import files
 from itertools import islice, pairwise
 from typing import Any
 
-from pullback.handbook.derivation.arithmetic import Letters, Symbols
-from pullback.handbook.derivation.checking import Instance, instances, points_of, values_at, values_of_lines
-from pullback.handbook.derivation.errors import DerivationError, NoValue
-from pullback.handbook.derivation.evaluation import Values
+from pullback.handbook.derivation.arithmetic import Field, Letters, Polynomials, Symbols
+from pullback.handbook.derivation.checking import (
+    POINTS,
+    Instance,
+    instances,
+    points_of,
+    retold,
+    values_at,
+    values_of_lines,
+    verify,
+)
+from pullback.handbook.derivation.errors import DerivationError
+from pullback.handbook.derivation.evaluation import FAILURES, Values
 from pullback.handbook.derivation.inclusion import parse, spelled_out
 from pullback.handbook.derivation.language import Chain, Derivation
+from pullback.handbook.derivation.polynomial import Polynomial
 from pullback.rule import Rule
 
+Grades = list[list[str]]  # of all lines, chain by chain
 GRADES = "same", "exact", "digits"  # the best one first
+BRANCHES = re.compile(r"\b(max|min|abs|sign)\(|[<>]")  # where numbers decide, more than one point is asked
 PATIENCE = 10_000  # terms of sums that are written out, for one example
 LARGEST = 5_000  # parts of a difference that is simplified
 
 
-def graded(rule: Rule) -> list[list[str]]:
+def graded(rule: Rule) -> Grades:
     """The grades of all lines, chain by chain."""
     derivation = parse(rule.derivation)  # type: ignore[attr-defined]
     found = [["digits"] * len(chain.steps) for chain in derivation.chains]
-    cases = derivation.cases or [{}]
-    for case, symbols in [*((case, Letters) for case in cases), (cases[0], Symbols)]:
+    first, *others = derivation.cases or [{}]
+    found = graded_at(first, Polynomials, rule, derivation, found, found)
+    found = graded_at(first, Letters, rule, derivation, found, [["digits"]] * len(found))
+    for case, field in [*((case, Letters) for case in others), (first, Symbols)]:
         if any("digits" in grades for grades in found):
-            found = graded_at(case, symbols, rule, derivation, found)
+            found = graded_at(case, field, rule, derivation, found, found)
     return found
 
 
 def graded_at(
-    case: dict[str, Any], symbols: type[Symbols], rule: Rule, derivation: Derivation, before: list[list[str]]
-) -> list[list[str]]:
-    """The same, where chains with a line that is not settled yet are tried at these sizes."""
-    found = [["same" if "digits" in grades else "digits"] * len(grades) for grades in before]
-    for instance in instances(rule, derivation, case, seed=0):
-        values = values_at(derivation, instance, symbols(), PATIENCE)
-        for chain, grades in zip(derivation.chains, found):
-            if "same" in grades or "exact" in grades:
-                grades[:] = map(worst, grades, grades_of(chain, values, instance))
+    case: dict[str, Any], field: type[Field], rule: Rule, derivation: Derivation, before: Grades, open_: Grades
+) -> Grades:
+    """The same, where chains that have a line that is not settled yet are tried at these sizes."""
+    found = [["same" if "digits" in still else "digits"] * len(grades) for grades, still in zip(before, open_)]
+    points = POINTS if BRANCHES.search(spelled_out(rule.derivation)) else 1  # type: ignore[attr-defined]
+    for instance in instances(rule, derivation, case, 0, points):
+        values = values_at(derivation, instance, field(), PATIENCE)
+        for chain, grades, known in zip(derivation.chains, found, before):
+            if set(grades) != {"digits"}:
+                grades[:] = map(worst, grades, grades_of(chain, values, instance, known))
     return [[min(pair, key=GRADES.index) for pair in zip(*pairs)] for pairs in zip(before, found)]
 
 
-def grades_of(chain: Chain, values: Values, instance: Instance) -> list[str]:
+def grades_of(chain: Chain, values: Values, instance: Instance, before: list[str]) -> list[str]:
     """Of its lines: the worst ones that the values of its indices give; a line that is not said here has none."""
     said = [values.holds(chain.when) and values.holds(step.when) for step in chain.steps]
     lines = Chain(chain.head, chain.target, [step for step, here in zip(chain.steps, said) if here])
+    known = [g for g, here in zip(before, said) if here]
     found = ["same"] * len(lines.steps)
     try:
         for env in points_of(chain, values):
             row = values_of_lines(values, lines, instance, env)
-            found = [g if g == "digits" else worst(g, grade(a, b)) for g, (a, b) in zip(found, pairwise(row))]
-    except (DerivationError, NoValue):  # too much to write out
+            for k, (a, b) in enumerate(pairwise(row)):
+                if found[k] != "digits":
+                    found[k] = worst(found[k], grade(a, b, known[k] == "exact"))
+    except (DerivationError, *FAILURES):  # too much to write out, or nothing that these symbols can do
         return ["digits"] * len(chain.steps)
-    known = iter(found)
-    return [next(known) if here else "digits" for here in said]
+    grades = iter(found)
+    return [next(grades) if here else "digits" for here in said]
 
 
 def worst(*grades: str) -> str:
     return max(grades, key=GRADES.index)
 
 
-def grade(above: Any, here: Any) -> str:
+def grade(above: Any, here: Any, exact: bool = False) -> str:
+    """Of one line by the one above; `exact`: that they are equal is known, if not one expression."""
     import sympy
 
+    if isinstance(above, Polynomial) or isinstance(here, Polynomial):
+        return "exact" if above == here else "digits"
     a, b = sympy.sympify(above), sympy.sympify(here)
     if a == b:
         return "same"
+    if exact:
+        return "exact"
     difference = a - b
     parts = islice(sympy.preorder_traversal(difference), LARGEST + 1)
     return "exact" if sum(1 for _ in parts) <= LARGEST and is_zero(difference) else "digits"
@@ -91,7 +116,24 @@ def is_zero(difference: Any) -> bool:
     return bool(sympy.expand(sympy.fraction(together)[0]) == 0)
 
 
-def written_down(text: str) -> list[list[str]]:
+def grades(rule: Rule, text: str) -> Grades:
+    """The grades of one of the rule's derivations: those that `make docs` wrote down, of any other text found now."""
+    return written_down(text) or found_now(rule, text)
+
+
+@cache
+def found_now(rule: Rule, text: str) -> Grades:
+    """That lines agree to thirty digits has to be seen; where they do not, nothing is known of the text."""
+    rule = retold(rule, text)
+    found = graded(rule)
+    try:
+        assert all("digits" not in chain for chain in found) or verify(rule)
+    except DerivationError:
+        return [["unknown"] * len(chain) for chain in found]
+    return found
+
+
+def written_down(text: str) -> Grades:
     """The grades of a derivation's lines, chain by chain, as `make docs` found them; of an unknown text, none."""
     return [[next(g for g in GRADES if g[0] == letter) for letter in chain] for chain in known().get(mark(text), ())]
 

@@ -51,6 +51,7 @@ class Kept(NamedTuple):
     size: int  # bytes
     own: int  # bytes that are no input and no output
     is_: str  # the input or output that it is, if it is one
+    count: int  # of arrays in it
 
 
 class Content:
@@ -195,7 +196,7 @@ def kept(name: str, value: Any, known: Mapping[str, np.ndarray]) -> Kept:
     alone = isinstance(value, np.ndarray)
     shape = f"[{' '.join(map(str, value.shape))}]" if alone else ""
     own = sum(a.nbytes for a in arrays if not is_of(a))
-    return Kept(name, shape, sum(a.nbytes for a in arrays), own, is_of(value) if alone else "")
+    return Kept(name, shape, sum(a.nbytes for a in arrays), own, is_of(value) if alone else "", len(arrays))
 
 
 def leaves(value: Any) -> Iterator[np.ndarray]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pullback.discovery import find
 from pullback.door import called, configured
+from pullback.errors import OptionError, PullbackError
 from pullback.rule import Rule
 from pullback.signature import Slot
 from pullback.sizes import Sizes, is_group
@@ -76,12 +77,18 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+MOST_LAYERS = 32  # of a network: each has arrays of its own
+MOST_NUMBERS = 5_000_000  # in one array
+
+
 def completed(rule: Rule, given: Mapping[str, Any]) -> tuple[Rule, dict[str, Any], set[str]]:
     """The rule, all its inputs by letter (None: left out), and the letters of those that were made up here.
 
     Beside inputs of the reader's own stands only what cannot be left out. Without any, it is the whole example: all
     that has a derivative, and hyperparameters where the rule has its defaults.
     """
+    if (layers := rule.options.get("num_layers", 1)) > MOST_LAYERS:
+        raise OptionError(f"{rule.name}: num_layers={layers} is more than can be explained; {MOST_LAYERS} is the most")
     example = example_of(rule)
     alone = not given
     if alone:
@@ -90,6 +97,7 @@ def completed(rule: Rule, given: Mapping[str, Any]) -> tuple[Rule, dict[str, Any
     arrays = {name: np.asarray(value) for name, value in given.items() if value is not None}
     suited = called(rule.suited(*(arrays.get(slot.name) for slot in rule.inputs)), rule.name)
     sizes = known_sizes(suited, arrays, example)
+    refuse_large(suited, sizes)
     absent = example.get("without", ())
     asked = lambda slot: not slot.default or alone and slot.differentiable and slot.name not in absent
     made = {
@@ -99,6 +107,17 @@ def completed(rule: Rule, given: Mapping[str, Any]) -> tuple[Rule, dict[str, Any
     }
     inputs = {slot.name: given.get(slot.name, made.get(slot.name)) for slot in suited.inputs}
     return rule, inputs, {*made, *(given if alone else ())}
+
+
+def refuse_large(rule: Rule, sizes: Sizes) -> None:
+    """Before memory is asked for arrays that nobody can read."""
+    for slot in (*rule.inputs, *rule.outputs):
+        try:
+            count = prod(Sizes(rule, sizes).shape(slot))
+        except (PullbackError, ArithmeticError, TypeError, ValueError):  # what is wrong the rule says itself
+            continue
+        if count > MOST_NUMBERS:
+            raise OptionError(f"{rule.name}: {slot.name} would be {count} numbers, more than can be explained")
 
 
 def example_of(rule: Rule) -> dict[str, Any]:

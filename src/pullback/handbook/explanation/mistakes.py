@@ -1,12 +1,16 @@
 """Common mistakes: what a backward with a known fault would give at the reader's numbers."""
 
 from collections.abc import Iterator, Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from pullback.handbook.derivation import parse
 from pullback.handbook.words import texts
 from pullback.linearization import as_tuple
+from pullback.signature import Slot
+from pullback.sizes import is_group
 
 if TYPE_CHECKING:
     from pullback.handbook.explanation.content import Content
@@ -24,10 +28,42 @@ def mistakes(e: "Content") -> list[Mistake]:
     """Each known fault that makes a difference here, with the gradients that it gets wrong: those of meaning first."""
     right = {g.name: g.values for g in e.gradients}
     above = e.above[0].values if e.above else None
+    slots = {f"g{slot.name}": slot for slot in e.rule.inputs}
     with np.errstate(all="ignore"):
         found = [*of_meaning(e), *of_the_gradient(right, above)]
-    kept = [(name, {g: a for g, a in spoiled.items() if differs(a, right[g])}) for name, spoiled in found]
+    wrong = lambda name, g, a: differs(a, right[g]) and likely(name, e, slots[g])
+    kept = [(name, {g: a for g, a in spoiled.items() if wrong(name, g, a)}) for name, spoiled in found]
     return [Mistake(name, sentence(name, e.lang), wrong) for name, wrong in kept if wrong]
+
+
+def likely(name: str, e: "Content", slot: Slot) -> bool:
+    """Would anybody make this mistake with that input? Nobody forgets the 2 of a square where there is none."""
+    own = [axis for axis in slot.axes if axis != "..."]
+    parameter, spread_out = slot in e.rule.shapes.params, any(map(is_group, own))
+    match name:
+        case "half":
+            return any("**2" in text for text in definitions(e.rule))
+        case "mean":
+            return parameter and examples(e) > 1
+        case "first only":
+            return len(slot.axes) > 1
+        case "transposed":
+            return len(own) == 2 and not spread_out
+        case "reversed":
+            return parameter and len(own) > 1 and spread_out
+        case "rolled":
+            return not hasattr(e.rule, "df")
+    return True
+
+
+def definitions(rule: Any) -> list[str]:
+    return [let.body.text for let in parse(rule.derivation).lets.values()] if hasattr(rule, "derivation") else []
+
+
+def examples(e: "Content") -> int:
+    """How many there are in the batch, under whichever name the rule has it."""
+    sizes, axes = e.at.plan.sizes, e.rule.inputs[0].axes
+    return prod(sizes.get("...", ())) if "..." in axes else int(sizes.get(axes[0], 1)) if axes else 1
 
 
 def of_the_gradient(right: Mapping[str, np.ndarray], above: np.ndarray | None) -> Iterator[tuple[str, Gradients]]:

@@ -130,15 +130,19 @@ def memory(e: Content) -> list[Part]:
 
 
 def remembered(kept: Kept, lang: str) -> tuple[str, ...]:
-    return kept.name, kept.shape, written.size(kept.size), say("explain.same", lang, name=kept.is_) if kept.is_ else ""
+    note = say("explain.same", lang, name=kept.is_) if kept.is_ else ""
+    several = "" if kept.count == 1 else say("explain.arrays", lang, count=kept.count)
+    return kept.name, kept.shape, written.size(kept.size), note or several
 
 
 def mistakes(e: Content) -> list[Part]:
     """Each with the first gradient that it gets wrong; what is right stands above."""
     right = {g.name: g.values for g in e.gradients}
     firsts = [(mistake.says, *next(iter(mistake.gradients.items()))) for mistake in e.mistakes]
-    head = [(say("explain.right", e.lang), name, right[name]) for name in dict.fromkeys(name for _, name, _ in firsts)]
-    return [Listed([(says, equation(name, brief(values, e.lang))) for says, name, values in [*head, *firsts]])]
+    named = {name for _, name, _ in firsts}
+    told = [equation(name, brief(values, e.lang)) for name, values in right.items() if name in named]
+    found = [(says, equation(name, brief(values, e.lang))) for says, name, values in firsts]
+    return [Listed([(say("explain.right", e.lang), "\n".join(told)), *found])]
 
 
 def equation(name: str, value: str) -> str:

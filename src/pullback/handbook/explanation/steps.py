@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Iterable, Mapping
-from itertools import islice, repeat
+from itertools import islice
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from pullback.handbook.derivation.arithmetic import FLOATS
 from pullback.handbook.derivation.checking import Instance, examples, values_at
 from pullback.handbook.derivation.errors import NoValue
 from pullback.handbook.derivation.evaluation import FAILURES, Values
-from pullback.handbook.derivation.grading import written_down
+from pullback.handbook.derivation.grading import grades
 from pullback.handbook.derivation.language import Text
 from pullback.handbook.explanation.formula import tree, written
 from pullback.handbook.words import say, texts
@@ -24,7 +24,7 @@ LONG = 100  # letters of a line of numbers: of a longer one the value alone is s
 PATIENCE = 100_000  # terms of sums, for a whole derivation: about a second
 FEW = 64  # elements of an output by which a derivation is known to speak of it
 TERMS = 4  # of a sum that is written out; of one with more, those that are not 0
-MARKS = {"same": "≡", "exact": "✓", "digits": "≈", "": ""}  # words.toml says what they mean
+MARKS = {"same": "≡", "exact": "✓", "digits": "≈", "unknown": "?", "": ""}  # words.toml says what they mean
 
 
 class Line(NamedTuple):
@@ -32,7 +32,7 @@ class Line(NamedTuple):
     latex: str
     reason: str
     values: list[str]  # with numbers in the place of letters, for each point of the chain
-    grade: str = ""  # how it is known to equal the line above: a key of MARKS; "" if nobody has asked SymPy
+    grade: str = ""  # how it is known to equal the line above: a key of MARKS; "" for a definition
 
 
 class Derived(NamedTuple):
@@ -50,12 +50,11 @@ def derived(instance: Instance, lang: str) -> list[Derived] | str:
     if values is None:
         return "unwritten"
     known = values.derivation
-    grades = written_down(text) or repeat(repeat(""))
     return [
         *(defined(let, values, lang) for let in known.lets.values()),
         *(
             chained(chain, of_lines, values, lang)
-            for chain, of_lines in zip(known.chains, grades)
+            for chain, of_lines in zip(known.chains, grades(instance.rule, text))
             if values.holds(chain.when)
         ),
     ]
@@ -122,8 +121,8 @@ def first_along(index: str, values: Values) -> Any:
     return tuple(0 if values.derivation.ranges[index] == "..." else (size - 1) // 2 for size in n)
 
 
-def chained(chain: derivation.Chain, grades: Iterable[str], values: Values, lang: str) -> Derived:
-    said = [(step, grade) for step, grade in zip(chain.steps, grades) if values.holds(step.when)]
+def chained(chain: derivation.Chain, known: Iterable[str], values: Values, lang: str) -> Derived:
+    said = [(step, grade) for step, grade in zip(chain.steps, known) if values.holds(step.when)]
     texts = [chain.head, *(step for step, _ in said)]
     free = [name for name in dict.fromkeys(names_in(chain.head.text)) if name in values.ranges]
     points = chosen(free, [text.text for text in texts], values)
