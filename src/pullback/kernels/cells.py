@@ -127,3 +127,9 @@ def add(a, y):
     """y += a"""
     for j in range(y.size):
         y[j] += a[j]
+
+
+@part
+def copy(a, y):
+    for j in range(y.size):
+        y[j] = a[j]

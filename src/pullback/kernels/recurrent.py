@@ -18,8 +18,9 @@ import numpy as np
 
 from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
-from pullback.kernels.cells import add
+from pullback.kernels.cells import add, copy
 from pullback.kernels.compiled import kernel, part
+from pullback.kernels.machine import prefetch
 from pullback.kernels.matmul import pack
 from pullback.kernels.tile import ADD, COLUMNS, STRIP, address, tiles, unshifted
 
@@ -102,14 +103,21 @@ def path_of(first, steps):
 
 def packed(b):
     """A matrix [k, n] as strips for the register tile, the last one filled up with zeros."""
-    strips = empty((-(-b.shape[1] // COLUMNS), len(b), COLUMNS))
+    strips = strips_for(*b.shape)
     pack_all(b, strips)
     return strips
 
 
+def strips_for(depth, columns):
+    """Room for them."""
+    return empty((-(-columns // COLUMNS), depth, COLUMNS))
+
+
 def widened(b):
     """A vector, filled up with zeros to whole strips."""
-    return np.pad(b, (0, -len(b) % COLUMNS))
+    found = np.zeros(len(b) + -len(b) % COLUMNS, np.float32)
+    found[: len(b)] = b
+    return found
 
 
 def rows_together(path):
@@ -139,6 +147,13 @@ def row_like(a):
 
 
 @part
+def fetch(row):
+    """Ask for a row that the step before this one will need: processors do not foresee that time runs backwards."""
+    for j in range(0, row.size, LINE):
+        prefetch(address(row) + 4 * j)
+
+
+@part
 def wide(n):
     """The columns of as many strips as n columns need."""
     return (n + COLUMNS - 1) // COLUMNS * COLUMNS
@@ -159,9 +174,35 @@ def times(rows, strips, z, bias, flags):
         tiles(rows.shape[0], address(rows), table, row, 4, b, table, STRIP, 1, depth, c, z.strides[0], shift, flags)
 
 
-def joined(w, u):
-    """Both weights side by side, for rows [x h]."""
-    return np.concatenate((w, u), 1, out=empty((len(w), w.shape[1] + u.shape[1])))
+@part
+def stand_side_by_side(lo, hi, w, u, strips):
+    """Strips lo..hi of [w u]ᵀ, which rows [x h] are multiplied with."""
+    n, w_row, u_row = w.shape[1], w.strides[0], u.strides[0]
+    for s in range(lo, hi):
+        first, width = s * COLUMNS, min(COLUMNS, len(w) - s * COLUMNS)
+        pack(address(w) + first * w_row, 4, w_row, n, width, address(strips[s]))
+        pack(address(u) + first * u_row, 4, u_row, u.shape[1], width, address(strips[s]) + n * STRIP)
+
+
+@part
+def lie_side_by_side(lo, hi, w, u, strips):
+    """Rows lo..hi of [w u], as strips."""
+    n, last = w.shape[1], w.shape[1] + u.shape[1]
+    for k in range(lo, hi):
+        spread(w[k], 0, k, strips)
+        spread(u[k], n, k, strips)
+        strips[-1, k, COLUMNS - -last % COLUMNS :] = 0
+
+
+@part
+def spread(row, first, k, strips):
+    """A row becomes the k-th one of strips, from column `first` on."""
+    j = 0
+    while j < row.size:
+        strip, column = divmod(first + j, COLUMNS)
+        width = min(COLUMNS - column, row.size - j)
+        copy(row[j : j + width], strips[strip, k, column : column + width])
+        j += width
 
 
 def stands(steps, batch, n):

@@ -32,6 +32,7 @@ FUSED = "fma" if HAS.get("fma") or HAS.get("neon") else "fmuladd"  # what is not
 VECTORS = 2
 COLUMNS = WIDTH * VECTORS
 STRIP = 4 * COLUMNS  # bytes
+LINE = 64  # bytes of a cache line
 ADD, RELU = 1, 2  # flags: add to c; clip below at zero, after the bias; what was clipped is -0.0
 
 SIGNATURE = types.void(*[int64] * 13)
@@ -49,11 +50,11 @@ def rolled(build, count):
     last.terminator.set_metadata("llvm.loop", name)
 
 
-def soon(build, place):
-    """Bring what will be written there into the cache, while sums are on their way."""
+def soon(build, place, written=True):
+    """Bring what will be written there, or read, into the cache, while sums are on their way."""
     called = ir.FunctionType(ir.VoidType(), [BYTES, I32, I32, I32])
     prefetch = cgutils.get_or_insert_function(build.module, called, "llvm.prefetch.p0")
-    build.call(prefetch, [place, I32(1), I32(3), I32(1)])
+    build.call(prefetch, [place, I32(int(written)), I32(3), I32(1)])
 
 
 def make_tile(rows):
@@ -96,7 +97,7 @@ def make_tile(rows):
             c_rows = [moved(pointer(c), build.mul(I64(i), c_row)) for i in range(rows)]
             every = [(i, j) for i in range(rows) for j in lanes]
             for c_i in c_rows:
-                for line in range(0, STRIP, 64):
+                for line in range(0, STRIP, LINE):
                     soon(build, moved(c_i, I64(line)))
 
             # One running pointer serves three rows (p, p + row, p + 2 row): more pointers would not fit the registers.
@@ -113,6 +114,8 @@ def make_tile(rows):
                     q = build.load(pb)
                     right = [load(q, j) for j in lanes]
                     heads = [build.load(variable) for variable in pa]
+                    # Where a is read by its columns, every k is another line: the next tiles' are behind them.
+                    soon(build, moved(heads[0], I64(LINE)), written=False)
                     for i in range(rows):
                         head = heads[i // 3]
                         left = broadcast([head, moved(head, row), moved(head, twice)][i % 3])
