@@ -56,6 +56,8 @@ def alone(text):
     """A derivation of the reduced loss, of losses that are not: y[a,s] is l[a,s], and no N divides it."""
     text = re.sub(r".*# the mean's share\n|.*let N = .*\n|, reduction=\"sum\"", "", text)
     text = re.sub(r"let y = .*", "let y[a,s] = l[a,s]", text)
+    if text.count("m[a,s]") == 1:  # its own definition, which N alone has used
+        text = re.sub(r".*let m\[a,s\] = .*\n", "", text)
     return text.replace("/N", "").replace("gy*", "gy[a,s]*").replace("d(y, ", "d(y[a,s], ")
 
 

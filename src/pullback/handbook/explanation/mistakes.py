@@ -31,12 +31,12 @@ def mistakes(e: "Content") -> list[Mistake]:
     slots = {f"g{slot.name}": slot for slot in e.rule.inputs}
     with np.errstate(all="ignore"):
         found = [*of_meaning(e), *of_the_gradient(right, above)]
-    wrong = lambda name, g, a: differs(a, right[g]) and likely(name, e, slots[g])
+    wrong = lambda name, g, a: differs(a, right[g]) and likely(name, e, slots[g], right[g])
     kept = [(name, {g: a for g, a in spoiled.items() if wrong(name, g, a)}) for name, spoiled in found]
     return [Mistake(name, sentence(name, e.lang), wrong) for name, wrong in kept if wrong]
 
 
-def likely(name: str, e: "Content", slot: Slot) -> bool:
+def likely(name: str, e: "Content", slot: Slot, gradient: np.ndarray) -> bool:
     """Would anybody make this mistake with that input? Nobody forgets the 2 of a square where there is none."""
     own = [axis for axis in slot.axes if axis != "..."]
     parameter, spread_out = slot in e.rule.shapes.params, any(map(is_group, own))
@@ -46,7 +46,7 @@ def likely(name: str, e: "Content", slot: Slot) -> bool:
         case "mean":
             return parameter and examples(e) > 1
         case "first only":
-            return len(slot.axes) > 1
+            return gradient.ndim > 1
         case "transposed":
             return len(own) == 2 and not spread_out
         case "reversed":
