@@ -25,6 +25,11 @@ def grid(windows):
     return jump, step, reach
 
 
+def dense(windows):
+    """Does every element of x meet one window, its own?"""
+    return windows.n == windows.out and set(windows.kernel + windows.stride) == {1} and not any(windows.before)
+
+
 def band(counts, step, reach):
     """How many elements so many windows meet, per axis."""
     return tuple((c - 1) * s + r for c, s, r in zip(counts, step, reach))

@@ -119,12 +119,17 @@ class Sealed(JITCodeLibrary):
 
     Numba leaves the parts visible to the linker, which takes the copy of another kernel if one is loaded already.
     Copies are optimised each in its own way: then the last bits would depend on what else this process has run.
+
+    A C function passes on what its caller stored on the stack, number by number. Read as one vector, they are not to be
+    had until they have left for the cache, behind all results of the tile before.
     """
 
     def _optimize_final_module(self) -> None:
         for function in self._final_module.functions:
             if function.linkage == Linkage.linkonce_odr:
                 function.linkage = Linkage.internal
+            if function.name.startswith("cfunc."):
+                function.add_function_attribute("noimplicitfloat")  # or LLVM would move numbers as vectors
         super()._optimize_final_module()
 
 

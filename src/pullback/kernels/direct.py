@@ -15,14 +15,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pullback.kernels.ahead import aim_at_band, approach
 from pullback.kernels.bands import band, bring, cut, grid
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.rowtile import ROWS, row_tile
+from pullback.kernels.rowtile import ROWS, row_tile, strip_of
 from pullback.kernels.threads import parallel
-from pullback.kernels.tile import ADD, COLUMNS, STRIP, WIDTH, address
+from pullback.kernels.tile import ADD, WIDTH, address
 
-CHUNK = 1 << 14  # bytes of a strip of weights that are used at once
+CHUNK = 1 << 15  # bytes of a strip of weights that are used at once
 
 
 class Products(NamedTuple):
@@ -68,16 +69,18 @@ def run(x, w, b, y, products, out, channels, back, flags):
     groups, ins, outs = channels
     strips, shifts = packed_weights(w.reshape(w.size), b, products.order, *channels, back)
     image = prod(out) * groups * outs
-    multiply(x, strips, shifts, y, *products, np.array([y.size // image, image, *channels, flags]))
+    sizes = np.array([y.size // image, image, *channels, strip_of(outs), flags])
+    multiply(x, strips, shifts, y, *products, sizes)
 
 
 def packed_weights(w, b, order, groups, ins, outs, back=False):
     """The weights as the tile reads them, and the biases."""
-    count = groups * -(-outs // COLUMNS)
-    strips = empty((count * len(order) * ins * COLUMNS,))
-    shifts = np.empty(count * COLUMNS if b is not None else 0, np.float32)
+    wide = strip_of(outs)
+    count = groups * -(-outs // wide)
+    strips = empty((count * len(order) * ins * wide,))
+    shifts = np.empty(count * wide if b is not None else 0, np.float32)
     taps = w.size // (groups * ins * outs)
-    pack(w, b if b is not None else shifts, order, strips, shifts, groups, ins, outs, taps, back)
+    pack(w, b if b is not None else shifts, order, strips, shifts, groups, ins, outs, wide, taps, back)
     return strips, shifts
 
 
@@ -90,8 +93,9 @@ def seen(windows, groups, ins, outs, batch, take=None):
     inner, outer = floats(size, groups * ins), floats(windows.out, groups * outs)
     far = [d // j for d, j in zip(windows.dilation, jump)]
     found = [sum(i * d * f for i, d, f in zip(tap, far, inner)) for tap in taps(windows)]
-    together = in_a_run(windows.kernel[2], ins, groups == far[2] == 1)
-    at, bt = 4 * np.array(found)[::together], np.arange(0, len(found), together) * (ins * STRIP)
+    per_tap = 4 * ins * strip_of(outs)
+    together = in_a_run(windows.kernel[2], per_tap, groups == far[2] == 1)
+    at, bt = 4 * np.array(found)[::together], np.arange(0, len(found), together) * per_tap
     only = phase(windows.out, 0, len(at), together * ins, 0, outer)
     axes = axes_of(windows.n, windows.before, jump, step, size)
     inside = windows.n == windows.out and not any(windows.before) and step == reach == jump == (1, 1, 1)
@@ -112,25 +116,26 @@ def met(windows, groups, ins, outs, batch):
     take = cut(batch, most, still, reach, groups * outs)
     size = band(take[1:], still, reach)
     inner, outer = floats(size, groups * outs), floats(windows.n, groups * ins)
+    per_tap = 4 * outs * strip_of(ins)
     order, at, bt, phases = [], [], [], []
     for axis in product(*axes):
         firsts, counts, meets, *_ = zip(*axis)
         found = list(product(*meets))
         beside = groups == 1 and all(p - last == 1 for (_, last), (_, p) in pairwise(meets[2]))
-        together = in_a_run(len(meets[2]) if found else 1, outs, beside)
+        together = in_a_run(len(meets[2]) if found else 1, per_tap, beside)
         steps, start = [s * f for s, f in zip(windows.stride, outer)], sum(q * f for q, f in zip(firsts, outer))
         phases.append(phase(counts, len(at), len(found) // together, together * outs, start, steps))
         at += [4 * sum((p + b) * f for (_, p), b, f in zip(tap, before, inner)) for tap in found[::together]]
-        bt += [(len(order) + t) * outs * STRIP for t in range(0, len(found), together)]
+        bt += [(len(order) + t) * per_tap for t in range(0, len(found), together)]
         order += [np.ravel_multi_index([k for k, _ in tap], windows.kernel) for tap in found]
     numbers = take, axes_of(windows.out, before, still, still, size), order, at, bt, phases
     inside = most == windows.out and not any(before) and reach == still
     return Products(*(np.array(each, np.int64) for each in numbers), inside)
 
 
-def in_a_run(count, channels, beside):
+def in_a_run(count, per_tap, beside):
     """How many taps are one run of floats: all that lie side by side, if the chunks are not too long then."""
-    return count if beside and count * channels * STRIP <= CHUNK else 1
+    return count if beside and count * per_tap <= CHUNK else 1
 
 
 def axis_phases(n, kernel, out, stride, dilation, before):
@@ -159,27 +164,27 @@ def taps(windows):
 
 
 @kernel
-def pack(w, b, order, strips, shifts, groups, ins, outs, taps, back):
-    """w [groups outs ins taps] (back: [groups ins outs taps]) -> [groups strips order ins COLUMNS], zeros behind."""
-    count = (outs + COLUMNS - 1) // COLUMNS
+def pack(w, b, order, strips, shifts, groups, ins, outs, wide, taps, back):
+    """w [groups outs ins taps] (back: [groups ins outs taps]) -> [groups strips order ins wide], zeros behind."""
+    count = (outs + wide - 1) // wide
     for column in range(shifts.size):
-        g, o = column // (count * COLUMNS), column % (count * COLUMNS)
+        g, o = column // (count * wide), column % (count * wide)
         shifts[column] = b[g * outs + o] if o < outs else np.float32(0)
-    parallel(packed, groups * count * order.size, 4, (w, order, strips, count, ins, outs, taps, back))
+    parallel(packed, groups * count * order.size, 4, (w, order, strips, count, ins, outs, wide, taps, back))
 
 
 @part
-def packed(lo, hi, w, order, strips, count, ins, outs, taps, back):
+def packed(lo, hi, w, order, strips, count, ins, outs, wide, taps, back):
     per_in, per_out = (outs * taps, taps) if back else (taps, ins * taps)
     for job in range(lo, hi):
         strip, tap = job // order.size, order[job % order.size]
-        g, o = strip // count, strip % count * COLUMNS
+        g, o = strip // count, strip % count * wide
         start = g * ins * outs * taps + o * per_out + tap
         for i in range(ins):
-            out, source = strips[(job * ins + i) * COLUMNS :][:COLUMNS], w[start + i * per_in :]
-            for lane in range(min(COLUMNS, outs - o)):
+            out, source = strips[(job * ins + i) * wide :][:wide], w[start + i * per_in :]
+            for lane in range(min(wide, outs - o)):
                 out[lane] = source[lane * per_out]
-            out[min(COLUMNS, outs - o) :] = np.float32(0)
+            out[min(wide, outs - o) :] = np.float32(0)
 
 
 @kernel
@@ -199,17 +204,16 @@ def bands(phases, sizes, take, axis):
 @part
 def blocks(lo, hi, x, strips, shifts, y, take, axes, taps, at, bt, phases, inside, sizes):
     """Jobs lo..hi: a band of pixels, in all phases, all channels."""
-    batch, y_image, groups, ins, outs, flags = sizes
-    per_group = (outs + COLUMNS - 1) // COLUMNS
+    batch, y_image, groups, ins, outs, wide, flags = sizes
+    per_group = (outs + wide - 1) // wide
     most = take[0] * take[1] * take[2] * take[3] + ROWS
     rows, places = np.empty(most, np.int64), np.empty(most, np.int64)
-    own = np.empty(take[0] * axes[4, 0] * axes[4, 1] * axes[4, 2] * groups * ins + COLUMNS, np.float32)
-    begin = np.empty(4, np.int64)
+    own = np.empty(take[0] * axes[4, 0] * axes[4, 1] * axes[4, 2] * groups * ins, np.float32)
+    begin, ahead = np.empty(4, np.int64), np.zeros(2, np.int64)
+    depth = max(1, (phases[:, 4] * phases[:, 5]).sum()) * groups * per_group  # of all sums for a pixel
     for job in range(lo, hi):
-        rest = job
-        for axis in range(3, -1, -1):
-            count = bands(phases, sizes, take, axis)
-            begin[axis], rest = rest % count * take[axis], rest // count
+        lines = look_ahead(job + 1, x, take, axes, phases, sizes, begin, ahead)
+        begin_of(job, phases, sizes, take, begin)
         images = min(take[0], batch - begin[0])
         if inside:
             n = axes[0]
@@ -220,14 +224,32 @@ def blocks(lo, hi, x, strips, shifts, y, take, axes, taps, at, bt, phases, insid
         for k in range(len(phases)):
             m = place(phases[k], images, begin, take, axes, groups * ins, y_image, rows, places)
             first, runs, length = phases[k, 3:6]
+            share = lines * ROWS * runs * length // (depth * max(1, m))
             for strip in range(groups * per_group):
-                g, o = strip // per_group, strip % per_group * COLUMNS
+                g, o = strip // per_group, strip % per_group * wide
                 strip_product(
                     m, a + 4 * g * ins, address(rows), address(at) + 8 * first,
-                    address(strips) + strip * taps * ins * STRIP, address(bt) + 8 * first, runs, length,
-                    address(y) + 4 * (begin[0] * y_image + g * outs + o), address(places), min(COLUMNS, outs - o),
-                    address(shifts) + strip * STRIP if shifts.size else 0, flags,
+                    address(strips) + 4 * strip * taps * ins * wide, address(bt) + 8 * first, 4 * wide, runs, length,
+                    address(y) + 4 * (begin[0] * y_image + g * outs + o), address(places), min(wide, outs - o),
+                    address(shifts) + 4 * strip * wide if shifts.size else 0, flags, ahead, share,
                 )  # fmt: skip
+
+
+@part
+def look_ahead(job, x, take, axes, phases, sizes, begin, ahead):
+    """Where in memory a job's band lies; how many lines."""
+    if take[3] < phases[0, 2]:
+        return 0  # no whole lines, and so much else would come with them
+    begin_of(job, phases, sizes, take, begin)
+    return aim_at_band(ahead, x, begin[0], take[0], begin[1:] * axes[3] * axes[2] - axes[1], axes, sizes[2] * sizes[3])
+
+
+@part
+def begin_of(job, phases, sizes, take, begin):
+    """The first image, plane, line and pixel of a job."""
+    for axis in range(3, -1, -1):
+        count = bands(phases, sizes, take, axis)
+        begin[axis], job = job % count * take[axis], job // count
 
 
 @part
@@ -264,14 +286,18 @@ def place(phase, images, begin, take, axes, channels, y_image, rows, places):
 
 
 @part
-def strip_product(m, a, rows, at, b, bt, runs, length, c, places, columns, shift, flags):
-    """m pixels, one strip of outputs. Whole vectors can be added to: then the sum goes in chunks."""
-    chunks = max(1, min(runs, (runs * length * STRIP + CHUNK - 1) // CHUNK)) if columns % WIDTH == 0 else 1
+def strip_product(m, a, rows, at, b, bt, pitch, runs, length, c, places, columns, shift, flags, ahead, share):
+    """m pixels, one strip of outputs. Whole vectors can be added to: then the sum goes in chunks.
+
+    Meanwhile, with every tile, `share` lines come nearer from `ahead`, divided by the chunks.
+    """
+    chunks = max(1, min(runs, (runs * length * pitch + CHUNK - 1) // CHUNK)) if columns % WIDTH == 0 else 1
     for chunk in range(chunks):
         low, high, last = runs * chunk // chunks, runs * (chunk + 1) // chunks, chunk == chunks - 1
         how = (flags if last else 0) | (ADD if chunk else 0)
         for i in range(0, m, ROWS):
+            approach(ahead, share // chunks + 1)
             row_tile(
-                a, rows + 8 * i, at + 8 * low, 4, b, bt + 8 * low, STRIP, high - low, length,
+                a, rows + 8 * i, at + 8 * low, 4, b, bt + 8 * low, pitch, high - low, length,
                 c, places + 8 * i, columns, shift if last else 0, how,
             )  # fmt: skip

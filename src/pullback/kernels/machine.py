@@ -53,17 +53,28 @@ def pause(typing):
     return types.void(), emit
 
 
-@intrinsic
-def prefetch(typing, address):
-    """Ask for what stands there, and do not wait for it. Any address will do."""
+def asking(kept):
+    """`kept`: 3 for the first cache, 2 for the second."""
 
     def emit(context, b, signature, args):
         kind = ir.FunctionType(NOTHING, [BYTES] + [ir.IntType(32)] * 3)
         ask = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
-        b.call(ask, [b.inttoptr(args[0], BYTES), *(ir.IntType(32)(k) for k in (0, 3, 1))])  # data, to read, to be kept
+        b.call(ask, [b.inttoptr(args[0], BYTES), *(ir.IntType(32)(k) for k in (0, kept, 1))])  # data, to read
         return context.get_dummy_value()
 
     return types.void(int64), emit
+
+
+@intrinsic
+def prefetch(typing, address):
+    """Ask for what stands there, and do not wait for it. Any address will do."""
+    return asking(3)
+
+
+@intrinsic
+def prefetch_far(typing, address):
+    """The same, into the second cache: for later."""
+    return asking(2)
 
 
 @intrinsic

@@ -15,9 +15,9 @@ from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.images import back, flat, framed, result, three
 from pullback.kernels.pool_tile import largest_line, won_line
-from pullback.kernels.rowtile import ROWS, row_tile
+from pullback.kernels.rowtile import ROWS, filled, row_tile, strip_of
 from pullback.kernels.threads import parallel
-from pullback.kernels.tile import ADD, COLUMNS, RELU, STRIP, WIDTH, address
+from pullback.kernels.tile import ADD, RELU, address
 
 SEGMENT = 24  # windows whose pixels are computed together
 UNIT = 256  # pixels that are added at once
@@ -45,7 +45,7 @@ def correlate(rule, pool, x, w, b):
     batch = y.size // (prod(out) * outs)
     _, axes, order, at, bt, phases, _ = direct.seen(windows, 1, ins, outs, batch, (1, 1, 2, n[1]))
     strips, shifts = direct.packed_weights(plain(w).reshape(w.size), b, order, 1, ins, outs)
-    sizes = np.array([batch, *out, n[1], phases[0, 5], ins, w.size // outs, outs])
+    sizes = np.array([batch, *out, n[1], phases[0, 5], ins, w.size // outs, outs, strip_of(outs)])
     largest_products(flat(x, 2), strips, shifts, y, index.reshape(index.size), axes, at, bt, sizes)
     return answer, index.transpose(back(index.ndim, 2))
 
@@ -58,12 +58,12 @@ def largest_products(x, strips, shifts, y, index, axes, at, bt, sizes):
 @part
 def largest_rows(lo, hi, x, strips, shifts, y, index, axes, at, bt, sizes):
     """Rows lo..hi of windows."""
-    _, height, width, across, length, ins, depth, outs = sizes
-    size, begin = axes[4], np.zeros(4, np.int64)
-    per_pixel, own = axes[3, 2] * ins, np.empty(size[0] * size[1] * size[2] * ins + COLUMNS, np.float32)
+    _, height, width, across, length, ins, depth, outs, wide = sizes
+    size, begin, ahead = axes[4], np.zeros(4, np.int64), np.zeros(2, np.int64)
+    per_pixel, own = axes[3, 2] * ins, np.empty(size[0] * size[1] * size[2] * ins, np.float32)
     per_line = axes[3, 1] * size[2] * ins
-    rows, places = np.empty(4 * SEGMENT + ROWS, np.int64), np.arange(4 * SEGMENT + ROWS) * STRIP
-    between, four, numbers = np.empty((4 * SEGMENT, COLUMNS), np.float32), np.empty(4, np.int64), np.empty(4, np.int64)
+    rows, places = np.empty(4 * SEGMENT + ROWS, np.int64), np.arange(4 * SEGMENT + ROWS) * (4 * wide)
+    between, four, numbers = np.empty((4 * SEGMENT, wide), np.float32), np.empty(4, np.int64), np.empty(4, np.int64)
     for job in range(lo, hi):
         image, h = job // height, job % height
         begin[0], begin[2] = image, 2 * h
@@ -72,26 +72,26 @@ def largest_rows(lo, hi, x, strips, shifts, y, index, axes, at, bt, sizes):
             some = min(SEGMENT, width - first)
             for t in range(4):
                 down, right = 2 * h + t // 2, 2 * first + t % 2
-                four[t], numbers[t] = address(between) + t * STRIP, down * across + right
+                four[t], numbers[t] = address(between) + 4 * t * wide, down * across + right
                 start = 4 * (t // 2 * per_line + right * per_pixel)
                 for p in range(some):
                     rows[4 * p + t] = start + 8 * p * per_pixel
             for i in range(4 * some, 4 * some + ROWS):  # the last tile repeats its last pixel
-                rows[i], places[i] = rows[4 * some - 1], (4 * some - 1) * STRIP
-            for o in range(0, outs, COLUMNS):
-                strip = address(strips) + o // COLUMNS * depth * STRIP
-                shift, columns = address(shifts) + 4 * o, min(COLUMNS, outs - o)
+                rows[i], places[i] = rows[4 * some - 1], places[4 * some - 1]
+            for o in range(0, outs, wide):
+                strip = address(strips) + 4 * o * depth
+                shift, columns = address(shifts) + 4 * o, min(wide, outs - o)
                 direct.strip_product(
-                    4 * some, a, address(rows), address(at), strip, address(bt), at.size, length,
-                    address(between), address(places), columns, shift, RELU,
+                    4 * some, a, address(rows), address(at), strip, address(bt), 4 * wide, at.size, length,
+                    address(between), address(places), columns, shift, RELU, ahead, 0,
                 )  # fmt: skip
                 out = (job * width + first) * outs + o
                 largest_line(
                     SIZE, address(four), address(numbers), 4, address(y) + 4 * out, address(index) + SIZE * out,
-                    columns, some, 4 * STRIP, 4 * outs, SIZE * outs, 2, 0,
+                    columns, some, 16 * wide, 4 * outs, SIZE * outs, 2, 0,
                 )  # fmt: skip
             for i in range(4 * some, 4 * some + ROWS):
-                places[i] = i * STRIP
+                places[i] = 4 * i * wide
 
 
 def weigh(rule, gy, index, n, x, w):
@@ -102,9 +102,10 @@ def weigh(rule, gy, index, n, x, w):
     batch = gy.size // (prod(out) * outs)
     x = framed(flat(x, 2), ins, windows.n, windows.before, frame)
     high = max(2, UNIT // n[1])
-    units, strips = batch * -(-n[0] // high), -(-outs // COLUMNS)
+    wide = strip_of(outs)
+    units, strips = batch * -(-n[0] // high), -(-outs // wide)
     parts = min(units, -(-direct_weights.JOBS // strips))
-    sums = empty((parts, strips, 1 + len(rows), COLUMNS))
+    sums = empty((parts, strips, 1 + len(rows), wide))
     gw, gb = empty(w.shape), np.empty(outs, np.float32)
     sizes = np.array([*n, *out, ins, outs, high, units])
     gather(x, flat(gy, 2), flat(index, 2), rows, steps, sizes, sums, gw.reshape(gw.size), gb)
@@ -131,18 +132,18 @@ def gather(x, gy, index, rows, steps, sizes, sums, gw, gb):
 def weight_parts(lo, hi, x, gy, index, rows, steps, sizes, sums):
     """Job (part, strip), as in direct_weights.py."""
     height, width, out_h, out_w, _, outs, high, units = sizes
-    m, strips, bands = rows.size, sums.shape[1], (height + high - 1) // high
-    between = np.zeros((high, width, COLUMNS), np.float32)
+    m, strips, bands, wide = rows.size, sums.shape[1], (height + high - 1) // high, sums.shape[3]
+    between = np.zeros((high, width, wide), np.float32)
     one, still = np.ones(1, np.float32), np.zeros(high + ROWS, np.int64)
     starts, places = np.empty(m + ROWS, np.int64), np.empty(m + ROWS, np.int64)
     for i in range(m + ROWS):
-        starts[i], places[i] = rows[min(i, m - 1)], (min(i, m - 1) + 1) * STRIP
-    at, bt = np.arange(high) * (4 * steps[2]), np.arange(high) * (width * STRIP)
+        starts[i], places[i] = rows[min(i, m - 1)], 4 * (min(i, m - 1) + 1) * wide
+    at, bt = np.arange(high) * (4 * steps[2]), np.arange(high) * (4 * width * wide)
     for job in range(lo, hi):
-        piece, o = job // strips, job % strips * COLUMNS
+        piece, o = job // strips, job % strips * wide
         mine = sums[piece, job % strips]
         mine[:] = np.float32(0)
-        columns = COLUMNS if outs - o > WIDTH else WIDTH
+        columns = min(wide, filled(outs - o))
         for unit in range(units * piece // sums.shape[0], units * (piece + 1) // sums.shape[0]):
             image, top = unit // bands, unit % bands * high
             some = min(high, height - top)
@@ -150,12 +151,12 @@ def weight_parts(lo, hi, x, gy, index, rows, steps, sizes, sums):
                 write_down(gy, index, image, top + h, o, sizes, between[h])
             a, b = address(x) + 4 * (image * steps[0] + top * steps[2]), address(between)
             row_tile(
-                address(one), address(still), address(still), 0, b, address(bt), STRIP, some, width,
+                address(one), address(still), address(still), 0, b, address(bt), 4 * wide, some, width,
                 address(mine), address(still), columns, 0, ADD,
             )  # fmt: skip
             for i in range(0, m, ROWS):
                 row_tile(
-                    a, address(starts) + 8 * i, address(at), 4 * steps[3], b, address(bt), STRIP, some, width,
+                    a, address(starts) + 8 * i, address(at), 4 * steps[3], b, address(bt), 4 * wide, some, width,
                     address(mine), address(places) + 8 * i, columns, 0, ADD,
                 )  # fmt: skip
 
@@ -164,6 +165,7 @@ def weight_parts(lo, hi, x, gy, index, rows, steps, sizes, sums):
 def write_down(gy, index, image, h, o, sizes, line):
     """The gradient of line h between convolution and pool, from output o on."""
     _, width, out_h, out_w, _, outs, _, _ = sizes
+    wide = line.shape[1]
     if h >= 2 * out_h:  # no window reaches there
         line[:] = np.float32(0)
         return
@@ -172,5 +174,5 @@ def write_down(gy, index, image, h, o, sizes, line):
     for right in range(2):
         won_line(
             SIZE, address(here), address(winner), 1, h * width + right, address(line[right:]),
-            min(COLUMNS, outs - o), out_w, 4 * outs, SIZE * outs, 2 * STRIP, 2, 0, 0,
+            min(wide, outs - o), out_w, 4 * outs, SIZE * outs, 8 * wide, 2, 0, 0,
         )  # fmt: skip

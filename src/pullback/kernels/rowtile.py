@@ -16,9 +16,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pullback.kernels.compiled import part, symbol
-from pullback.kernels.tile import ADD, BYTES, FLOAT, FUSED, I32, I64, RELU, WIDTH, int64, rolled
+from pullback.kernels.tile import ADD, BYTES, FLOAT, FUSED, HAS, I32, I64, RELU, WIDTH, int64, rolled
 
 ROWS = 6
+VECTORS = 4 if HAS.get("avx512f") or HAS.get("neon") else 2  # of 32 registers, 24 hold sums; of 16, 12
+COLUMNS = WIDTH * VECTORS  # of a strip, at most
 LINE = 64  # bytes of a cache line
 SIGNATURE = types.void(*[int64] * 14)
 
@@ -122,23 +124,48 @@ def make_tile(vectors):
     return tile
 
 
-_wide, _narrow = make_tile(2), make_tile(1)
-
-
-@symbol(SIGNATURE, "pullback_rowtile2")
-def wide_tile(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags):
-    _wide(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags)
+_one, _two, _three, _four = make_tile(1), make_tile(2), make_tile(3), make_tile(4)
 
 
 @symbol(SIGNATURE, "pullback_rowtile1")
-def narrow_tile(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags):
-    _narrow(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags)
+def tile1(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags):
+    _one(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags)
+
+
+@symbol(SIGNATURE, "pullback_rowtile2")
+def tile2(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags):
+    _two(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags)
+
+
+@symbol(SIGNATURE, "pullback_rowtile3")
+def tile3(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags):
+    _three(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags)
+
+
+@symbol(SIGNATURE, "pullback_rowtile4")
+def tile4(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags):
+    _four(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags)
 
 
 @part
 def row_tile(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags):
     """As many vectors as the columns need."""
-    if columns > WIDTH:
-        wide_tile(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags)
+    if columns <= WIDTH:
+        tile1(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags)
+    elif columns <= 2 * WIDTH:
+        tile2(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags)
+    elif columns <= 3 * WIDTH:
+        tile3(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags)
     else:
-        narrow_tile(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags)
+        tile4(a, rows, at, step, b, bt, pitch, tables, length, c, places, columns, bias, flags)
+
+
+def strip_of(columns):
+    """How wide the strips are into which so many columns are cut."""
+    return min(COLUMNS, -(-columns // WIDTH) * WIDTH)
+
+
+@part
+def filled(columns):
+    """So many, and more, that they are whole vectors."""
+    return (columns + WIDTH - 1) // WIDTH * WIDTH
