@@ -33,7 +33,7 @@ def linear_forward(A, W, b):
 
 
 def linear_backward(dZ, cache):
-    """Wrong: the 1/m of the cost is in dW and db, as such courses have it; the derivative of linear_forward has none."""
+    """Wrong: the 1/m of the cost is in dW and db, as courses have it; the derivative has none."""
     A_prev, W, b = cache
     m = A_prev.shape[1]
     dW = dZ.dot(A_prev.T) / m
