@@ -69,7 +69,11 @@ def made(code: Code) -> Any:
         raise StyleError(
             f"{layer.__name__} is a class that needs {', '.join(needed)}: give an object instead, {layer.__name__}(...)"
         )
-    return code.tried(f"{layer.__name__}()", layer)
+    try:
+        with contained():
+            return layer()
+    except Exception as error:
+        raise StyleError(f"{layer.__name__}() raises {type(error).__name__}: {error}") from error
 
 
 def cleared(layer: Any) -> Any:

@@ -106,7 +106,7 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def gradients_that_fit(adapted: Adapted, own: int) -> float:
+def gradients_that_fit(adapted: Adapted, own: int | None = None) -> float:
     """The share of the gradients that have the shapes of their inputs; none if backward does not run. The shapes of a
     layer's parameters are not of our guessing: where one of the `own` inputs has a gradient, those of them count."""
     inputs = [example(leaf.value) for leaf in adapted.leaves]
