@@ -29,6 +29,7 @@ ANY = 99  # outputs, where their number is not known
 
 
 def recognise(code: Code) -> Adapted | None:
+    held: Held | None
     if code.backward is not None:
         held = of_one_object(code)
     else:
@@ -37,7 +38,7 @@ def recognise(code: Code) -> Adapted | None:
             return None
         code = Code(made(code), None, code.arguments.values)
         held = Held(code.forward, code, *methods)
-    return held and code.adapted(held.forward, held.backward, *held.parameters)
+    return code.adapted(held.forward, held.backward, *held.parameters) if held else None
 
 
 def of_one_object(code: Code) -> "Held | None":
@@ -68,7 +69,11 @@ def made(code: Code) -> Any:
         raise StyleError(
             f"{layer.__name__} is a class that needs {', '.join(needed)}: give an object instead, {layer.__name__}(...)"
         )
-    return code.tried(f"{layer.__name__}()", layer)
+    try:
+        with contained():
+            return layer()
+    except Exception as error:
+        raise StyleError(f"{layer.__name__}() raises {type(error).__name__}: {error}") from error
 
 
 def cleared(layer: Any) -> Any:
@@ -133,7 +138,7 @@ class Held:
         if found is None:
             return {}
         named = gradients_of_parameters(layer, before=self.layer)
-        named = {p: g for p, g in named.items() if not is_one_of(look(layer, p), example)}
+        named = {p: g for p, g in named.items() if not is_one_of(look(layer, p), example) and self.stays(layer, p)}
         extra = [gradient for _, gradient in parts(found)][len(self.code.arguments.leaves) :]
         if named or not extra:
             return dict(named)
@@ -141,6 +146,17 @@ class Held:
             Leaf("", path, value) for path, value in paths(layer) if is_float(value) and not is_one_of(value, example)
         ]
         return {arrays[k].path: None for k in by_shape(extra, arrays, range(len(arrays)))}
+
+    def stays(self, layer: Any, parameter: Path) -> bool:
+        """Was it there before the first run, or did that make it once and for all? Else it is a value on the way, such
+        as Z beside dZ: forward with other inputs makes another."""
+        if is_float(look(self.layer, parameter)):
+            return True
+        again, value = copy.deepcopy(layer), look(layer, parameter).copy()
+        with suppress(Exception), contained(), self.code.dice():
+            other = [x + 0.5 if x.dtype.kind == "f" else x for x in self.code.arguments.example()]
+            getattr(again, self.method)(*self.code.filled(other))
+        return np.array_equal(look(again, parameter), value)
 
     def ran(self, inputs: Sequence[Any]) -> Run:
         own = len(self.code.arguments.leaves)

@@ -5,17 +5,20 @@ domain, sizes that its code does not allow. So "wrong" has to be more than what 
 
 - where the user gave the inputs, or a layer of this name takes such ones;
 - where forward gives there what the rule of its name gives, which is defined for all of them;
-- else, if nothing that it runs with speaks against it: no other sizes or ranks, and, where the accusation is that
-  backward moves what forward holds fast (it may be beyond its range), no numbers between 0 and 1.
+- else, if nothing that it runs with speaks against it: no other sizes or ranks, no array that the whole batch shares,
+  and, where the accusation is that backward moves what forward holds fast (it may be beyond its range), no numbers
+  between 0 and 1.
 
 Gradients that have the shapes of their inputs for no guess at all accuse a layer only if it takes nearly any input.
 What is not believed cannot be judged, and the sentence says what was guessed, and how to say it.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 
-from pullback.check.files.guessing import Guess, Trial
+from pullback.check.files.guessing import Guess, Trial, tried
+from pullback.check.files.numbers import is_shape
 from pullback.check.report import RIGHT, WRONG, Report
 
 Judge = Callable[[Guess], Report]
@@ -46,12 +49,26 @@ def alternatives(first: Trial, report: Report, trials: Iterator[Trial]) -> Itera
     """Other numbers, other ranks, and once other sizes."""
     if beyond(report):
         yield first._replace(guess=first.guess.inside)
+    if (shared := with_shared(first)) is not None:
+        yield shared
     seen = [ranks(first)]
     for trial in trials:
         other = trial.shapes != first.shapes and any(trial.shapes.values())
         if trial.fits == 1 and other and seen.count(ranks(trial)) < 2:
             seen.append(ranks(trial))
             yield trial
+
+
+def with_shared(first: Trial) -> Trial | None:
+    """The same, but what has the shape of the first input is one for the whole batch, as position embeddings are."""
+    batch, *others = first.guess.arguments or [None]
+    shared = [(1, *a[1:]) if is_shape(a) and len(a) > 1 and a == batch else a for a in others]
+    if shared == others:
+        return None
+    with suppress(Exception):  # whatever their code may raise
+        trial = tried(first.guess._replace(arguments=[batch, *shared]), False)
+        return trial if trial.fits == 1 and trial.finite else None
+    return None
 
 
 def speaks_against(report: Report) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pullback.check.adapters import Adapted, UnknownStyleError, adapt
-from pullback.check.adapters.arguments import parameters
+from pullback.check.adapters.arguments import Arguments, parameters
 from pullback.check.adapters.code import body
 from pullback.check.adapters.frameworks import framework_of
 from pullback.check.files.finding import Exercise
@@ -91,9 +91,10 @@ def tried(guess: Guess, known: bool) -> Trial:
     with quiet():
         adapted = adapt(*guess)
         shapes = {leaf.name: np.shape(example(leaf.value)) for leaf in adapted.leaves}
-        fits, finite = gradients_that_fit(adapted), is_finite(adapted)
+        own = len(Arguments(guess.arguments).leaves)
+        fits, finite = gradients_that_fit(adapted, own), is_finite(adapted)
         if not finite and is_finite(within := adapt(*guess.inside)):
-            return Trial(guess.inside, shapes, gradients_that_fit(within), True, known)
+            return Trial(guess.inside, shapes, gradients_that_fit(within, own), True, known)
     return Trial(guess, shapes, fits, finite, known)
 
 
@@ -105,14 +106,17 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def gradients_that_fit(adapted: Adapted) -> float:
-    """The share of the gradients that have the shapes of their inputs; none if backward does not run."""
+def gradients_that_fit(adapted: Adapted, own: int | None = None) -> float:
+    """The share of the gradients that have the shapes of their inputs; none if backward does not run. The shapes of a
+    layer's parameters are not of our guessing: where one of the `own` inputs has a gradient, those of them count."""
     inputs = [example(leaf.value) for leaf in adapted.leaves]
     try:
         found = adapted.backward([np.ones_like(y) for y in adapted.forward(*inputs)], inputs)
     except Exception:
         return 0
-    fits = [np.shape(g) == np.shape(x) for g, x in zip(found, inputs) if g is not None]
+    fit = lambda some: [np.shape(g) == np.shape(x) for g, x in some if g is not None]
+    pairs = list(zip(found, inputs))
+    fits = fit(pairs[:own]) or fit(pairs)
     return sum(fits) / len(fits) if fits and len(found) == len(inputs) else 0
 
 
@@ -204,6 +208,13 @@ def options(names: dict[str, Any], function: Any) -> dict[str, Any]:
 
 def weights_of(function: Any) -> dict[str, tuple[int, ...]]:
     """The weights that a cell takes out of its dict, and that we know."""
-    code = getattr(function, "__code__", None)
-    asked = code.co_consts if isinstance(code, CodeType) else ()
-    return {name: WEIGHTS[name] for name in asked if isinstance(name, str) and name in WEIGHTS}
+    return {name: WEIGHTS[name] for name in texts(getattr(function, "__code__", None)) if name in WEIGHTS}
+
+
+def texts(constant: Any) -> Iterator[str]:
+    """In a code, and in the tuples and the functions inside of it."""
+    if isinstance(constant, str):
+        yield constant
+    elif isinstance(constant, (CodeType, tuple)):
+        for each in constant.co_consts if isinstance(constant, CodeType) else constant:
+            yield from texts(each)

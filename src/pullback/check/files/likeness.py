@@ -35,6 +35,7 @@ CALLED = (
     )),
     ("mse|squared|l2", ("mse_loss", "mse_loss(reduction='sum')")), ("mae|l1", ("l1_loss", "l1_loss(reduction='sum')")),
     ("huber", ("huber_loss", "smooth_l1_loss")), ("kl", ("kl_div", "kl_div(reduction='sum')")),
+    ("drop.?out", ("dropout",)),
     ("log.?soft.?max", ("log_softmax",)), ("soft.?max", ("softmax",)), ("swish|silu", ("silu",)),
     ("gelu", ("gelu", "gelu(approximate='tanh')")), ("leaky", ("leaky_relu",)), ("soft.?plus", ("softplus",)),
     ("sigmoid|logistic", ("sigmoid",)), ("flatten|reshape", ("flatten(start_axis=1)", "flatten")),
@@ -46,7 +47,7 @@ FIELDS = {
     "groups": "groups", "pool_size": "kernel_size", "kernel_size": "kernel_size", "pool_height": "kernel_size",
     "eps": "eps", "epsilon": "eps", "G": "num_groups", "num_groups": "num_groups", "axis": "axis",
     "alpha": "alpha", "negative_slope": "negative_slope", "slope": "negative_slope", "delta": "delta",
-    "causal": "is_causal",
+    "causal": "is_causal", "p": "p", "rate": "p", "dropout": "p", "dropout_rate": "p", "drop_prob": "p",
 }  # fmt: skip
 
 

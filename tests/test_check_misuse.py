@@ -1,0 +1,172 @@
+"""Whatever is handed over, there is a report or one sentence: never a traceback of ours, never a wrong accusation."""
+
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import pullback
+from pullback.check.adapters import StyleError, adapt
+from pullback.cli import main
+from pullback.errors import PullbackError
+
+A = np.random.default_rng(0).normal(size=(3, 4))
+W = np.ones((4, 2))
+
+
+def square(x):
+    return x * x
+
+
+def square_backward(g, x):
+    return 2 * x * g
+
+
+async def later(x):
+    return x
+
+
+def leaves(*_):
+    sys.exit(3)
+
+
+@pytest.mark.filterwarnings("ignore")  # nobody awaits what is later
+@pytest.mark.parametrize("forward, says", [
+    (leaves, "ends the program"), (later, "a coroutine"), (lambda x: "text", "a str"), (lambda x: {"y": x}, "a dict"),
+    (lambda x: object(), "a object"), (lambda x: (v for v in x), "a generator"), (lambda x: None, "None"),
+    (lambda x: ((x, x[0]), x), "outputs before what is kept"),
+])  # fmt: skip
+def test_what_is_no_array_is_said_to_be_none(forward, says):
+    backward = (lambda g, c: g) if "outputs" in says else square_backward
+    with pytest.raises(PullbackError, match=says):
+        pullback.check(forward, backward, A)
+
+
+@pytest.mark.parametrize("example, says", [
+    ((-1, 2), "sizes are 0 or more"), ([[1.0, 2.0], [3.0]], "different lengths"), ((10**9, 10**9), "cannot be used"),
+])  # fmt: skip
+def test_examples_that_make_no_array(example, says):
+    with pytest.raises(PullbackError, match=says):
+        pullback.check(square, square_backward, example)
+
+
+@pytest.mark.parametrize("gradient", ["text", object(), (v for v in range(3))])
+def test_a_gradient_that_is_no_array(gradient):
+    report = pullback.check(square, lambda g, x: gradient, A)
+    assert report.cause == "contract_shape_dtype" and "gives a" in str(report)
+
+
+def test_a_backward_that_ends_the_program():
+    assert pullback.check(square, leaves, A).verdict == "wrong"
+
+
+def test_a_cache_that_nobody_keeps():
+    with pytest.raises(StyleError, match="keeps no cache"):
+        pullback.check(lambda x, w: x @ w, lambda dout, cache: (dout @ cache[1].T, cache[0].T @ dout), A, W)
+
+
+def test_a_gradient_in_lists_of_python():
+    assert pullback.check(square, lambda g, x: (2 * x * g).tolist(), A).verdict == "right"
+
+
+def test_settings_of_numpy_are_not_ours_to_change():
+    before = np.geterr()
+    assert pullback.check(lambda x: (np.seterr(all="raise"), x * x)[1], square_backward, A).verdict == "right"
+    assert np.geterr() == before
+
+
+class Layer:
+    def __init__(self):
+        self.W = np.arange(8.0).reshape(4, 2)
+
+    def forward(self, x):
+        self.Z = x @ self.W
+        self.x, self.y = x, np.tanh(self.Z)
+        return self.y
+
+    def backward(self, dy):
+        self.dZ = dy * (1 - self.y**2)
+        self.dW = self.x.T @ self.dZ
+        return self.dZ @ self.W.T
+
+
+class Transposed(Layer):
+    def backward(self, dy):
+        dx = super().backward(dy)
+        self.dW = self.dW.T
+        return dx
+
+
+class Cached:
+    def forward(self, x):
+        return x * x, x
+
+    def backward(self, dy, cache):
+        return 2 * cache * dy
+
+
+def test_the_methods_of_one_object_are_that_object():
+    layer = Layer()
+    report = pullback.check(layer.forward, layer.backward, A)
+    assert report.verdict == "right" and [each.name for each in report.findings] == ["x", "W"]
+
+
+def test_values_on_the_way_are_no_parameters():
+    assert [leaf.name for leaf in adapt(Layer(), None, [A]).leaves] == ["x", "W"]
+
+
+def test_a_gradient_of_another_shape_than_its_parameter():
+    report = pullback.check(Transposed(), None, A)
+    assert {each.name: each.verdict for each in report.findings} == {"x": "right", "W": "wrong"}
+
+
+def test_an_object_may_hand_its_cache_over():
+    assert pullback.check(Cached(), None, A).verdict == "right"
+
+
+def two(x, w):
+    y = x @ w
+    z = x + 1
+    return y, z
+
+
+@pytest.mark.parametrize("backward", [
+    lambda dz, dy, x, w: (dy @ w.T + dz, x.T @ dy), lambda g1, g2, w, x: (g1 @ w.T + g2, x.T @ g1),
+    lambda g2, g1, x, w: (g1 @ w.T + g2, x.T @ g1), lambda x, w, dy, dz: (dy @ w.T + dz, x.T @ dy),
+    lambda dy, dz, w, inputs: (dy @ w.T + dz, inputs.T @ dy), lambda up, down, a, b: (up @ b.T + down, a.T @ up),
+])  # fmt: skip
+def test_names_say_the_order_of_several_gradients(backward):
+    assert pullback.check(two, backward, A, W).verdict == "right"
+
+
+GOOD = "def relu_forward(x): return x * (x > 0), x\ndef relu_backward(dout, cache): return dout * (cache > 0)\n"
+EVIL = "class Evil:\n    def __getattr__(self, name): raise RuntimeError(name)\nevil = Evil()\n"
+
+
+@pytest.mark.parametrize("name, text, code", [
+    ("two.dots.py", GOOD, 0), ("evil.py", EVIL + GOOD, 0),
+    ("exits.py", GOOD.replace("return x *", "exit(2) or x *"), 3),
+    ("init.py", "class L:\n    def __init__(self): exit(4)\n    def forward(self, x): return x\n"
+     "    def backward(self, g): return g\n", 3),
+    ("todo.py", "def f_forward(x): raise NotImplementedError\ndef f_backward(dout, cache): pass\n", 3),
+])  # fmt: skip
+def test_files_that_want_to_break_the_command(tmp_path, name, text, code):
+    path = tmp_path / name
+    path.write_text(text)
+    done = CliRunner().invoke(main, ["check", str(path)])
+    assert done.exit_code == code, done.output
+    assert "Traceback" not in done.output and "right" in done.output or code == 3
+
+
+def test_one_name_of_a_pair_is_the_pair(tmp_path):
+    path = tmp_path / "relu.py"
+    path.write_text(GOOD)
+    assert CliRunner().invoke(main, ["check", f"{path}:relu_forward"]).exit_code == 0
+
+
+def test_a_value_that_cannot_be_read(tmp_path):
+    path = tmp_path / "relu.py"
+    path.write_text(GOOD)
+    done = CliRunner().invoke(main, ["check", str(path), "--set", "axis=(0,1"])
+    assert done.exit_code == 2
