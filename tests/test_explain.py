@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ from click.testing import CliRunner
 
 import pullback as pb
 from pullback.check.contract import as_tuple
+from pullback.check.variants import families
 from pullback.cli import main
 from pullback.discovery import every
 from pullback.errors import OptionError, PullbackError, ShapeError
 from pullback.handbook.explanation import explain, reading, terminal
 from pullback.handbook.explanation.formula import tree, written
 from pullback.handbook.explanation.meaning import GAP, chinese, formulas, summary
+from pullback.handbook.explanation.mistakes import chinese as of_layers
 from pullback.handbook.explanation.mistakes import faults
 from pullback.handbook.words import LANGUAGES, texts
 
@@ -211,12 +214,11 @@ def test_mistakes_are_some_that_can_be_made():
     named = lambda *args, **kw: {m.name: m.gradients for m in explain(*args, **kw).mistakes}
     everywhere = {"half", "mean", "first only", "transposed", "reversed"}
     assert not everywhere & set(named("softmax", [2.0, 3.0])) and not everywhere & set(named("relu"))
-    assert "half" in named("mse_loss") and "half" in named("layer_norm") and "reversed" in named("conv2d")
-    assert "transposed" in named("linear") and "first only" in named("embedding")
-    x, w, gy = np.array([[1.0, 2.0], [3.0, 5.0]]), np.array([[1.0, 1.0]]), np.ones((2, 1))
-    averaged = named("linear", x, w, gy=gy)["mean"]
+    assert "half" in named("huber_loss", reduction="sum") and "first only" in named("embedding")
+    x, w, gy = np.array([[1.0, 2.0], [3.0, 5.0], [2.0, 2.0]]), np.array([[1.0, 1.0]]), np.ones((3, 1))
+    averaged = named("linear", x, w, gy=gy)["the gradient of w averaged over the batch"]
     assert set(averaged) == {"gw"} and np.allclose(averaged["gw"], x.mean(0))
-    assert "mean" not in named("linear", x[0], w)
+    assert not any("averaged" in name for name in named("linear", x[0], w))
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -457,7 +459,7 @@ def test_errors_in_python(call, says):
         (["linear", "--x", "1,2", "--w", "[[1,2,3]]"], "linear: w has shape (1, 3), needs w[o i] with"),
         (["embedding", "--x", "7", "--w", "[[1,2]]"], "must lie in 0 .. 0, got 7"),
         (["lstm", "--num-layers", "100000"], "num_layers=100000 is more than can be explained; 32 is the most"),
-        (["conv2d", "--padding", "100000"], "conv2d: y would be 40001600016 numbers, more than can be explained"),
+        (["conv2d", "--padding", "100000"], "conv2d: y would be 40000800004 numbers, more than can be explained"),
         (["adaptive_avg_pool2d", "--output-size", "99999"], "y would be 9999800001 numbers"),
         (["softmax", "--json", "--latex"], "one way at a time, got --json and --latex"),
         (["softmax", "--ascii", "--lang", "zh"], "Chinese cannot be written in ASCII"),
@@ -502,8 +504,34 @@ def test_what_is_wrong_with_numbers_is_said():
 # Words.
 
 
+def test_whose_numbers_these_are():
+    """A softmax is derived for one example, the gradient of a table for all that are looked up."""
+    first = texts()["explain.first"]["en"]
+    assert first in str(explain("softmax", [[1.0, 2.0], [0.0, 1.0]], lang="en"))
+    assert first not in str(explain("softmax", [1.0, 2.0], lang="en"))
+    assert first not in str(explain("embedding", lang="en"))
+    assert first not in str(explain("mse_loss", [1.0, 2.0], [0.0, 0.0], lang="en"))
+
+
 def test_every_fault_has_chinese():
     assert {f"faults.{name}" for name in faults()} <= set(texts())
+    tables = [import_module(f"pullback.check.variants.{name}").VARIANTS for name in families()]
+    assert {variant.says for table in tables for each in table.values() for variant in each} == set(of_layers())
+    spaced = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9][\u4e00-\u9fff]|[\u4e00-\u9fff][,;:]")
+    assert not [chinese_ for chinese_ in of_layers().values() if spaced.search(chinese_)]
+
+
+def test_mistakes_of_the_formula_come_first():
+    names = lambda rule: [mistake.name for mistake in explain(rule, lang="en").mistakes]
+    assert "variance treated as constant" in names("layer_norm")[:8]
+    assert any(name.startswith("last time step only") for name in names("lstm"))
+    assert "overlapping windows write over each other: = for +=" in [
+        m.name for m in explain("max_pool1d", [1.0, 3.0, 2.0], kernel_size=2, stride=1, lang="en").mistakes
+    ]
+    norm = explain("layer_norm", [2.0, -1.0, 0.5], lang="en")
+    u, r, g = (norm.outputs[0].values, 1 / np.sqrt(np.var([2.0, -1.0, 0.5]) + 1e-5), norm.above[0].values)
+    forgotten = next(m for m in norm.mistakes if m.name == "variance treated as constant")
+    assert np.allclose(forgotten.gradients["gx"], r * (g - g.mean())) and np.allclose(u.mean(), 0)
 
 
 SCORES = np.linspace(-1, 2, 12).reshape(2, 3, 2) ** 2

@@ -38,7 +38,7 @@ from pullback.rule import Rule
 Grades = list[list[str]]  # of all lines, chain by chain
 GRADES = "same", "exact", "digits"  # the best one first
 BRANCHES = re.compile(r"\b(max|min|abs|sign)\(|[<>]")  # where numbers decide, more than one point is asked
-PATIENCE = 10_000  # terms of sums that are written out, for one example
+PATIENCE = 10_000  # terms of sums that are written out for one example; a tenth of it where the first size did not do
 LARGEST = 5_000  # parts of a difference that is simplified
 
 
@@ -49,20 +49,21 @@ def graded(rule: Rule) -> Grades:
     first, *others = derivation.cases or [{}]
     found = graded_at(first, Polynomials, rule, derivation, found, found)
     found = graded_at(first, Letters, rule, derivation, found, [["digits"]] * len(found))
-    for case, field in [*((case, Letters) for case in others), (first, Symbols)]:
+    for case, field, patience in [*((case, Letters, PATIENCE // 10) for case in others), (first, Symbols, PATIENCE)]:
         if any("digits" in grades for grades in found):
-            found = graded_at(case, field, rule, derivation, found, found)
+            found = graded_at(case, field, rule, derivation, found, found, patience)
     return found
 
 
 def graded_at(
-    case: dict[str, Any], field: type[Field], rule: Rule, derivation: Derivation, before: Grades, open_: Grades
-) -> Grades:
+    case: dict[str, Any], field: type[Field], rule: Rule, derivation: Derivation, before: Grades, open_: Grades,
+    patience: int = PATIENCE,
+) -> Grades:  # fmt: skip
     """The same, where chains that have a line that is not settled yet are tried at these sizes."""
     found = [["same" if "digits" in still else "digits"] * len(grades) for grades, still in zip(before, open_)]
     points = POINTS if BRANCHES.search(spelled_out(rule.derivation)) else 1  # type: ignore[attr-defined]
     for instance in instances(rule, derivation, case, 0, points):
-        values = values_at(derivation, instance, field(), PATIENCE)
+        values = values_at(derivation, instance, field(), patience)
         for chain, grades, known in zip(derivation.chains, found, before):
             if set(grades) != {"digits"}:
                 grades[:] = map(worst, grades, grades_of(chain, values, instance, known))

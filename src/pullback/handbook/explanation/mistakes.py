@@ -1,6 +1,12 @@
-"""Common mistakes: what a backward with a known fault would give at the reader's numbers."""
+"""Common mistakes: what a backward with a known fault would give at the reader's numbers.
 
+Those that people make in this one formula come first, then those that can be made anywhere; both are known to `check`.
+"""
+
+import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
     from pullback.handbook.explanation.content import Content
 
 Gradients = dict[str, np.ndarray]
+MOST = 14  # that are told
 
 
 class Mistake(NamedTuple):
@@ -25,15 +32,22 @@ class Mistake(NamedTuple):
 
 
 def mistakes(e: "Content") -> list[Mistake]:
-    """Each known fault that makes a difference here, with the gradients that it gets wrong: those of meaning first."""
+    """Each known fault that makes a difference here, with the gradients that it gets wrong; no numbers twice."""
     right = {g.name: g.values for g in e.gradients}
     above = e.above[0].values if e.above else None
     slots = {f"g{slot.name}": slot for slot in e.rule.inputs}
     with np.errstate(all="ignore"):
-        found = [*of_meaning(e), *of_the_gradient(right, above)]
-    wrong = lambda name, g, a: differs(a, right[g]) and likely(name, e, slots[g], right[g])
+        found = [*of_meaning(e), *of_the_formula(e), *of_the_gradient(right, above, examples(e))]
+    wrong = lambda name, g, a: g in right and differs(a, right[g]) and likely(name, e, slots[g], right[g])
     kept = [(name, {g: a for g, a in spoiled.items() if wrong(name, g, a)}) for name, spoiled in found]
-    return [Mistake(name, sentence(name, e.lang), wrong) for name, wrong in kept if wrong]
+    told = [Mistake(name, sentence(name, e.lang), wrong) for name, wrong in kept if wrong]
+    new = lambda k: all(told[k].gradients.keys() != m.gradients.keys() or unlike(told[k], m) for m in told[:k])
+    return [mistake for k, mistake in enumerate(told) if new(k)][:MOST]
+
+
+def unlike(one: Mistake, other: Mistake) -> bool:
+    """Of the same gradients: do they differ in numbers?"""
+    return any(differs(a, other.gradients[name]) for name, a in one.gradients.items())
 
 
 def likely(name: str, e: "Content", slot: Slot, gradient: np.ndarray) -> bool:
@@ -63,13 +77,17 @@ def definitions(rule: Any) -> list[str]:
 def examples(e: "Content") -> int:
     """How many there are in the batch, under whichever name the rule has it."""
     sizes, axes = e.at.plan.sizes, e.rule.inputs[0].axes
-    return prod(sizes.get("...", ())) if "..." in axes else int(sizes.get(axes[0], 1)) if axes else 1
+    found = prod(sizes.get("...", ())) if "..." in axes else int(sizes.get(axes[0], 1)) if axes else 1
+    return max(found, 1)
 
 
-def of_the_gradient(right: Mapping[str, np.ndarray], above: np.ndarray | None) -> Iterator[tuple[str, Gradients]]:
+def of_the_gradient(
+    right: Mapping[str, np.ndarray], above: np.ndarray | None, count: int
+) -> Iterator[tuple[str, Gradients]]:
     """Faults that turn a right gradient into a wrong one, whatever the rule."""
     for name, fault in faults().items():
-        yield name, {g: fault.spoil(a, a if above is None else above) for g, a in right.items()}
+        mean = name == "mean"  # of as many examples as there are here
+        yield name, {g: a / count if mean else fault.spoil(a, a if above is None else above) for g, a in right.items()}
 
 
 def of_meaning(e: "Content") -> Iterator[tuple[str, Gradients]]:
@@ -90,6 +108,16 @@ def of_meaning(e: "Content") -> Iterator[tuple[str, Gradients]]:
         yield "first output only", {name: g for name, g in zip(names, found) if g is not None}
 
 
+def of_the_formula(e: "Content") -> Iterator[tuple[str, Gradients]]:
+    """The mistakes that people make in this very layer."""
+    from pullback.check.variants import Call, wrong
+
+    inputs = {x.name: x.values for x in e.inputs}
+    call = Call(e.rule, [inputs.get(slot.name) for slot in e.rule.inputs], [g.values for g in e.above])
+    for variant, gradients in wrong(call):
+        yield variant.says, {f"g{name}": g for name, g in gradients.items()}
+
+
 def faults() -> dict[str, Any]:
     """The table of `check`: name -> what is wrong in a sentence, and a function of the gradient and what is above."""
     from pullback.check.faults import FAULTS
@@ -99,9 +127,15 @@ def faults() -> dict[str, Any]:
 
 def sentence(name: str, lang: str) -> str:
     """What is wrong: in the words of `check`, where the fault is one of its own."""
-    own = faults().get(name)
-    known = texts().get(f"faults.{name}")
-    return own.says if own and (lang == "en" or not known) else known[lang]
+    if both := texts().get(f"faults.{name}"):
+        return faults()[name].says if lang == "en" and name in faults() else both[lang]
+    return chinese()[name] if lang == "zh" else name
+
+
+@cache
+def chinese() -> dict[str, str]:
+    """What `check` says of mistakes in single layers."""
+    return tomllib.loads(files("pullback.handbook").joinpath("mistakes.toml").read_text("utf-8"))
 
 
 def differs(one: Any, other: Any) -> bool:

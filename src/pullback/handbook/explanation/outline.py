@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from pullback.handbook import written
+from pullback.handbook.derivation import parse
 from pullback.handbook.explanation.content import Array, Block, Content, Kept
 from pullback.handbook.explanation.meaning import formulas, summary
 from pullback.handbook.explanation.parts import Formulas, Heat, Listed, Part, Rows, Section, Words
@@ -12,6 +13,7 @@ from pullback.handbook.explanation.places import Place
 from pullback.handbook.explanation.steps import MARKS, Derived
 from pullback.handbook.pictures.heatmap import NUMBERED
 from pullback.handbook.words import say
+from pullback.rule import Rule
 
 FEW = 24  # numbers of an array that are written out
 DRAWN = 6  # Jacobians that are drawn; the others are told in a line
@@ -63,10 +65,17 @@ def brief(values: Any, lang: str) -> str:
 def derivation(e: Content) -> list[Part]:
     if isinstance(e.derivation, str):  # why there is none
         return [*e.chain_rule, Words(say(f"explain.{e.derivation}", e.lang), quiet=True)]
-    kind = {None: "explain.first", "none": "explain.each"}.get(e.rule.options.get("reduction"), "")  # else: of all
-    notes = ["explain.lines"] + [kind] * bool(kind and e.at.plan.sizes.get("..."))
+    notes = ["explain.lines"]
+    if e.at.plan.sizes.get("..."):
+        unreduced = e.rule.options.get("reduction") == "none"
+        notes += ["explain.each"] * unreduced + ["explain.first"] * (not unreduced and speaks_of_one(e.rule))
     told = [*(say(note, e.lang) for note in notes), legend(e.derivation, e.lang)]
     return [*e.derivation, *(Words(text, quiet=True) for text in told if text)]
+
+
+def speaks_of_one(rule: Rule) -> bool:
+    """Does the derivation speak of one example of a batch?"""
+    return not parse(rule.derivation).names_the_batch  # type: ignore[attr-defined]
 
 
 def legend(chains: list[Derived], lang: str) -> str:

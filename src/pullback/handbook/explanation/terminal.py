@@ -55,7 +55,10 @@ def drawn(section: Section, written_: Writing, width: int, mark: str) -> Rendera
     parts = [each for part in section.parts for each in rendered(part, written_, width)]
     parts = parts[:-1] if parts and parts[-1] is BLANK else parts
     return Group(
-        title, Text(mark * title.cell_len, "bold"), *(Padding(each, (0, 0, 0, 2), expand=False) for each in parts), ""
+        title,
+        Text(mark * min(title.cell_len, width), "bold"),
+        *(Padding(each, (0, 0, 0, 2), expand=False) for each in parts),
+        "",
     )
 
 
