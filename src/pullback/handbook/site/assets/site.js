@@ -60,7 +60,8 @@ function weight(entry, token) {
 function score(entry, words) {
   const weights = words.map((word) => weight(entry, word));
   const found = weights.filter(Boolean).length;
-  return 2 * found < words.length ? 0 : 1000 * found + weights.reduce((sum, w) => sum + w, 0);
+  const named = entry.n.toLowerCase().includes(field.value.trim().toLowerCase()) ? 40 : 0; // by a name as a whole
+  return 2 * found < words.length ? 0 : 1000 * found + named + weights.reduce((sum, w) => sum + w, 0);
 }
 
 function excerpt(text, words) {
