@@ -182,7 +182,7 @@ SEARCHES = {
         "全连接层": "rules/linear",
         "转置卷积": "rules/conv_transpose",
         "均方误差": "rules/mse_loss",
-        "批归一化": "chapters/10",
+        "批归一化": "rules/batch_norm",
         "形状不匹配": "chapters/04",
     },
 }

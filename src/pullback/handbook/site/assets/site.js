@@ -39,12 +39,15 @@ const field = byId("search");
 const list = byId("found");
 const root = document.body.dataset.root;
 const CHINESE = /[\u4e00-\u9fff]/;
+const EMPTY = new Set("a an and are do does how i in is it my not of the to what why".split(" "));
 let chosen = -1;
 
 function tokens(query) {
   const runs = query.toLowerCase().match(/[\u4e00-\u9fff]+|[^\s\u4e00-\u9fff，。：；？！、（）“”]+/g) ?? [];
   const pairs = (run) => Array.from({ length: run.length - 1 }, (_, k) => run.slice(k, k + 2));
-  return [...new Set(runs.flatMap((run) => (CHINESE.test(run) && run.length > 2 ? pairs(run) : [run])))];
+  const words = runs.flatMap((run) => (CHINESE.test(run) && run.length > 2 ? pairs(run) : [run]));
+  const telling = words.filter((word) => !EMPTY.has(word));
+  return [...new Set(telling.length ? telling : words)];
 }
 
 function weight(entry, token) {
@@ -60,7 +63,8 @@ function weight(entry, token) {
 function score(entry, words) {
   const weights = words.map((word) => weight(entry, word));
   const found = weights.filter(Boolean).length;
-  return 2 * found < words.length ? 0 : 1000 * found + weights.reduce((sum, w) => sum + w, 0);
+  const named = entry.n.toLowerCase().includes(field.value.trim().toLowerCase()) ? 40 : 0; // by a name as a whole
+  return 2 * found < words.length ? 0 : 1000 * found + named + weights.reduce((sum, w) => sum + w, 0);
 }
 
 function excerpt(text, words) {
