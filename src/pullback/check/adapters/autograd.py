@@ -22,19 +22,25 @@ def recognise(code: Code) -> Adapted | None:
     make_vjp = sys.modules["autograd"].make_vjp
 
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(gradient(cotangents[0], inputs, k) for k in range(len(inputs)))
+        """None for an input without a derivative; where no input has one, what autograd says of it."""
+        missing: list[NotImplementedError] = []
+        found = tuple(gradient(cotangents[0], inputs, k, missing) for k in range(len(inputs)))
+        if missing and all(each is None for each in found):
+            raise missing[0]
+        return found
 
     def pulled(cotangent: Any, inputs: Sequence[Any], k: int) -> Any:
         of_one = lambda x: code.forward(*code.arguments.filled([*inputs[:k], x, *inputs[k + 1 :]]))
         return make_vjp(of_one)(inputs[k])[0](cotangent)
 
-    def gradient(cotangent: Any, inputs: Sequence[Any], k: int) -> Any:
+    def gradient(cotangent: Any, inputs: Sequence[Any], k: int, missing: list[NotImplementedError]) -> Any:
         if np.asarray(inputs[k]).dtype.kind not in "fc":
             return None
 
         try:
             return np.asarray(pulled(cotangent, inputs, k))
-        except NotImplementedError:  # no derivative is defined
+        except NotImplementedError as error:
+            missing.append(error)
             return None
 
     def second(cotangents: Sequence[Any], inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
