@@ -43,7 +43,7 @@ def weigh(y, x, windows, groups, shape):
     parts = groups * -(-strips // some)
     sums = empty((min(units, -(-JOBS // parts)), groups * strips, 1 + count, wide_strip))
     gw, gb = empty(shape), np.empty(shape[0], np.float32)
-    in_place = groups * outs == wide_strip and dense(windows)
+    in_place = groups == 1 and outs == wide_strip and dense(windows)
     sizes = np.array([*windows.out, high, wide, units, parts, some, groups, ins, outs, in_place])
     gather(x, y, *panels(windows, ins, high, wide, wide_strip, in_place), sizes, sums, gw.reshape(gw.size), gb)
     return gw, gb
@@ -84,7 +84,7 @@ def weight_parts(lo, hi, x, y, axes, taps, wide, starts, places, sizes, sums):
     per_group, channels, whole = (outs + strip - 1) // strip, groups * ins, size[0] * size[1] * size[2]
     slab = min(ins, wide * max(1, ROOM // (whole * wide)))
     own = np.empty(0 if in_place else whole * slab, np.float32)
-    as_it_stands = groups * outs == strip  # gy is one strip
+    as_it_stands = groups == 1 and outs == strip  # gy is one strip
     strips = np.empty((some, 0 if as_it_stands else lines * columns, strip), np.float32)
     at, bt = np.empty(lines, np.int64), np.empty(lines, np.int64)
     ahead = np.zeros((2, 2), np.int64)
