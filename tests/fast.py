@@ -65,10 +65,11 @@ LARGE = {
     **dict.fromkeys(
         ("rnn", "gru", "lstm"),
         [
-            dict(t=5, n=7, m=33, batch=(19,)),
-            dict(t=9, n=40, m=8, batch=(2, 1), num_layers=2, bidirectional=True),
-            dict(t=3, n=1, m=64, batch=(300,), batch_first=True),
-            dict(t=4, n=2, m=3, without=("bw_l0", "h")),
+            dict(t=5, n=7, m=33, batch=(19,), without=("lengths",)),
+            dict(t=9, n=40, m=8, batch=(2, 1), num_layers=2, bidirectional=True, without=("lengths",)),
+            dict(t=3, n=1, m=64, batch=(300,), batch_first=True, without=("lengths",)),
+            dict(t=6, n=5, m=20, batch=(17,)),  # with lengths: then the rule does the work
+            dict(t=4, n=2, m=3, without=("bw_l0", "h", "lengths")),
         ],
     ),  # fmt: skip
     "scaled_dot_product_attention": [
