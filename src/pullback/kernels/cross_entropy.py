@@ -113,9 +113,10 @@ def rows(lo, hi, x, t, own, w, kept, even, g, losses, gx):
         cost += f(0) if extra == f(0) else extra * far
         losses[i] = cost + (0.0 if charge == 0 else charge * log)
         if gx.size:
-            sloped(e, f(charge / total), g[i], target, w, kept, even, gx[i])
+            scale = f(charge / total)
+            sloped(e, scale, g[i], target, w, kept, even, gx[i])
             if own[i] != NOBODY:
-                gx[i, own[i]] -= g[i] * extra
+                gx[i, own[i]] = g[i] * (e[own[i]] * scale - w[own[i]] * even - extra)
             if total < 2:
                 balanced(e, gx[i])
 
