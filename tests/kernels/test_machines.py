@@ -18,7 +18,8 @@ BY_HAND = [  # whose vectors are written instruction by instruction
 PLAYED = """
 import os, sys
 import llvmlite.binding as llvm
-import numba
+from numba.core.registry import cpu_target
+cpu_target.target_context  # Numba itself shall know this machine as it is
 llvm.get_host_cpu_features = lambda: {features}
 sys.path.insert(0, {tests!r})
 if {elsewhere}:
