@@ -10,6 +10,7 @@ from pullback.handbook.derivation import DerivationError, parse, spelled_out, ve
 from pullback.handbook.derivation.arithmetic import FLOATS
 from pullback.handbook.derivation.book import SAMPLE, book, networks
 from pullback.handbook.derivation.book import texts as every_text
+from pullback.handbook.derivation.checking import retold
 from pullback.handbook.derivation.grading import graded, written_down
 from pullback.handbook.derivation.language import FUNCTIONS, OVER_INDICES
 from pullback.handbook.derivation.polynomial import Polynomial
@@ -80,7 +81,13 @@ def test_what_sympy_says_to_each_line_is_written_down(name):
     found = graded(rule)
     assert found == written_down(rule.derivation), "run `make docs`"
     if any("digits" in chain for chain in found) and name not in BOOK:
-        assert verify(rule)  # in fifty digits
+        assert verify(at_its_first_size(rule))  # in fifty digits
+
+
+def at_its_first_size(rule):
+    lines = rule.derivation.split("\n")
+    cases = [line for line in lines if line.split()[:1] == ["at"]]
+    return retold(rule, "\n".join(line for line in lines if line not in cases[1:]))
 
 
 def test_reasons_are_those_of_the_glossary():

@@ -466,6 +466,8 @@ def test_errors_in_python(call, says):
         (["softmax", "--lang", "fr"], "--lang"),
         (["softmax", "--html", "no/such/place.html"], "cannot write no/such/place.html"),
         (["softmax", "--html", ""], "is empty"),
+        (["softmax", "--html", "/"], "cannot write /: it is no regular file"),
+        (["relu", "--kink", "middle"], "'torch', 'jax', 'tf'), with kink='middle'\n"),
         (["relu", "--convention", "--x", "0"], "takes no numbers"),
         (["relu", "--convention", "--latex"], "is no LaTeX"),
     ],

@@ -10,7 +10,7 @@ from pullback.errors import DataError
 def write(path: str | Path, data: bytes) -> None:
     """Write bytes to `path`: first beside it, then into its place. If that fails, what was there before stays."""
     place = Path(os.path.realpath(path))  # a link stays a link
-    beside = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    beside = place.parent / f".{place.name}.{os.getpid()}.tmp"
     try:
         if place.exists() and not place.is_file():
             raise DataError(f"cannot write {path}: it is no regular file")

@@ -106,7 +106,7 @@ class Sizes(dict[str, Any]):
 
     def among(self, text: str) -> str:
         """Name and value of what a text mentions, for messages."""
-        words = sorted(set(re.findall(r"\b[a-z_]\w*\b", text)))
+        words = sorted(set(re.findall(r"\b[a-z_]\w*\b", re.sub(r"'.*?'", "", text))))
         return ", ".join(f"{k}={self[k]!r}" for k in words if k in self or hasattr(self.rule, k))
 
     def __str__(self) -> str:

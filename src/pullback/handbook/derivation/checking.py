@@ -4,6 +4,7 @@ Lines are compared on random numbers of fifty digits, and must agree to thirty. 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -84,7 +85,7 @@ def added(mask: Any) -> Any:
 def retold(rule: Rule, text: str) -> Rule:
     """The rule with this derivation in the place of its own."""
     kind = type(type(rule).__name__, (type(rule),), {"derivation": text})
-    return kind(**rule.options)
+    return kind(**{field.name: getattr(rule, field.name) for field in fields(rule)})  # type: ignore[arg-type]
 
 
 # Where it is checked.

@@ -39,6 +39,7 @@ Grades = list[list[str]]  # of all lines, chain by chain
 GRADES = "same", "exact", "digits"  # the best one first
 BRANCHES = re.compile(r"\b(max|min|abs|sign)\(|[<>]")  # where numbers decide, more than one point is asked
 PATIENCE = 10_000  # terms of sums that are written out for one example; a tenth of it where the first size did not do
+MANY = 30  # definitions of networks of several layers or directions, for which SymPy takes minutes
 LARGEST = 5_000  # parts of a difference that is simplified
 
 
@@ -48,6 +49,8 @@ def graded(rule: Rule) -> Grades:
     found = [["digits"] * len(chain.steps) for chain in derivation.chains]
     first, *others = derivation.cases or [{}]
     found = graded_at(first, Polynomials, rule, derivation, found, found)
+    if len(derivation.lets) > MANY:
+        return found
     found = graded_at(first, Letters, rule, derivation, found, [["digits"]] * len(found))
     for case, field, patience in [*((case, Letters, PATIENCE // 10) for case in others), (first, Symbols, PATIENCE)]:
         if any("digits" in grades for grades in found):
