@@ -5,7 +5,6 @@ import pytest
 from fast import (
     CASES,
     EPS,
-    ILL,
     LARGE,
     LAST,
     RULES,
@@ -91,8 +90,8 @@ SIZES = {
 @pytest.mark.parametrize("name", RULES)
 def test_where_there_is_one_element_or_none(name, kind):
     for case in SIZES[kind](name):
-        if (name, case) == ILL:
-            continue
+        if name == "rms_norm":  # without it, eps is another in each dtype, and of one element nothing else is left
+            case = dict(eps=1e-6) | case
         rule, inputs = arrays(RULES[name], case)
         try:
             rule.plan(*inputs)

@@ -75,8 +75,9 @@ def kernel(J: Array, x: tuple[int, ...], y: tuple[int, ...], back: bool = False)
     steps = J.reshape(-1, y[-1], J.shape[1] // x[-1], x[-1])[..., :: -1 if back else 1]
     for stride, dilation in [*((s, 1) for s in range(1, x[-1])), *((1, d) for d in range(2, min(y[-1], 4)))]:
         earlier, later = steps[:, :-dilation, :, stride:], steps[:, dilation:, :, :-stride]
-        filled = nonzero(earlier).mean(-1)  # of the kernels that this output has nothing of, all is zero
-        if filled.any() and same(earlier, later, 1e-6) and filled[filled > 0].mean() > 0.5 and np.ptp(earlier):
+        filled = nonzero(earlier).mean(-1)
+        filled = filled[filled > 0]  # of the kernels that this output has nothing of, all is zero
+        if filled.size and same(earlier, later, 1e-6) and filled.mean() > 0.5 and np.ptp(earlier):
             return True
     return False
 
