@@ -50,4 +50,4 @@ def tanh(z):
     p, q = exponential(z * -2.0)
     e = p * q + p
     share = e.all(1.0) / (e + 1.0)
-    return (p * q + (p - 1.0)) * share * -1.0, slope_of(e * share * share * 4.0)
+    return (p * q + (p - 1.0)) * share * -1.0, slope_of(e * share * share) * 4.0
