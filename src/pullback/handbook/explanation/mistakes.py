@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -117,14 +118,21 @@ def of_meaning(e: "Content") -> Iterator[tuple[str, Gradients]]:
         yield "first output only", {name: g for name, g in zip(names, found) if g is not None}
 
 
-def of_the_formula(e: "Content") -> Iterator[tuple[str, Gradients]]:
-    """The mistakes that people make in this very layer."""
-    from pullback.check.variants import Call, wrong
+def of_the_formula(e: "Content", only: str = "") -> Iterator[tuple[str, Gradients]]:
+    """The mistakes that people make in this very layer, or one of them."""
+    from pullback.check.variants import Call, spoilt, variants
 
     inputs = {x.name: x.values for x in e.inputs}
     call = Call(e.rule, [inputs.get(slot.name) for slot in e.rule.inputs], [g.values for g in e.above])
-    for variant, gradients in wrong(call):
-        yield variant.says, {f"g{name}": g for name, g in gradients.items()}
+    for variant in variants(e.rule):
+        if not only or variant.says == only:
+            yield variant.says, {f"g{name}": g for name, g in spoilt(call, variant).items()}
+
+
+def one_mistake(e: "Content", name: str) -> Gradients:
+    """What it gives here, where it is none of the gradient's own; nothing if it cannot be made."""
+    known = chain(of_the_formula(e, name), of_meaning(e))  # the second only if it must be: it takes all Jacobians
+    return next((found for each, found in known if each == name and found), {})
 
 
 def faults() -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 import pullback.check
 from pullback.handbook.explanation import Explanation, explain
-from pullback.handbook.explanation.mistakes import faults, of_meaning, of_the_formula
+from pullback.handbook.explanation.mistakes import faults, one_mistake
 from pullback.handbook.site.families import alike
 from pullback.linearization import as_tuple
 
@@ -62,8 +62,7 @@ def backward(e: Explanation, mistake: str) -> Callable[..., Any]:
             right = dict(zip(slots, as_tuple(e.rule.linearize(**inputs)[1].vjp(*gradients))))
             return tuple(None if right[n] is None else fault.spoil(right[n], np.asarray(gradients[0])) for n in names)
         here = Explanation(e.rule, inputs, dict(zip(above, gradients)), "en")
-        wrong = dict([*of_meaning(here), *of_the_formula(here)]).get(mistake, {})  # at some numbers it is none
         right = {g.name: g.values for g in here.gradients}
-        return tuple((right | wrong).get(f"g{name}") for name in names)
+        return tuple((right | one_mistake(here, mistake)).get(f"g{name}") for name in names)
 
     return spoiled
