@@ -51,6 +51,7 @@ def test_examples_that_make_no_array(example, says):
         pullback.check(square, square_backward, example)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # nobody awaits the coroutine
 @pytest.mark.parametrize("gradient", ["text", object(), (v for v in range(3))])
 def test_a_gradient_that_is_no_array(gradient):
     report = pullback.check(square, lambda g, x: gradient, A)
