@@ -151,7 +151,8 @@ def mistakes(e: Content) -> list[Part]:
     named = {name for _, name, _ in firsts}
     told = [equation(name, brief(values, e.lang)) for name, values in right.items() if name in named]
     found = [(says, equation(name, brief(values, e.lang))) for says, name, values in firsts]
-    return [Listed([(say("explain.right", e.lang), "\n".join(told)), *found])]
+    right_ones = [(say("explain.right", e.lang), "\n".join(told))] if told else []
+    return [Listed([*right_ones, *found])]
 
 
 def equation(name: str, value: str) -> str:
