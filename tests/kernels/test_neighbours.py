@@ -5,8 +5,6 @@ import pytest
 from fast import EPS, ULPS, arrays, close
 
 import pullback as pb
-from pullback import nn
-from pullback.train.neighbours import Joined, joined
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 8, 6), (3, 16, 7, 9), (1, 40, 300, 250)])
@@ -140,17 +138,3 @@ def test_log_softmax_and_nll_loss_are_what_they_are_one_after_the_other(options)
     close(y, wanted)
     gy = rng.normal(size=y.shape).astype(np.float32)
     close(at.vjp(gy)[0], first.vjp(second.vjp(gy.astype(float))[0]))
-
-
-def test_a_classifier_joins_linear_and_relu():
-    """Nobody has to ask, and names stay."""
-    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(144, 20), nn.ReLU(), nn.Linear(20, 3), rng=0)
-    parts = joined(model).parts
-    assert [name for name, part in parts.items() if isinstance(part, Joined)] == ["2"] and "3" not in parts
-    x, gy = np.random.default_rng(0).normal(size=(5, 1, 8, 8)).astype(np.float32), np.ones((5, 3), np.float32)
-    (y, at), (wanted, apart) = joined(model).linearize(x, training=True), model.linearize(x, training=True)
-    np.testing.assert_array_equal(y, wanted)
-    gradients, due = at.vjp(gy)[1], apart.vjp(gy)[1]
-    assert gradients.keys() == due.keys() == model.parameters.keys()
-    for name in due:
-        np.testing.assert_array_equal(gradients[name], due[name])

@@ -16,7 +16,6 @@ GROUPS = [
     *((f"conv{d}", "relu", f"max_pool{d}") for d in DIMS),
     *((f"conv{d}", "relu") for d in DIMS),
     *(("relu", f"max_pool{d}") for d in DIMS),
-    ("linear", "relu"),
 ]  # the longest first
 
 _known: WeakKeyDictionary[Model, tuple[list[Any], Series | None]] = WeakKeyDictionary()
