@@ -24,7 +24,7 @@ LONG = 100  # letters of a line of numbers: of a longer one the value alone is s
 PATIENCE = 100_000  # terms of sums, for a whole derivation: about a second
 FEW = 64  # elements of an output by which a derivation is known to speak of it
 TERMS = 4  # of a sum that is written out; of one with more, those that are not 0
-MARKS = {"same": "≡", "exact": "✓", "digits": "≈", "unknown": "?", "": ""}  # words.toml says what they mean
+MARKS = {"same": "≡", "exact": "✓", "digits": "≈", "unknown": "✗", "": ""}  # words.toml says what they mean
 
 
 class Line(NamedTuple):

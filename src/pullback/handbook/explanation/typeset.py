@@ -12,7 +12,7 @@ from pullback.handbook.explanation.outline import jacobians, kinks, legend
 from pullback.handbook.explanation.steps import MARKS, Derived, Line
 from pullback.handbook.words import say
 
-SYMBOLS = {"≡": r"\equiv", "✓": r"\checkmark", "≈": r"\approx", "?": "?"}
+SYMBOLS = {"≡": r"\equiv", "✓": r"\checkmark", "≈": r"\approx", "✗": r"\times"}
 SPECIAL = str.maketrans(
     {c: "\\" + c for c in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
