@@ -167,10 +167,11 @@ def main(rows, rounds, threads, sizes, write):
     roof, error = run("roofline.py", threads)
     if roof is None:
         raise click.ClickException(f"the machine could not be measured: {error}")
-    cells = [
-        small(rounds) if row is SMALL else line(named, measured(row, changes, rounds, threads, console), roof)
-        for row, named in zip(chosen, shown)
-    ]
+    cells = []
+    for row, named in zip(chosen, shown):
+        found = small(rounds) if row is SMALL else line(named, measured(row, changes, rounds, threads, console), roof)
+        console.print(" · ".join(filter(None, found[:5])).ljust(80), highlight=False)  # a whole run takes half an hour
+        cells.append(found)
     table = Table(*COLUMNS, title="Forward and backward, float32")
     for row in cells:
         table.add_row(*row)

@@ -308,7 +308,7 @@ def strange(name, case, value, which):
 def run(code, **environment):
     """What a process of its own prints."""
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment, timeout=600
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment, timeout=1800
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()

@@ -6,11 +6,15 @@ import runpy
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from pullback import nn
+from pullback.discovery import every
+from pullback.handbook.derivation.book import texts
+from pullback.handbook.derivation.grading import GRADES, known
 
 ROOT = Path(__file__).parent.parent
 
@@ -44,6 +48,15 @@ def test_links_lead_somewhere():
 def test_the_table_of_rules_is_fresh():
     table = runpy.run_path(str(ROOT / "tools" / "rules_table.py"))
     assert table["text"]() == table["TARGET"].read_text("utf-8"), "run `make docs`"
+
+
+def test_the_derivations_are_as_many_as_it_says():
+    """By grades.toml, which tests/test_derivations.py holds against the texts themselves."""
+    lines = Counter("".join(chain for chains in known().values() for chain in chains))
+    count = sum(map(len, known().values()))
+    counts = [len(every()), len(texts()), count, lines.total(), *(lines[grade[0]] for grade in GRADES)]
+    (said,) = re.findall(r"ends with this count: (.*?)\.\n", (ROOT / "docs" / "derivations.md").read_text("utf-8"))
+    assert [int(number) for number in re.findall(r"\d+", said)] == counts
 
 
 def test_the_tour_of_check_prints_what_it_says():
