@@ -14,8 +14,13 @@ import numpy as np
 
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.depthwise_tile import depthwise_gradient_line, depthwise_line
-from pullback.kernels.pools import axes, gathered, line, lines, most
+from pullback.kernels.depthwise_tile import (
+    depthwise_gradient_line,
+    depthwise_gradient_line_of_three,
+    depthwise_line,
+    depthwise_line_of_three,
+)
+from pullback.kernels.pools import axes, line, lines, most
 from pullback.kernels.threads import parallel
 from pullback.kernels.tile import address
 
@@ -70,16 +75,26 @@ def weigh(y, x, windows, shape):
 
 
 @part
-def tap_addresses(table, base, step, kernel, d, h, w, meets):
-    """Where the taps lie with which place (d, h, w) meets what it meets."""
-    first_d, _, taps_d, _, first_h, _, taps_h, _, first_w, _, taps_w, _ = meets
-    found = 0
+def meeting(places, taps, here, weights, step, space, kernel, d, h, w, meets):
+    """Write down where in memory place (d, h, w) meets which places of an image, and with which taps; how many."""
+    first_d, items_d, taps_d, _, first_h, items_h, taps_h, _, first_w, items_w, taps_w, _ = meets
+    met = 0
     for a in range(first_d[d], first_d[d + 1]):
         for b in range(first_h[h], first_h[h + 1]):
-            start = (np.int64(taps_d[a]) * kernel[1] + np.int64(taps_h[b])) * kernel[2]
+            row = here + (items_d[a] * space[1] + items_h[b]) * space[2] * step
+            tap = weights + (np.int64(taps_d[a]) * kernel[1] + np.int64(taps_h[b])) * kernel[2] * step
             for c in range(first_w[w], first_w[w + 1]):
-                table[found] = base + (start + np.int64(taps_w[c])) * step
-                found += 1
+                places[met], taps[met] = row + items_w[c] * step, tap + np.int64(taps_w[c]) * step
+                met += 1
+    return met
+
+
+@part
+def in_threes(w, advance, meets):
+    """Does place w meet three neighbours, which lie as far apart as what the next place meets?"""
+    first, items = meets[8], meets[9]
+    c = first[w]
+    return first[w + 1] - c == 3 and items[c + 1] - items[c] == advance and items[c + 2] - items[c + 1] == advance
 
 
 @kernel
@@ -97,11 +112,14 @@ def rows(lo, hi, x, taps, shifts, y, sizes, window, meets):
         here = address(x) + 4 * image * plane * channels
         for r in range(len(runs)):
             first, count, distance, advance = runs[r]
-            met = gathered(table, places, here, 4 * channels, space, d, h, first, meets)
-            tap_addresses(places, address(taps), 4 * channels, window, d, h, first, meets)
+            met = meeting(table, places, here, address(taps), 4 * channels, space, window, d, h, first, meets)
             out = address(y) + 4 * (row * width + first) * channels
             steps = 4 * advance * channels, 4 * distance * channels
-            depthwise_line(address(table), address(places), met, address(shifts), out, channels, count, *steps)
+            where = address(table), address(places), met, address(shifts), out, channels, count
+            if in_threes(first, advance, meets):
+                depthwise_line_of_three(*where, *steps)
+            else:
+                depthwise_line(*where, *steps)
 
 
 @kernel
@@ -122,10 +140,11 @@ def pieces(lo, hi, x, y, sums, sizes, window, meets):
             here = address(x) + 4 * image * plane * channels
             for r in range(len(runs)):
                 first, count, distance, advance = runs[r]
-                met = gathered(table, places, here, 4 * channels, space, d, h, first, meets)
-                tap_addresses(places, address(taps), 4 * channels, window, d, h, first, meets)
+                met = meeting(table, places, here, address(taps), 4 * channels, space, window, d, h, first, meets)
                 out = address(y) + 4 * (row * width + first) * channels
                 steps = 4 * advance * channels, 4 * distance * channels
-                depthwise_gradient_line(
-                    address(table), address(places), met, address(bias), out, channels, count, *steps
-                )
+                where = address(table), address(places), met, address(bias), out, channels, count
+                if in_threes(first, advance, meets):
+                    depthwise_gradient_line_of_three(*where, *steps)
+                else:
+                    depthwise_gradient_line(*where, *steps)

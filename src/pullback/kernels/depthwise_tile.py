@@ -1,103 +1,143 @@
-"""A line of pixels of a depthwise convolution: every channel by itself, whole vectors first and the rest one by one.
+"""A line of pixels of a depthwise convolution: every channel by itself, in whole vectors.
 
 What the first pixel meets stands in tables: addresses of other pixels, and of the taps that they meet. Four pixels
-share every tap that is loaded, and four sums hide the latency of the fused multiply-add.
+share every tap that is loaded. Where a row of three taps moves on by a pixel at a time, they share the pixels as well:
+six are loaded for twelve products.
 """
 
 import llvmlite.ir as ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pullback.kernels.compiled import symbol
-from pullback.kernels.lanes import Vector, channel_loops, entry, floats
-from pullback.kernels.tile import I64, int64
+from pullback.kernels.lanes import Sum, Vector, broadcast, covering, entry, floats, in_groups
+from pullback.kernels.tile import I32, I64, WIDTH, int64
 
 NINE = types.void(*[int64] * 9)
-TOGETHER = 4
+TOGETHER = 4  # pixels
 
 
-def in_fours(build, pixels, body):
-    """`body(first, how many)` over all pixels."""
-    whole = build.and_(pixels, I64(-TOGETHER))
-    with cgutils.for_range_slice(build, I64(0), whole, I64(TOGETHER), I64) as (p, _):
-        body(p, TOGETHER)
-    with cgutils.for_range_slice(build, whole, pixels, I64(1), I64) as (p, _):
-        body(p, 1)
+def make_line(across):
+    """The intrinsic for taps in rows of `across`; pixels lie as far apart as the places of a row."""
+
+    @intrinsic
+    def line(typing, table, weights, taps, bias, y, channels, pixels, x_step, y_step):
+        def emit(context, build, signature, args):
+            table, weights, taps, bias, y, channels, pixels, x_step, y_step = args
+
+            def some(count, first, _):
+                each = [build.add(first, I64(k)) for k in range(count + across - 1)]
+
+                def body(lanes, c, _):
+                    still = floats(build, c, lanes, I64(0), I64(0))
+                    sums = [Sum(still.load(bias)) for _ in range(count)]
+
+                    def row(_, t):
+                        w = [still.load(entry(build, weights, build.add(t, I64(k)))) for k in range(across)]
+                        place = entry(build, table, t)
+                        for j, p in enumerate(each):
+                            x = floats(build, c, lanes, p, x_step).load(place)
+                            for k in range(across):
+                                if 0 <= j - k < count:
+                                    sums[j - k].add(x * w[k])
+
+                    in_groups(build, taps, (across,), row)
+                    for p, total in zip(each, sums):
+                        floats(build, c, lanes, p, y_step).store(total.value(), y)
+
+                covering(build, channels, WIDTH, body)
+
+            covering(build, pixels, TOGETHER, some)
+            return context.get_dummy_value()
+
+        return NINE, emit
+
+    return line
 
 
-@intrinsic
-def _forward(typing, table, weights, taps, bias, y, channels, pixels, x_step, y_step):
-    def emit(context, build, signature, args):
-        table, weights, taps, bias, y, channels, pixels, x_step, y_step = args
+def make_gradient(across, rows):
+    """The intrinsic for taps in rows of `across`, as many rows at a time as `rows` says, one size after the other."""
 
-        def body(lanes, c):
-            still = floats(build, c, lanes, I64(0), I64(0))
+    @intrinsic
+    def gradient(typing, table, weights, taps, bias, y, channels, pixels, x_step, y_step):
+        def emit(context, build, signature, args):
+            table, weights, taps, bias, y, channels, pixels, x_step, y_step = args
 
-            def some(first, count):
-                each = [build.add(first, I64(k)) for k in range(count)]
-                x, out = ([floats(build, c, lanes, p, step) for p in each] for step in (x_step, y_step))
-                sums = [cgutils.alloca_once_value(build, still.load(bias).value) for _ in each]
-                with cgutils.for_range(build, taps) as loop:
-                    w, place = still.load(entry(build, weights, loop.index)), entry(build, table, loop.index)
-                    for here, total in zip(x, sums):
-                        build.store((Vector(build, build.load(total)) + here.load(place) * w).value, total)
-                for there, total in zip(out, sums):
-                    there.store(Vector(build, build.load(total)), y)
+            def body(lanes, c, again):
+                still = floats(build, c, lanes, I64(0), I64(0))
+                nothing = Vector(build, ir.Constant(still.kind, [0.0] * lanes))
+                number = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
+                fresh = build.icmp_signed(">=", number, broadcast(build, build.trunc(again, I32), lanes))
 
-            in_fours(build, pixels, some)
+                def add(total, to):
+                    still.store(still.load(to) + total.where(fresh, nothing), to)
 
-        channel_loops(build, channels, body)
-        return context.get_dummy_value()
+                def gradients(first, count):
+                    return [floats(build, c, lanes, build.add(first, I64(k)), y_step).load(y) for k in range(count)]
 
-    return NINE, emit
+                def shift():
+                    sums = [Sum(nothing) for _ in range(TOGETHER)]
+
+                    def some(count, first):
+                        for total, g in zip(sums, gradients(first, count)):
+                            total.add(g)
+
+                    in_groups(build, pixels, (TOGETHER, 1), some)
+                    a, b, c, d = (total.value() for total in sums)
+                    add((a + b) + (c + d), bias)
+
+                def products(count, t):
+                    each = [build.add(t, I64(k)) for k in range(count)]
+                    places = [entry(build, table, k) for k in each[::across]]
+                    sums = [Sum(nothing) for _ in each]
+
+                    def some(count, first):
+                        g = gradients(first, count)
+                        for row, place in enumerate(places):
+                            for j in range(count + across - 1):
+                                x = floats(build, c, lanes, build.add(first, I64(j)), x_step).load(place)
+                                for k in range(across):
+                                    if 0 <= j - k < count:
+                                        sums[across * row + k].add(x * g[j - k])
+
+                    in_groups(build, pixels, (TOGETHER, 1), some)
+                    for k, total in zip(each, sums):
+                        add(total.value(), entry(build, weights, k))
+
+                shift()
+                in_groups(build, taps, [across * n for n in rows], products)
+
+            covering(build, channels, WIDTH, body)
+            return context.get_dummy_value()
+
+        return NINE, emit
+
+    return gradient
 
 
-@intrinsic
-def _gradient(typing, table, weights, taps, bias, y, channels, pixels, x_step, y_step):
-    def emit(context, build, signature, args):
-        table, weights, taps, bias, y, channels, pixels, x_step, y_step = args
-
-        def body(lanes, c):
-            still = floats(build, c, lanes, I64(0), I64(0))
-
-            def added(to, term):
-                """Σ over the line of what `term(pixel)` says, added to a place in memory."""
-                zero = ir.Constant(still.kind, [0.0] * lanes)
-                sums = [cgutils.alloca_once(build, still.kind) for _ in range(TOGETHER)]
-                for total in sums:
-                    build.store(zero, total)
-
-                def some(first, count):
-                    for k, total in zip(range(count), sums):
-                        found = term(Vector(build, build.load(total)), build.add(first, I64(k)))
-                        build.store(found.value, total)
-
-                in_fours(build, pixels, some)
-                a, b, c, d = (Vector(build, build.load(total)) for total in sums)
-                still.store(still.load(to) + ((a + b) + (c + d)), to)
-
-            def gradient(p):
-                return floats(build, c, lanes, p, y_step).load(y)
-
-            added(bias, lambda total, p: total + gradient(p))
-            with cgutils.for_range(build, taps) as loop:
-                place, w = entry(build, table, loop.index), entry(build, weights, loop.index)
-                added(w, lambda total, p: total + floats(build, c, lanes, p, x_step).load(place) * gradient(p))
-
-        channel_loops(build, channels, body)
-        return context.get_dummy_value()
-
-    return NINE, emit
+_line, _rows_of_three = make_line(1), make_line(3)
+_gradient, _gradient_of_three = make_gradient(1, (9, 3, 1)), make_gradient(3, (3, 1))
 
 
 @symbol(NINE, "pullback_depthwise_line")
 def depthwise_line(table, weights, taps, bias, y, channels, pixels, x_step, y_step):
     """y[p, c] = bias[c] + Σt x[table[t] + p, c] w[weights[t], c]"""
-    _forward(table, weights, taps, bias, y, channels, pixels, x_step, y_step)
+    _line(table, weights, taps, bias, y, channels, pixels, x_step, y_step)
+
+
+@symbol(NINE, "pullback_depthwise_line_of_three")
+def depthwise_line_of_three(table, weights, taps, bias, y, channels, pixels, x_step, y_step):
+    """The same, where t + 1 is a pixel behind t, and t + 2 another one, for every third t."""
+    _rows_of_three(table, weights, taps, bias, y, channels, pixels, x_step, y_step)
 
 
 @symbol(NINE, "pullback_depthwise_gradient_line")
 def depthwise_gradient_line(table, weights, taps, bias, y, channels, pixels, x_step, y_step):
     """w[weights[t], c] += Σp x[table[t] + p, c] y[p, c],    bias[c] += Σp y[p, c]"""
     _gradient(table, weights, taps, bias, y, channels, pixels, x_step, y_step)
+
+
+@symbol(NINE, "pullback_depthwise_gradient_line_of_three")
+def depthwise_gradient_line_of_three(table, weights, taps, bias, y, channels, pixels, x_step, y_step):
+    """The same, where t + 1 is a pixel behind t, and t + 2 another one, for every third t."""
+    _gradient_of_three(table, weights, taps, bias, y, channels, pixels, x_step, y_step)

@@ -61,6 +61,19 @@ class Vector:
         return self.build.bitcast(self.value, ir.VectorType(I32, self.value.type.count))
 
 
+class Sum:
+    """A vector that grows, in a register."""
+
+    def __init__(self, start):
+        self.build, self.place = start.build, cgutils.alloca_once_value(start.build, start.value)
+
+    def value(self):
+        return Vector(self.build, self.build.load(self.place))
+
+    def add(self, term):
+        self.build.store((self.value() + term).value, self.place)
+
+
 class Memory:
     """Vectors in memory, `offset` bytes from where they are said to be."""
 
@@ -118,6 +131,31 @@ def channel_loops(build, channels, body):
         body(WIDTH, c)
     with cgutils.for_range_slice(build, whole, channels, I64(1), I64) as (c, _):
         body(1, c)
+
+
+def covering(build, total, size, body):
+    """`body(how many, first, again)` until all are covered, a group at a time; the last group may begin in the one before.
+
+    `again` tells how many of it were dealt with already. Only where there are fewer than a group, they come one by one.
+    """
+    few = build.icmp_signed("<", total, I64(size))
+    groups = build.select(few, I64(0), build.sdiv(build.add(total, I64(size - 1)), I64(size)))
+    with cgutils.for_range(build, groups) as loop:
+        first, last = build.mul(loop.index, I64(size)), build.sub(total, I64(size))
+        start = build.select(build.icmp_signed("<", first, last), first, last)
+        body(size, start, build.sub(first, start))
+    with cgutils.for_range(build, build.select(few, total, I64(0))) as loop:
+        body(1, loop.index, I64(0))
+
+
+def in_groups(build, total, sizes, body):
+    """`body(how many, first)` over all, in groups of the first size for as long as they last, then of the next one."""
+    first = I64(0)
+    for size in sizes:
+        last = build.add(first, build.mul(build.sdiv(build.sub(total, first), I64(size)), I64(size)))
+        with cgutils.for_range_slice(build, first, last, I64(size), I64) as (k, _):
+            body(size, k)
+        first = last
 
 
 def channels_at(build, c, lanes, pixel, step, kind):
