@@ -134,7 +134,7 @@ def channel_loops(build, channels, body):
 
 
 def covering(build, total, size, body):
-    """`body(how many, first, again)` until all are covered, a group at a time; the last group may begin in the one before.
+    """`body(how many, first, again)` until all are covered, a group at a time; the last may begin in the one before.
 
     `again` tells how many of it were dealt with already. Only where there are fewer than a group, they come one by one.
     """
