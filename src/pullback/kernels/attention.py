@@ -19,6 +19,7 @@ from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.elementary import exp_of_negative as exp
+from pullback.kernels.lent import lent, returned
 from pullback.kernels.matmul import pack
 from pullback.kernels.rows import largest
 from pullback.kernels.threads import parallel
@@ -126,7 +127,8 @@ def seen_by(i, keys, causal):
 @part
 def finite(v):
     total = f(0)
-    for row in v:
+    for i in range(len(v)):  # the rows of `for row in v` would not be known to have no gaps
+        row = v[i]
         for j in range(row.size):
             total += row[j] * f(0)
     return total == 0
@@ -135,7 +137,8 @@ def finite(v):
 @part
 def attend_heads(lo, hi, q, k, v, shift, y, top, share, p, scale, causal, hides):
     l, (s, d) = q.shape[1], v.shape[1:]
-    scores, out = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(d)), f)
+    own = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(d)), f)
+    scores, out = lent(own[0]), lent(own[1])
     for head in range(lo, hi):
         keys, values, skips = strips(k[head].T), strips(v[head]), causal and finite(v[head])
         for first in range(0, l, TALL):
@@ -155,12 +158,22 @@ def attend_heads(lo, hi, q, k, v, shift, y, top, share, p, scale, causal, hides)
             product(scores[: last - first], values, met, d, out, 0)
             for i in range(first, last):
                 scaled(out[i - first, :d], share[head, i, 0], y[head, i])
+    returned(own)
 
 
 @part
 def scaled(a, by, out):
     for j in range(out.size):
         out[j] = a[j] * by
+
+
+@part
+def copied(a, out):
+    """What fits of each row."""
+    for i in range(len(out)):
+        row, to = a[i], out[i]
+        for j in range(to.size):
+            to[j] = row[j]
 
 
 @part
@@ -186,8 +199,10 @@ def through(p, mean, scale, g):
 @part
 def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, p, gq, gk, gv, scale, causal, hides):
     l, e, (s, d) = q.shape[1], q.shape[2], v.shape[1:]
-    again, gs, out = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(s)), f), np.empty((TALL, wide(e)), f)
-    of_k, of_v = np.empty((s, wide(e)), f), np.empty((s, wide(d)), f)
+    own = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(s)), f), np.empty((TALL, wide(e)), f)
+    again, gs, out = lent(own[0]), lent(own[1]), lent(own[2])
+    gradients = np.empty((s, wide(e)), f), np.empty((s, wide(d)), f)
+    of_k, of_v = lent(gradients[0]), lent(gradients[1])
     for head in range(lo, hi):
         keys, keys_t, values_t = strips(k[head]), strips(k[head].T), strips(v[head].T)
         skips = causal and finite(q[head]) and finite(k[head]) and finite(v[head]) and finite(gy[head])
@@ -210,10 +225,13 @@ def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, p, gq, gk, gv, sc
                 mean = mean if abs(mean) < f(np.inf) else f(np.nan)  # inf less inf
                 through(row[:met], mean, scale, gs[i - first, :met])
             product(gs[:rows], keys, met, e, out, 0)
-            gq[head, first:last] = out[:rows, :e]
+            copied(out, gq[head, first:last])
             product(gs[:rows, :met].T, strips(q[head, first:last]), rows, e, of_k, ADD)
             product(now[:, :met].T, strips(gy[head, first:last]), rows, d, of_v, ADD)
-        gk[head], gv[head] = of_k[:, :e], of_v[:, :d]
+        copied(of_k, gk[head])
+        copied(of_v, gv[head])
+    returned(own)
+    returned(gradients)
 
 
 @kernel

@@ -35,6 +35,7 @@ from numba.extending import intrinsic
 
 from pullback.errors import OptionError
 from pullback.kernels.compiled import address, part, symbol
+from pullback.kernels.lent import uncounted
 from pullback.kernels.machine import (
     ARM,
     BYTES,
@@ -152,15 +153,6 @@ def alone(s, body, arguments, n, chunk):
     call(body, 0, n, arguments)
 
 
-def borrowed(context, builder, kind, value):
-    """An array without its count of references: the caller holds it, and threads that counted would wait in turns."""
-    if not isinstance(kind, types.Array):
-        return value
-    array = context.make_array(kind)(context, builder, value)
-    array.meminfo = ir.Constant(array.meminfo.type, None)
-    return array._getvalue()
-
-
 def places(builder, packed):
     """Where the arguments of a job stand, whether a body failed, and what Numba then tells of it."""
     return [cgutils.gep_inbounds(builder, packed, 0, i) for i in range(3)]
@@ -185,7 +177,8 @@ def parallel(typing, body, n, chunk, args):
         unpacked_at, failing_at, telling_at = places(inside, inside.bitcast(pointer, packed.type))
         unpacked = inside.load(unpacked_at)
         given = [(kind, inside.extract_value(unpacked, i)) for i, kind in enumerate(args_type.types)]
-        arguments = [borrowed(context, inside, *one) for one in given]
+        # The caller holds them, and threads that counted would wait in turns.
+        arguments = [uncounted(context, inside, *one) for one in given]
         compiled = body_type.dispatcher.get_compile_result(inner)
         context.active_code_library.add_linking_library(compiled.library)
         function = context.declare_function(b.module, compiled.fndesc)
