@@ -9,7 +9,7 @@ import numpy as np
 import pullback as pb
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.threads import parallel
-from pullback.kernels.tile import COLUMNS, STRIP, address, tile6, unshifted
+from pullback.kernels.tile import COLUMNS, STRIP, TALLEST, address, tiles, unshifted
 
 DEPTH, TIMES = 256, 20_000
 LARGE = 32 << 20  # floats: beyond every cache
@@ -21,7 +21,7 @@ def tiles_again(lo, hi, a, b, c):
     for k in range(lo, hi):
         for _ in range(TIMES):
             out = address(c) + k * c.strides[0]
-            tile6(address(a), table, 4 * DEPTH, 4, address(b), table, STRIP, 1, DEPTH, out, STRIP, 0, 0)
+            tiles(TALLEST, address(a), table, 4 * DEPTH, 4, address(b), table, STRIP, 1, DEPTH, out, STRIP, 0, 0)
 
 
 @kernel
@@ -56,8 +56,8 @@ def best(work, times=9):
 def main(threads):
     pb.set_threads(threads)
     ones = lambda *shape: np.ones(shape, np.float32)
-    a, b, c = ones(6, DEPTH), ones(DEPTH, COLUMNS), ones(threads, 6 * COLUMNS)
-    flops = 2 * 6 * COLUMNS * DEPTH * TIMES * threads
+    a, b, c = ones(TALLEST, DEPTH), ones(DEPTH, COLUMNS), ones(threads, TALLEST * COLUMNS)
+    flops = 2 * TALLEST * COLUMNS * DEPTH * TIMES * threads
     x, y = ones(LARGE), ones(LARGE)
     peak, bandwidth = flops / best(lambda: multiply(a, b, c, threads)), 8 * LARGE / best(lambda: copy(x, y))
     print(json.dumps(dict(flops=peak, bandwidth=bandwidth)))

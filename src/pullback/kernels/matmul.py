@@ -6,7 +6,7 @@
 
 Each job owns some strips of columns of c. Along k it copies a block of its part of b into strips (once, into its own
 cache: the floats of one k lie together) and runs the tile down all rows of a. a is read where it lies, unless its rows
-are not contiguous: then it is copied first, six rows to a panel, the six floats of one k together.
+are not contiguous: then it is copied first, as many rows to a panel as a tile has, the floats of one k together.
 
 From Python `product(a, b)` is all there is to it. Compiled code calls `matmul` with arrays, or `multiply` with
 addresses and strides in bytes; `room(m, n, k)` says how many floats `work` needs. A caller that shares its rows among
@@ -25,6 +25,7 @@ from pullback.kernels.tile import (
     COLUMNS,
     RELU,
     STRIP,
+    TALLEST,
     address,
     clear_strip,
     copy_strip,
@@ -36,7 +37,7 @@ from pullback.kernels.tile import (
 )
 
 DEPTH = 256  # k per block: a strip of b is half the first-level cache, or less
-PANEL = 6  # rows
+PANEL = TALLEST  # rows
 SHALLOW = 64  # rows of a transposed a that stay in the cache where they lie
 SERIAL = 200_000  # multiply-adds that one thread does sooner than two
 NONE = np.empty(0, np.float32)

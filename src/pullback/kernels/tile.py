@@ -4,7 +4,8 @@
 
 All sums stay in vector registers until the end: 6 rows of 2 vectors are 12 of the 16 registers of AVX2, which leaves
 two for b and two for the broadcast a, and 12 independent sums hide the latency of the fused multiply-add. With each k
-come 2 loads, 6 broadcasts and 12 multiply-adds.
+come 2 loads, 6 broadcasts and 12 multiply-adds. AVX-512 has 32 registers: 12 rows are 24 of them, with 2 loads, 12
+broadcasts and 24 multiply-adds.
 
 The tables `at`, `bt` shift both operands and make one loop serve everything: a matrix product has one entry (0); a
 convolution one per kernel row (or tap); its weight gradient one per image row.
@@ -31,6 +32,7 @@ WIDTH = 16 if HAS.get("avx512f") else 8 if HAS.get("avx") else 4  # lanes of one
 FUSED = "fma" if HAS.get("fma") or HAS.get("neon") else "fmuladd"  # what is not fused there would be called, one by one
 VECTORS = 2
 COLUMNS = WIDTH * VECTORS
+TALLEST = 12 if WIDTH == 16 else 6  # rows of a tile
 STRIP = 4 * COLUMNS  # bytes
 LINE = 64  # bytes of a cache line
 ADD, RELU = 1, 2  # flags: add to c; clip below at zero, after the bias; what was clipped is -0.0
@@ -146,7 +148,12 @@ def make_tile(rows):
     return tile
 
 
-_six, _four, _one = make_tile(6), make_tile(4), make_tile(1)
+_twelve, _six, _four, _one = make_tile(12), make_tile(6), make_tile(4), make_tile(1)
+
+
+@symbol(SIGNATURE, "pullback_tile12")
+def tile12(a, at, row, step, b, bt, pitch, tables, length, c, c_row, bias, flags):
+    _twelve(a, at, row, step, b, bt, pitch, tables, length, c, c_row, bias, flags)
 
 
 @symbol(SIGNATURE, "pullback_tile6")
@@ -167,6 +174,8 @@ def tile1(a, at, row, step, b, bt, pitch, tables, length, c, c_row, bias, flags)
 @part
 def rows_now(left):
     """Height of the next tile when `left` rows are left: as few single rows as possible."""
+    if left >= TALLEST == 12 and left != 14 and left != 15:
+        return 12
     if left >= 6 and left != 8 and left != 9:
         return 6
     return 4 if left >= 4 else 1
@@ -178,7 +187,9 @@ def tiles(m, a, at, row, step, b, bt, pitch, tables, length, c, c_row, bias, fla
     i = 0
     while i < m:
         rows = rows_now(m - i)
-        if rows == 6:
+        if rows == 12:
+            tile12(a + i * row, at, row, step, b, bt, pitch, tables, length, c + i * c_row, c_row, bias, flags)
+        elif rows == 6:
             tile6(a + i * row, at, row, step, b, bt, pitch, tables, length, c + i * c_row, c_row, bias, flags)
         elif rows == 4:
             tile4(a + i * row, at, row, step, b, bt, pitch, tables, length, c + i * c_row, c_row, bias, flags)
