@@ -12,6 +12,7 @@ import numpy as np
 from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
+from pullback.kernels.lent import lent, returned
 from pullback.kernels.rows import LONG, SHARE, largest_of, raised, room, scaled, scaled_in_place, shares_of_infinity
 from pullback.kernels.threads import parallel
 
@@ -28,7 +29,8 @@ def takes(rule, x, t, w):
 @part
 def rows(lo, hi, x, t, g, losses, gx):
     """Losses of some rows; unless gx is empty, their gradients, times g. Where g is 0, a row does not count."""
-    spare, alone = room(x.shape[1]), gx.size and x.shape[1] >= LONG
+    scratch, alone = room(x.shape[1]), gx.size and x.shape[1] >= LONG
+    spare = lent(scratch)
     top = largest_of(x[lo], f(1))
     for i in range(lo, hi):
         e = gx[i] if alone else spare
@@ -60,6 +62,7 @@ def rows(lo, hi, x, t, g, losses, gx):
                 scaled_in_place(e, scale)
             else:
                 scaled(e, scale, gx[i])
+    returned(scratch)
 
 
 @kernel

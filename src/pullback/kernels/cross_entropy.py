@@ -13,6 +13,7 @@ import numpy as np
 from pullback.kernels.arrays import back, last, plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
+from pullback.kernels.lent import lent, returned
 from pullback.kernels.rows import PIECE, SHARE, largest_of, log_of_sum, raised, room, shares_of_infinity
 from pullback.kernels.threads import parallel
 
@@ -89,7 +90,8 @@ def balanced(e, out):
 @part
 def rows(lo, hi, x, t, own, w, kept, even, g, losses, gx):
     """Losses of some rows; unless gx is empty, their gradients, times g."""
-    e, spare = room(x.shape[1]), np.empty(x.shape[1], f)
+    scratch = room(x.shape[1]), np.empty(x.shape[1], f)
+    e, spare = lent(scratch[0]), lent(scratch[1])
     top = largest_of(x[lo], f(1))
     for i in range(lo, hi):
         row, target, most = x[i], t[i % t.shape[0]], top
@@ -119,12 +121,14 @@ def rows(lo, hi, x, t, own, w, kept, even, g, losses, gx):
                 gx[i, own[i]] = g[i] * (e[own[i]] * scale - w[own[i]] * even - extra)
             if total < 2:
                 balanced(e, gx[i])
+    returned(scratch)
 
 
 @part
 def logarithms(lo, hi, x, w, kept, g, gt):
     """-w kept log p g"""
-    e, spare = room(x.shape[1]), np.empty(x.shape[1], f)
+    scratch = room(x.shape[1]), np.empty(x.shape[1], f)
+    e, spare = lent(scratch[0]), lent(scratch[1])
     top = largest_of(x[lo], f(1))
     for i in range(lo, hi):
         most = top
@@ -136,6 +140,7 @@ def logarithms(lo, hi, x, w, kept, g, gt):
         else:
             log = log_of_ties(total)
             pulled_target(spare, f(0), f(log), f(log - f(log)), w, kept * g[i], gt[i])
+    returned(scratch)
 
 
 @part(fastmath={"contract"})

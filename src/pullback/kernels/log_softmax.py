@@ -6,6 +6,7 @@ from pullback.kernels.arrays import back, last, plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.elementary import exact, halved
+from pullback.kernels.lent import lent, returned
 from pullback.kernels.rows import SHARE, largest_of, log_of_sum, raised, room, shares_of_infinity
 from pullback.kernels.threads import parallel
 
@@ -18,7 +19,8 @@ def takes(rule, x):
 
 @part
 def rows(lo, hi, x, y):
-    e = room(x.shape[1])
+    scratch = room(x.shape[1])
+    e = lent(scratch)
     top = largest_of(x[lo], f(1))
     for i in range(lo, hi):
         row, ahead, most, rest = x[i], x[min(i + 1, hi - 1)], top, np.nan
@@ -31,6 +33,7 @@ def rows(lo, hi, x, y):
             lowered(row, most, f(rest), f(rest - f(rest)), y[i])
         else:  # inf and nan
             ones_for_infinity(row, e, y[i])
+    returned(scratch)
 
 
 @part

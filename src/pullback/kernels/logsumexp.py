@@ -5,6 +5,7 @@ import numpy as np
 from pullback.kernels.arrays import back, last, plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
+from pullback.kernels.lent import lent, returned
 from pullback.kernels.rows import SHARE, largest_of, log_of_sum, raised, room, scaled, shares_of_infinity
 from pullback.kernels.threads import parallel
 
@@ -17,7 +18,8 @@ def takes(rule, x):
 
 @part
 def rows(lo, hi, x, y, p):
-    e = room(x.shape[1])
+    scratch = room(x.shape[1])
+    e = lent(scratch)
     top = largest_of(x[lo], f(1))
     for i in range(lo, hi):
         row, ahead, total, most = x[i], x[min(i + 1, hi - 1)], np.nan, top
@@ -30,6 +32,7 @@ def rows(lo, hi, x, y, p):
             total = shares_of_infinity(row, f(1), e)
             y[i] = f(np.nan) if total != total else f(np.inf) if total > 0 else f(-np.inf)
         scaled(e, f(1.0 / (1.0 if total == 0 else total)), p[i])
+    returned(scratch)
 
 
 @kernel

@@ -5,6 +5,7 @@ import numpy as np
 from pullback.kernels.arrays import back, last, plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
+from pullback.kernels.lent import lent, returned
 from pullback.kernels.rows import SHARE, largest_of, raised, room, scaled, shares_of_infinity
 from pullback.kernels.threads import parallel
 
@@ -17,7 +18,8 @@ def takes(rule, x):
 
 @part
 def rows(lo, hi, x, y, sign):
-    e = room(x.shape[1])
+    scratch = room(x.shape[1])
+    e = lent(scratch)
     top = largest_of(x[lo], sign)
     for i in range(lo, hi):
         row, ahead, total = x[i], x[min(i + 1, hi - 1)], np.nan
@@ -28,6 +30,7 @@ def rows(lo, hi, x, y, sign):
         if total != total:  # inf and nan
             total = shares_of_infinity(row, sign, e)
         scaled(e, f(1.0 / (1.0 if total == 0 else total)), y[i])
+    returned(scratch)
 
 
 @part
