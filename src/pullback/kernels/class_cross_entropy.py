@@ -13,6 +13,7 @@ from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.lent import lent, returned
+from pullback.kernels.past import LARGE, scaled_past, stored
 from pullback.kernels.rows import LONG, SHARE, largest_of, raised, room, scaled, scaled_in_place, shares_of_infinity
 from pullback.kernels.threads import parallel
 
@@ -29,7 +30,8 @@ def takes(rule, x, t, w):
 @part
 def rows(lo, hi, x, t, g, losses, gx):
     """Losses of some rows; unless gx is empty, their gradients, times g. Where g is 0, a row does not count."""
-    scratch, alone = room(x.shape[1]), gx.size and x.shape[1] >= LONG
+    scratch, past = room(x.shape[1]), gx.size >= LARGE
+    alone = gx.size and x.shape[1] >= LONG and not past
     spare = lent(scratch)
     top = largest_of(x[lo], f(1))
     for i in range(lo, hi):
@@ -58,10 +60,13 @@ def rows(lo, hi, x, t, g, losses, gx):
         if gx.size:
             e[own] = f(-rest)
             scale = f(np.float64(g[i]) / total)
-            if alone:
+            if past:
+                scaled_past(e, scale, gx[i])
+            elif alone:
                 scaled_in_place(e, scale)
             else:
                 scaled(e, scale, gx[i])
+    stored()
     returned(scratch)
 
 
