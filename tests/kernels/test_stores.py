@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 from fast import CASES, LARGE, LAST, RULES, TESTS, arrays, bits, run, to_single
 
+import pullback as pb
 import pullback.kernels
-from pullback.kernels import buffers
+from pullback.kernels import buffers, past
+from pullback.kernels.compiled import kernel
+
+scale_row = kernel(past.scaled_past.py_func)
 
 GUARD = 1 << 13  # bytes on either side: more than a strip of any tile
 FULL = 0xFF  # every byte: nan as a float, -1 as a signed number
@@ -108,3 +112,25 @@ def test_nothing_is_written_behind_what_compiled_code_allocates():
     code = "import sys; sys.path.insert(0, {!r})\nfrom fast import bits\nfor each in {!r}: bits(*each)\nprint('well')"
     found = run(code.format(str(TESTS), WORK), LD_PRELOAD=LIBRARY, GLIBC_TUNABLES="glibc.malloc.check=3")
     assert found == ["well"]
+
+
+@pytest.mark.parametrize("n", [0, 1, 15, 16, 17, 100])
+@pytest.mark.parametrize("begin", range(17))
+def test_what_is_stored_past_the_cache(begin, n):
+    """Wherever a row begins, the same numbers as those that go through it, and nothing beside them."""
+    e, out = np.cos(np.arange(n), dtype="f4"), np.full(begin + n + 16, np.nan, "f4")
+    scale_row(e, np.float32(0.3), out[begin : begin + n])
+    assert np.array_equal(out[begin : begin + n], np.float32(0.3) * e)
+    assert np.isnan(out[:begin]).all() and np.isnan(out[begin + n :]).all()
+
+
+def test_gradients_that_no_cache_holds_are_the_same():
+    """Half of the rows at a time, the cache would do."""
+    rows = 2 * (past.LARGE // 32000 // 2 + 1)
+    x = np.cos(np.arange(rows * 32000, dtype="f4")).reshape(rows, -1)
+    t, gy = np.arange(rows), np.ones(rows, "f4")
+    gradient = lambda x, t: pb.cross_entropy.linearize(x, t, reduction="none")[1].vjp(gy[: len(t)])[0]
+    assert x.size >= past.LARGE > x[: rows // 2].size
+    whole = gradient(x, t)
+    for half in (slice(rows // 2), slice(rows // 2, None)):
+        assert np.array_equal(whole[half], gradient(x[half], t[half]))

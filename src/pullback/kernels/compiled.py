@@ -89,8 +89,7 @@ class Part(CPUDispatcher):
 
 
 class Broad(JITCodeLibrary):
-    """Loops use vector registers whole. LLVM takes half of 512 bits on most of Intel's CPUs, for the first that had them
-    ran slower then."""
+    """Loops use all of a vector register. LLVM would take half of 512 bits on Intel's CPUs, which slowed the first."""
 
     def add_ir_module(self, module: Any) -> None:
         for function in module.functions:

@@ -1,9 +1,9 @@
 """Scratch memory that nobody counts the users of: to count them takes longer than many a row, at every slice of it.
 
-    own = np.empty(n, np.float32)
-    row = lent(own)
-    ...                             # slices of `row` are taken and dropped for nothing
-    returned(own)                   # or it would be freed after the line above that names it last
+own = np.empty(n, np.float32)
+row = lent(own)
+...                             # slices of `row` are taken and dropped for nothing
+returned(own)                   # or it would be freed after the line above that names it last
 """
 
 import llvmlite.ir as ir
