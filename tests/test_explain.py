@@ -327,6 +327,21 @@ def test_what_is_missing_is_made_up_in_a_shape_that_fits():
     assert found["inputs"]["x"]["shape"] == [3]
 
 
+@pytest.mark.parametrize("lang, word", [("en", "left"), ("zh", "torch")])
+def test_the_choice_is_not_among_the_other_choices(lang, word):
+    said = run("relu", "--x", "0,1", "--kink", word, "--lang", lang).output
+    (line,) = (line for line in said.splitlines() if f"kink={word}" in line)
+    others = line.split(f"kink={word}")[1]
+    assert word not in others and all(other in others for other in {"right", "mean", "jax", "tf"} - {word})
+
+
+@pytest.mark.parametrize("lang, says", [("en", "None of the mistakes"), ("zh", "已知的错误都不会")])
+def test_where_no_mistake_matters_it_is_said(lang, says):
+    """The heading of the mistakes has something below it for no numbers at all, too."""
+    for args in (["softmax", "--x", "[]"], ["mse_loss", "--x", "[]", "--t", "[]"]):
+        assert says in run(*args, "--lang", lang).output.rstrip().splitlines()[-1]
+
+
 def test_elements_on_a_kink_are_named():
     said = run("relu", "--x", "-1,0,2", "--lang", "en").output
     assert "At x = 0 the derivative jumps from 0 to 1" in said and "Here: x[1]." in said

@@ -13,6 +13,7 @@ from pullback.handbook.explanation.places import Place
 from pullback.handbook.explanation.steps import MARKS, Derived
 from pullback.handbook.pictures.heatmap import NUMBERED
 from pullback.handbook.words import say
+from pullback.kinks import WORDS
 from pullback.rule import Rule
 
 FEW = 24  # numbers of an array that are written out
@@ -118,8 +119,14 @@ def kinks(e: Content) -> list[Part]:
     elif told:
         parts.append(Words(say("kinks.absent", e.lang), quiet=True))
     if "kink" in e.rule.options and e.places[0].kind in ("kink", "state"):
-        parts.append(Words(say("kinks.choose", e.lang, word=e.rule.options["kink"]), quiet=True))
+        parts.append(Words(choices(e.rule.options["kink"], e.lang), quiet=True))
     return parts
+
+
+def choices(word: str, lang: str) -> str:
+    """The word that picks a derivative, and those that would pick another."""
+    others = say("kinks.comma", lang).join(other for other in WORDS if other != word)
+    return say("kinks.choose", lang, word=word, others=others)
 
 
 def sentence(place: Place, lang: str) -> str:
@@ -146,6 +153,8 @@ def remembered(kept: Kept, lang: str) -> tuple[str, ...]:
 
 def mistakes(e: Content) -> list[Part]:
     """Each with the first gradient that it gets wrong; what is right stands above."""
+    if not e.mistakes:
+        return [Words(say("explain.harmless", e.lang), quiet=True)]
     right = {g.name: g.values for g in e.gradients}
     firsts = [(mistake.says, *next(iter(mistake.gradients.items()))) for mistake in e.mistakes]
     named = {name for _, name, _ in firsts}
