@@ -15,9 +15,9 @@ from pullback.handbook.derivation import DerivationError, verify
 from pullback.handbook.explanation import explain
 from pullback.handbook.explanation.mistakes import faults
 from pullback.handbook.site import twins
-from pullback.handbook.site.exercises import broken_line, wrong_gradient
+from pullback.handbook.site.exercises import LONGEST, around, broken_line, wrong_gradient
 from pullback.handbook.site.families import families, name_of
-from pullback.handbook.site.rulepage import rule_prose
+from pullback.handbook.site.rulepage import numbered, rule_prose
 from pullback.handbook.site.verdicts import judgement
 from pullback.handbook.site.wording import wordings
 
@@ -346,6 +346,19 @@ def test_the_line_that_an_exercise_breaks_is_wrong(name):
     spoiled = type(name, (type(rule),), {"derivation": broken.text})(**own)
     with pytest.raises(DerivationError):
         verify(spoiled)
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_the_wrong_line_is_among_few(name):
+    """Nobody searches fifty lines: of a long derivation a part is shown, with the wrong line and its number in it."""
+    broken = broken_line(name, explain(name, lang="en").rule.derivation)
+    if broken is None:
+        pytest.skip("no line of it can be broken by a slip")
+    lines = numbered(broken.text).splitlines()
+    shown = around(lines, broken.number) if len(lines) > LONGEST else lines
+    assert len(shown) <= LONGEST
+    (wrong,) = (line for line in shown if line.startswith(f"{broken.number:>3}  "))
+    assert wrong.split("=", 1)[1].strip() == broken.wrong.split("=", 1)[1].strip()
 
 
 @pytest.mark.parametrize("name", every())

@@ -12,6 +12,7 @@ from pullback.handbook.explanation import Explanation
 from pullback.handbook.explanation.mistakes import Mistake, differs
 
 CHOICES = 4
+LONGEST = 24  # lines: of a longer derivation a part is shown
 SLIPS = (  # what a tired hand gets wrong in a line: a sign, a square, a factor
     (r" - ", " + "),
     (r" \+ ", " - "),
@@ -43,6 +44,35 @@ def broken_line(name: str, derivation: str) -> BrokenLine | None:
         if slipped := slip(lines[at]):
             return BrokenLine("\n".join([*lines[:at], slipped, *lines[at + 1 :]]), number + 1, slipped, lines[at])
     return None
+
+
+def around(lines: list[str], number: int) -> list[str]:
+    """Of a derivation with numbered lines, the chain that holds this number, and as many beside it as have room."""
+    chains = chained(lines)
+    low = high = next(k for k, (_, *steps) in enumerate(chains) if any(number_of(step) == number for step in steps))
+    grown = True
+    while grown:
+        grown = False
+        for wider in ((low, high + 1), (low - 1, high)):
+            if wider[0] >= 0 and wider[1] < len(chains) and sum(map(len, chains[wider[0] : wider[1] + 1])) <= LONGEST:
+                (low, high), grown = wider, True
+    return [line for chain in chains[low : high + 1] for line in chain]
+
+
+def chained(lines: list[str]) -> list[list[str]]:
+    """What is derived, each with the numbered lines below it; definitions, which have none, are left out."""
+    found: list[list[str]] = []
+    for before, line in zip(["", *lines], lines):
+        if number_of(line):
+            found += [] if number_of(before) else [[before]]
+            found[-1].append(line)
+    return found
+
+
+def number_of(line: str) -> int:
+    """The number in front of a line; 0 where there is none."""
+    front = line[:3].strip()
+    return int(front) if front.isdecimal() else 0
 
 
 def slip(line: str) -> str:

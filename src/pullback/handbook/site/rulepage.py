@@ -14,7 +14,7 @@ from pullback.handbook.explanation.meaning import formulas, summary
 from pullback.handbook.explanation.outline import brief, legend
 from pullback.handbook.explanation.steps import MARKS, Derived, because
 from pullback.handbook.site import twins
-from pullback.handbook.site.exercises import broken_line, wrong_gradient
+from pullback.handbook.site.exercises import LONGEST, around, broken_line, wrong_gradient
 from pullback.handbook.site.families import alike, name_of, text_of
 from pullback.handbook.site.formulas import Formulas
 from pullback.handbook.site.prose import Prose, code_block
@@ -202,8 +202,10 @@ class RulePage:
         broken = broken_line(self.rule.name, text) if text else None
         if not broken:
             return ""
-        text = explained(broken.text, self.lang)
-        asked = f"<h3>{self.say('find_line')}</h3>{code_block(numbered(text), 'text')}"
+        lines = numbered(explained(broken.text, self.lang)).splitlines()
+        part = f"<p>{self.say('find_part')}</p>" if len(lines) > LONGEST else ""
+        shown = around(lines, broken.number) if part else lines
+        asked = f"<h3>{self.say('find_line')}</h3>{part}{code_block(chr(10).join(shown), 'text')}"
         right = broken.right.partition("#")[0].strip()
         return asked + self.answer(self.say("line_is", number=broken.number), code_block(right, "text"))
 
