@@ -53,6 +53,8 @@ def operation(n: ast.expr, rank: int) -> str:
             return bracketed("-" + typeset(a, MULTIPLY), rank > 0)
         case ast.BinOp(a, ast.Mult() as by, b) if positive := without_sign(a):
             return bracketed("-" + typeset(ast.BinOp(positive, by, b), MULTIPLY), rank > 0)
+        case ast.BinOp(ast.Constant(0), ast.Mult(), _):  # as many zeros as there are axes
+            return "0"
         case ast.BinOp(a, ast.Div(), b):
             return rf"\frac{{{typeset(a)}}}{{{typeset(b)}}}"
         case ast.BinOp(a, ast.FloorDiv(), b):
@@ -92,7 +94,7 @@ def call(f: str, arguments: list[ast.expr]) -> str:
         case "sum":
             under = ",".join(map(typeset, over))
             return rf"\sum_{{{under}}} {typeset(last, MULTIPLY)}"
-        case "max" | "min" | "argmax" if len(over) and all(isinstance(i, ast.Name) for i in over):
+        case "max" | "min" | "argmax" if runs_over(over, last):
             name = r"\operatorname{argmax}" if f == "argmax" else rf"\{f}"
             return rf"{name}_{{{','.join(map(typeset, over))}}} {typeset(last, MULTIPLY)}"
         case "exp":
@@ -110,6 +112,12 @@ def call(f: str, arguments: list[ast.expr]) -> str:
     return rf"{name}({','.join(map(typeset, arguments))})"
 
 
+def runs_over(over: list[ast.expr], body: ast.expr) -> bool:
+    """Is it the largest of all places, as in max(k, x[k]), and not of these numbers, as in max(x, 0)?"""
+    used = {node.id for node in ast.walk(body) if isinstance(node, ast.Name)}
+    return bool(over) and all(isinstance(index, ast.Name) and index.id in used for index in over)
+
+
 def ends_in_sum(n: ast.expr) -> bool:
     """Then a factor behind it would read as part of the sum."""
     match n:
@@ -123,7 +131,9 @@ def ends_in_sum(n: ast.expr) -> bool:
 def cases(n: ast.expr) -> str:
     rows = []
     while isinstance(n, ast.IfExp):
-        rows.append(rf"{typeset(n.body)} & {condition(n.test)}")
+        given = ast.dump(n.body) == ast.dump(n.test)  # `eps if eps else ...`
+        where = r"\text{if given}" if given else condition(n.test)
+        rows.append(f"{typeset(n.body)} & {where}")
         n = n.orelse
     rows.append(rf"{typeset(n)} & \text{{else}}")
     return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"

@@ -6,7 +6,7 @@ The same walk writes them with numbers: whoever calls gives the text of a name, 
 import ast
 from collections.abc import Callable
 
-from pullback.handbook.derivation.typesetting import without_sign
+from pullback.handbook.derivation.typesetting import runs_over, without_sign
 
 ADD, SUM, DIVIDE, MULTIPLY, POWER, ATOM = range(1, 7)  # how firmly the parts of an expression hold together
 RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -57,8 +57,8 @@ def held(node: ast.expr, leaf: Leaf, times: str) -> tuple[str, int]:
             return f"-{go(a, SUM)}", ADD
         case ast.Call(ast.Name("sum"), [*indices, body]):
             return f"Σ{' '.join(map(ast.unparse, indices))} {go(body, SUM)}", SUM
-        case ast.Call(ast.Name("max" | "min" | "argmax" as name), [ast.Name(), *_, body]) if names(node.args[:-1]):
-            return f"{name}_{' '.join(map(ast.unparse, node.args[:-1]))} {go(body, SUM)}", SUM
+        case ast.Call(ast.Name("max" | "min" | "argmax" as name), [*over, body]) if runs_over(over, body):
+            return f"{name}_{' '.join(map(ast.unparse, over))} {go(body, SUM)}", SUM
         case ast.Call(ast.Name("d"), [a, b]):
             return f"∂{go(a, ATOM)}/∂{go(b, ATOM)}", POWER
         case ast.Call(f, arguments):
@@ -84,11 +84,6 @@ def condition(test: ast.expr, go: Callable[[ast.expr, int], str]) -> str:
         case ast.UnaryOp(ast.Not(), a):
             return f"not {condition(a, go)}"
     return go(test, ADD)
-
-
-def names(nodes: list[ast.expr]) -> bool:
-    """Indices alone, over which a maximum goes."""
-    return all(isinstance(node, ast.Name) and len(node.id) == 1 for node in nodes)
 
 
 def bracketed(said: tuple[str, int], least: int) -> str:
