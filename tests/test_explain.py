@@ -18,6 +18,7 @@ from pullback.check.variants import families
 from pullback.cli import main
 from pullback.discovery import every
 from pullback.errors import OptionError, PullbackError, ShapeError
+from pullback.handbook.derivation.typesetting import latex
 from pullback.handbook.explanation import explain, reading, terminal
 from pullback.handbook.explanation.formula import tree, written
 from pullback.handbook.explanation.meaning import GAP, chinese, formulas, summary
@@ -191,10 +192,59 @@ def test_losses_that_are_not_reduced_are_derived_as_well(name):
         ("a/(b/c)", "a / (b / c)"),
         ("(a + b)*c", "(a + b) c"),
         ("w[3*m+k,i]", "w[3*m+k,i]"),
+        ("max(k, x[k])", "max_k x[k]"),
+        ("min(max(x, low), 6)", "min(max(x, low), 6)"),
     ],
 )
 def test_formulas_are_written(text, said):
     assert written(tree(text)) == said
+
+
+@pytest.mark.parametrize(
+    "text, typeset",
+    [
+        ("max(k, x[e,k])", r"\max_{k} x_{ek}"),
+        ("max(x, 0)", r"\max(x,0)"),
+        ("min(max(x, low), high)", r"\min(\max(x,\mathrm{low}),\mathrm{high})"),
+        ("max(-delta, min(delta, d[j]))", r"\max(-\delta,\min(\delta,d_{j}))"),
+        ("eps if eps else 1", r"\begin{cases} \varepsilon & \text{if given} \\ 1 & \text{else} \end{cases}"),
+        ("pad if border else 0*n", r"\begin{cases} \mathrm{pad} & \mathrm{border} \\ 0 & \text{else} \end{cases}"),
+    ],
+)
+def test_formulas_are_typeset(text, typeset):
+    """The largest of two numbers is not the largest over all places."""
+    assert latex(text) == typeset
+
+
+def test_what_rounding_leaves_is_shown_as_nothing():
+    """1.1·(-1) - 0.2·3 + 0.4·2.5 + 0.7·1 is 0; a small gradient that is right stays, however small."""
+    found = explain("conv_transpose2d", lang="en")
+    (gx,) = (g.values for g in found.gradients if g.name == "gx")
+    assert 0 < abs(gx[0, 1, 1]) < 1e-15, "else this shows nothing"
+    assert "e-16" not in str(found) and "[3.4 0]" in str(found)
+    assert "gx  [2]  [0.25 8.757e-27]" in str(explain("sigmoid", [0.0, 60.0], gy=[1.0, 1.0], lang="en"))
+    assert "[3.72e-44 -3.72e-44]" in str(explain("softmax", [0.0, 100.0], gy=[1.0, 0.0], lang="en"))
+    assert "[0 0]" in str(explain("softmax", [0.3, 0.1], gy=[0.7, 0.7], lang="en"))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_no_two_mistakes_show_the_same(name):
+    shown = [(g, str(np.round(a, 9) + 0.0)) for g, a in (next(iter(m.gradients.items())) for m in explain(name).mistakes)]
+    assert len(set(shown)) == len(shown)
+
+
+@pytest.mark.parametrize("name", ["l1_loss", "smooth_l1_loss", "huber_loss", "mse_loss"])
+def test_differences_lie_on_both_sides(name):
+    """A gradient that is positive everywhere would not show a forgotten sign."""
+    gx = explain(name).gradients[0].values
+    assert gx.min() < 0 < gx.max()
+
+
+def test_the_example_of_a_divergence_is_one():
+    found = explain("kl_div")
+    x, t = (a.values for a in found.inputs)
+    assert np.exp(x).sum() == pytest.approx(1, abs=1e-2) and t.sum() == pytest.approx(1)
+    assert found.outputs[0].values > 0
 
 
 @pytest.mark.parametrize("name", RULES)

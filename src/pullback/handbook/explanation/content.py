@@ -95,6 +95,22 @@ class Content:
         shown = {x.name: x.shown for x in self.inputs}
         return [Array(f"g{n}", f"g{shown[n]}", g, True) for n, g in each.items() if g is not None]
 
+    @cached_property
+    def settled(self) -> list[Array]:
+        """The gradients, with 0 in the place of what rounding alone has left of terms that cancel."""
+        return [g._replace(values=np.where(self._lost(g), 0, g.values)) for g in self.gradients]
+
+    def _lost(self, gradient: Array) -> Any:
+        """Is an element no more than the rounding errors of the terms Jᵀ g that it is the sum of?"""
+        above = {g.name: np.abs(g.values).reshape(-1) for g in self.above}
+        blocks = [b for b in self.jacobians if f"g{b.by}" == gradient.name and f"g{b.of}" in above]
+        if not blocks or any(b.matrix is None for b in blocks):
+            return False
+        with np.errstate(all="ignore"):
+            terms = sum(np.abs(b.matrix).T @ above[f"g{b.of}"] for b in blocks)
+        rounding = sum(b.shape[0] for b in blocks) * np.finfo(gradient.values.dtype).eps
+        return np.abs(gradient.values) <= rounding * np.reshape(terms, gradient.values.shape)
+
     def _cotangents(self) -> list[Any]:
         known = {g.name: g.values for g in self.above}
         return [known.get(f"g{y.name}") for y in self.outputs]

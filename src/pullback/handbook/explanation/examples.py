@@ -19,6 +19,7 @@ from pullback.sizes import Sizes, is_group
 NUMBERS = 2.0, -1.5, 0.8, 2.4, -0.4, 1.2, -2.2, 0.3, 1.7, -0.9, 2.8, -1.1, 0.6, 3.2, -0.2, 1.4
 WEIGHTS = 0.5, -0.3, 0.8, 0.2, -0.6, 1.1, -0.2, 0.4, 0.7, -0.9, 0.3, -0.5  # of parameters: no gate is saturated
 SHARES = 0.25, 0.6, 0.4, 0.75, 0.5, 0.3  # of the way between two bounds
+DISTANT = [1.2, -0.4, 2.5]  # from the first numbers, near and far, on both sides
 GRADIENTS = 1.0, -2.0, 0.5, 1.5, -1.0, 3.0, -0.5, 2.5
 
 # Sizes, hyperparameters and arrays, by rule; what is not here takes the first case of the rule.
@@ -50,8 +51,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "group_norm": dict(n=1, c=6, num_groups=2),
     "gru": dict(t=3, n=1, m=1),
     "gru_cell": dict(n=1, m=1),
+    "huber_loss": dict(batch=(3,), t=DISTANT),
     "instance_norm": dict(n=1, c=2, d=3),
-    "kl_div": dict(batch=(3,), x=[-1.5, -0.4, -2.0], t=[0.25, 0.6, 0.15]),
+    "kl_div": dict(batch=(3,), x=[-1.2, -0.7, -1.6], t=[0.25, 0.6, 0.15]),  # both sum to 1, nearly
+    "l1_loss": dict(batch=(3,), t=DISTANT),
     "layer_norm": dict(n=3),
     "linear": dict(i=3, o=2),
     "log": dict(batch=(3,), x=[0.5, 1.0, 2.0]),
@@ -65,6 +68,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         n=4, x=[[0.8, -1.5, 2.0, 2.4], [-0.4, 1.2, -2.2, 0.3], [1.7, -0.9, 2.8, -1.1], [0.6, 3.2, -0.2, 1.4]]
     ),
     "max_pool3d": dict(n=2),
+    "mse_loss": dict(batch=(3,), t=DISTANT),
     "nll_loss": dict(n=2, c=3, x=[[-0.4, -1.5, -2.0], [-2.4, -0.3, -1.7]], t=[0, 2], without=("w",)),
     "pad": dict(n=3, pad=(1, 1)),
     "prelu": dict(n=1, c=3, p=3, x=[[2.0, -1.5, 0.8]], w=[0.25, 0.1, 0.3]),
@@ -73,6 +77,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "rnn_cell": dict(n=2, m=1),
     "scaled_dot_product_attention": dict(l=2, e=2, s=2, d=2, without=("mask",)),
     "select": dict(n=3),
+    "smooth_l1_loss": dict(batch=(3,), t=DISTANT),
     "sqrt": dict(batch=(3,), x=[0.25, 1.0, 4.0]),
 }  # fmt: skip
 

@@ -37,7 +37,7 @@ class Mistake(NamedTuple):
 
 def mistakes(e: "Content") -> list[Mistake]:
     """Each known fault that makes a difference here, with the gradients that it gets wrong; no numbers twice."""
-    right = {g.name: g.values for g in e.gradients}
+    right = {g.name: g.values for g in e.settled}
     above = e.above[0].values if e.above else None
     slots = {f"g{slot.name}": slot for slot in e.rule.inputs}
     with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -46,13 +46,14 @@ def mistakes(e: "Content") -> list[Mistake]:
     wrong = lambda name, g, a: g in right and differs(a, right[g], SEEN) and likely(name, e, slots[g], right[g])
     kept = [(name, {g: a for g, a in spoiled.items() if wrong(name, g, a)}) for name, spoiled in found]
     told = [Mistake(name, sentence(name, e.lang), wrong) for name, wrong in kept if wrong]
-    new = lambda k: all(told[k].gradients.keys() != m.gradients.keys() or unlike(told[k], m) for m in told[:k])
+    new = lambda k: all(unlike(told[k], mistake) for mistake in told[:k])
     return [mistake for k, mistake in enumerate(told) if new(k)][:MOST]
 
 
 def unlike(one: Mistake, other: Mistake) -> bool:
-    """Of the same gradients: do they differ in numbers?"""
-    return any(differs(a, other.gradients[name]) for name, a in one.gradients.items())
+    """Do they differ in what is shown of them, the first gradient?"""
+    (name, wrong), (other_name, other_wrong) = (next(iter(m.gradients.items())) for m in (one, other))
+    return name != other_name or differs(wrong, other_wrong)
 
 
 def likely(name: str, e: "Content", slot: Slot, gradient: np.ndarray) -> bool:

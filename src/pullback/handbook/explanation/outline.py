@@ -28,7 +28,7 @@ def outline(e: Content) -> list[Section]:
         Section(say_("numbers"), [Rows(rows([*e.inputs, *e.outputs], e.lang))]),
         Section(say_("derivation"), derivation(e)),
         Section(say_("jacobian"), jacobians(e)),
-        Section(say_("vjp"), [Rows([*(row(g, e.lang, say_("above")) for g in e.above), *rows(e.gradients, e.lang)])]),
+        Section(say_("vjp"), [Rows([*(row(g, e.lang, say_("above")) for g in e.above), *rows(e.settled, e.lang)])]),
         Section(say_("kinks"), kinks(e)),
         Section(say_("memory"), memory(e)),
         Section(say_("mistakes"), mistakes(e)),
@@ -155,7 +155,7 @@ def mistakes(e: Content) -> list[Part]:
     """Each with the first gradient that it gets wrong; what is right stands above."""
     if not e.mistakes:
         return [Words(say("explain.harmless", e.lang), quiet=True)]
-    right = {g.name: g.values for g in e.gradients}
+    right = {g.name: g.values for g in e.settled}
     firsts = [(mistake.says, *next(iter(mistake.gradients.items()))) for mistake in e.mistakes]
     named = {name for _, name, _ in firsts}
     told = [equation(name, brief(values, e.lang)) for name, values in right.items() if name in named]

@@ -41,7 +41,7 @@ def lines(e: Content) -> Iterator[str]:
         if hasattr(heat, "block"):
             yield jacobian(heat.block)
     yield rf"\subsection*{{{say('explain.vjp', e.lang)}}}"
-    yield from equations([*e.above, *e.gradients])
+    yield from equations([*e.above, *e.settled])
     yield rf"\subsection*{{{say('explain.kinks', e.lang)}}}"
     yield from (words(part.text) for part in kinks(e) if hasattr(part, "text"))
 
