@@ -1,6 +1,7 @@
 """Data flow: boxes that compute, solid arrows forwards, dashed ones backwards, each with the shape it carries."""
 
 from collections.abc import Collection, Sequence
+from textwrap import wrap
 
 from pullback.handbook.pictures.svg import arrow, box, picture, shape_text, width_of, write
 from pullback.handbook.words import say
@@ -9,6 +10,7 @@ Array = tuple[str, tuple[int, ...]]  # a name and a shape
 
 LANE = 54  # the height of a forward arrow and the backward arrow below it
 MARGIN = 12
+NARROW = 20  # letters of a line of what is kept
 
 
 def flow(
@@ -24,14 +26,16 @@ def flow(
     `keeps` is a line below the name, of what stays in memory from the forward pass.
     """
     goes = max(width_of(f"g{slot} {shape_text(shape)}") for slot, shape in [*inputs, *outputs]) + 30
-    middle = max(width_of(name, 15), width_of(keeps, 12), 80) + 28
     height = 2 * MARGIN + LANE * max(len(inputs), len(outputs))
+    kept = wrap(keeps, NARROW, break_long_words=False)
+    kept = kept if len(kept) <= height // LANE + 1 else [keeps]  # of few lanes, the box is too low for many lines
+    middle = max([width_of(name, 15), *(width_of(line, 12) for line in kept), 80]) + 28
     left, right = MARGIN + goes, MARGIN + goes + middle
     parts = [box(left, MARGIN, middle, height - 2 * MARGIN)]
-    centre = left + middle / 2, height / 2 + (0 if keeps else 5)
+    centre = left + middle / 2, height / 2 + (10 - 10 * len(kept) if kept else 5)
     parts.append(write(*centre, name, text_anchor="middle", font_size=15, font_weight="bold"))
-    if keeps:
-        parts.append(write(centre[0], centre[1] + 20, keeps, "soft", text_anchor="middle", font_size=12))
+    for k, line in enumerate(kept, 1):
+        parts.append(write(centre[0], centre[1] + 20 * k, line, "soft", text_anchor="middle", font_size=12))
     for slots, start, end in ((inputs, MARGIN, left), (outputs, right, right + goes)):
         for k, (slot, shape) in enumerate(slots):
             y = height / 2 + LANE * (k - len(slots) / 2) + 4

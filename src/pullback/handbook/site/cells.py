@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from pullback.handbook.pictures import bars, heatmap
-from pullback.handbook.site.prose import code_block
+from pullback.handbook.site.prose import breakable, code_block
 from pullback.handbook.written import number
 
 NUMBER = ' class="number"'
+SHORT = 10  # letters: x[0] and 1e-10 are not broken
 
 
 class Html(str):
@@ -68,7 +69,8 @@ def shown(value: Any) -> str:
     """As a notebook shows it, but numbers with six digits and without their type."""
     with np.printoptions(precision=6, suppress=True):
         if isinstance(value, tuple):
-            return ", ".join(map(shown, value))
+            parts = [*map(shown, value)]
+            return (",\n" if any("\n" in part for part in parts) else ", ").join(parts)
         return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
@@ -87,5 +89,6 @@ def table(head: list[str], rows: list[list[Any]]) -> Html:
 
 def cell(value: Any) -> str:
     if isinstance(value, str):
-        return f"<td>{escape(value)}</td>"
+        whole = ' class="glued"' if value.isascii() and len(value) <= SHORT else ""
+        return f"<td{whole}>{breakable(value)}</td>"
     return f"<td{NUMBER}>{escape(number(value))}</td>"

@@ -1,7 +1,6 @@
 """Exercises whose answers a machine knows: a derivation with a fault, and a gradient with one."""
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 from zlib import crc32
 
@@ -69,6 +68,11 @@ def chained(lines: list[str]) -> list[list[str]]:
     return found
 
 
+def without_cases(lines: list[str]) -> list[str]:
+    """The sizes at which a derivation is checked are no part of the exercise."""
+    return [line for line in lines if not line.lstrip().startswith("at ")]
+
+
 def number_of(line: str) -> int:
     """The number in front of a line; 0 where there is none."""
     front = line[:3].strip()
@@ -102,23 +106,13 @@ class WrongGradient(NamedTuple):
 
 def wrong_gradient(e: Explanation) -> WrongGradient | None:
     """The fault of one choice, and of no other, gives these numbers; None where fewer than two can be told apart."""
-    told: list[tuple[Mistake, str, np.ndarray]] = list(distinct(e.mistakes))
+    told = e.mistakes
     if len(told) < 2:
         return None
     start = crc32(e.name.encode())
     chosen = [told[(start + k) % len(told)] for k in range(min(CHOICES, len(told)))]
-    answer = start % len(chosen)
-    mistake, gradient, values = chosen[answer]
-    rivals = [(m, m.gradients.get(gradient)) for m, _, _ in chosen]
+    mistake = chosen[start % len(chosen)]
+    gradient, values = next(iter(mistake.gradients.items()))
+    rivals = [(m, m.gradients.get(gradient)) for m in chosen]
     choices = [m for m, other in rivals if m is mistake or other is None or differs(other, values)]
     return WrongGradient(gradient, values, choices, choices.index(mistake))
-
-
-def distinct(mistakes: list[Mistake]) -> Iterator[tuple[Mistake, str, np.ndarray]]:
-    """Mistakes with their first gradient; of those that give the same numbers, the first."""
-    seen: list[tuple[str, np.ndarray]] = []
-    for mistake in mistakes:
-        name, values = next(iter(mistake.gradients.items()))
-        if all(name != other or differs(values, known) for other, known in seen):
-            seen.append((name, values))
-            yield mistake, name, values

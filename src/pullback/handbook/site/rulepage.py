@@ -14,10 +14,10 @@ from pullback.handbook.explanation.meaning import formulas, summary
 from pullback.handbook.explanation.outline import brief, legend
 from pullback.handbook.explanation.steps import MARKS, Derived, because
 from pullback.handbook.site import twins
-from pullback.handbook.site.exercises import LONGEST, around, broken_line, wrong_gradient
+from pullback.handbook.site.exercises import LONGEST, around, broken_line, without_cases, wrong_gradient
 from pullback.handbook.site.families import alike, name_of, text_of
 from pullback.handbook.site.formulas import Formulas
-from pullback.handbook.site.prose import Prose, code_block
+from pullback.handbook.site.prose import Prose, breakable, code_block
 from pullback.handbook.site.verdicts import Verdict
 from pullback.handbook.site.wording import word, wordings
 from pullback.handbook.words import say
@@ -106,7 +106,7 @@ class RulePage:
             + f"<h3>{self.say('entries')}</h3>" + "".join(map(self.chain, self.chains("entry")))
             + self.matrix()
             + f"<h3>{self.say('vjp')}</h3>" + "".join(map(self.chain, self.chains("vjp")))
-            + f'<p class="quiet">{self.say("checked")} {legend(self.e.derivation, self.lang)}</p>'
+            + f'<p class="quiet">{self.say("checked", marks=legend(self.e.derivation, self.lang))}</p>'
         )  # fmt: skip
 
     def matrix(self) -> str:
@@ -142,14 +142,18 @@ class RulePage:
     def numbers(self) -> str:
         how = " ".join(f"--{a.name} {typed(a.values)}" for a in self.e.inputs[:1])
         shell = code_block(f"pullback explain {self.rule.name} {how}", "text")
-        return self.shown("explain.numbers") + self.shown("explain.vjp") + f"<p>{self.say('yours')}</p>{shell}"
+        rows = self.shown("explain.numbers", "stacked") + self.shown("explain.vjp", "stacked")
+        return rows + f"<p>{self.say('yours')}</p>{shell}"
 
     def kinks(self) -> str:
         return self.shown("explain.kinks")
 
-    def shown(self, title: str) -> str:
+    def shown(self, title: str, how: str = "") -> str:
+        """A section as `pullback explain` has it; `stacked` tables have long numbers, below their names if need be."""
         section = next(s for s in self.sections if s.title == say(title, self.lang))
-        return "".join(drawn(part, self.lang) for part in section.parts).replace("<table>", '<table class="numbers">')
+        return "".join(drawn(part, self.lang) for part in section.parts).replace(
+            "<table>", f'<table class="{f"numbers {how}".strip()}">'
+        )
 
     def memory(self) -> str:
         blocks = self.e.jacobians
@@ -166,7 +170,7 @@ class RulePage:
         own, *families = [k for k in type(self.rule).__mro__ if k.__module__.startswith("pullback.rules.")]
         title = lambda kind: self.say("family", name=f"<code>{kind.__name__}</code>")
         more = "".join(f"<details><summary>{title(k)}</summary>{source(k)}</details>" for k in families)
-        place = f"<code>src/pullback/rules/{index()[self.rule.name]}.py</code>"
+        place = f"<code>src/pullback/rules/<wbr>{breakable(index()[self.rule.name])}.py</code>"
         return f"<p>{self.say('file', place=place)}</p>{source(own)}{more}"
 
     def mistakes(self) -> str:
@@ -202,7 +206,7 @@ class RulePage:
         broken = broken_line(self.rule.name, text) if text else None
         if not broken:
             return ""
-        lines = numbered(explained(broken.text, self.lang)).splitlines()
+        lines = without_cases(numbered(explained(broken.text, self.lang)).splitlines())
         part = f"<p>{self.say('find_part')}</p>" if len(lines) > LONGEST else ""
         shown = around(lines, broken.number) if part else lines
         asked = f"<h3>{self.say('find_line')}</h3>{part}{code_block(chr(10).join(shown), 'text')}"
@@ -213,7 +217,7 @@ class RulePage:
         wrong = wrong_gradient(self.e)
         if not wrong:
             return ""
-        right = next(g for g in self.e.gradients if g.name == wrong.gradient)
+        right = next(g for g in self.e.settled if g.name == wrong.gradient)
         values = f"{wrong.gradient} = {brief(wrong.values, self.lang)}"
         choices = "".join(f"<li>{escape(choice.says)}</li>" for choice in wrong.choices)
         asked = f"<h3>{self.say('find_fault')}</h3><p>{self.say('returned')}</p>{code_block(values, 'text')}"
@@ -264,7 +268,7 @@ def sources(rule: Rule) -> list[str]:
         if found := re.search(
             r"Source: (.*?)(?:\n\n|\Z)", inspect.cleandoc(kind.__dict__.get("__doc__") or ""), re.DOTALL
         ):
-            return re.split(r";\s+", " ".join(found[1].split()))
+            return re.split(r";\s+", " ".join(found[1].split()).removesuffix("."))
     return []
 
 

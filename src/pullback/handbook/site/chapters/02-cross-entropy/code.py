@@ -19,11 +19,8 @@ g_x = through_softmax.vjp(g_p)
 g_logarithm, g_p, g_x
 
 # %% table
-rows = [
-    ["-log p[t]", str(np.round(g_logarithm[0], 4))],
-    ["log p", str(np.round(g_p[0], 4))],
-    ["softmax(x)", str(np.round(g_x[0], 4))],
-]
+line = lambda g: "[" + " ".join(map(num, g[0])) + "]"
+rows = [["-log p[t]", line(g_logarithm)], ["log p", line(g_p)], ["softmax(x)", line(g_x)]]
 table([say("through", "经过"), say("gradient that comes out", "传出的梯度")], rows)
 
 # %% extreme

@@ -15,11 +15,12 @@ def norms(activation, spread):
         z, linear = pb.linear.linearize(x, w)
         x, bend = activation.linearize(z)
         backs.append((linear, bend))
-    g, found = rng.normal(size=x.shape), []
+    g = end = rng.normal(size=x.shape)
+    found = []
     for linear, bend in reversed(backs):
         g = linear.vjp(bend.vjp(g), wrt="x")[0]
         found.append(float(np.linalg.norm(g)))
-    return np.array(found) / found[0]
+    return np.array(found) / np.linalg.norm(end)
 
 
 # %% table
@@ -27,8 +28,8 @@ root2 = np.sqrt(2)
 cases = [("sigmoid", 1.0), ("tanh", 1.0), ("tanh", 2.0), ("relu", 1.0), ("relu", root2), ("relu", 2.0)]
 results = [(name, spread, norms(getattr(pb, name), spread)) for name, spread in cases]
 head = [say("activation", "激活函数"), say("spread of weights", "权重的尺度")]
-steps = [5, 10, 20, 29]
-table(head + [say(f"after {n} layers", f"{n} 层之后") for n in steps], [[a, s, *r[steps]] for a, s, r in results])
+steps = np.array([5, 10, 20, 30])
+table(head + [say(f"after {n} layers", f"{n} 层之后") for n in steps], [[a, s, *r[steps - 1]] for a, s, r in results])
 
 # %% picture
 bars(
