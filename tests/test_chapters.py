@@ -66,8 +66,9 @@ CLAIMS = {
         ),
         "the squared error takes longer": lambda v: v["slow"] > 10 * v["fast"],
         "nearly all of it on the plateau": lambda v: v["steps_until"](0.1, v["of_squared"]) > 0.8 * v["slow"],
-        "its curvature is negative where the answer is wrong": lambda v: (
-            v["curvature"](v["squared_loss"], -2.0) < 0 < v["curvature"](v["squared_loss"], 2.0)
+        "its curvature is negative where the truth has a probability below 1/3": lambda v: all(
+            np.sign(v["curvature"](v["squared_loss"], np.log(p / (1 - p)))) == np.sign(p - 1 / 3)
+            for p in (0.05, 0.3, 0.33, 0.34, 0.45, 0.9)
         ),
         "cross-entropy is convex": lambda v: all(v["curvature"](v["crossed_loss"], x) > 0 for x in (-4.0, 0.0, 4.0)),
     },
@@ -160,8 +161,8 @@ CLAIMS = {
         "a row that sees nothing has probability 0": lambda v: not v["pb"].softmax(v["row"])[0].any(),
     },
     "14-vanishing": {
-        "the sigmoid loses more than a factor of four a layer": lambda v: v["results"][0][2][29] < 0.25**29,
-        "relu loses √2 a layer": lambda v: abs(np.log(v["results"][3][2][29]) / 29 + np.log(2) / 2) < 0.05,
+        "the sigmoid loses more than a factor of four a layer": lambda v: v["results"][0][2][29] < 0.25**30,
+        "relu loses √2 a layer": lambda v: abs(np.log(v["results"][3][2][29]) / 30 + np.log(2) / 2) < 0.05,
         "and keeps the length with √2": lambda v: 0.2 < v["results"][4][2][29] < 5,
         "and explodes with 2": lambda v: v["results"][5][2][29] > 1000,
         "in the last row nearly every unit is dead": lambda v: v["rows"][-1][1] > 0.9 and v["rows"][0][1] == 0,

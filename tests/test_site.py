@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import pullback.check
 from pullback.discovery import every
 from pullback.handbook.derivation import DerivationError, verify
 from pullback.handbook.explanation import explain
@@ -18,7 +19,7 @@ from pullback.handbook.site import twins
 from pullback.handbook.site.exercises import LONGEST, around, broken_line, wrong_gradient
 from pullback.handbook.site.families import families, name_of
 from pullback.handbook.site.rulepage import numbered, rule_prose
-from pullback.handbook.site.verdicts import judgement
+from pullback.handbook.site.verdicts import backward, forward, judgement
 from pullback.handbook.site.wording import wordings
 
 ROOT = Path(__file__).parent.parent
@@ -382,6 +383,16 @@ def test_check_sees_the_common_mistakes(name):
     found = judgement(name)[1]
     assert found and all(verdict == "wrong" and cause for verdict, cause in found.values()), found
     assert found["sign"].cause == "sign"
+
+
+@pytest.mark.parametrize("name", ["batch_norm", "layer_norm", "cross_entropy", "max_pool2d"])
+def test_what_check_says_is_about_the_mistake(name):
+    """What has no mistake in it is right, in the very same call."""
+    e = explain(name, lang="en")
+    inputs = [x.values for x in e.inputs]
+    right = backward(e, "there is no such mistake")
+    assert pullback.check(forward(e), right, *inputs, wrt=[0]).verdict == "right"
+    assert len({cause for _, cause in judgement(name)[1].values()}) > 3
 
 
 def test_every_common_mistake_of_a_rule_is_judged():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,8 +48,14 @@ def judgement(name: str, known: Mapping[str, Verdict] | None = None) -> tuple[st
 
 
 def forward(e: Explanation) -> Callable[..., Any]:
-    names = [x.name for x in e.inputs]
-    return lambda *inputs: e.rule(**dict(zip(names, inputs)))
+    """The outputs that have a derivative; `check` hands the backward a gradient for each of them."""
+    names, taught = [x.name for x in e.inputs], [y.differentiable for y in e.outputs]
+
+    def outputs(*inputs: Any) -> Any:
+        found = tuple(compress(as_tuple(e.rule(**dict(zip(names, inputs)))), taught))
+        return found if len(found) > 1 else found[0]
+
+    return outputs
 
 
 def backward(e: Explanation, mistake: str) -> Callable[..., Any]:
