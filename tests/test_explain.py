@@ -229,7 +229,8 @@ def test_what_rounding_leaves_is_shown_as_nothing():
 
 @pytest.mark.parametrize("name", RULES)
 def test_no_two_mistakes_show_the_same(name):
-    shown = [(g, str(np.round(a, 9) + 0.0)) for g, a in (next(iter(m.gradients.items())) for m in explain(name).mistakes)]
+    firsts = [next(iter(mistake.gradients.items())) for mistake in explain(name).mistakes]
+    shown = [(g, str(np.round(a, 9) + 0.0)) for g, a in firsts]
     assert len(set(shown)) == len(shown)
 
 
