@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from pullback.handbook.site.cells import Cells, executed
+from pullback.handbook.site.cells import Cells, cell, executed, shown
 from pullback.handbook.site.chapters import FOLDER, slugs
 
 SHOWN = re.compile(r'<< cell\("([\w-]+)"\) >>')
@@ -27,6 +27,20 @@ def test_code_that_a_page_shows_runs_as_it_stands_and_gives_what_it_says(slug):
 def test_no_cell_is_forgotten(slug):
     used = re.findall(r'<< (?:cell|figure)\("([\w-]+)"\) >>', (FOLDER / slug / "en.md").read_text("utf-8"))
     assert sorted(used) == sorted(cells(slug).code)
+
+
+def test_arrays_of_several_rows_stand_below_one_another():
+    """Beside each other their rows would not."""
+    two = np.eye(2)
+    assert shown((two, two)) == "[[1. 0.]\n [0. 1.]],\n[[1. 0.]\n [0. 1.]]"
+    assert shown((two[0], 0.5)) == "[1. 0.], 0.5"
+
+
+def test_names_in_tables_are_broken_where_a_reader_would():
+    assert (
+        cell("layer_norm, of one") == "<td>layer_<wbr>norm, of one</td>"
+        and cell("1e-10") == '<td class="glued">1e-10</td>'
+    )
 
 
 def increasing(values):

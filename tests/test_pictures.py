@@ -73,6 +73,18 @@ def test_what_is_fixed_has_no_gradient():
     assert words == {"linear", "x, w", "x [2 3]", "gx [2 3]", "w [4 3]", "gw [4 3]", "t []", "y [2 4]", "gy [2 4]"}
 
 
+def test_what_is_kept_makes_a_box_no_wider_than_need_be():
+    """Many names stand below one another where there are many lanes, inside of the box and apart."""
+    lanes = [(letter, (4, 1)) for letter in "xhcwu"]
+    root = ElementTree.fromstring(flow("lstm_cell", lanes, [("y", (1,))], (), "keeps x, h, c, w, u, gates, slopes, r"))
+    assert float(root.get("viewBox").split()[2]) < 420
+    box = next(root.iter(f"{SVG}rect"))
+    kept = [node for node in root.iter(f"{SVG}text") if node.get("font-size") == "12"]
+    heights = [float(node.get("y")) for node in kept]
+    assert len(kept) > 1 and " ".join(node.text for node in kept) == "keeps x, h, c, w, u, gates, slopes, r"
+    assert np.all(np.diff(heights) >= 14) and max(heights) < float(box.get("y")) + float(box.get("height"))
+
+
 def test_ids_differ_between_pictures():
     ids = [mark for text in drawn("en").values() for mark in re.findall(r' id="(\w+)"', text)]
     assert len(ids) == len(set(ids))

@@ -214,6 +214,9 @@ CROWDED = """() => [...document.querySelectorAll("svg.pullback")].flatMap(svg =>
         && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 5;
     return boxes.filter((b, k) => out(b) || boxes.slice(0, k).some(a => over(a, b))).map(b => b[1]);
 })"""
+CRUSHED = """() => [...document.querySelectorAll("main td")]
+    .filter(e => e.checkVisibility() && e.textContent.trim().length > 6 && e.clientWidth && e.clientWidth < 48)
+    .map(e => "crushed: " + e.textContent.trim().slice(0, 40))"""
 LUMINANCE = """([scheme, least]) => {
     document.documentElement.style.colorScheme = scheme;
     const canvas = Object.assign(document.createElement("canvas"), {width: 1, height: 1}).getContext("2d");
@@ -251,7 +254,7 @@ def test_a_browser_opens_every_page_without_complaint(site, browser, lang):
             page.set_viewport_size({"width": width, "height": 844})
             if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
                 said[path].append(f"{wide} pixels wide")
-            said[path] += page.evaluate(CROWDED)
+            said[path] += page.evaluate(CROWDED) + page.evaluate(CRUSHED)
             said[path] += page.evaluate(WIDER) if width == 1280 else []
     page.close()
     assert not {path: found for path, found in said.items() if found}

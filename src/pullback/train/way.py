@@ -54,7 +54,7 @@ class Way:
             return Bar(called(step), 0.0, self.say("nothing"), formula)
         notes = [self.say("factor", factor=number(step.factor, 2))] if step.factor and step.name != "loss" else []
         notes += [self.say("zeros", share=f"{step.zeros:.0%}")] if step.zeros else []
-        return Bar(called(step), step.norm, ", ".join(notes), formula)
+        return Bar(called(step), step.norm, say("explain.and", self.lang).join(notes), formula)
 
     def times(self, step: Step) -> Bars:
         """All steps, or some at equal distances where there are many."""
@@ -67,9 +67,9 @@ class Way:
         said = [self.fate()]
         found = [(step.factor, called(step)) for step in self.trail.steps[1:] if step.factor and isfinite(step.factor)]
         if found and min(found)[0] < 0.5:
-            said.append(self.say("shrinks", name=min(found)[1], factor=number(min(found)[0], 2)))
+            said.append(self.most("shrinks", min(found)[0], found))
         if found and max(found)[0] > 2:
-            said.append(self.say("grows", name=max(found)[1], factor=number(max(found)[0], 2)))
+            said.append(self.most("grows", max(found)[0], found))
         for step in self.trail.steps:
             most = max(step.times, default=0.0)
             if most and step.times[0] < FORGOTTEN * most:
@@ -78,6 +78,13 @@ class Way:
         if SPARSE <= sparse.zeros < 1:
             said.append(self.say("sparse", name=called(sparse), share=f"{sparse.zeros:.0%}"))
         return said
+
+    def most(self, word: str, extreme: float, found: list[tuple[float, str]]) -> str:
+        """Which layer does most, the first of all that do as much as far as two digits show."""
+        factor = number(extreme, 2)
+        first, *others = (name for each, name in found if number(each, 2) == factor)
+        name = self.say("alike", name=first, count=len(others)) if others else first
+        return self.say(word, name=name, factor=factor)
 
     def fate(self) -> str:
         for name, norm in self.norms:

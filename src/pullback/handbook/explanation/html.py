@@ -23,11 +23,13 @@ border-radius:6px}
 .pullback-page th,.pullback-page td{padding:.2em 1.2em .2em 0;border:0;text-align:left;vertical-align:top}
 .pullback-page td{white-space:pre-wrap;background:none}.pullback-page td.shape{white-space:nowrap}
 .pullback-page .wide{overflow-x:auto}.pullback-page .wide svg.pullback{max-width:none}
-.pullback-page td.quiet code{font:inherit}
+.pullback-page td.quiet{white-space:nowrap}.pullback-page td.quiet code{font:inherit}
 .pullback-page .quiet,.pullback-page i{color:light-dark(#59626e,#a3adb9)}
 .pullback-page .value{color:light-dark(#0b6157,#63d4c5)}
 .pullback-page ol{list-style:none;margin:.2em 0 1em;padding-left:1em}.pullback-page li{margin:.35em 0}
 .pullback-page li i{float:right;margin-left:1.5em}.pullback-page li .value{display:block;margin-left:1.6em}
+.pullback-page[lang^=zh] i{font-style:normal}
+@media (max-width:30rem){.pullback-page li i{float:none;display:block;margin:0}}
 .pullback-page svg{margin:.4em 1.2em .4em 0;vertical-align:top}
 """.replace("\n", "")
 
@@ -35,7 +37,7 @@ border-radius:6px}
 def page(sections: list[Section], lang: str, picture: str = "") -> str:
     """A page by itself."""
     return (
-        f'<!doctype html>\n<html lang="{"zh-CN" if lang == "zh" else "en"}">\n<meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="{code_of(lang)}">\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(sections[0].title)} · pullback</title>\n"
         "<style>html{color-scheme:light dark;background:light-dark(#fff,#0d1117)}</style>\n"
@@ -49,7 +51,11 @@ def part(sections: list[Section], lang: str, picture: str = "") -> str:
     inside = lambda section: "".join(drawn(p, lang) for p in section.parts)
     rest = "".join(f"<h2>{escape(section.title)}</h2>{inside(section)}" for section in others)
     top = f"<h1>{escape(head.title)}</h1>{inside(head)}{picture}"
-    return f'<div class="pullback-page"><style>{STYLE}</style>{top}{rest}</div>'
+    return f'<div class="pullback-page" lang="{code_of(lang)}"><style>{STYLE}</style>{top}{rest}</div>'
+
+
+def code_of(lang: str) -> str:
+    return "zh-CN" if lang == "zh" else lang
 
 
 def picture(e: Content) -> str:
@@ -76,9 +82,8 @@ def drawn(part: Part, lang: str) -> str:
             return f"<table>{rows}</table>"
         case Bars(title, rows):
             below = [(bar.name, bar.below) for bar in rows if bar.below]
-            return bars([(bar.name, bar.size) for bar in rows], title, [bar.note for bar in rows], lang=lang) + table(
-                below
-            )
+            drawing = bars([(bar.name, bar.size) for bar in rows], title, [bar.note for bar in rows], lang=lang)
+            return wide(drawing) + table(below)
         case Heat(title, block, note):
             return wide(heatmap(block.matrix, title, block.rows, block.columns, lang=lang)) + aside(note)
         case Derived():
