@@ -64,12 +64,13 @@ def test_what_becomes_of_the_gradient_is_told():
 
 
 @pytest.mark.parametrize(
-    "lang, words", [("en", "0.5 times its length: by 2 Linear, and 2 more alike"), ("zh", "缩短最多的是 2 Linear 及另外 2 层")]
+    "lang, words",
+    [("en", "0.3 times its length: by 2 Linear, and 2 more alike"), ("zh", "缩短最多的是 2 Linear 及另外 2 层")],
 )
 def test_layers_that_do_as_much_as_each_other_are_not_told_apart(lang, words):
     model = nn.Sequential(*(nn.Linear(4, 4, init=nn.init.orthogonal) for _ in range(3)), rng=0)
     model.load({name: 0.3 * p for name, p in model.parameters.items()})
-    assert words.replace("0.5", "0.3") in said(model, X, T, lang)
+    assert words in said(model, X, T, lang)
 
 
 def test_time_is_a_way_too():
