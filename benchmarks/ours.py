@@ -4,6 +4,7 @@ import numpy as np
 
 import pullback as pb
 from pullback import nn
+from pullback.kernels.buffers import empty
 from pullback.train.loop import step
 from pullback.train.optimisers import SGD, Adam
 
@@ -12,6 +13,13 @@ rng = np.random.default_rng(0)
 
 def normal(*shape, scale=1.0):
     return (scale * rng.standard_normal(shape, dtype=np.float32)).astype(np.float32)
+
+
+def images(n, size, channels):
+    """As a layer before would give them: the channels last in memory, which begins with a cache line."""
+    x = empty((n, *size, channels))
+    x[...] = normal(*x.shape)
+    return np.moveaxis(x, -1, 1)
 
 
 def start(threads):
@@ -54,12 +62,11 @@ def there_and_back(rule, *inputs, wrt=None, **options):
 
 
 def conv(batch, i, o, size, k, stride, padding, groups, first):
-    # Images have their channels last in memory, as a layer before would give them.
-    x = np.moveaxis(normal(batch, size, size, i), -1, 1)
+    x = images(batch, (size, size), i)
     w, b = normal(o, i // groups, k, k, scale=0.05), normal(o)
     options = dict(stride=stride, padding=padding, groups=groups)
     y, _ = pb.conv2d.linearize(x, w, b, **options)
-    gy = np.moveaxis(normal(batch, *y.shape[2:], o), -1, 1)
+    gy = images(batch, y.shape[2:], o)
     wrt = ("w", "b") if first else None
 
     def work():
@@ -88,10 +95,10 @@ def pointwise(name, shape):
 
 def pool(kind, shape):
     n, c, *image = shape
-    x = np.moveaxis(normal(n, *image, c), -1, 1)
+    x = images(n, image, c)
     rule = getattr(pb, f"{kind}_pool2d")
     y, _ = rule.linearize(x, kernel_size=2)
-    gy = np.moveaxis(normal(n, *y.shape[2:], c), -1, 1)
+    gy = images(n, y.shape[2:], c)
     return lambda: rule.linearize(x, kernel_size=2)[1].vjp(gy)
 
 
