@@ -17,6 +17,7 @@ import numpy as np
 
 from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
+from pullback.kernels.cells import copy_rows
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.elementary import exp_of_negative as exp
 from pullback.kernels.lent import lent, returned
@@ -138,7 +139,7 @@ def finite(v):
 def attend_heads(lo, hi, q, k, v, shift, y, top, share, p, scale, causal, hides):
     l, (s, d) = q.shape[1], v.shape[1:]
     own = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(d)), f)
-    scores, out = lent(own[0]), lent(own[1])
+    scores, out = lent(own)
     for head in range(lo, hi):
         keys, values, skips = strips(k[head].T), strips(v[head]), causal and finite(v[head])
         for first in range(0, l, TALL):
@@ -168,15 +169,6 @@ def scaled(a, by, out):
 
 
 @part
-def copied(a, out):
-    """What fits of each row."""
-    for i in range(len(out)):
-        row, to = a[i], out[i]
-        for j in range(to.size):
-            to[j] = row[j]
-
-
-@part
 def inner(a, b):
     total = f(0)
     for j in range(a.size):
@@ -200,9 +192,9 @@ def through(p, mean, scale, g):
 def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, p, gq, gk, gv, scale, causal, hides):
     l, e, (s, d) = q.shape[1], q.shape[2], v.shape[1:]
     own = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(s)), f), np.empty((TALL, wide(e)), f)
-    again, gs, out = lent(own[0]), lent(own[1]), lent(own[2])
+    again, gs, out = lent(own)
     gradients = np.empty((s, wide(e)), f), np.empty((s, wide(d)), f)
-    of_k, of_v = lent(gradients[0]), lent(gradients[1])
+    of_k, of_v = lent(gradients)
     for head in range(lo, hi):
         keys, keys_t, values_t = strips(k[head]), strips(k[head].T), strips(v[head].T)
         skips = causal and finite(q[head]) and finite(k[head]) and finite(v[head]) and finite(gy[head])
@@ -225,11 +217,11 @@ def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, p, gq, gk, gv, sc
                 mean = mean if abs(mean) < f(np.inf) else f(np.nan)  # inf less inf
                 through(row[:met], mean, scale, gs[i - first, :met])
             product(gs[:rows], keys, met, e, out, 0)
-            copied(out, gq[head, first:last])
+            copy_rows(out, gq[head, first:last])
             product(gs[:rows, :met].T, strips(q[head, first:last]), rows, e, of_k, ADD)
             product(now[:, :met].T, strips(gy[head, first:last]), rows, d, of_v, ADD)
-        copied(of_k, gk[head])
-        copied(of_v, gv[head])
+        copy_rows(of_k, gk[head])
+        copy_rows(of_v, gv[head])
     returned(own)
     returned(gradients)
 

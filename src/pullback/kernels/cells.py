@@ -131,5 +131,12 @@ def add(a, y):
 
 @part
 def copy(a, y):
+    """As much of a as y has room for; with `y[:] = a`, one number would be copied at a time."""
     for j in range(y.size):
         y[j] = a[j]
+
+
+@part
+def copy_rows(a, y):
+    for i in range(len(y)):
+        copy(a[i], y[i])

@@ -91,7 +91,7 @@ def balanced(e, out):
 def rows(lo, hi, x, t, own, w, kept, even, g, losses, gx):
     """Losses of some rows; unless gx is empty, their gradients, times g."""
     scratch = room(x.shape[1]), np.empty(x.shape[1], f)
-    e, spare = lent(scratch[0]), lent(scratch[1])
+    e, spare = lent(scratch)
     top = largest_of(x[lo], f(1))
     for i in range(lo, hi):
         row, target, most = x[i], t[i % t.shape[0]], top
@@ -128,7 +128,7 @@ def rows(lo, hi, x, t, own, w, kept, even, g, losses, gx):
 def logarithms(lo, hi, x, w, kept, g, gt):
     """-w kept log p g"""
     scratch = room(x.shape[1]), np.empty(x.shape[1], f)
-    e, spare = lent(scratch[0]), lent(scratch[1])
+    e, spare = lent(scratch)
     top = largest_of(x[lo], f(1))
     for i in range(lo, hi):
         most = top

@@ -9,6 +9,8 @@ from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.cells import (
     add,
+    copy,
+    copy_rows,
     mixed,
     mixing,
     multiply,
@@ -22,6 +24,7 @@ from pullback.kernels.cells import (
     tanhs_and_slopes,
 )  # fmt: skip
 from pullback.kernels.compiled import kernel, part
+from pullback.kernels.lent import lent, returned
 from pullback.kernels.recurrent import (
     DEEP,
     add_outer,
@@ -64,7 +67,8 @@ def descend(cell, gy, gh, x, h, w, u, z, vn):
 @part
 def climb_rows(lo, hi, w, u, bw, bu, x, z, vn, h, tall):
     m = vn.shape[2]
-    of_x, of_h, open, stays, new = block(tall, 3 * m), block(tall, 3 * m), row_like(h), row_like(h), row_like(h)
+    own = block(tall, 3 * m), block(tall, 3 * m), row_like(h), row_like(h), row_like(h)
+    of_x, of_h, open, stays, new = lent(own)
     for first in range(lo, hi, tall):
         last = min(first + tall, hi)
         for t in range(len(z)):
@@ -72,30 +76,33 @@ def climb_rows(lo, hi, w, u, bw, bu, x, z, vn, h, tall):
             times(h[t, first:last], u, of_h, bu, 0)
             for row in range(first, last):
                 a, v = of_x[row - first, : 3 * m], of_h[row - first, : 3 * m]
-                vn[t, row] = v[2 * m :]
+                copy(v[2 * m :], vn[t, row])
                 add(v[: 2 * m], a[: 2 * m])
                 sigmoids(a[:m], open)
                 sigmoids(a[m : 2 * m], stays)
                 multiply_add(open, v[2 * m :], a[2 * m :])
                 tanhs(a[2 * m :], new)
-                z[t, row] = a
+                copy(a, z[t, row])
                 mixed(new, stays, h[t, row], h[t + 1, row])
+    returned(own)
 
 
 @part
 def descend_rows(lo, hi, w, u, gy, x, h, z, vn, gx, gh, first_h, gw, gu, gb, tall):
     m, n = vn.shape[2], x.shape[2]
     deep = max(1, DEEP // tall)  # steps
-    ga, gv, of_x, of_h = (
+    own = (
         block(deep * tall, 3 * m), block(deep * tall, 3 * m), block(deep * tall, n), block(deep * tall, m),
+        block(tall, n), block(tall, m), block(tall, m),
     )  # fmt: skip
+    ga, gv, of_x, of_h, left, back, state = lent(own)
+    lines = row_like(h), row_like(h), row_like(h), row_like(h), row_like(h), row_like(h)
+    open, slope, stays, fresh, new, bend = lent(lines)
     of_x[:], of_h[:] = 0, 0
-    left, back, state = block(tall, n), block(tall, m), block(tall, m)
-    open, slope, stays, fresh, new, bend = row_like(h), row_like(h), row_like(h), row_like(h), row_like(h), row_like(h)
     for first in range(lo, hi, tall):
         last, this = min(first + tall, hi), first // tall
         rows, filled = last - first, 0
-        state[:rows, :m] = gh[first:last]
+        copy_rows(gh[first:last], state[:rows, :m])
         for t in range(len(z) - 1, -1, -1):
             for row in range(rows):
                 at = first + row
@@ -107,15 +114,16 @@ def descend_rows(lo, hi, w, u, gy, x, h, z, vn, gx, gh, first_h, gw, gu, gb, tal
                 multiply3(g, fresh, bend, a[2 * m :])
                 mixing(g, h[t, at], new, stays, fresh, a[m : 2 * m])
                 multiply3(a[2 * m :], vn[t, at], slope, a[:m])
-                v[: 2 * m] = a[: 2 * m]
+                copy(a, v[: 2 * m])
                 multiply(a[2 * m :], open, v[2 * m :])
                 scale(stays, g)
                 add(a, gb[this, : 3 * m])
                 add(v[2 * m :], gb[this, 3 * m :])
-                of_x[filled + row, :n], of_h[filled + row, :m] = x[t, at], h[t, at]
+                copy(x[t, at], of_x[filled + row, :n])
+                copy(h[t, at], of_h[filled + row, :m])
             times(ga[filled : filled + rows, : 3 * m], w, left, slope[:0], 0)
             times(gv[filled : filled + rows, : 3 * m], u, back, slope[:0], 0)
-            gx[t, first:last] = left[:rows, :n]
+            copy_rows(left, gx[t, first:last])
             for row in range(rows):
                 add(back[row, :m], state[row, :m])
             filled += rows
@@ -123,7 +131,9 @@ def descend_rows(lo, hi, w, u, gy, x, h, z, vn, gx, gh, first_h, gw, gu, gb, tal
                 add_outer(ga, of_x, filled, gw[this])
                 add_outer(gv, of_h, filled, gu[this])
                 filled = 0
-        first_h[first:last] = state[:rows, :m]
+        copy_rows(state, first_h[first:last])
+    returned(own)
+    returned(lines)
 
 
 @kernel

@@ -1,9 +1,9 @@
 """Scratch memory that nobody counts the users of: to count them takes longer than many a row, at every slice of it.
 
-own = np.empty(n, np.float32)
-row = lent(own)
-...                             # slices of `row` are taken and dropped for nothing
-returned(own)                   # or it would be freed after the line above that names it last
+own = np.empty(n, np.float32), np.empty(n, np.float32)
+y, slope = lent(own)
+...                     # slices of them are taken and dropped for nothing
+returned(own)           # or they would be freed after the line above that names them last
 """
 
 import llvmlite.ir as ir
@@ -21,10 +21,18 @@ def uncounted(context, builder, kind, value):
 
 
 @intrinsic
-def lent(typing, array):
-    return array(array), lambda context, builder, signature, values: uncounted(context, builder, array, values[0])
+def lent(typing, own):
+    """One array, or a tuple of them."""
+
+    def emit(context, builder, signature, values):
+        if isinstance(own, types.Array):
+            return uncounted(context, builder, own, values[0])
+        parts = [builder.extract_value(values[0], i) for i in range(len(own))]
+        return context.make_tuple(builder, own, [uncounted(context, builder, *one) for one in zip(own, parts)])
+
+    return own(own), emit
 
 
 @intrinsic
-def returned(typing, array):
-    return types.void(array), lambda context, *_: context.get_dummy_value()
+def returned(typing, own):
+    return types.void(own), lambda context, *_: context.get_dummy_value()

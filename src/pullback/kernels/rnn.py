@@ -4,8 +4,9 @@ import numpy as np
 
 from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
-from pullback.kernels.cells import add, multiply, rectified, steps_of, tanhs, tanhs_and_slopes
+from pullback.kernels.cells import add, copy, copy_rows, multiply, rectified, steps_of, tanhs, tanhs_and_slopes
 from pullback.kernels.compiled import kernel, part
+from pullback.kernels.lent import lent, returned
 from pullback.kernels.recurrent import (
     DEEP,
     add_outer,
@@ -48,31 +49,36 @@ def descend(cell, gy, gh, x, h, w, u, z, relu, at_kink):
 @part
 def climb_rows(lo, hi, w, u, bias, x, z, h, relu, tall):
     m = z.shape[2]
-    before = block(tall, m)
+    own = block(tall, m)
+    before = lent(own)
     for first in range(lo, hi, tall):
         last = min(first + tall, hi)
         for t in range(len(z)):
             times(x[t, first:last], w, before, bias, 0)
             times(h[t, first:last], u, before, bias[:0], ADD)
             for row in range(first, last):
-                z[t, row] = before[row - first, :m]
+                copy(before[row - first], z[t, row])
                 if relu:
                     rectified(before[row - first, :m], h[t + 1, row])
                 else:
                     tanhs(before[row - first, :m], h[t + 1, row])
+    returned(own)
 
 
 @part
 def descend_rows(lo, hi, w, u, gy, x, h, z, gx, gh, first_h, gw, gu, gb, relu, at_kink, tall):
     m, n = z.shape[2], x.shape[2]
     deep = max(1, DEEP // tall)  # steps
-    gz, of_x, of_h = block(deep * tall, m), block(deep * tall, n), block(deep * tall, m)
+    own = (
+        block(deep * tall, m), block(deep * tall, n), block(deep * tall, m),
+        block(tall, n), block(tall, m), row_like(z), row_like(z),
+    )  # fmt: skip
+    gz, of_x, of_h, left, back, y, slope = lent(own)
     of_x[:], of_h[:] = 0, 0
-    left, back, y, slope = block(tall, n), block(tall, m), row_like(z), row_like(z)
     for first in range(lo, hi, tall):
         last, this = min(first + tall, hi), first // tall
         rows, filled = last - first, 0
-        back[:rows, :m] = gh[first:last]
+        copy_rows(gh[first:last], back[:rows, :m])
         for t in range(len(z) - 1, -1, -1):
             for row in range(rows):
                 at = first + row
@@ -83,17 +89,19 @@ def descend_rows(lo, hi, w, u, gy, x, h, z, gx, gh, first_h, gw, gu, gb, relu, a
                 add(gy[t, at], back[row, :m])
                 multiply(back[row, :m], slope, gz[filled + row, :m])
                 add(gz[filled + row, :m], gb[this])
-                of_x[filled + row, :n], of_h[filled + row, :m] = x[t, at], h[t, at]
+                copy(x[t, at], of_x[filled + row, :n])
+                copy(h[t, at], of_h[filled + row, :m])
             now = gz[filled : filled + rows, :m]
             times(now, w, left, slope[:0], 0)
             times(now, u, back, slope[:0], 0)
-            gx[t, first:last] = left[:rows, :n]
+            copy_rows(left, gx[t, first:last])
             filled += rows
             if filled + rows > deep * tall or t == 0:
                 add_outer(gz, of_x, filled, gw[this])
                 add_outer(gz, of_h, filled, gu[this])
                 filled = 0
-        first_h[first:last] = back[:rows, :m]
+        copy_rows(back, first_h[first:last])
+    returned(own)
 
 
 @kernel
