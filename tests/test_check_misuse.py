@@ -57,6 +57,68 @@ def test_examples_that_make_no_array(example, says):
         pullback.check(square, square_backward, example)
 
 
+@pytest.mark.parametrize("options, says", [
+    (dict(seed=-1), "seed is -1"), (dict(seed=0.5), "seed is 0.5"), (dict(shapes=3), "shapes is 3"),
+    (dict(wrt=1.5), "wrt names 1.5"), (dict(wrt=[0.0]), "wrt names 0.0"), (dict(wrt=-1), "wrt names -1"),
+])  # fmt: skip
+def test_options_that_make_no_sense(options, says):
+    with pytest.raises(PullbackError, match=says):
+        pullback.check(square, square_backward, A, **options)
+
+
+def test_several_inputs_may_be_named_in_an_array():
+    assert pullback.check(square, square_backward, A, wrt=np.array([0])).verdict == "right"
+
+
+def softmax(x):
+    return np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+
+
+def softmax_backward(g, x):
+    return softmax(x) * (g - (g * softmax(x)).sum(-1, keepdims=True))
+
+
+@pytest.mark.parametrize("forward, backward", [(square, square_backward), (softmax, softmax_backward)])
+def test_nan_in_the_example_is_no_fault_of_the_backward(forward, backward):
+    x = np.where(A == A[1, 2], np.nan, A)
+    report = pullback.check(forward, backward, x)
+    assert report.verdict == "cannot judge" and "x is not finite" in report.reason
+
+
+def test_nan_that_forward_leaves_out_is_judged():
+    x = np.where(A == A[1, 2], np.nan, A)
+    assert pullback.check(np.nan_to_num, lambda g, x: g * ~np.isnan(x), x).verdict == "right"
+    assert pullback.check(np.nan_to_num, lambda g, x: 2 * g * ~np.isnan(x), x).verdict == "wrong"
+
+
+@pytest.mark.parametrize("axes", [33, 63])
+def test_more_axes_than_an_iterator_of_numpy_has(axes):
+    x = A[0].reshape(*(1,) * axes, 4)
+    assert pullback.check(square, square_backward, x).verdict == "right"
+    assert pullback.check(square, lambda g, x: x * g, x).cause == "constant_factor"
+
+
+def needs(condition):
+    """The backward of a square, wrong, that takes not every gradient from above."""
+
+    def backward(g, x):
+        if not condition(g):
+            raise ValueError("not this one")
+        return 3 * x * g
+
+    return backward
+
+
+def test_a_backward_that_refuses_zeros():
+    report = pullback.check(square, needs(lambda g: g.any()), A)
+    assert report.cause == "contract_shape_dtype" and "not this one" in str(report)
+
+
+def test_a_backward_that_refuses_single_gradients_is_judged_all_the_same():
+    report = pullback.check(square, needs(lambda g: g.all() or not g.any()), A)
+    assert report.cause == "constant_factor"
+
+
 @pytest.mark.parametrize("gradient", ["text", object(), (v for v in range(3))])
 def test_a_gradient_that_is_no_array(gradient):
     report = pullback.check(square, lambda g, x: gradient, A)

@@ -22,11 +22,13 @@ T = TypeVar("T")
 
 PATIENCE = 2.0  # seconds for other arguments in the place of those of forward
 ROWS = 400  # gradients from above that are tried one by one
+AXES = 8  # all orders of more would be too many to try
 
 
 def taken_apart(problem: Problem) -> bool:
     """Is it small enough for both Jacobians?"""
-    return fits(problem) and problem.given_size <= ROWS
+    axes = max(len(part.shape) for part in (*problem.inputs, *problem.outputs))
+    return fits(problem) and problem.given_size <= ROWS and axes <= AXES
 
 
 def careful(call: Callable[..., T], otherwise: T) -> Callable[..., T]:
@@ -127,7 +129,10 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         found = jacobians(far)
         return (found[0][rows], found[1][rows]) if all(np.isfinite(M).all() for M in found) else None
 
-    J, B = jacobians(v)
+    both = careful(jacobians, None)(v)
+    if both is None:
+        return None
+    J, B = both
     far = nearby(problem, np.random.default_rng(2), 1)
     if not all(np.isfinite(M).all() for M in (J, B)):
         return None

@@ -58,8 +58,11 @@ class Judge:
             return self.cannot("there is nothing to move: arrays without elements")
         if not forward_repeats(problem):
             return self.cannot("forward gives something else every time: fix its random numbers")
-        if not np.isfinite(problem.f(problem.example)).any():
+        value = problem.f(problem.example)
+        if not np.isfinite(value).any():
             return self.cannot("forward is nowhere finite at the example: give other inputs")
+        if np.isnan(value).any() and (strange := self.not_finite()):
+            return self.cannot(f"the example of {strange} is not finite, and forward gives nan there: give finite ones")
         g = self.rng.normal(size=problem.given_size)
         for probe in (contract, mutation, partial(repetition, rng=self.rng), layout):
             try:
@@ -76,6 +79,11 @@ class Judge:
         if not self.findings:
             self.values()
         return self.finished()
+
+    def not_finite(self) -> str:
+        """The inputs with nan or infinity in them, by name."""
+        arrays = zip(self.problem.names, self.problem.arrays)
+        return ", ".join(name for name, a in arrays if a.dtype.kind in "fc" and not np.isfinite(a).all())
 
     def refer(self) -> None:
         """Bring in the closed form, if it is that of this forward."""

@@ -1,10 +1,11 @@
 """A layer as the checker sees it: a function of one vector, and a map from vectors to vectors that claims to be its
 derivative. Complex numbers are pairs of real ones, so that the torch convention is the plain transpose of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from numbers import Integral
 from typing import Any, TypeVar
 
 import numpy as np
@@ -231,10 +232,11 @@ def chosen(names: Sequence[str], wrt: Any) -> set[int]:
     """The inputs that are judged."""
     if wrt is None:
         return set(range(len(names)))
-    asked = [wrt] if isinstance(wrt, (str, int)) else list(wrt)
-    unknown = [each for each in asked if each not in names and each not in range(len(names))]
+    asked = list(wrt) if isinstance(wrt, Iterable) and not isinstance(wrt, str) else [wrt]
+    known = [*names, *range(len(names))]
+    unknown = [each for each in asked if not isinstance(each, (str, Integral)) or each not in known]
     if unknown:
-        raise OptionError(f"wrt names {unknown[0]!r}; the inputs are {', '.join(names)}")
+        raise OptionError(f"wrt names {unknown[0]!r}; the inputs are {', '.join(names)}, or their numbers from 0")
     return {names.index(each) if isinstance(each, str) else int(each) for each in asked}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,10 @@ def judge(
         raise OptionError(f"mode is {mode!r}; it is 'vjp' or 'jvp'")
     if convention not in (None, "conjugate", "transpose"):
         raise OptionError(f"convention is {convention!r}; it is 'conjugate' (torch), 'transpose' (JAX) or None")
+    if not isinstance(seed, Integral) or seed < 0:
+        raise OptionError(f"seed is {seed!r}; it is a whole number, 0 or more")
+    if shapes is not None and not callable(shapes):
+        raise OptionError(f"shapes is {shapes!r}; it is a function of a random generator that gives example inputs")
     rng = np.random.default_rng(seed + 2)
     run = lambda given, as_: judged(forward, backward, given, like, wrt, seed, mode, as_, shapes)
     report = run(inputs, convention)

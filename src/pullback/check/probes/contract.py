@@ -82,8 +82,9 @@ def explained(part: Part, gradient: Array, wanted: Array | None, says: str, prob
     if wanted is None:
         return []
     close = lambda a, b: a.shape == b.shape and np.allclose(a, b, rtol=1e-5, atol=1e-7 * (1 + abs(b).max(initial=0)))
-    for count in range(1, gradient.ndim + 1):
-        for axes in combinations(range(gradient.ndim), count):
+    several = [k for k, n in enumerate(gradient.shape) if n > 1]
+    for count in range(1, len(several) + 1):
+        for axes in combinations(several, count):
             summed = gradient.sum(axes)
             if summed.size == wanted.size and close(summed.ravel(), wanted.ravel()) and gradient.size > wanted.size:
                 return [Cause("reduction_broadcast", f"{says}: the sum over axes {axes} is right", "sum over them")]

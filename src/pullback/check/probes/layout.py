@@ -42,7 +42,7 @@ def reversed_(a: Array) -> Array:
 def expanded(a: Array) -> Array:
     """One number in every place, as `y.sum()` hands it down: no steps at all."""
     room = np.full(2 * ROOM + a.size, 0.7, a.dtype)
-    room[ROOM] = a.flat[0] if a.size else 0
+    room[ROOM] = a.ravel()[0] if a.size else 0
     return np.broadcast_to(room[ROOM : ROOM + 1].reshape((1,) * a.ndim), a.shape)
 
 
