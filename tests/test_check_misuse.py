@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 import pullback
@@ -117,6 +118,48 @@ def test_a_backward_that_refuses_zeros():
 def test_a_backward_that_refuses_single_gradients_is_judged_all_the_same():
     report = pullback.check(square, needs(lambda g: g.all() or not g.any()), A)
     assert report.cause == "constant_factor"
+
+
+class Scaled(torch.autograd.Function):
+    """Its second input gets no gradient."""
+
+    @staticmethod
+    def forward(ctx, x, weight):
+        ctx.save_for_backward(weight)
+        return x * weight
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0], None
+
+
+class Frozen(torch.nn.Module):
+    def __init__(self, asks):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(4, dtype=torch.float64), requires_grad=asks)
+
+    def forward(self, x):
+        return Scaled.apply(x, self.weight)
+
+
+def test_none_is_wrong_where_somebody_asks_for_a_gradient():
+    x, weight = torch.tensor(A), torch.tensor(A[0])
+    for asked in (
+        pullback.check(Scaled, None, x, weight.clone().requires_grad_()),
+        pullback.check(Scaled, None, x, weight, wrt=["x", "weight"]),
+        pullback.check(Frozen(asks=True), None, x),
+    ):
+        assert [each.verdict for each in asked.findings] == ["right", "wrong"] and asked.leading.name == "weight"
+        assert asked.cause == "contract_shape_dtype" and "None" in asked.leading.causes[0].evidence
+
+
+def test_none_is_no_fault_elsewhere_and_is_told_where_it_matters():
+    x, weight = torch.tensor(A), torch.tensor(A[0])
+    for silent in (pullback.check(Scaled, None, x, weight), pullback.check(Frozen(asks=False), None, x)):
+        assert silent.verdict == "right" and "the gradient of weight is None" in "".join(silent.power)
+    assert pullback.check(Scaled, None, x, weight, wrt="x").power == ()
+    unused = pullback.check(lambda x, w: x * x, lambda g, x, w: (2 * x * g, None), A, A, wrt=[0, 1])
+    assert unused.verdict == "right" and unused.power == ()
 
 
 @pytest.mark.parametrize("gradient", ["text", object(), (v for v in range(3))])

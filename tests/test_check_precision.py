@@ -86,3 +86,41 @@ def double(x):
 def test_who_computes_in_long_double(forward, takes):
     """Of one that casts a part of its numbers inside, the smallest steps show that part missing."""
     assert takes_long_double(Problem(adapt(forward, lambda g, x: g, [X]), None, 0, "vjp", None)) == takes
+
+
+# Far from the example.
+
+
+def softplus(x):
+    return np.logaddexp(x, 0)
+
+
+DIGITS = {
+    "1 - sigmoid": (softplus, lambda g, x: g / (1 + np.exp(-x)), lambda g, x: g * (1 - 1 / (1 + np.exp(x)))),
+    "log sigmoid": (
+        lambda x: -softplus(-x), lambda g, x: g / (1 + np.exp(x)), lambda g, x: g * (1 - 1 / (1 + np.exp(-x)))
+    ),
+    "of one input": (
+        lambda x, w: softplus(x) * w, lambda g, x, w: (g * w / (1 + np.exp(-x)), g * softplus(x)),
+        lambda g, x, w: (g * w * (1 - 1 / (1 + np.exp(x))), g * softplus(x))
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_digits_lost_far_from_the_example(name):
+    forward, right, wrong = DIGITS[name]
+    inputs = [X] * (2 if name == "of one input" else 1)
+    assert pullback.check(forward, right, *inputs).verdict == "right"
+    report = pullback.check(forward, wrong, *inputs)
+    assert report.verdict == "wrong" and report.cause == "cancellation"
+
+
+@pytest.mark.parametrize("forward, backward", [
+    (np.tanh, lambda g, x: g * (1 - np.tanh(x) ** 2)),
+    (lambda x: 1 / (1 + np.exp(-x)), lambda g, x: g / (1 + np.exp(-x)) * (1 - 1 / (1 + np.exp(-x)))),
+    (lambda x: np.exp(-x * x), lambda g, x: -2 * g * x * np.exp(-x * x)),
+    (lambda x: x * np.exp(x), lambda g, x: g * (np.exp(x) + x * np.exp(x))),
+])  # fmt: skip
+def test_what_forward_has_lost_itself_is_asked_of_nobody(forward, backward):
+    assert pullback.check(forward, backward, X).verdict == "right"

@@ -19,7 +19,7 @@ from pullback.check.probes.layout import layout
 from pullback.check.probes.lengths import lengths
 from pullback.check.probes.linearity import linearity
 from pullback.check.probes.manners import forward_repeats, mutation, repetition
-from pullback.check.probes.tails import tails
+from pullback.check.probes.tails import far, tails
 from pullback.check.probes.values import Comparison, Convention, Mismatch, cotangents, tolerance
 from pullback.check.problem import Part, Problem
 from pullback.check.reference import Reference
@@ -143,6 +143,8 @@ class Judge:
                 self.hurried = True
                 break
             self.at(point, list(cotangents(self.problem, self.rng, plain=False))[:1], example=False)
+        if not self.findings:
+            self.add(far(self.problem))
         if not self.findings:
             findings, notes = lengths(self.problem)
             self.add(findings)
@@ -288,6 +290,10 @@ class Judge:
     def unseen(self, silent: list[str]) -> list[str]:
         said = [
             f"the derivative by {name} is zero wherever it was tried: any fault times zero is zero" for name in silent
+        ]
+        said += [
+            f"the gradient of {name} is None, and forward moves with it: if it should have one, say wrt={name!r}"
+            for name in self.problem.dropped
         ]
         for part in self.problem.inputs:
             shape = part.shape

@@ -89,8 +89,10 @@ class Problem:
             rng.normal(size=leaf.value) if isinstance(leaf.value, tuple) else np.array(leaf.value, order="K")
             for leaf in adapted.leaves
         ]
-        self.names, wanted = names, chosen(names, wrt)
-        self.inputs = parts(self.arrays, names, lambda k, a: a.dtype.kind in "fc" and k in wanted)
+        self.names, judged = names, chosen(names, wrt)
+        self.inputs = parts(self.arrays, names, lambda k, a: a.dtype.kind in "fc" and k in judged)
+        self.wanted = {leaf.name for leaf in adapted.leaves if leaf.wanted}  # inputs that have to get a gradient
+        self.dropped: list[str] = []  # those that get none, and move forward
         self.example = pack(self.arrays, self.inputs)
         self.called: Callable[[], None] = lambda: None  # after every run of forward or backward, for those who watch
         self.known: dict[tuple[str, bytes], Any] = {}
@@ -98,11 +100,23 @@ class Problem:
 
     def drop(self, places: Sequence[int]) -> None:
         """These inputs have no gradient: they stay where they are."""
+        self.dropped += [part.name for part in self.inputs if part.place in places and self.matters(part)]
         self.known.clear()
         self.moving.clear()
         kept = {part.place for part in self.inputs} - set(places)
         self.inputs = parts(self.arrays, self.names, lambda k, a: k in kept)
         self.example = pack(self.arrays, self.inputs)
+
+    def matters(self, part: Part) -> bool:
+        """Does forward move with this input?"""
+        values = self.example[part.begin : part.end]
+        moved = self.example.copy()
+        moved[part.begin : part.end] += 1e-3 * (1 + abs(values)) * np.cos(np.arange(values.size))
+        try:
+            with np.errstate(all="ignore"):
+                return not np.array_equal(self.f(moved), self.f(self.example), equal_nan=True)
+        except Exception:  # it takes these numbers alone
+            return False
 
     def once(self, what: str, v: Array, compute: Callable[[], T]) -> T:
         """What belongs to a place v, computed unless it was asked for a moment ago."""

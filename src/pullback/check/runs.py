@@ -91,7 +91,9 @@ def judged(
             adapted = forward_derivative(adapt(forward, lambda *_: None, inputs), backward)
         else:
             adapted = adapt(forward, backward, inputs)
-        return Problem(adapted, wrt, seed, mode, convention)
+        problem = Problem(adapted, wrt, seed, mode, convention)
+        problem.wanted |= set() if wrt is None else {part.name for part in problem.inputs}
+        return problem
 
     problem, rng = problem_at(inputs), np.random.default_rng(seed + 3)
     with Bar(problem.name, lambda: expected(problem)) as bar:

@@ -21,6 +21,7 @@ class Leaf(NamedTuple):
     name: str
     path: tuple[Any, ...]
     value: Any
+    wanted: bool = False  # does it ask for a gradient, as a tensor that requires_grad?
 
     @property
     def moves(self) -> bool:
@@ -41,6 +42,8 @@ class Arguments:
         self.leaves = [
             leaf for k, name in enumerate(names[: len(values)]) for leaf in leaves(name, (k,), self.values[k])
         ]
+        asking = {(k,) for k, value in enumerate(values) if getattr(value, "requires_grad", False) is True}
+        self.leaves = [leaf._replace(wanted=leaf.path in asking) for leaf in self.leaves]
         if not self.leaves:
             numbers = [k for k, value in enumerate(self.values) if isinstance(value, float)]
             self.leaves = [Leaf(names[k], (k,), np.asarray(self.values[k])) for k in numbers]

@@ -31,7 +31,8 @@ def module(code: Code, torch: Any) -> Adapted:
     own = len(code.arguments.leaves)
     names = [name for name, _ in code.forward.named_parameters()]
     dtype = code.arguments.precision
-    parameters = [Leaf(name, (name,), to_numpy(p).astype(dtype)) for name, p in code.forward.named_parameters()]
+    own_ones = code.forward.named_parameters()
+    parameters = [Leaf(name, (name,), to_numpy(p).astype(dtype), p.requires_grad) for name, p in own_ones]
 
     def run(tensors: Sequence[Any]) -> Any:
         dtype = next((t.dtype for t in tensors if t.is_floating_point()), None)

@@ -40,9 +40,20 @@ def contract(problem: Problem, g: Array) -> list[Finding]:
         elif gradient is not None and narrowed(part, np.asarray(gradient)):
             text = f"{np.asarray(gradient).dtype} where the input is {part.dtype}"
             wrong.append(Finding(part.name, WRONG, causes=(Cause("contract_shape_dtype", text),)))
+    if problem.mode == "vjp":
+        lacking = [part for part in problem.inputs if part.place in missing and part.name in problem.wanted]
+        wrong += [lacks(part) for part in lacking if problem.matters(part)]
     if not wrong and missing and problem.mode == "vjp":
         problem.drop(missing)
     return wrong
+
+
+def lacks(part: Part) -> Finding:
+    """Somebody said that this input has a gradient: by wrt, or as torch does."""
+    hint = "return its gradient, or say that it needs none: wrt without it, requires_grad=False"
+    return Finding(
+        part.name, WRONG, causes=(Cause("contract_shape_dtype", "None, though forward moves with it", hint),)
+    )
 
 
 def narrowed(part: Part, gradient: Array) -> bool:

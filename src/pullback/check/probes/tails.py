@@ -6,14 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.digits import exact_jacobian
-from pullback.check.problem import Problem
+from pullback.check.moves import dense
+from pullback.check.points import anything
+from pullback.check.problem import Part, Problem
 from pullback.check.report import WRONG, Cause, Finding
 from pullback.check.structure import elementwise
+from pullback.check.truth import fits, whole
 
 Array = NDArray[Any]
 
 INPUTS = 64
 BOUND = 1e-3
+TINY = 1e-6  # a derivative
+FAR = np.array([4.0, 5.0, 6.5, 8.0, 10.0, 13.0, 16.0, 20.0, 25.0, 30.0, 36.0])
+STEPS = 0.024, 0.012, 0.008
+KNOWN = 1e-5  # how well differences have to agree
+HINT = "use a form that does not subtract nearly equal numbers"
 
 
 def tails(problem: Problem, g: Array) -> list[Finding]:
@@ -32,14 +40,56 @@ def tails(problem: Problem, g: Array) -> list[Finding]:
         off = np.where(abs(wanted) > 1e-290, abs(found - wanted) / abs(wanted), 0)
     k = int(np.argmax(off))
     part = problem.inputs[0]
-    if not off[k] > BOUND or abs(wanted[k]) > 1e-6 * np.max(abs(g)):
+    if not off[k] > BOUND or abs(wanted[k]) > TINY * np.max(abs(g)):
         return []
-    text = f"a relative error of {off[k]:.1e} where the derivative is {wanted[k]:.3g}"
-    causes = (
-        Cause("cancellation", text, "use a form that does not subtract nearly equal numbers"),
-        Cause("low_precision_accumulation", text),
-    )
-    error = float(abs(found[k] - wanted[k]))
-    return [
-        Finding(part.name, WRONG, error, 0.0, part.where(k), float(found[k]), float(wanted[k]), "your example", causes)
-    ]
+    return [lost(part, off[k], k + part.begin, found[k], wanted[k], "your example")]
+
+
+def far(problem: Problem) -> list[Finding]:
+    """The same far from the example, where forward itself is exact enough for its differences to show it. A tanh that
+    has rounded to 1 is not: nobody can tell from it how little it still moves."""
+    if problem.mode == "jvp" or problem.single or not fits(problem) or len(problem.outputs) != 1:
+        return []
+    found = (wrong_far_out(problem, part, side * FAR) for part in slopes_of(problem) for side in (-1, 1))
+    return [finding for finding in found if finding][:1]
+
+
+def slopes_of(problem: Problem) -> list[Part]:
+    """The inputs that act element by element, and that may be any real numbers."""
+    J, v = whole(problem, problem.example).value, problem.example
+    some = [part for part in problem.inputs if part.width == 1 and anything(v[part.begin : part.end])]
+    return [part for part in some if elementwise(J[:, part.begin : part.end]) and J[:, part.begin : part.end].any()]
+
+
+def wrong_far_out(problem: Problem, part: Part, places: Array) -> Finding | None:
+    """What loses its digits at two of these places at least: at one it may be chance."""
+    own, n = slice(part.begin, part.end), part.end - part.begin
+    along = dense(np.ones(n), part.begin)
+    seen = []
+    for some in np.array_split(places, -(-len(places) // n)):
+        v = problem.example.copy()
+        v[own] = np.resize(some, n)
+        try:
+            with np.errstate(all="ignore"):
+                y = problem.f(v)
+                d = [(problem.f(along.of(v, h)) - problem.f(along.of(v, -h))) / (2 * h) for h in STEPS]
+                b = problem.b(v, np.ones(problem.given_size))[own]
+                first, second = ((d[k + 1] * r * r - d[k]) / (r * r - 1) for k, r in ((0, 2.0), (1, 1.5)))
+                doubt = abs(first - second) / 10 + 4e-16 * abs(y) / STEPS[-1]
+                known = (doubt <= KNOWN * abs(second)) & (abs(second) < TINY) & (abs(second) > 1e-290)
+                off = np.where(known, abs(b - second) / abs(second), 0)
+        except Exception:  # these inputs are not the user's
+            continue
+        seen += [(off[k], k, b[k], second[k], v[k + part.begin]) for k in range(min(n, len(some))) if off[k] > BOUND]
+    if len(seen) < 2:
+        return None
+    off, k, given, wanted, place = max(seen)
+    return lost(part, off, k + part.begin, given, wanted, f"{part.name} with {place:g} in it")
+
+
+def lost(part: Part, off: float, k: int, found: float, wanted: float, where: str) -> Finding:
+    """Digits, of a derivative that is tiny."""
+    text = f"a relative error of {off:.1e} where the derivative is {wanted:.3g}"
+    causes = Cause("cancellation", text, HINT), Cause("low_precision_accumulation", text)
+    error = float(abs(found - wanted))
+    return Finding(part.name, WRONG, error, 0.0, part.where(k), float(found), float(wanted), where, causes)
