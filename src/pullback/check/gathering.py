@@ -20,7 +20,7 @@ from pullback.check.truth import Truth, fits, implied, whole
 Array = NDArray[Any]
 T = TypeVar("T")
 
-PATIENCE = 2.0  # seconds for other arguments in the place of those of forward
+PATIENCE = 2.0  # seconds of work, whatever else the machine does, for other arguments in the place of those of forward
 ROWS = 400  # gradients from above that are tried one by one
 AXES = 8  # all orders of more would be too many to try
 
@@ -84,9 +84,9 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         """Told from that direction, and roughly at first."""
         key = tuple((name, array.tobytes()) for name, array in changes.items())
         if key not in tried:
-            start = time.perf_counter()
+            start = time.process_time()
             tried[key] = sum(spent) < PATIENCE and really_fits_with(changes)
-            spent.append(time.perf_counter() - start)
+            spent.append(time.process_time() - start)
         return tried[key]
 
     def really_fits_with(changes: dict[str, Array]) -> bool:
@@ -116,6 +116,15 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         given = [t.along(problem.b(u, g)) for u in (v, w)]
         return not same(right[0], right[1], 1e-4), not same(given[0], given[1], 1e-6)
 
+    def scales_with(name: str) -> bool:
+        """Told from one direction: with twice of it, J is twice as large."""
+        part_of = next(each for each in problem.inputs if each.name == name)
+        w, g = v.copy(), np.zeros(problem.given_size)
+        w[part_of.begin : part_of.end] *= 2
+        g[rows] = np.random.default_rng(7).normal(size=len(g[rows]))
+        one, two = (Truth(problem, u, [given_along()[0]]).pulled(g)[0][0] for u in (v, w))
+        return same(two, 2 * one, 1e-4)
+
     def recurrent() -> bool:
         truth, output = whole(problem, v), problem.outputs[0]
         for each in problem.inputs:
@@ -124,6 +133,16 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
             if any(found is not None and len(found) > 2 and look.causal(found) for found in blocks):
                 return True
         return False
+
+    def sliding() -> bool:
+        truth = whole(problem, v).value[rows]
+        others = [each for each in problem.inputs if each != part and each.shape]
+        return any(look.windowed(truth[:, each.begin : each.end], each.shape, y_shape) for each in others)
+
+    def back(x: Array) -> Array:
+        above = np.zeros(problem.given_size)
+        above[rows] = 1
+        return problem.b(moved(x), above)[own]
 
     def elsewhere() -> tuple[Array, Array] | None:
         found = jacobians(far)
@@ -154,8 +173,11 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         both_at=careful(both_at, None),
         elsewhere=careful(elsewhere, None),
         moves_with=careful(moves_with, (False, False)),
+        scales_with=careful(scales_with, False),
         recurrent=recurrent,
-        f=lambda x: problem.f(moved(x))[rows],
+        sliding=careful(sliding, False),
+        back=careful(back, None),
+        f=careful(lambda x: problem.f(moved(x))[rows], np.full_like(y[rows], np.nan)),
         outputs=several if rows == slice(None) else (),
         name=part.name,
         arguments=arguments,

@@ -144,11 +144,9 @@ class Judge:
                 break
             self.at(point, list(cotangents(self.problem, self.rng, plain=False))[:1], example=False)
         if not self.findings:
-            self.add(far(self.problem))
-        if not self.findings:
             findings, notes = lengths(self.problem)
             self.add(findings)
-            self.remarks += notes
+            self.remarks += far(self.problem) + notes
 
     def at(self, point: Point, gradients: list[Array], example: bool = True) -> None:
         """Compare at one point: at the example all elements, at others a few directions, and all if those differ."""

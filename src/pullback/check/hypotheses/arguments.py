@@ -61,8 +61,12 @@ def axes_exchanged(e: Evidence) -> Iterator[tuple[str, Array, str]]:
 
 
 def kernel_flipped(e: Evidence) -> Says:
-    """The axes of a kernel are the last ones: those of channels, two, come before them."""
-    return first(e, flips(e, lambda a: range(min(2, a.ndim - 1), a.ndim))) if e.windowed else None
+    """The axes of a kernel are the last ones, and those of channels, two, come before them; some have it otherwise."""
+    if not e.windowed:
+        return None
+    return first(e, flips(e, lambda a: range(min(2, a.ndim - 1), a.ndim))) or first(
+        e, flips(e, lambda a: range(a.ndim))
+    )
 
 
 def reversed_(e: Evidence) -> Says:

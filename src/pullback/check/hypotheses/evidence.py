@@ -37,7 +37,10 @@ class Evidence:
     others: tuple["Evidence", ...] = ()  # the same input at other shapes
     right_at: list[str] = field(default_factory=list)  # shapes where backward is right
     moves_with: Callable[[str], tuple[bool, bool]] = lambda name: (False, False)  # do J and B, with another argument?
+    scales_with: Callable[[str], bool] = lambda name: False  # is J a multiple of another argument?
     recurrent: Callable[[], bool] = lambda: False  # does the layer take steps, one after the other?
+    sliding: Callable[[], bool] = lambda: False  # does it read another input in windows that slide?
+    back: Callable[[Array], Array | None] = lambda x: None  # what backward gives for ones, with another x (flat)
 
     @cached_property
     def other(self) -> tuple[Array, Array] | None:
@@ -54,9 +57,14 @@ class Evidence:
 
     @property
     def windowed(self) -> bool:
-        """Does it show here, or at half of the other shapes, that the layer reads windows that slide?"""
+        """Does it show here, or at half of the other shapes, that the layer reads windows that slide? Of a kernel, it
+        shows in the data."""
         votes = [other.windows for other in self.others]
-        return self.windows or 2 * sum(votes) >= len(votes) > 0
+        return self.windows or 2 * sum(votes) >= len(votes) > 0 or self.windows_beside
+
+    @cached_property
+    def windows_beside(self) -> bool:
+        return not self.elementwise and not look.broadcast(self.J) and self.sliding()
 
     @cached_property
     def pooled(self) -> bool:

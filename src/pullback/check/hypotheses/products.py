@@ -13,18 +13,28 @@ from pullback.check.structure import nonzero, same
 Array = NDArray[Any]
 
 
+def one_factor_of_two(e: Evidence) -> Says:
+    """Numbers of another input, that do belong there, as a scale does, and the rest of the product is missing."""
+    owner = stranger(e)
+    if owner and e.scales_with(owner):
+        return f"made of the numbers of {owner} alone: what else they are multiplied by is missing"
+    return None
+
+
 def another_factor(e: Evidence) -> Says:
     """Numbers of the output (or another input) where those of an input belong: y in the gradient of w, not x."""
+    owner = stranger(e)
+    return f"made of the numbers of {owner}, which is not what {e.name} is multiplied by" if owner else None
+
+
+def stranger(e: Evidence) -> str | None:
+    """The array that the wrong gradient is made of, and the right one is not."""
     given = e.B[nonzero(e.B)]
     if not e.partners or not e.steady or not patterned(e) or len(given) < 2 or np.ptp(given) < 1e-6:
         return None
     known = e.arguments | e.results
     owner = next((name for name, a in known.items() if made_of(e.B, a)), None)
-    return (
-        f"made of the numbers of {owner}, which is not what {e.name} is multiplied by"
-        if owner and not made_of(e.J, known[owner])
-        else None
-    )
+    return owner if owner and not made_of(e.J, known[owner]) else None
 
 
 def one_for_another(e: Evidence) -> Says:

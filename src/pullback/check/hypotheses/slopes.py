@@ -12,6 +12,8 @@ from pullback.check.structure import nonzero, same
 
 Array = NDArray[Any]
 
+REACH = np.linspace(0, 12, 601)  # on both sides of 0 a slope is added up there
+
 
 def passed_through(e: Evidence) -> Says:
     """1 where a slope is meant that is not the same everywhere."""
@@ -127,13 +129,39 @@ def wrong_where_zero(e: Evidence) -> Says:
     return "wrong where the derivative is zero" if e.beyond and e.diagonals is not None else None
 
 
+def another_form(e: Evidence) -> Says:
+    """Slopes that rise as much as the function does, to the left of 0 and to its right: those of an approximation,
+    or of another definition, which starts, crosses 0 and ends where this one does."""
+    if e.diagonals is None or e.f is None or e.fixed or not e.x.min(initial=0) < 0 < e.x.max(initial=0):
+        return None
+    for side in (-1, 1):
+        y, slopes = over(e.f, side * REACH, e.x.size), over(e.back, side * REACH, e.x.size)
+        if y is None or slopes is None:
+            return None
+        risen = np.append(0, np.cumsum((slopes[1:] + slopes[:-1]) / 2 * np.diff(side * REACH)))
+        far = REACH > 0.75 * REACH[-1]  # at one place it may be chance
+        if np.max(abs(risen - (y - y[0]))[far]) > 0.015 * np.ptp(y[REACH < 3]):
+            return None
+    return "it rises as much in all as the function, in another way: the derivative of another form of it"
+
+
+def over(f: Callable[[Array], Array | None], places: Array, count: int) -> Array | None:
+    """What an elementwise f is there, so many at a time; None where its elements are functions of their own."""
+    first, last = (f(np.full(count, s)) for s in (places[0], places[-1]))
+    if first is None or last is None or not all(same(each, np.full(count, each[0]), 1e-9) for each in (first, last)):
+        return None
+    found = [f(np.resize(places[k : k + count], count)) for k in range(0, len(places), count)]
+    values = np.concatenate([each for each in found if each is not None])[: len(places)]
+    return values if len(values) == len(places) and np.isfinite(values).all() else None
+
+
 def close(e: Evidence) -> Says:
     """Another approximation of the same function: near everywhere, right nowhere."""
     if e.diagonals is None:
         return None
     right, given = e.diagonals
     gap = abs(given - right)
-    if right.size and gap.max() < 0.1 * abs(right).max() and (gap > 1e-7 * abs(right).max()).mean() > 0.6:
+    if right.size and gap.max() < 0.05 * abs(right).max() and (gap > 1e-7 * abs(right).max()).mean() > 0.6:
         return f"within {gap.max() / abs(right).max():.1%} everywhere: the derivative of another form of the function"
     return None
 

@@ -44,6 +44,8 @@ def only_first_output(e: Evidence) -> Says:
 
 def output_ignored(e: Evidence) -> Says:
     """Some gradients from above have no effect, and others too much."""
+    if e.elementwise:
+        return None
     silent = ~nonzero(e.B).any(1) & e.some.any(1)
     if silent.any() and not silent.all() and not e.equal[~silent].all():
         return "a part of the gradient from above is not read: overwritten before it was used"

@@ -209,6 +209,51 @@ def low_rank(e: Evidence) -> Says:
     return None
 
 
+INNER = {
+    "a sigmoid": lambda x: 1 / (2 + np.exp(x) + np.exp(-x)), "tanh": lambda x: 1 / np.cosh(x) ** 2, "exp": np.exp,
+    "a logarithm": lambda x: 1 / x, "a square": lambda x: 2 * x, "sin": np.cos, "cos": lambda x: -np.sin(x),
+    "a square root": lambda x: 0.5 / np.sqrt(x),
+}  # fmt: skip
+
+
+def inner_slope(e: Evidence) -> Says:
+    """A loss of something elementwise, such as of probabilities made of logits: its slope is missing."""
+    some = e.some[0] & nonzero(e.B)[0]
+    if e.J.shape[0] > 1 or some.sum() < 4 or not np.array_equal(e.some, nonzero(e.B)):
+        return None
+    x, ratio = e.x.ravel()[some], (e.J / np.where(nonzero(e.B), e.B, 1))[0][some]
+    with np.errstate(all="ignore"):
+        names = [name for name, slope in INNER.items() if same(ratio, slope(x), 1e-4)]
+    return f"the slope of {names[0]} is missing, through which the input goes" if names else None
+
+
+def penalty(e: Evidence) -> Says:
+    """Of a loss: what is too much or too little is a multiple of the input itself, here and elsewhere."""
+    if e.J.shape[0] > 1 or e.other is None or e.away is None or e.x.size < 3 or not e.x.any():
+        return None
+    c = look.constant_ratio((e.B - e.J)[0], e.x.ravel())
+    there = look.constant_ratio((e.other[1] - e.other[0])[0], e.away)
+    if c is None or there is None or not np.isclose(c, there, rtol=1e-3):
+        return None
+    return f"off by {c:.4g} times {e.name} itself: a term such as a penalty is weighted otherwise, or missing"
+
+
+def one_use(e: Evidence) -> Says:
+    """A parameter that is used twice, in one place linearly: the gradient is that of one of the uses."""
+    if e.elementwise or e.f is None or e.x.ndim < 2 or e.x.shape[0] == (*e.y_shape, 0)[0] or not e.x.any():
+        return None
+    x = e.x.ravel()
+    rest = e.y - e.f(np.zeros(x.size))
+    if not np.isfinite(rest).all() or not nonzero(e.B).any() or not rest.any() or same(e.J @ x, rest, 1e-4):
+        return None
+    alone, missing = same(e.B @ x, rest), same((e.J - e.B) @ x, rest)
+    scale_free = np.max(abs(e.J @ x)) < 1e-6 * np.max(abs(rest))
+    if scale_free or not (alone or missing):
+        return None
+    which = "the last, which is linear" if alone else "another than the last, which is linear"
+    return f"{e.name} is used more than once, and this is the gradient of one use: {which}"
+
+
 def of_one_output(e: Evidence) -> Says:
     if e.J.shape[0] == 1 and not (nonzero(e.B) & ~e.some).any():
         return "every element is off by a factor of its own"

@@ -71,7 +71,8 @@ def adjoint(e: Evidence) -> Says:
 
 
 def index_adjoint(e: Evidence) -> Says:
-    if adjoint(e) and look.selection(e.J) and e.fixed:
+    """Of a permutation, of places or by the numbers themselves (a sort)."""
+    if adjoint(e) and look.selection(e.J):
         return "indices of the forward pass are used where their inverse is needed: scatter for gather"
     return None
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pullback.check.problem import Part, Problem
 from pullback.check.report import WRONG, Cause, Finding
+from pullback.check.resizing import others, resized, runs
 from pullback.check.truth import fits, whole
 
 Array = NDArray[Any]
@@ -87,6 +88,12 @@ def misshapen(problem: Problem, part: Part, gradient: Array, g: Array) -> Findin
     return Finding(part.name, WRONG, causes=tuple(dict.fromkeys(unique[cause.name] for cause in causes)))
 
 
+def right_elsewhere(problem: Problem) -> bool:
+    """Are the shapes those that they should be at other sizes, such as where nothing is of size one?"""
+    grown = (resized(problem, {1: n}) for n in (2, 3, 5)) if any(1 in a.shape for a in problem.arrays) else ()
+    return any(each is not None and runs(each) for each in grown) or bool(others(problem))
+
+
 def explained(part: Part, gradient: Array, wanted: Array | None, says: str, problem: Problem) -> list[Cause]:
     if gradient.size == 0 and part.end > part.begin:
         return [Cause("edge_shape", f"{says}: nothing is left, as of a slice [a:-0]")]
@@ -102,7 +109,10 @@ def explained(part: Part, gradient: Array, wanted: Array | None, says: str, prob
     if gradient.ndim > 1 and close(gradient.T, wanted):
         return [Cause("transpose_or_adjoint", f"{says}: its transpose is right", "transpose it")]
     if gradient.size == wanted.size:
-        return [Cause("edge_shape", f"{says}: the right number of elements, in another shape")]
+        text = f"{says}: the right number of elements, in another shape"
+        loose = lambda shape: [n for n in shape if n > 1]
+        always = loose(gradient.shape) == loose(part.shape) and not right_elsewhere(problem)
+        return [Cause("contract_shape_dtype" if always else "edge_shape", text)]
     if gradient.ndim == wanted.ndim:
         common = tuple(slice(0, min(a, b)) for a, b in zip(gradient.shape, wanted.shape))
         if close(gradient[common], wanted[common]) and gradient.size < wanted.size:
