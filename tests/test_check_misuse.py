@@ -281,3 +281,69 @@ def test_a_value_that_cannot_be_read(tmp_path):
     path.write_text(GOOD)
     done = CliRunner().invoke(main, ["check", str(path), "--set", "axis=(0,1"])
     assert done.exit_code == 2
+
+
+# What one backward leaves behind for the next.
+
+
+def gate_forward(x):
+    y = np.tanh(x)
+    return y, [y * y]
+
+
+def gate_backward(copied):
+    def backward(dout, cache):
+        slope = cache[0].copy() if copied else cache[0]
+        slope *= -1
+        slope += 1
+        return dout * slope
+
+    return backward
+
+
+class Kept:
+    """It sums into an array that it keeps, and that a second run has to clear."""
+
+    def __init__(self, clears):
+        self.W, self.dx, self.dW, self.clears = W, None, 0, clears
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        if self.dx is None or self.clears:
+            self.dx = np.zeros_like(self.x)
+        self.dx += dout @ self.W.T
+        self.dW = self.dW + self.x.T @ dout  # gradients of parameters may add up
+        return self.dx.copy()
+
+
+class Moves(Kept):
+    """Its forward counts: that a second run gives something else is no fault of the backward."""
+
+    def forward(self, x):
+        self.count = getattr(self, "count", 0) + 1
+        return super().forward(x) * self.count
+
+    def backward(self, dout):
+        return super().backward(dout * self.count)
+
+
+def taken_apart(dout, cache):
+    return dout * (1 - cache.pop())
+
+
+@pytest.mark.parametrize("forward, backward", [
+    (gate_forward, gate_backward(copied=True)), (gate_forward, taken_apart), (Kept(True), None), (Moves(True), None),
+])  # fmt: skip
+def test_a_second_backward_that_gives_the_same_or_none(forward, backward):
+    assert pullback.check(forward, backward, A).verdict == "right"
+
+
+@pytest.mark.parametrize("forward, backward, cause", [
+    (gate_forward, gate_backward(copied=False), "aliasing_inplace"), (Kept(False), None, "stale_buffer"),
+])  # fmt: skip
+def test_a_second_backward_that_gives_something_else(forward, backward, cause):
+    report = pullback.check(forward, backward, A)
+    assert report.cause == cause and "a second backward" in str(report)

@@ -18,7 +18,7 @@ from pullback.check.probes.contract import contract
 from pullback.check.probes.layout import layout
 from pullback.check.probes.lengths import lengths
 from pullback.check.probes.linearity import linearity
-from pullback.check.probes.manners import forward_repeats, mutation, repetition
+from pullback.check.probes.manners import again, forward_repeats, mutation, repetition
 from pullback.check.probes.tails import far, tails
 from pullback.check.probes.values import Comparison, Convention, Mismatch, cotangents, tolerance
 from pullback.check.problem import Part, Problem
@@ -64,7 +64,7 @@ class Judge:
         if np.isnan(value).any() and (strange := self.not_finite()):
             return self.cannot(f"the example of {strange} is not finite, and forward gives nan there: give finite ones")
         g = self.rng.normal(size=problem.given_size)
-        for probe in (contract, mutation, partial(repetition, rng=self.rng), layout):
+        for probe in (contract, mutation, partial(repetition, rng=self.rng), again, layout):
             try:
                 self.add(probe(problem, g))
             except NotImplementedError as error:  # nobody claims that it is right

@@ -16,7 +16,7 @@ import numpy as np
 
 from pullback.check.adapters.arguments import Leaf, names_of
 from pullback.check.adapters.binding import Binding, by_names
-from pullback.check.adapters.code import Adapted, Code, StyleError, contained, outputs, scaled, several
+from pullback.check.adapters.code import Adapted, Code, StyleError, contained, guarded, outputs, scaled, several
 from pullback.check.adapters.gradients import assigned, bare, by_shape, parts
 from pullback.check.adapters.holders import Path, gradients_of_parameters, is_float, look, paths, put
 
@@ -38,7 +38,9 @@ def recognise(code: Code) -> Adapted | None:
             return None
         code = Code(made(code), None, code.arguments.values)
         held = Held(code.forward, code, *methods)
-    return code.adapted(held.forward, held.backward, *held.parameters) if held else None
+    if held is None:
+        return None
+    return code.adapted(held.forward, held.backward, *held.parameters)._replace(again=guarded(held.again))
 
 
 def of_one_object(code: Code) -> "Held | None":
@@ -158,9 +160,10 @@ class Held:
             getattr(again, self.method)(*self.code.filled(other))
         return np.array_equal(look(again, parameter), value)
 
-    def ran(self, inputs: Sequence[Any]) -> Run:
+    def ran(self, inputs: Sequence[Any], layer: Any = None) -> Run:
+        """The forward of a copy, or of a layer that has run before."""
         own = len(self.code.arguments.leaves)
-        layer = copy.deepcopy(self.layer)
+        layer = copy.deepcopy(self.layer) if layer is None else layer
         for parameter, value in zip(self.slots, inputs[own:], strict=True):
             shared = look(layer, parameter)
             for path in [path for path, other in paths(layer) if other is shared]:
@@ -199,6 +202,19 @@ class Held:
         else:
             gradients = *gradients, *(self.gradient(run.layer, slot) for slot in self.slots.items())
         return gradients if self.binding.count("cotangent") else scaled(gradients, cotangents)
+
+    def again(self, cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
+        """The gradients of the inputs from the second run of one object; none where its forward moves on itself. Those
+        of parameters may be added to the first ones."""
+        own = self.code.arguments.leaves
+        first = self.ran(inputs)
+        self.went_back(first, [np.array(g) for g in cotangents], inputs[: len(own)])
+        second = self.ran(inputs, cleared(first.layer))
+        if not all(np.array_equal(a, b) for a, b in zip(first.output, second.output)):
+            return (None,) * len(inputs)
+        found = assigned(self.went_back(second, cotangents, inputs[: len(own)]), own)[: len(own)]
+        found = found if self.binding.count("cotangent") else scaled(found, cotangents)
+        return *found, *(None,) * len(self.parameters)
 
     def gradient(self, layer: Any, slot: tuple[Path, Path | None]) -> Any:
         """That of a parameter; of a bias with an axis of one more or less than it, with the same axes."""

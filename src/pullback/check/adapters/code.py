@@ -31,7 +31,8 @@ class Adapted(NamedTuple):
     NumPy's arrays (None for what has no gradient); and those arrays: arguments, then the layer's own parameters.
 
     `second(cotangents, arrays, tangents)` is the backward of backward, where the code brings one: how
-    ⟨tangents, gradients⟩ changes with the cotangents, and with the arrays."""
+    ⟨tangents, gradients⟩ changes with the cotangents, and with the arrays. `again(cotangents, arrays)` is a backward
+    after another one: over what the same forward kept, or of the same object after another forward."""
 
     name: str
     forward: Callable[..., tuple[Any, ...]]
@@ -39,6 +40,7 @@ class Adapted(NamedTuple):
     leaves: list[Leaf]
     second: Second | None = None
     convention: str | None = None  # of complex gradients, where the library has one
+    again: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]] | None = None
 
 
 class Code:

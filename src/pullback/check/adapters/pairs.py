@@ -7,11 +7,14 @@ dx = sigmoid_prime(x)                             a derivative without a gradien
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from pullback.check.adapters.arguments import names_of
 from pullback.check.adapters.binding import Binding, asks_for_cache, bound
-from pullback.check.adapters.code import Adapted, Code, StyleError, is_function, name_of, outputs, scaled
+from pullback.check.adapters.code import Adapted, Code, StyleError, guarded, is_function, name_of, outputs, scaled
 
 LOOKS = "a pair of functions: forward(*inputs) with backward(*gradients, *inputs) or backward(*gradients, cache)"
 
@@ -62,11 +65,14 @@ def with_a_cache(code: Code, binding: Binding) -> Adapted:
         with code.dice():
             return outputs(code.run(inputs)[:count])
 
-    def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
+    def backward(cotangents: Sequence[Any], inputs: Sequence[Any], times: int = 1) -> tuple[Any, ...]:
         with code.dice():
             *output, cache = code.run(inputs)
         with code.framework.scope():
-            given = dict(cotangent=code.lifted(cotangents), input=code.filled(inputs), output=output, cache=[cache])
-            return code.gradients(code.backward(*binding.arguments(**given)))
+            for _ in range(times):
+                above = code.lifted(cotangents if times == 1 else [np.array(g) for g in cotangents])
+                given = dict(cotangent=above, input=code.filled(inputs), output=output, cache=[cache])
+                found = code.gradients(code.backward(*binding.arguments(**given)))
+        return found
 
-    return code.adapted(forward, backward)
+    return code.adapted(forward, backward)._replace(again=guarded(partial(backward, times=2)))

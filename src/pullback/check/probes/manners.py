@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pullback.check.points import whole
 from pullback.check.probes.values import Comparison
-from pullback.check.problem import Problem
+from pullback.check.problem import Part, Problem
 from pullback.check.report import WRONG, Cause, Finding
 from pullback.check.truth import Truth, fits
 
@@ -68,6 +68,39 @@ def repetition(problem: Problem, g: Array, rng: np.random.Generator, times: int 
             causes=(Cause(name, evidence, hint), Cause(other, evidence)),
         )
     ]  # fmt: skip
+
+
+def again(problem: Problem, g: Array) -> list[Finding]:
+    """A second call, over what the first left behind, gives the same; what it keeps to itself, it may take apart."""
+    if problem.mode == "jvp" or problem.adapted.again is None:
+        return []
+    plain = problem.b(problem.example, g)
+    try:
+        with np.errstate(all="ignore"):
+            found = problem.adapted.again(problem.cotangents(g), problem.unpack(problem.example))
+    except Exception:  # nobody says that it may be called twice
+        return []
+    for part in problem.inputs:
+        first, second = part.of(plain), np.asarray(0.0 if found[part.place] is None else found[part.place])
+        if second.shape != first.shape or found[part.place] is None or not np.isfinite(first).all():
+            continue
+        gap = abs(second - first)
+        if np.max(gap, initial=0) > (1e-3 if problem.single else 1e-6) * np.max(abs(first)) + problem.rounding(g):
+            return [changed(part, first, second, tuple(map(int, np.unravel_index(int(np.argmax(gap)), gap.shape))))]
+    return []
+
+
+def changed(part: Part, first: Array, second: Array, index: tuple[int, ...]) -> Finding:
+    """Twice the same is a sum; anything else comes of numbers that were written over."""
+    added = np.allclose(second, 2 * first, rtol=1e-6)
+    names = ("stale_buffer", "aliasing_inplace")[:: 1 if added else -1]
+    text = "a second backward gives " + (
+        "the sum of both" if added else "something else: it writes to what forward kept"
+    )
+    hint = "clear the buffer before it is summed into" if added else "work on a copy of what is kept for backward"
+    causes = Cause(names[0], text, hint), Cause(names[1], text)
+    error = float(np.max(abs(second - first)))
+    return Finding(part.name, WRONG, error, 0.0, index, second[index].item(), first[index].item(), causes=causes)
 
 
 def uninitialised(problem: Problem, g: Array, mark: float = 7.25e77) -> bool:
