@@ -370,3 +370,38 @@ def test_the_right_number_of_elements_in_rows_of_another_length():
 
 def test_an_axis_that_is_lost_where_it_is_one():
     assert named(lambda x: 2 * x, lambda g, x: 2 * g.squeeze(), (1, 3))[0][0] == "edge_shape"
+
+
+def rotated(x, angle):
+    c, s = np.cos(angle), np.sin(angle)
+    return np.stack([c * x[:, 0] - s * x[:, 1], s * x[:, 0] + c * x[:, 1]], 1)
+
+
+def rotated_back(term):
+    """`term`: what is done with one of the terms of the gradient of the angle."""
+
+    def backward(g, x, angle):
+        c, s = np.cos(angle), np.sin(angle)
+        first = -s * x[:, 0] - term * c * x[:, 1]
+        return rotated(g, -angle), g[:, 0] * first + g[:, 1] * (c * x[:, 0] - s * x[:, 1])
+
+    return backward
+
+
+def test_a_term_that_is_linear_in_another_input():
+    assert pullback.check(rotated, rotated_back(1), (5, 2), (5,)).verdict == "right"
+    causes, evidence = named(rotated, rotated_back(-1), (5, 2), (5,))
+    assert causes[0] == "sign" and "multiplied by x" in evidence
+    assert "missing_jacobian_term" in named(rotated, rotated_back(0), (5, 2), (5,))[0][:3]
+
+
+def test_the_numbers_of_a_scale_in_another_order():
+    norm = lambda x, s: s * x / np.sqrt((x * x).sum(-1, keepdims=True))
+
+    def backward(g, x, s):
+        r = 1 / np.sqrt((x * x).sum(-1, keepdims=True))
+        u, gu = x * r, g * s[[2, 0, 3, 1]]
+        return r * (gu - u * (u * gu).sum(-1, keepdims=True)), (g * u).sum(0)
+
+    causes, evidence = named(norm, backward, (3, 4), (4,))
+    assert causes[0] == "index_routing" and "numbers of s" in evidence

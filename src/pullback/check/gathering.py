@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 PATIENCE = 2.0  # seconds of work, whatever else the machine does, for other arguments in the place of those of forward
 ROWS = 400  # gradients from above that are tried one by one
+NUMBERS = 40  # of an argument that are moved one by one
+SHARES = 3, 12  # outputs that are looked at then, and numbers of the input
 AXES = 8  # all orders of more would be too many to try
 
 
@@ -125,6 +127,32 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         one, two = (Truth(problem, u, [given_along()[0]]).pulled(g)[0][0] for u in (v, w))
         return same(two, 2 * one, 1e-4)
 
+    @cache
+    def shares(name: str) -> tuple[Array, Array] | None:
+        """How J and B move with every number of an argument, for the outputs that are most wrong: [number, entry]."""
+        mover = next((each for each in problem.inputs if each.name == name), None)
+        if mover is None or mover.end - mover.begin > NUMBERS or mover.width == 2:
+            return None
+        moves = np.eye(len(v))[mover.begin : mover.end]
+        t = dice(np.random.default_rng(8), len(moves))
+        straight = [Truth(problem, v + k * t @ moves, [given_along()[0]]).value for k in range(3)]
+        if not same(straight[2] - straight[0], 2 * (straight[1] - straight[0])):
+            return None
+        off = abs(J - B)[rows]
+        some = np.argsort(-off.max(1))[: SHARES[0]]
+        columns = np.argsort(-off[some].max(0))[: SHARES[1]]
+        above = np.eye(problem.given_size)[np.arange(problem.given_size)[rows][some]]
+        along = [coordinate(k) for k in part.begin + columns]
+
+        def both(w: Array) -> tuple[Array, Array]:
+            right = Truth(problem, w, along).value[rows][some]
+            return right.ravel(), np.concatenate([problem.b(w, g)[own][columns] for g in above])
+
+        here, further, there = both(v), both(v + t @ moves), [both(v + move) for move in moves]
+        found = [np.stack([each[side] for each in there]) - here[side] for side in (0, 1)]
+        linear = (same(far - near, t @ T) for far, near, T in zip(further, here, found))
+        return (found[0], found[1]) if all(linear) else None
+
     def recurrent() -> bool:
         truth, output = whole(problem, v), problem.outputs[0]
         for each in problem.inputs:
@@ -174,6 +202,7 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         elsewhere=careful(elsewhere, None),
         moves_with=careful(moves_with, (False, False)),
         scales_with=careful(scales_with, False),
+        shares=careful(shares, None),
         recurrent=recurrent,
         sliding=careful(sliding, False),
         back=careful(back, None),

@@ -38,6 +38,7 @@ class Evidence:
     right_at: list[str] = field(default_factory=list)  # shapes where backward is right
     moves_with: Callable[[str], tuple[bool, bool]] = lambda name: (False, False)  # do J and B, with another argument?
     scales_with: Callable[[str], bool] = lambda name: False  # is J a multiple of another argument?
+    shares: Callable[[str], tuple[Array, Array] | None] = lambda name: None  # how they move with each of its numbers
     recurrent: Callable[[], bool] = lambda: False  # does the layer take steps, one after the other?
     sliding: Callable[[], bool] = lambda: False  # does it read another input in windows that slide?
     back: Callable[[Array], Array | None] = lambda x: None  # what backward gives for ones, with another x (flat)

@@ -1,5 +1,6 @@
 """Layers that multiply one array by another: the Jacobian by the one consists of numbers of the other."""
 
+from collections.abc import Iterator
 from itertools import permutations
 from typing import Any
 
@@ -48,6 +49,41 @@ def one_for_another(e: Evidence) -> Says:
         if len(factor) > 1 and np.all(Q) and same(factor, P / Q, 1e-4):
             return f"every output's share is off by {p} / {q}: {p} stands where {q} is meant"
     return None
+
+
+def term_negated(e: Evidence) -> Says:
+    """J is linear in an argument, or in the input itself: some of its numbers come in with the other sign."""
+    for name, T, S in taken(e):
+        wrong = abs(T - S) > 1e-5 * np.max(abs(T))
+        if same(S[wrong], -T[wrong]):
+            return f"what is multiplied by {name} has the wrong sign in places"
+    return None
+
+
+def term_lost(e: Evidence) -> Says:
+    for name, T, S in taken(e):
+        wrong = abs(T - S) > 1e-5 * np.max(abs(T))
+        if not nonzero(S)[wrong].any():
+            return f"a term is missing that is multiplied by {name}"
+    return None
+
+
+def numbers_elsewhere(e: Evidence) -> Says:
+    """Every number of an argument does what another one should."""
+    for name, T, S in taken(e):
+        if len(T) > 1 and same(np.sort(T, 0), np.sort(S, 0)):
+            return f"the numbers of {name} are taken in another order"
+    return None
+
+
+def taken(e: Evidence) -> Iterator[tuple[str, Array, Array]]:
+    """How the right Jacobian and the wrong one move with the numbers of an array, if they are linear in it."""
+    if e.elementwise or not nonzero(e.B).any():
+        return
+    for name in (e.name, *(name for name, a in e.partners.items() if a.dtype.kind == "f")):
+        found = e.shares(name)
+        if found is not None and nonzero(found[0]).any() and not same(*found):
+            yield name, *found
 
 
 def other_side(e: Evidence) -> Says:

@@ -81,8 +81,11 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (places.outputs_mixed, ("missing_chain_factor", "index_routing")),
     (products.one_for_another, ("saved_wrong_tensor", "missing_chain_factor")),
     (sums.weighted_sum, ("reduction_broadcast", "missing_chain_factor")),
+    (products.term_negated, ("sign", "missing_jacobian_term")),
+    (products.numbers_elsewhere, ("index_routing", "saved_wrong_tensor")),
     (terms.one_use, ("overwrite_vs_accumulate", "missing_jacobian_term")),
     (terms.chain_factor, ("missing_chain_factor",)),
+    (products.term_lost, ("missing_jacobian_term", "missing_chain_factor")),
     (terms.path_scaled, ("missing_jacobian_term", "missing_chain_factor")),
     (terms.path_factor, ("missing_chain_factor", "missing_jacobian_term")),
     (terms.sum_not_kept, ("missing_jacobian_term", "missing_chain_factor")),
@@ -113,6 +116,9 @@ GUESSES = (
 
 EXACT = whole.flipped, whole.adjoint, whole.factor, slopes.evaluated_at_output  # true of every number, as are those of
 EXACT_MODULES = arguments.__name__, products.__name__
+
+
+LONG = products.term_negated, products.term_lost, products.numbers_elsewhere  # tried elsewhere only if they hold here
 
 
 class Explanation(NamedTuple):
@@ -159,7 +165,7 @@ class Held(NamedTuple):
 def held(test: Test, names: tuple[str, ...], everywhere: Sequence[Evidence]) -> Held | None:
     """An explanation that holds at the example, or at most of the shapes."""
     here = test(everywhere[0])
-    if not here and test.__module__ == arguments.__name__:  # what they say does not hang on the shape, and takes long
+    if not here and (test.__module__ == arguments.__name__ or test in LONG):  # it does not hang on the shape
         return None
     said = [here, *(test(each) for each in everywhere[1:])]
     mostly = 2 * sum(map(bool, said)) + bool(here) > len(said)
