@@ -98,6 +98,11 @@ def judged(case, version, like=None):
         return report(case, version, like)
     except Exception:
         return Raised
+    finally:
+        if case.get("style") == "jax":
+            import jax
+
+            jax.clear_caches()  # gigabytes, of functions that nobody will call again
 
 
 def figures(name, like=False):
