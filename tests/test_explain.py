@@ -227,6 +227,13 @@ def test_what_rounding_leaves_is_shown_as_nothing():
     assert "[0 0]" in str(explain("softmax", [0.3, 0.1], gy=[0.7, 0.7], lang="en"))
 
 
+@pytest.mark.parametrize("name, x", [("log", 0.0), ("sqrt", 0.0), ("square", 1e308)])
+def test_an_infinite_gradient_is_no_rounding_error(name, x):
+    """It is not small beside the terms that it is the sum of, for they are infinite too."""
+    found = explain(name, x, gy=1.0, lang="en")
+    assert [g.values for g in found.settled] == [np.inf] and "gx  []  inf" in str(found)
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_no_two_mistakes_show_the_same(name):
     firsts = [next(iter(mistake.gradients.items())) for mistake in explain(name).mistakes]
@@ -370,6 +377,20 @@ def test_hyperparameters_are_options():
     assert y("conv1d", "--groups", "2")["shape"] == [2, 3]
 
 
+@pytest.mark.parametrize(
+    "args, says",
+    [
+        (["batch_norm", "--training", "false"], "training = False"),
+        (["group_norm", "--num_groups", "1"], "num_groups = 1"),
+        (["adaptive_avg_pool1d", "--output_size", "1"], "output_size = (1,)"),
+        (["clamp", "--max", "inf"], "min = -1.0, max = inf"),
+    ],
+)
+def test_a_default_that_was_asked_for_is_not_that_of_the_example(args, says):
+    assert says in run(*args, "--lang", "en").output
+    assert says not in run(args[0], "--lang", "en").output, "else this shows nothing"
+
+
 def test_what_is_missing_is_made_up_in_a_shape_that_fits():
     found = json.loads(run("linear", "--x", "[[1,2,3],[4,5,6]]", "--json").output)
     assert found["inputs"]["w"]["made_up"] and found["inputs"]["w"]["shape"][1] == 3
@@ -399,6 +420,29 @@ def test_elements_on_a_kink_are_named():
     said = run("relu", "--x", "[[1,0],[0,2]]", "--kink", "mean", "--lang", "zh").output
     assert "此处：x[0,1], x[1,0]" in said and "此处取 0.5" in said
     assert "Here: x - t[1]." in run("l1_loss", "--x", "1,2", "--t", "0,2", "--lang", "en").output
+
+
+def test_a_few_elements_on_a_kink_stand_for_many():
+    said = str(explain("relu", np.zeros(3000), lang="en"))
+    assert "x[23] … and 2976 more values." in said and "x[24]" not in said.partition("Here:")[2]
+
+
+def test_a_logarithm_that_is_held_is_no_smooth_function():
+    said = str(explain("binary_cross_entropy", [0.0, 0.5, 1.0], [1.0, 0.0, 0.0], lang="en"))
+    assert "Here: x[0], x[2]." in said and "wherever it is defined" not in said
+    assert "None of these numbers lies there." in str(explain("binary_cross_entropy", lang="en"))
+
+
+def test_what_a_derivation_does_not_cover_is_not_called_unwritten():
+    instead = "What stands above is the chain rule with these numbers."
+    said = str(explain("log", [0.0], lang="en"))
+    assert "does not cover this case." in said and instead in said and "not written down yet" not in said
+    said = str(explain("log", [], lang="en"))  # of nothing there is no chain rule either
+    assert "does not cover this case." in said and instead not in said
+    said = str(explain(pb.Chain((pb.tanh, pb.softmax)), [1.0, 2.0], lang="en"))
+    assert "not written down yet." in said and instead in said
+    said = str(explain(pb.Chain((pb.tanh, pb.softmax)), np.ones(100), lang="en"))  # too large to be written out
+    assert "not written down yet." in said and instead not in said
 
 
 def test_no_number_but_nan_and_infinity_is_lost():
@@ -491,6 +535,10 @@ def test_rules_that_a_user_made():
         (lambda: pb.explain(pb.softmax, [1.0], [2.0]), "got 2 arrays, needs 1"),
         (lambda: pb.explain(pb.softmax, [1.0], gz=[2.0]), "has no 'gz'"),
         (lambda: pb.explain(pb.softmax, [1.0], gy=[2.0, 1.0]), "gy has shape (2,), needs (1,)"),
+        (lambda: pb.explain(pb.softmax, [[1.0], [2.0, 3.0]]), "softmax: a list is ragged"),
+        (lambda: pb.explain(pb.softmax, [1.0], gy=[[1.0], [2.0, 3.0]]), "softmax: a list is ragged"),
+        (lambda: pb.explain(pb.softmax, [1.0], gy="one"), "softmax: gy is <U3, needs numbers"),
+        (lambda: pb.explain(pb.softmax, [1.0], gy=[1j]), "softmax: gy is complex128, needs numbers"),
     ],
 )
 def test_errors_in_python(call, says):
@@ -505,6 +553,7 @@ def test_errors_in_python(call, says):
     "args, says",
     [
         (["sofmax"], "did you mean softmax"),
+        (["Chain"], "Chain makes a rule out of others"),
         (["softmax", "--xx", "2"], "softmax has no --xx; did you mean --x"),
         (["softmax", "--zzzzz", "2"], "softmax has no --zzzzz; it has --x, --input, --gy, --axis"),
         (["softmax", "--x"], "--x needs numbers, as in --x 2,3"),

@@ -62,6 +62,8 @@ def described(case: dict[str, object]) -> str:
 def known(name: str) -> Rule:
     if rule := find(name):
         return rule
+    if OTHERS.get(name, "").startswith("rules."):
+        raise OptionError(f"{name} makes a rule out of others, as `pullback show {name}` tells; it is none by itself")
     close = get_close_matches(name, index(), 3, 0.5)
     advice = f"did you mean {' or '.join(close)}?" if close else "`pullback list` shows all"
     raise OptionError(f"no rule {name!r}; {advice}")

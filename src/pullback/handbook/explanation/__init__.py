@@ -65,7 +65,8 @@ def explain(rule: Rule | str, /, *inputs: Any, lang: str | None = None, **keywor
     named = {name: value for name, value in keywords.items() if name not in own}
     gradients = {name: named.pop(name) for name in list(named) if name in gradient_names(rule)}
     given = placed(rule, inputs, named)
-    return Explanation(rule, {name: value for name, value in given.items() if value is not None}, gradients, lang)
+    given = {name: value for name, value in given.items() if value is not None}
+    return Explanation(rule, given, gradients, lang, own)
 
 
 def gradient_names(rule: Rule) -> list[str]:

@@ -44,7 +44,7 @@ def explanation(name: str, typed: Sequence[str], lang: str | None = None) -> Exp
     rule = configured(rule, options)
     arrays = {word: text for word, text in pairs.items() if word not in options}
     given = {recognised(rule, word): numbers(word, text) for word, text in arrays.items()}
-    return explained(rule, lang=lang, **given)
+    return explained(known(name), lang=lang, **options, **given)
 
 
 def paired(typed: Sequence[str]) -> dict[str, str | None]:

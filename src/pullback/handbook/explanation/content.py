@@ -1,13 +1,13 @@
 """What there is to explain about a rule at one point: everything is computed here, and nothing is drawn."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import pullback.door as door
-from pullback.errors import OptionError, ShapeError
+from pullback.errors import DtypeError, OptionError, ShapeError
 from pullback.handbook.derivation.checking import Instance
 from pullback.handbook.explanation.chain import by_chain_rule
 from pullback.handbook.explanation.examples import completed, cotangents
@@ -55,11 +55,21 @@ class Kept(NamedTuple):
 
 
 class Content:
-    """A rule at one point: inputs by letter, and gradients of outputs by theirs; what is not given is made up."""
+    """A rule at one point: inputs by letter, and gradients of outputs by theirs; what is not given is made up.
 
-    def __init__(self, rule: Rule, given: Mapping[str, Any], gradients: Mapping[str, Any], lang: str) -> None:
+    `said` are the hyperparameters that the reader has set: these stay, the others may be those of an example.
+    """
+
+    def __init__(
+        self,
+        rule: Rule,
+        given: Mapping[str, Any],
+        gradients: Mapping[str, Any],
+        lang: str,
+        said: Collection[str] = (),
+    ) -> None:
         self.lang = lang
-        rule, inputs, made = completed(rule, given)
+        rule, inputs, made = completed(rule, given, said)
         arrays = door.arrays(rule, tuple(inputs.values()))
         with np.errstate(all="ignore"):
             output, self.at = rule.linearize(*arrays)
@@ -83,7 +93,7 @@ class Content:
         examples = cotangents([zero.shape for zero in zeros.values()])
         shown = {f"g{y.name}": f"g{y.shown}" for y in self.outputs}
         for (name, zero), example in zip(zeros.items(), examples):
-            values = fitting(self.name, name, given[name], zero) if name in given else zero if given else example
+            values = fitting(self.rule, name, given[name], zero) if name in given else zero if given else example
             yield Array(name, shown[name], values.astype(zero.dtype), True, not given)
 
     @cached_property
@@ -107,9 +117,9 @@ class Content:
         if not blocks or any(b.matrix is None for b in blocks):
             return False
         with np.errstate(all="ignore"):
-            terms = sum(np.abs(b.matrix).T @ above[f"g{b.of}"] for b in blocks)
+            terms = np.reshape(sum(np.abs(b.matrix).T @ above[f"g{b.of}"] for b in blocks), gradient.values.shape)
         rounding = sum(b.shape[0] for b in blocks) * np.finfo(gradient.values.dtype).eps
-        return np.abs(gradient.values) <= rounding * np.reshape(terms, gradient.values.shape)
+        return np.isfinite(terms) & (np.abs(gradient.values) <= rounding * terms)
 
     def _cotangents(self) -> list[Any]:
         known = {g.name: g.values for g in self.above}
@@ -189,13 +199,15 @@ class Content:
         return mistakes(self)
 
 
-def fitting(rule: str, name: str, values: Any, zero: np.ndarray) -> np.ndarray:
+def fitting(rule: Rule, name: str, values: Any, zero: np.ndarray) -> np.ndarray:
     """A gradient that was given, if it has the shape of its output; a number alone will do for one element."""
-    found = np.asarray(values, zero.dtype)
+    found = door.array(rule, values)
+    if found.dtype.kind not in "biuf":
+        raise DtypeError(f"{rule.name}: {name} is {found.dtype}, needs numbers")
     if found.ndim == 0 and zero.size == 1:
         found = found.reshape(zero.shape)
     if found.shape != zero.shape:
-        raise ShapeError(f"{rule}: {name} has shape {found.shape}, needs {zero.shape}, that of {name[1:]}")
+        raise ShapeError(f"{rule.name}: {name} has shape {found.shape}, needs {zero.shape}, that of {name[1:]}")
     return found
 
 

@@ -1,7 +1,7 @@
 """Numbers to explain a rule with, where the reader gives none, or not all: few, short, and no two alike."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import cycle, islice
 from math import prod
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pullback.discovery import find
-from pullback.door import called, configured
+from pullback.door import array, called, configured
 from pullback.errors import OptionError, PullbackError
 from pullback.rule import Rule
 from pullback.signature import Slot
@@ -86,7 +86,9 @@ MOST_LAYERS = 32  # of a network: each has arrays of its own
 MOST_NUMBERS = 5_000_000  # in one array
 
 
-def completed(rule: Rule, given: Mapping[str, Any]) -> tuple[Rule, dict[str, Any], set[str]]:
+def completed(
+    rule: Rule, given: Mapping[str, Any], said: Collection[str] = ()
+) -> tuple[Rule, dict[str, Any], set[str]]:
     """The rule, all its inputs by letter (None: left out), and the letters of those that were made up here.
 
     Beside inputs of the reader's own stands only what cannot be left out. Without any, it is the whole example: all
@@ -97,9 +99,10 @@ def completed(rule: Rule, given: Mapping[str, Any]) -> tuple[Rule, dict[str, Any
     example = example_of(rule)
     alone = not given
     if alone:
-        rule = configured(rule, {name: example[name] for name in untouched(rule) if name in example})
+        free = [name for name in untouched(rule) if name in example and name not in said]
+        rule = configured(rule, {name: example[name] for name in free})
         given = {name: value for name, value in example.items() if isinstance(value, list)}
-    arrays = {name: np.asarray(value) for name, value in given.items() if value is not None}
+    arrays = {name: array(rule, value) for name, value in given.items() if value is not None}
     suited = called(rule.suited(*(arrays.get(slot.name) for slot in rule.inputs)), rule.name)
     sizes = known_sizes(suited, arrays, example)
     refuse_large(suited, sizes)

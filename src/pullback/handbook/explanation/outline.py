@@ -65,7 +65,8 @@ def brief(values: Any, lang: str) -> str:
 
 def derivation(e: Content) -> list[Part]:
     if isinstance(e.derivation, str):  # why there is none
-        return [*e.chain_rule, Words(say(f"explain.{e.derivation}", e.lang), quiet=True)]
+        why = [e.derivation, *(["instead"] if e.chain_rule else [])]
+        return [*e.chain_rule, *(Words(say(f"explain.{word}", e.lang), quiet=True) for word in why)]
     notes = ["explain.lines"]
     if e.at.plan.sizes.get("..."):
         unreduced = e.rule.options.get("reduction") == "none"
@@ -115,7 +116,8 @@ def kinks(e: Content) -> list[Part]:
     here = [element for place in e.places for element in place.here]
     told = all(place.at is not None and place.kind != "state" for place in e.places)
     if here:
-        parts.append(Words(say("kinks.here", e.lang, elements=", ".join(here))))
+        more = " " + say("explain.more", e.lang, count=len(here) - FEW) if len(here) > FEW else ""
+        parts.append(Words(say("kinks.here", e.lang, elements=", ".join(here[:FEW]) + more)))
     elif told:
         parts.append(Words(say("kinks.absent", e.lang), quiet=True))
     if "kink" in e.rule.options and e.places[0].kind in ("kink", "state"):

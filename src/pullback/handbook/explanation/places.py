@@ -41,6 +41,8 @@ def places(rule: Any, inputs: Mapping[str, Any]) -> list[Place]:
         return [Place("zeros", "x", 0.0, here=located(inputs["x"], 0.0))]
     if getattr(rule, "nonlinearity", "") == "relu":
         return [Place("state", "z", 0.0)]
+    if hasattr(rule, "held"):  # binary_cross_entropy: a logarithm that goes no further
+        return [Place("held", "x", 1.0, here=located(rule.held(inputs["x"]), True))]
     if hasattr(rule, "at_zero"):  # prelu: a slope per channel
         slopes = zip(map(float, inputs["w"]), map(float, rule.at_zero(inputs["w"])))
         here = located(inputs["x"], 0.0)

@@ -45,16 +45,17 @@ class Derived(NamedTuple):
 
 def derived(instance: Instance, lang: str) -> list[Derived] | str:
     """The chains of a rule on these numbers, of the first example of a batch; the name of a text if there are none."""
-    found = ((text, values) for text in texts_of(instance.rule) if (values := spoken_of(text, instance)))
+    known = texts_of(instance.rule)
+    found = ((text, values) for text in known if (values := spoken_of(text, instance)))
     text, values = next(found, ("", None))
     if values is None:
-        return "unwritten"
-    known = values.derivation
+        return "uncovered" if known else "unwritten"
+    said = values.derivation
     return [
-        *(defined(let, values, lang) for let in known.lets.values()),
+        *(defined(let, values, lang) for let in said.lets.values()),
         *(
             chained(chain, of_lines, values, lang)
-            for chain, of_lines in zip(known.chains, grades(instance.rule, text))
+            for chain, of_lines in zip(said.chains, grades(instance.rule, text))
             if values.holds(chain.when)
         ),
     ]
