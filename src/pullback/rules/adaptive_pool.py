@@ -23,7 +23,7 @@ class AdaptivePool(Spatial):
 
     output_size: int | tuple | None = 1
     per_axis = ("output_size",)
-    words = (None,)
+    words = dict(output_size=(None,))
     requires = "n > 0", "windows_per_axis >= 0"
     cases3d = (
         dict(n=(4, 3, 2)),

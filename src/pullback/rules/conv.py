@@ -25,7 +25,7 @@ class Conv(Convolution):
     """
 
     signature = "x[... i *n]; w[o i/groups *k], b[o]=0 -> y[... o *out]"
-    words = "same", "valid"
+    words = dict(padding=("same", "valid"))
     requires = (
         "stride > 0", "dilation > 0", "groups > 0 and o % groups == 0",
         "padding in ('same', 'valid') or padding >= 0", "padding != 'same' or stride == 1", "k > 0", "output_size > 0",

@@ -18,7 +18,7 @@ class Pool(Spatial):
     ceil_mode: bool = False
     padding = property(lambda self: (0,) * self.dims)
     dilation = property(lambda self: (1,) * self.dims)
-    words = (None,)
+    words = dict(stride=(None,))
     requires = (
         "kernel_size > 0", "stride is None or stride > 0", "dilation > 0", "0 <= padding <= kernel_size/2",
         "output_size > 0", "fewest_elements_in_a_window > 0",
