@@ -119,6 +119,8 @@ def test_a_run_and_files(tmp_path, monkeypatch):
         ("runs/own",): "say which data runs/own learned from",
         ("runs/own", "digits"): "not the data that the run was begun with",
         ("runs/digits", "--example", "9999"): "--example must lie in 0 .. ",
+        ("runs/digits", "--seed", "0"): "runs/digits has its own --seed; ",
+        ("runs/digits", "--seed", "1", "--target", "x"): "runs/digits has its own --target and --seed; ",
     }.items():
         refused = run(*args)
         assert refused.exit_code == 2 and says in refused.stderr and refused.stderr.count("\n") == 1, refused.output

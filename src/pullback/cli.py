@@ -145,7 +145,7 @@ def explain(rule: str, numbers: tuple[str, ...], lang: str | None, convention: b
 @click.argument("data", callback=said, required=False)
 @click.option("--example", type=click.IntRange(0), default=0, show_default=True, help="Which held-out example.")
 @click.option("--target", callback=said, metavar="COLUMN", help="The column of a .csv file that holds the classes.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of a model that has not learned.")
+@click.option("--seed", type=click.IntRange(0), help="Of a model that has not learned; 0 by default.")
 @click.option("--lang", type=click.Choice(["en", "zh"]), help="English or Chinese; by default that of the locale.")
 @click.option("--ascii", is_flag=True, help="Only letters that every terminal has; in English.")
 @click.option("--html", callback=said, metavar="FILE", help="Write a page to FILE.")

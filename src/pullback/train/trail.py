@@ -46,9 +46,14 @@ class Trail(NamedTuple):
     steps: list[Step]
 
 
-def trace(source: str, data: str | None = None, example: int = 0, target: str | None = None, seed: int = 0) -> Trail:
+def trace(
+    source: str, data: str | None = None, example: int = 0, target: str | None = None, seed: int | None = None
+) -> Trail:
     """The trail of a held-out example through a run, or through a model (a name, or a file) before it has learned."""
-    task, model = of_run(Run(source), data) if Path(source).is_dir() else of_model(source, data, target, seed)
+    run = Run(source) if Path(source).is_dir() else None
+    if run and (own := [f"--{name}" for name, said in {"target": target, "seed": seed}.items() if said is not None]):
+        raise OptionError(f"{source} has its own {' and '.join(own)}; these are for a model that has not learned")
+    task, model = of_run(run, data) if run else of_model(source, data, target, seed or 0)
     count = len(task.test.t)
     if not 0 <= example < count:
         raise OptionError(f"--example must lie in 0 .. {count - 1}, the held-out examples; got {example}")
