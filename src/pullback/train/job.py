@@ -78,7 +78,7 @@ def train(data: str, console: Console, resume: bool = False, out: str | None = N
 def compiling(console: Console) -> AbstractContextManager[None]:
     """The console hears of it when kernels are compiled: on a machine's first run."""
     module = twin_of("compiled")
-    said = "Compiling kernels for this machine: this takes some seconds, once.\n"
+    said = "Compiling kernels for this machine: this takes some twenty seconds, once.\n"
     return module.announced(lambda: console.print(said)) if module else nullcontext()
 
 
