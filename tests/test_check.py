@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import pullback
+from pullback.check.structure import constant_ratio, kernel
 from pullback.errors import OptionError
 
 X, W, B = np.random.default_rng(0).normal(size=(4, 5)), np.random.default_rng(1).normal(size=(5, 3)), np.zeros(3)
@@ -84,6 +85,86 @@ def test_a_gradient_that_is_zero_has_no_power_and_says_so():
     softmax_sum = lambda x: (np.exp(x) / np.exp(x).sum()).sum(keepdims=True)
     report = pullback.check(softmax_sum, lambda g, x: 0 * x, np.array([0.1, -0.5, 0.7]))
     assert "zero" in " ".join(report.power)
+
+
+@pytest.mark.parametrize("scale", [1e-10, 1e-20])
+def test_a_small_derivative_that_is_wrong_is_not_called_zero(scale):
+    report = pullback.check(lambda x: scale * np.tanh(x), lambda g, x: 2 * scale * g * (1 - np.tanh(x) ** 2), (4,))
+    assert report.verdict == "wrong" and not report.power
+
+
+@pytest.mark.parametrize("scale", [1e-290, 1e300])
+def test_a_factor_is_named_however_large_or_small_the_numbers_are(scale):
+    B, J = scale * np.array([[2.0, 4.0], [0.0, 6.0]]), scale * np.array([[1.0, 2.0], [0.0, 3.0]])
+    assert constant_ratio(B, J) == 2
+    assert constant_ratio(B, np.zeros((2, 2))) is constant_ratio(B, np.full((2, 2), np.inf)) is None
+
+
+def test_a_kernel_of_one_number_slides_nowhere():
+    """And no mean of nothing is taken, of which NumPy would warn."""
+    assert not kernel(np.ones((3, 5)), (5, 1), (1, 3))
+    assert kernel(np.array([[1.0, 2.0], [2.0, 3.0], [3.0, 5.0]]), (2,), (3,))
+
+
+@pytest.mark.parametrize("forward, backward", [
+    (np.sqrt, lambda g, x: g / (2 * np.sqrt(x))),
+    (np.arcsin, lambda g, x: g / np.sqrt(1 - x * x)),
+    (lambda x: x**1.5, lambda g, x: 1.5 * g * np.sqrt(x)),
+])  # fmt: skip
+def test_nothing_is_asked_of_a_gradient_where_forward_is_nan(forward, backward):
+    """0 times a slope that is not there is nan; what is there is judged, and what is not is said."""
+    x = np.array([-1.3, 0.2, 0.7])
+    with np.errstate(invalid="ignore"):
+        report = pullback.check(forward, backward, x)
+        assert report.verdict == "right" and "forward is nan in 1 of 3 numbers" in " ".join(report.power)
+        report = pullback.check(forward, lambda g, x: 2 * backward(g, x), x)
+        assert report.verdict == "wrong" and [finding.index for finding in report.findings] == [(2,)]
+
+
+def test_the_closed_form_has_its_nan_where_forward_has():
+    with np.errstate(invalid="ignore"):
+        report = pullback.check(np.log, lambda g, x: g / x, np.array([-1.3, 0.2, 0.7]), like="log")
+    assert report.verdict == "right" and "mode_mismatch" not in str(report)
+
+
+def test_a_nan_of_its_own_is_found_where_forward_has_none():
+    def backward(g, x):
+        with np.errstate(invalid="ignore"):
+            return g * np.where(x > 0, 1, 0 * np.sqrt(x))
+
+    report = pullback.check(lambda x: np.maximum(x, 0), backward, np.array([-1.3, 0.2]))
+    assert report.cause == "singular_point_nan"
+
+
+@pytest.mark.parametrize("seed", [-1, "one", 0.5, None])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(OptionError, match="seed is .*; it is a whole number, 0 or more"):
+        pullback.check(np.tanh, lambda g, x: g, (3,), seed=seed)
+
+
+def test_numbers_that_begin_alike_are_told_apart():
+    report = pullback.check(np.exp, lambda g, x: g * np.exp(x) * 1.0001, (4,))
+    yours, right, ratio = str(report).splitlines()[2].split()[-3:]
+    assert yours != right and ratio == "1.0001"
+
+
+def test_what_has_no_numbers_has_no_error():
+    (row,) = (line for line in str(pullback.check(np.exp, lambda g, x: None, (4,))).splitlines() if " x " in line)
+    assert row.split() == ["x", "wrong"]
+
+
+def test_who_writes_to_an_input_is_named():
+    def forward(x):
+        x *= 2
+        return x.copy(), None
+
+    assert "forward writes to an input" in str(pullback.check(forward, lambda g, cache: 2 * g, (3,)))
+
+    def backward(g, x):
+        x *= 2
+        return g
+
+    assert "backward writes to an input" in str(pullback.check(lambda x: x + 1, backward, (3,)))
 
 
 def test_float32_is_judged_as_what_it_is():

@@ -95,6 +95,21 @@ def test_json():
     assert json.loads(found.output)["verdict"] == "right"
 
 
+def test_json_names_what_the_lines_name(course):
+    found = json.loads(run(COURSE, "--json").output)
+    assert [each["name"] for each in found] == [name for name, _ in course]
+
+
+def test_right_for_a_single_number_alone_is_not_right(tmp_path):
+    """The sum of a number is that number: its backward may forget to spread the gradient."""
+    path = tmp_path / "sums.py"
+    path.write_text("def total_forward(x): return x.sum(0), x\ndef total_backward(dout, x): return dout\n")
+    found = run(str(path))
+    assert found.exit_code == 3 and "right for x (), and no gradient fits x 4,5" in " ".join(found.output.split())
+    path.write_text("import math\ndef sine(x): return math.sin(x)\ndef sine_backward(g, x): return g * math.cos(x)\n")
+    assert run(str(path)).exit_code == 0
+
+
 def test_what_cannot_be_called_cannot_be_judged(tmp_path):
     path = tmp_path / "odd.py"
     path.write_text("def odd_forward(x): raise ValueError('never')\ndef odd_backward(dout, x): return dout\n")

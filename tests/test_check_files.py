@@ -177,6 +177,13 @@ def test_files_with_which_nothing_can_be_done(tmp_path, text, says):
     assert str(caught.value).startswith(f"{path} {says}"), str(caught.value)
 
 
+def test_the_line_is_told_of_a_relative_path_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "broken.py", "x = 1\ny = 1 / 0")
+    with pytest.raises(FileError, match=r"broken.py does not import: .* \(line 2\)"):
+        targets("broken.py")
+
+
 def test_names_that_are_not_there():
     with pytest.raises(FileError, match="no such file"):
         targets("nowhere.py")

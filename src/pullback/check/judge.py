@@ -31,6 +31,7 @@ Array = NDArray[Any]
 
 OTHERS = 2  # shapes at which a cause has to hold as well, where `shapes` gives them
 SECONDS = 2.0  # for further inputs, when the example itself has been judged
+FAINT = 1e-9  # a derivative that differences do not tell from zero
 
 
 class Judge:
@@ -135,6 +136,8 @@ class Judge:
         self.at(Point("your example", self.problem.example), list(cotangents(self.problem, self.rng)))
         if not self.findings:
             self.add(tails(self.problem, np.ones(self.problem.given_size)))
+        if self.lost:
+            return  # where it is defined, nobody has said
         start = time.perf_counter()
         for point in points(self.problem, self.rng):
             if self.findings:
@@ -147,6 +150,12 @@ class Judge:
             findings, notes = lengths(self.problem)
             self.add(findings)
             self.remarks += far(self.problem) + notes
+
+    @cached_property
+    def lost(self) -> int:
+        """How many numbers forward gives as nan at the example: that leaves its domain."""
+        with np.errstate(all="ignore"):
+            return int(np.isnan(self.problem.f(self.problem.example)).sum())
 
     def at(self, point: Point, gradients: list[Array], example: bool = True) -> None:
         """Compare at one point: at the example all elements, at others a few directions, and all if those differ."""
@@ -255,7 +264,8 @@ class Judge:
     def finished(self) -> Report:
         problem = self.problem
         findings = [self.findings.get(p.name, Finding(p.name, RIGHT)) for p in problem.results]
-        silent = [p.name for p in problem.results if problem.mode == "vjp" and self.power.get(p.name, 1.0) < 1e-9]
+        faint = lambda p: p.name not in self.findings and self.power.get(p.name, 1.0) < FAINT
+        silent = [p.name for p in problem.results if problem.mode == "vjp" and faint(p)]
         verdict = WRONG if self.findings else CANNOT if self.rough or not self.tried else RIGHT
         reason = (
             f"forward's differences are too rough to judge the gradient of {', '.join(self.rough)}: it turns within "
@@ -286,13 +296,15 @@ class Judge:
         return f"at a kink ({point.where}), {c.found:.4g} of the derivatives from {c.left:.4g} to {c.right:.4g}"
 
     def unseen(self, silent: list[str]) -> list[str]:
-        said = [
-            f"the derivative by {name} is zero wherever it was tried: any fault times zero is zero" for name in silent
-        ]
+        near = f"is zero, or less than {FAINT:g}, wherever it was tried: any fault times zero is zero"
+        said = [f"the derivative by {name} {near}" for name in silent]
         said += [
             f"the gradient of {name} is None, and forward moves with it: if it should have one, say wrt={name!r}"
             for name in self.problem.dropped
         ]
+        if self.lost:
+            where = f"forward is nan in {self.lost} of {self.problem.sizes[1]} numbers at your example"
+            said.append(f"{where}, so no other inputs were tried: give some for which it is not")
         for part in self.problem.inputs:
             shape = part.shape
             if len(shape) > 1 and shape[0] == 1:

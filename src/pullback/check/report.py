@@ -120,8 +120,17 @@ HEAD = ["gradient of", "verdict", "error", "at", "yours", "right", "ratio"]
 def row(finding: Finding) -> list[str]:
     known = finding.found is not None
     at = f"[{', '.join(map(str, finding.index))}]" if known else ""
-    values = [number(value) for value in (finding.found, finding.wanted, finding.ratio)]
-    return [finding.name, finding.verdict, number(finding.error), at, *values]
+    digits = enough(finding.found, finding.wanted)
+    values = [number(value, digits) for value in (finding.found, finding.wanted, finding.ratio)]
+    error = number(finding.error) if known or finding.verdict != WRONG else ""  # what is wrong may be no number
+    return [finding.name, finding.verdict, error, at, *values]
+
+
+def enough(found: complex | None, wanted: complex | None) -> int:
+    """Digits that tell the two apart: four, or more where they begin alike."""
+    if found is None or wanted is None or found == wanted:
+        return 4
+    return next((digits for digits in range(4, 17) if number(found, digits) != number(wanted, digits)), 17)
 
 
 def table(rows: list[list[str]]) -> list[str]:
@@ -129,8 +138,8 @@ def table(rows: list[list[str]]) -> list[str]:
     return ["  " + "  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def number(value: complex | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+def number(value: complex | None, digits: int = 4) -> str:
+    return "" if value is None else f"{value:.{digits}g}"
 
 
 def plain(value: Any) -> Any:

@@ -31,10 +31,11 @@ def dense(J: Array) -> bool:
 
 def constant_ratio(B: Array, J: Array) -> float | None:
     """c with B = c J."""
-    square = float(np.sum(J * J))
-    if not square:
+    size = float(np.max(abs(J), initial=0))
+    if not size or not np.isfinite(size):
         return None
-    c = float(np.sum(B * J) / square)
+    B, J = B / size, J / size  # whose squares do not overflow
+    c = float(np.sum(B * J) / np.sum(J * J))
     return c if c and same(B, c * J) else None
 
 
@@ -70,7 +71,7 @@ def slides_over(J: Array, x: tuple[int, ...], spread: bool = False) -> bool:
 def kernel(J: Array, x: tuple[int, ...], y: tuple[int, ...], back: bool = False) -> bool:
     """The input is the kernel: J[o, k] is the data at s o + k, along the last axis; or, of a transposed convolution,
     at (o - k) / s."""
-    if not x or not y or J.shape != (int(np.prod(y)), int(np.prod(x))) or back and x[-1] < 3:
+    if not x or not y or J.shape != (int(np.prod(y)), int(np.prod(x))) or x[-1] < (3 if back else 2):
         return False
     steps = J.reshape(-1, y[-1], J.shape[1] // x[-1], x[-1])[..., :: -1 if back else 1]
     for stride, dilation in [*((s, 1) for s in range(1, x[-1])), *((1, d) for d in range(2, min(y[-1], 4)))]:

@@ -10,6 +10,7 @@ domain, sizes that its code does not allow. So "wrong" has to be more than what 
   between 0 and 1.
 
 Gradients that have the shapes of their inputs for no guess at all accuse a layer only if it takes nearly any input.
+Nor is "right" believed of single numbers alone, where arrays go in as well and no gradient fits them.
 What is not believed cannot be judged, and the sentence says what was guessed, and how to say it.
 """
 
@@ -30,6 +31,10 @@ def settled(trials: Iterator[Trial], judge: Judge, vouched: Callable[[Guess], bo
     """The report, or why there is none."""
     first = next(trials)
     report = judge(first.guess)
+    if report.verdict == RIGHT and not first.known and first.shapes and not any(first.shapes.values()):
+        larger = next(trials, None)
+        if larger is not None and larger.fits < 1:
+            return None, f"right for {said(first)}, and no gradient fits {said(larger)}, both guessed; {HOW}"
     if report.verdict != WRONG or first.known or vouched(first.guess):
         return report, ""
     if first.fits < 1:

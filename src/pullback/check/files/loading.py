@@ -58,7 +58,7 @@ def place(error: BaseException, path: Path) -> str:
         return f" (line {error.lineno})" if error.lineno else ""
     trace, line = error.__traceback__, 0
     while trace:
-        if trace.tb_frame.f_code.co_filename == str(path):
+        if Path(trace.tb_frame.f_code.co_filename).resolve() == path.resolve():
             line = trace.tb_lineno
         trace = trace.tb_next
     return f" (line {line})" if line else ""

@@ -75,7 +75,8 @@ def layout(problem: Problem, g: Array) -> list[Finding]:
             except Exception as error:
                 return [finding(problem, f"{named}: {type(error).__name__}: {error}")]
             scale = float(np.max(abs(np.nan_to_num(wanted)), initial=0)) + 1e-300
-            gap = abs(np.nan_to_num(found, nan=np.inf) - np.nan_to_num(wanted, nan=np.inf))
+            with np.errstate(invalid="ignore"):
+                gap = abs(np.nan_to_num(found, nan=np.inf) - np.nan_to_num(wanted, nan=np.inf))
             gap = np.where(np.isnan(gap), 0, gap)
             if np.max(gap, initial=0) > ROUNDING * scale + problem.rounding(g):
                 return [finding(problem, f"another result where {named}", int(np.argmax(gap)), found, wanted)]

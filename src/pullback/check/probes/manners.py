@@ -1,5 +1,6 @@
 """What backward must leave alone, and that it answers the same question alike."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,20 @@ def mutation(problem: Problem, g: Array) -> list[Finding]:
     """Nothing that was handed over may change: gradients from above, inputs, and the outputs that others still use."""
     inputs, above = problem.unpack(problem.example), problem.cotangents(g)
     outputs = [np.asarray(y) for y in problem.adapted.forward(*inputs)]
+    who = "forward" if changed(inputs, problem.unpack(problem.example)) else "backward"  # a cache needs both
     watched = [("the gradient from above", above), ("an input", inputs), ("the output of forward", outputs)]
     before = [[np.array(a) for a in arrays] for _, arrays in watched]
     problem.call(above, inputs)
     for (what, arrays), copies in zip(watched, before):
-        if any(not np.array_equal(a, b, equal_nan=a.dtype.kind in "fc") for a, b in zip(arrays, copies)):
-            text = f"backward writes to {what}"
+        if changed(arrays, copies):
+            text = f"{who if arrays is inputs else 'backward'} writes to {what}"
             cause = Cause("aliasing_inplace", text, "work on a copy: others still need it")
             return [Finding(problem.results[0].name, WRONG, causes=(cause, Cause("overwrite_vs_accumulate", text)))]
     return []
+
+
+def changed(arrays: Sequence[Array], copies: Sequence[Array]) -> bool:
+    return any(not np.array_equal(a, b, equal_nan=a.dtype.kind in "fc") for a, b in zip(arrays, copies))
 
 
 def repetition(problem: Problem, g: Array, rng: np.random.Generator, times: int = 16) -> list[Finding]:

@@ -1,6 +1,7 @@
 """Is the gradient the derivative? Also at kinks, where any member of the set of derivatives is."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -72,6 +73,12 @@ class Comparison:
         for row in np.flatnonzero(~rows)[:ROWS]:
             self.kinks(int(row))
 
+    @cached_property
+    def defined(self) -> bool:
+        """Is forward a number everywhere here? Else a gradient of nan may be 0 times a derivative that is not there."""
+        with np.errstate(all="ignore"):
+            return not np.isnan(self.problem.f(self.truth.v)).any()
+
     def note(self, mismatch: Mismatch) -> None:
         known = self.found.get(mismatch.part.name)
         if known is None or mismatch.weight > known.weight:
@@ -91,6 +98,7 @@ class Comparison:
             bound = bound + self.problem.rounding(g)
             gap = np.where(np.isfinite(found[columns]), abs(found[columns] - wanted[columns]), np.inf)
             gap = np.where(np.isfinite(wanted[columns]), gap, 0)
+            gap = np.where(np.isfinite(found[columns]) | self.defined, gap, 0)
             if keep is not None and not self.example:  # a norm at zero: nan, where there is no derivative at all
                 gap = np.where(np.any(self.truth.kink, 0, keepdims=True)[0, columns] & ~np.isfinite(gap), 0, gap)
             self.judged, self.power = self.judged + columns.size, max(self.power, scale)
