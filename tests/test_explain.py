@@ -463,6 +463,7 @@ def test_no_number_but_nan_and_infinity_is_lost():
         ["cross_entropy", "--x", "2,3", "--t", "1"],
         ["max_pool1d", "--x", "[1,1,2,2]"],
         ["mse_loss", "--x", "[]", "--t", "[]"],
+        ["linear", "--x", "1e308,1e308,1e308", "--gy", "1,-2"],
     ],
 )
 def test_edges_are_explained(args):
