@@ -18,8 +18,9 @@ heldout5.jsonl and heldout6.jsonl are 60 more of a third author, written a day l
 says why a fault has its class. Of a first run 29 of the 30 of heldout5 were caught, 19 named first, 25 among three; of
 the 30 of heldout6, which is kept aside, 29, 20 and 26. No good version was accused.
 
-heldout7.jsonl is of a fourth author, a day later: 40 faults, with one at least of each of the 27 classes, so that rare ones
-weigh more than in the others. Of a first run 35 were caught, 21 named first, 27 among three; no good version was accused.
+heldout7.jsonl is of a fourth author, a day later: 40 faults, with one at least of each of the 27 classes, so that rare
+ones weigh more than in the others. Of a first run 35 were caught, 21 named first, 27 among three. No good version was
+accused.
 """
 
 import json

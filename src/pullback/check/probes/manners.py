@@ -92,11 +92,11 @@ def again(problem: Problem, g: Array) -> list[Finding]:
             continue
         gap = abs(second - first)
         if np.max(gap, initial=0) > (1e-3 if problem.single else 1e-6) * np.max(abs(first)) + problem.rounding(g):
-            return [changed(part, first, second, tuple(map(int, np.unravel_index(int(np.argmax(gap)), gap.shape))))]
+            return [differing(part, first, second, tuple(map(int, np.unravel_index(int(np.argmax(gap)), gap.shape))))]
     return []
 
 
-def changed(part: Part, first: Array, second: Array, index: tuple[int, ...]) -> Finding:
+def differing(part: Part, first: Array, second: Array, index: tuple[int, ...]) -> Finding:
     """Twice the same is a sum; anything else comes of numbers that were written over."""
     added = np.allclose(second, 2 * first, rtol=1e-6)
     names = ("stale_buffer", "aliasing_inplace")[:: 1 if added else -1]
