@@ -347,3 +347,43 @@ def test_a_second_backward_that_gives_the_same_or_none(forward, backward):
 def test_a_second_backward_that_gives_something_else(forward, backward, cause):
     report = pullback.check(forward, backward, A)
     assert report.cause == cause and "a second backward" in str(report)
+
+
+class Recalls(Kept):
+    """The state of one backward enters the next: with fresh numbers from forward, nothing was written over."""
+
+    dh = 0.0
+
+    def backward(self, dout):
+        dx = (dout + self.dh) @ self.W.T
+        self.dh = dout / 3
+        return dx
+
+
+def test_what_is_left_after_a_second_forward_is_a_buffer():
+    report = pullback.check(Recalls(True), None, A)
+    assert report.cause == "stale_buffer" and "a number of the first is left" in str(report)
+
+
+def test_axes_in_another_order():
+    """The inverse of a permutation of three axes is not the permutation itself."""
+    order = (0, 2, 3, 1)
+    wrong = pullback.check(lambda x: x.transpose(order), lambda g, x: g.transpose(order), (2, 3, 4, 5))
+    assert wrong.cause == "transpose_or_adjoint" and "with its axes in the order" in str(wrong)
+    right = pullback.check(lambda x: x.transpose(order), lambda g, x: g.transpose(np.argsort(order)), (2, 3, 4, 5))
+    assert right.verdict == "right"
+
+
+def test_what_overflows_by_another_input():
+    """The gradient of b is nan where a is large."""
+
+    def forward(a, b):
+        d = np.abs(a - b)
+        return d + np.log1p(np.exp(-2 * d))
+
+    def backward(g, a, b):
+        slope = np.sinh(a - b) / np.cosh(a - b)
+        return g * slope, -g * slope
+
+    found = pullback.check(forward, backward, (4, 3), (4, 3)).findings
+    assert all(finding.cause == "overflow_large_input" for finding in found if finding.verdict == "wrong") and found

@@ -138,14 +138,11 @@ def overflown(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
 
 
 def not_finite(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:
-    """Large numbers overflow, special ones divide by zero: which is it?"""
-    part = mismatch.part
-    values = point.v[part.begin : part.end]
-    big = abs(values) > LARGE
+    """Large numbers overflow, special ones divide by zero: which is it? They may stand in another input than this."""
+    big = abs(point.v) > LARGE
     text = f"{mismatch.found} where the derivative is {mismatch.wanted:.4g}"
     if big.any():
-        milder = point.v.copy()
-        milder[part.begin : part.end] = np.where(big, np.sign(values) * 2.0, values)
+        milder = np.where(big, np.sign(point.v) * 2.0, point.v)
         if np.isfinite(problem.b(milder, mismatch.g)).all():
             yield "overflow_large_input", f"{text}, and finite when the large inputs are small"
             yield "singular_point_nan", text

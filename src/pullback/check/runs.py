@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -41,7 +40,7 @@ def judge(
         raise OptionError(f"mode is {mode!r}; it is 'vjp' or 'jvp'")
     if convention not in (None, "conjugate", "transpose"):
         raise OptionError(f"convention is {convention!r}; it is 'conjugate' (torch), 'transpose' (JAX) or None")
-    if not isinstance(seed, Integral) or seed < 0:
+    if not isinstance(seed, int | np.integer) or seed < 0:
         raise OptionError(f"seed is {seed!r}; it is a whole number, 0 or more")
     if shapes is not None and not callable(shapes):
         raise OptionError(f"shapes is {shapes!r}; it is a function of a random generator that gives example inputs")

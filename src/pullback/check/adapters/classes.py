@@ -40,7 +40,7 @@ def recognise(code: Code) -> Adapted | None:
         held = Held(code.forward, code, *methods)
     if held is None:
         return None
-    return code.adapted(held.forward, held.backward, *held.parameters)._replace(again=guarded(held.again))
+    return code.adapted(held.forward, held.backward, *held.parameters)._replace(again=guarded(held.again), anew=True)
 
 
 def of_one_object(code: Code) -> "Held | None":

@@ -41,6 +41,7 @@ class Adapted(NamedTuple):
     second: Second | None = None
     convention: str | None = None  # of complex gradients, where the library has one
     again: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]] | None = None
+    anew: bool = False  # does it run forward once more?
 
 
 class Code:

@@ -209,7 +209,7 @@ def low_rank(e: Evidence) -> Says:
     return None
 
 
-INNER = {
+INNER: dict[str, Callable[[Array], Array]] = {
     "a sigmoid": lambda x: 1 / (2 + np.exp(x) + np.exp(-x)), "tanh": lambda x: 1 / np.cosh(x) ** 2, "exp": np.exp,
     "a logarithm": lambda x: 1 / x, "a square": lambda x: 2 * x, "sin": np.cos, "cos": lambda x: -np.sin(x),
     "a square root": lambda x: 0.5 / np.sqrt(x),

@@ -1,6 +1,6 @@
 """Does backward run at all, and give one gradient for every input, of its shape?"""
 
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from pullback.check.resizing import others, resized, runs
 from pullback.check.truth import fits, whole
 
 Array = NDArray[Any]
+
+AXES = 5  # all orders of more would be too many to try
 
 
 def contract(problem: Problem, g: Array) -> list[Finding]:
@@ -108,6 +110,9 @@ def explained(part: Part, gradient: Array, wanted: Array | None, says: str, prob
                 return [Cause("reduction_broadcast", f"{says}: the sum over axes {axes} is right", "sum over them")]
     if gradient.ndim > 1 and close(gradient.T, wanted):
         return [Cause("transpose_or_adjoint", f"{says}: its transpose is right", "transpose it")]
+    for axes in permutations(range(gradient.ndim)) if gradient.ndim <= AXES else ():
+        if close(gradient.transpose(axes), wanted):
+            return [Cause("transpose_or_adjoint", f"{says}: with its axes in the order {axes} it is right", "permute")]
     if gradient.size == wanted.size:
         text = f"{says}: the right number of elements, in another shape"
         loose = lambda shape: [n for n in shape if n > 1]

@@ -92,21 +92,28 @@ def again(problem: Problem, g: Array) -> list[Finding]:
             continue
         gap = abs(second - first)
         if np.max(gap, initial=0) > (1e-3 if problem.single else 1e-6) * np.max(abs(first)) + problem.rounding(g):
-            return [differing(part, first, second, tuple(map(int, np.unravel_index(int(np.argmax(gap)), gap.shape))))]
+            return [differing(problem, part, first, second)]
     return []
 
 
-def differing(part: Part, first: Array, second: Array, index: tuple[int, ...]) -> Finding:
-    """Twice the same is a sum; anything else comes of numbers that were written over."""
-    added = np.allclose(second, 2 * first, rtol=1e-6)
-    names = ("stale_buffer", "aliasing_inplace")[:: 1 if added else -1]
-    text = "a second backward gives " + (
-        "the sum of both" if added else "something else: it writes to what forward kept"
-    )
-    hint = "clear the buffer before it is summed into" if added else "work on a copy of what is kept for backward"
+def differing(problem: Problem, part: Part, first: Array, second: Array) -> Finding:
+    """Twice the same is a sum. Anything else was written over, unless forward has run once more: then it was left."""
+    gap = abs(second - first)
+    index = tuple(map(int, np.unravel_index(int(np.argmax(gap)), gap.shape)))
+    names = "stale_buffer", "aliasing_inplace"
+    if np.allclose(second, 2 * first, rtol=1e-6):
+        text, hint = "a second backward gives the sum of both", "clear the buffer before it is summed into"
+    elif problem.adapted.anew:
+        text = "forward and backward of the same object, once more, give something else: a number of the first is left"
+        hint = "what an earlier call left behind must not be read"
+    else:
+        text = "a second backward gives something else: it writes to what forward kept"
+        names, hint = names[::-1], "work on a copy of what is kept for backward"
     causes = Cause(names[0], text, hint), Cause(names[1], text)
-    error = float(np.max(abs(second - first)))
-    return Finding(part.name, WRONG, error, 0.0, index, second[index].item(), first[index].item(), causes=causes)
+    return Finding(
+        part.name, WRONG, float(gap[index]), 0.0, index, second[index].item(), first[index].item(),
+        causes=causes,
+    )  # fmt: skip
 
 
 def uninitialised(problem: Problem, g: Array, mark: float = 7.25e77) -> bool:
