@@ -1,5 +1,6 @@
 """Of the terms of a derivative, one is missing, or there is one too many."""
 
+from collections.abc import Callable
 from itertools import combinations, product
 
 import numpy as np
