@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pullback.check import structure as look
 from pullback.check.hypotheses.evidence import Evidence, Says
@@ -210,7 +212,7 @@ def low_rank(e: Evidence) -> Says:
     return None
 
 
-INNER: dict[str, Callable[[Array], Array]] = {
+INNER: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "a sigmoid": lambda x: 1 / (2 + np.exp(x) + np.exp(-x)), "tanh": lambda x: 1 / np.cosh(x) ** 2, "exp": np.exp,
     "a logarithm": lambda x: 1 / x, "a square": lambda x: 2 * x, "sin": np.cos, "cos": lambda x: -np.sin(x),
     "a square root": lambda x: 0.5 / np.sqrt(x),
