@@ -6,6 +6,7 @@ known: a guess is good if forward runs with it.
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,8 @@ def away(problem: Problem, targets: Sequence[int]) -> Problem | None:
     most = max(ENOUGH, *problem.sizes)
     shapes, found = [array.shape for array in problem.arrays], None
     for fresh in changes(shapes, targets):
+        if sum(prod(fresh[part.place]) * part.width for part in problem.inputs) > most:
+            continue  # to run it first, and then not to take it, would cost gigabytes
         each = reshaped(problem, fresh)
         if each is not None and all(each.sizes) and max(each.sizes) <= most and runs(each):
             shapes[:], found = fresh, each
