@@ -15,6 +15,7 @@ from pullback.kernels.cells import sigmoids_and_slopes, tanhs_and_slopes
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.dense_lanes import pull_relu
 from pullback.kernels.elementary import exp_of_negative as exp
+from pullback.kernels.lent import lent
 from pullback.kernels.matmul import multiply, room
 from pullback.kernels.optimisers import advance
 from pullback.kernels.threads import parallel
@@ -157,6 +158,7 @@ def gradients_of(x, t, layers, params, grads, arena):
 @kernel
 def step(x, t, layers, params, grads, arena, formula, first, second, rates):
     """The mean loss before the step, or NO_CLASS: then no step was taken."""
+    x, t, layers, params, grads, arena = lent((x, t, layers, params, grads, arena))  # the caller holds them
     loss = gradients_of(x, t, layers, params, grads, arena)
     if loss != NO_CLASS:
         advance(formula, params, grads, first, second, rates)

@@ -4,7 +4,7 @@ The layers' parameters become views into one flat array, and what the optimiser 
 puts other arrays in their places, that is noticed, and done again.
 """
 
-from collections.abc import Iterable
+from operator import getitem, is_
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,6 +17,7 @@ from pullback.train.optimisers import Arrays, Optimiser
 
 ACTIVATIONS = ["identity", "relu", "tanh", "sigmoid"]  # in the order in which the kernel counts them
 DENSE = "weight", "bias"
+FLOAT = np.dtype(np.float32)  # sooner compared than the type itself
 
 _known: WeakKeyDictionary[Sequential, "Dense"] = WeakKeyDictionary()
 
@@ -44,55 +45,49 @@ class Dense:
         self.optimiser, self.arenas = optimiser, dict[int, np.ndarray]()
         self.parts = list(model.parts.values())
         self.flattens = self.parts[0] is not chain[0][0]
-        self.owners = [(layer.own, name) for layer, _ in chain for name in DENSE]
         self.sizes = [(*layer.own["weight"].shape[::-1], activation) for layer, activation in chain]
-        names = dict(zip(model.trainable, self.owners, strict=True))
-        self.parameters, views = joined([own[name] for own, name in self.owners])
-        for (own, name), view in zip(self.owners, views):
+        owners = [(layer.own, name) for layer, _ in chain for name in DENSE]
+        self.parameters, views = joined([own[name] for own, name in owners])
+        self.gradients, parts = joined([np.zeros_like(view) for view in views])
+        self.named = dict(zip(model.trainable, parts, strict=True))
+        self.remembered, self.memory = optimiser.memory, list[np.ndarray]()
+        for name, view in zip(self.named, views):
+            self.remembered.setdefault(name, {what: np.zeros_like(view) for what in optimiser.remembers})
+        for what in optimiser.remembers:
+            flat, parts = joined([self.remembered[name][what] for name in self.named])
+            owners += [(self.remembered[name], what) for name in self.named]
+            views, self.memory = views + parts, [*self.memory, flat]
+        for (own, name), view in zip(owners, views):
             own[name] = view
-        self.views = views
-        self.memory, self.kept = self.remembered(names)
-        gradients, parts = joined([np.zeros_like(view) for view in views])
-        self.gradients, self.named = gradients, dict(zip(names, parts))
-        self.layers = np.array(self.sizes)
-
-    def remembered(self, names: Iterable[str]) -> tuple[list[np.ndarray], list[tuple[str, str, np.ndarray]]]:
-        """What the optimiser remembers, in flat arrays, and the views of them that it keeps."""
-        known, memory, kept = self.optimiser.memory, [], []
-        fresh = {what: np.zeros(0, np.float32) for what in self.optimiser.remembers}
-        for name, view in zip(names, self.views):
-            known.setdefault(name, {what: np.zeros_like(view) for what in fresh})
-        for what in fresh:
-            flat, parts = joined([known[name][what] for name in names])
-            memory.append(flat)
-            for name, part in zip(names, parts):
-                known[name][what] = part
-                kept.append((name, what, part))
-        return memory, kept
+        owners += [(self.remembered, name) for name in self.named]
+        self.places = *zip(*owners), [*views, *map(self.remembered.get, self.named)]
+        self.layers, self.kernel, self.rates = np.array(self.sizes), twin_of("dense"), twin_of("optimisers").rates
 
     def serves(self, model: Sequential, optimiser: Optimiser) -> bool:
         """Is everything still where it was put?"""
-        if optimiser is not self.optimiser or list(model.parts.values()) != self.parts:
+        if optimiser is not self.optimiser or optimiser.memory is not self.remembered:
             return False
-        known = optimiser.memory
-        return all(own[name] is view for (own, name), view in zip(self.owners, self.views)) and all(
-            name in known and known[name].get(what) is part for name, what, part in self.kept
-        )
+        owners, names, values = self.places
+        try:
+            return list(model.parts.values()) == self.parts and all(map(is_, map(getitem, owners, names), values))
+        except KeyError:
+            return False
 
     def step(self, x: np.ndarray, t: np.ndarray) -> tuple[float, Arrays] | None:
         batch, features = len(x), self.sizes[0][0]
         fits = x.size == batch * features and (x.ndim == 2 or x.ndim > 2 and self.flattens)
-        if x.dtype != np.float32 or not batch or not fits or t.shape != (batch,) or t.dtype.kind != "i":
+        if x.dtype != FLOAT or not batch or not fits or t.shape != (batch,) or t.dtype.kind != "i":
             return None  # the layers say what does not fit
-        kernel = twin_of("dense")
-        if batch not in self.arenas:
-            self.arenas = {**dict(list(self.arenas.items())[-1:]), batch: kernel.arena_of(batch, self.sizes)}
+        arena = self.arenas.get(batch)
+        if arena is None:
+            arena = self.kernel.arena_of(batch, self.sizes)
+            self.arenas = {**dict(list(self.arenas.items())[-1:]), batch: arena}
         rows, labels = np.ascontiguousarray(x).reshape(batch, features), t.astype(np.int64, copy=False)
         self.optimiser.steps += 1
-        how = twin_of("optimisers").rates(self.optimiser)
-        flat = self.parameters, self.gradients, self.arenas[batch]
-        loss = kernel.step(rows, labels, self.layers, *flat, how[0], self.memory[0], self.memory[-1], how[1])
-        if loss == kernel.NO_CLASS:
+        formula, numbers = self.rates(self.optimiser)
+        flat, memory = (self.parameters, self.gradients, arena), (self.memory[0], self.memory[-1])
+        loss = self.kernel.step(rows, labels, self.layers, *flat, formula, *memory, numbers)
+        if loss == self.kernel.NO_CLASS:
             self.optimiser.steps -= 1
             return None
         return loss, self.named
