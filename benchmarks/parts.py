@@ -21,10 +21,8 @@ TIMES = 31
 
 def peak(threads):
     """Seconds of one multiplication, all threads together."""
-    ones = lambda *shape: np.ones(shape, np.float32)
-    a, b, c = ones(6, roofline.DEPTH), ones(roofline.DEPTH, roofline.COLUMNS), ones(threads, 6 * roofline.COLUMNS)
-    flops = 2 * 6 * roofline.COLUMNS * roofline.DEPTH * roofline.TIMES * threads
-    return seconds(lambda: roofline.multiply(a, b, c, threads)) / flops
+    given, flops = roofline.operands(threads)
+    return seconds(lambda: roofline.multiply(*given)) / flops
 
 
 def seconds(work):

@@ -43,6 +43,13 @@ def copy(x, y):
     parallel(copied, (x.size + (1 << 15) - 1) >> 15, 1, (x, y))
 
 
+def operands(threads):
+    """For `multiply`, and how many operations that will be."""
+    ones = lambda *shape: np.ones(shape, np.float32)
+    flops = 2 * TALLEST * COLUMNS * DEPTH * TIMES * threads
+    return (ones(TALLEST, DEPTH), ones(DEPTH, COLUMNS), ones(threads, TALLEST * COLUMNS), threads), flops
+
+
 def best(work, times=9):
     work()
     found = []
@@ -55,11 +62,8 @@ def best(work, times=9):
 
 def main(threads):
     pb.set_threads(threads)
-    ones = lambda *shape: np.ones(shape, np.float32)
-    a, b, c = ones(TALLEST, DEPTH), ones(DEPTH, COLUMNS), ones(threads, TALLEST * COLUMNS)
-    flops = 2 * TALLEST * COLUMNS * DEPTH * TIMES * threads
-    x, y = ones(LARGE), ones(LARGE)
-    peak, bandwidth = flops / best(lambda: multiply(a, b, c, threads)), 8 * LARGE / best(lambda: copy(x, y))
+    (given, flops), x, y = operands(threads), np.ones(LARGE, np.float32), np.ones(LARGE, np.float32)
+    peak, bandwidth = flops / best(lambda: multiply(*given)), 8 * LARGE / best(lambda: copy(x, y))
     print(json.dumps(dict(flops=peak, bandwidth=bandwidth)))
 
 
