@@ -10,23 +10,15 @@ import sys
 import time
 
 import numpy as np
+import roofline
 
 import pullback as pb
 from pullback.kernels.compiled import kernel
 from pullback.kernels.lstm_lanes import UNITS, back, forth, show
 from pullback.kernels.recurrent import DEEP, add_steps, packed, stands, times, wide
-from pullback.kernels.tile import ADD, COLUMNS, STRIP, address, tiles
+from pullback.kernels.tile import ADD, COLUMNS, address
 
 TALL, SECONDS = 16, 0.5
-
-
-@kernel
-def tile_again(a, b, c, again):
-    zero = np.zeros(1, np.int64)
-    for _ in range(again):
-        table = address(zero)
-        tiles(6, address(a), table, 4 * 256, 4, address(b), table, STRIP, 1, 256, address(c), STRIP, 0, 0)
-    zero[0] = 0
 
 
 @kernel
@@ -102,8 +94,8 @@ def phases(t, batch, n, m):
 
 
 def main(*sizes):
-    a, b, c = normal(6, 256), normal(256, COLUMNS), normal(6, COLUMNS)
-    peak = 2 * 6 * COLUMNS * 256 * 1000 / least(lambda: tile_again(a, b, c, 1000))
+    given, flops = roofline.operands(1)
+    peak = flops / least(lambda: roofline.multiply(*given))
     print(f"tile {peak / 1e9:.0f} GFLOP/s; T {sizes[0]}, batch {sizes[1]}, {sizes[2]} to {sizes[3]}")
     for name, flops, work in phases(*sizes):
         seconds = least(work)
