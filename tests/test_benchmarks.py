@@ -1,0 +1,39 @@
+"""The scripts in benchmarks/ run to their end. What they measure is nobody's business here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("numba")
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def printed(script, *arguments):
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / script, *arguments], capture_output=True, text=True, check=False, cwd=BENCHMARKS
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_row_is_measured():
+    found = json.loads(printed("worker.py", "pullback", "conv first 5x5", "2", '{"batch": 2}'))
+    assert 0 < found["seconds"] < found["first"]
+
+
+def test_the_products_of_a_convolution_are_measured():
+    lines = printed("parts.py", "conv first 5x5").splitlines()
+    assert all(any(name in line for line in lines) for name in ("forward", "weight gradient"))
+
+
+def test_the_phases_of_an_lstm_are_measured():
+    assert "weights" in printed("phases.py", "3", "2", "5", "7")
+
+
+def test_what_the_machine_can_do_is_measured():
+    found = json.loads(printed("roofline.py", "1"))
+    assert found["flops"] > 0 and found["bandwidth"] > 0
