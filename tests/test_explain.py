@@ -7,6 +7,7 @@ import sys
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -227,6 +228,16 @@ def test_what_rounding_leaves_is_shown_as_nothing():
     assert "[0 0]" in str(explain("softmax", [0.3, 0.1], gy=[0.7, 0.7], lang="en"))
 
 
+def test_nan_stays_where_it_belongs():
+    """∂y/∂x is w wherever x is nan or not; y and ∂y/∂w are nan where they see it, and rounding is rounding still."""
+    found = explain("conv_transpose2d", [[[np.nan, 1.0], [2.0, 3.0]]], lang="en")
+    by_x, by_w = (block.matrix for block in found.jacobians)
+    right = explain("conv_transpose2d", [[[4.0, 1.0], [2.0, 3.0]]], lang="en").jacobians
+    assert np.array_equal(by_x, right[0].matrix)
+    assert np.isnan(by_w).any() and np.array_equal(by_w[~np.isnan(by_w)], right[1].matrix[~np.isnan(by_w)])
+    assert "e-16" not in str(found) and "[3.4 0]" in str(found)
+
+
 @pytest.mark.parametrize("name, x", [("log", 0.0), ("sqrt", 0.0), ("square", 1e308)])
 def test_an_infinite_gradient_is_no_rounding_error(name, x):
     """It is not small beside the terms that it is the sum of, for they are infinite too."""
@@ -375,6 +386,36 @@ def test_hyperparameters_are_options():
     assert y("gelu", "--x", "1", "--approximate", "tanh")["values"] == pb.gelu(1.0, approximate="tanh")
     assert y("rnn", "--bidirectional")["shape"] == [3, 2]
     assert y("conv1d", "--groups", "2")["shape"] == [2, 3]
+
+
+WRITTEN_DOWN = {"value"}  # of pad and threshold: put into y as it is, nan or not
+FLOATS = [
+    (name, option)
+    for name, rule in every().items()
+    for option, kinds in get_type_hints(type(rule)).items()
+    if option in rule.options and "float" in str(kinds) and option not in WRITTEN_DOWN
+]
+
+
+@pytest.mark.parametrize("name, option", FLOATS)
+def test_a_hyperparameter_that_is_no_number_is_refused(name, option):
+    """And an infinite one, where it would make nan of all numbers."""
+    assert f"{option}=nan" in refused(name, f"--{option}", "nan")
+    for text in ("inf", "-inf"):
+        found = run(name, f"--{option}={text}", "--json")
+        if found.exit_code:
+            assert f"{option}={text}" in found.stderr and found.stderr.count("\n") == 1
+        else:
+            said = json.loads(found.output)
+            arrays = [*said["outputs"].values(), *said["gradients"].values()]
+            assert all(np.isfinite(np.array(a["values"], float)).all() for a in arrays)
+
+
+def test_an_infinite_bound_is_no_place():
+    for name, option in (("hardtanh", "max_val"), ("softplus", "threshold"), ("huber_loss", "delta")):
+        said = run(name, f"--{option}", "inf", "--lang", "en").output
+        kinks = said.partition("Kinks")[2].partition("What it keeps")[0]
+        assert kinks and "= inf" not in kinks
 
 
 @pytest.mark.parametrize(

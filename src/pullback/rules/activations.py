@@ -126,7 +126,7 @@ class Softplus(Elementwise):
 
     beta: float = 1.0
     threshold: float = 20.0
-    requires = ("beta > 0",)
+    requires = "beta > 0", "beta < inf", "threshold <= inf"
     cases = *Elementwise.cases, dict(batch=(6,), beta=3.0, threshold=1.0)
     kinks = property(lambda self: (self.threshold / self.beta,))
 
@@ -248,6 +248,7 @@ class ELU(Kinked):
     """
 
     alpha: float = 1.0
+    requires = *Kinked.requires, "-inf < alpha < inf"
     cases = *Kinked.cases, dict(batch=(5,), alpha=2.0, kink="left")
     plain = False
     breaks = (0.0,)
@@ -326,7 +327,7 @@ class CELU(Elementwise):
     """
 
     alpha: float = 1.0
-    requires = ("alpha > 0",)
+    requires = "alpha > 0", "alpha < inf"
     cases = *Elementwise.cases, dict(batch=(5,), alpha=2.0)
     kinks = (0.0,)
 

@@ -113,6 +113,7 @@ class LeakyReLU(Kinked):
     """
 
     negative_slope: float = 0.01
+    requires = *Kinked.requires, "-inf < negative_slope < inf"
     breaks = (0.0,)
     torch, jax, tf = "left", "right", "left"
 
@@ -366,6 +367,7 @@ class Threshold(Elementwise):
 
     threshold: float = 0.0
     value: float = 0.0
+    requires = ("threshold <= inf",)
     cases = *Elementwise.cases, dict(batch=(6,), threshold=0.5, value=2.0)
     kinks = property(lambda self: (self.threshold,))
     plain = True

@@ -1,6 +1,7 @@
 """Places without a derivative: where they are, what happens on both sides, and which elements lie there."""
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,7 +49,10 @@ def places(rule: Any, inputs: Mapping[str, Any]) -> list[Place]:
         here = located(inputs["x"], 0.0)
         return [Place("kink", "x", 0.0, slope, 1.0, chosen, here) for slope, chosen in dict.fromkeys(slopes)]
     found = profile(rule, inputs)
-    return [place for at in found.breaks if (place := beside(found, float(at)))] if found else []
+    if found is None:
+        return []
+    ends = filter(isfinite, found.breaks)  # min(x, inf) has none
+    return [place for at in ends if (place := beside(found, float(at)))]
 
 
 def profile(rule: Any, inputs: Mapping[str, Any]) -> Profile | None:
