@@ -172,14 +172,18 @@ class Content:
             tx.reshape(-1)[place] = 1
             tangents = [tx if i == k else None for i in range(len(self.at.plan.tangents))]
             found[:, place] = as_tuple(self.at.jvp(*tangents))[j].reshape(-1)
-        return found
+        spoilt = np.isnan(found)  # a nan times the 0 of other tangents: entries that do not depend on it are known
+        return np.where(spoilt, self._operator(j, k).dense().reshape(shape), found) if spoilt.any() else found
 
     def _structure(self, j: int, k: int) -> str:
+        words = repr(self._operator(j, k)).strip("<").partition(" [")[0]
+        return "" if words.startswith("Implicit") else words
+
+    def _operator(self, j: int, k: int) -> Any:
+        """The Jacobian of one output by one input, as the rule has it."""
         found = self.at.jacobian()
         found = found[j] if sum(y.differentiable for y in self.outputs) > 1 else found
-        operator = found[k] if isinstance(found, tuple) else found
-        words = repr(operator).strip("<").partition(" [")[0]
-        return "" if words.startswith("Implicit") else words
+        return found[k] if isinstance(found, tuple) else found
 
     @cached_property
     def memory(self) -> list[Kept]:
