@@ -25,6 +25,8 @@ from pullback.handbook.explanation.formula import tree, written
 from pullback.handbook.explanation.meaning import GAP, chinese, formulas, summary
 from pullback.handbook.explanation.mistakes import chinese as of_layers
 from pullback.handbook.explanation.mistakes import faults
+from pullback.handbook.explanation.outline import structure
+from pullback.handbook.site.rulepage import sources
 from pullback.handbook.words import LANGUAGES, texts
 
 RULES = list(every())
@@ -329,6 +331,25 @@ def test_chinese_leaves_no_english_words(name):
         assert words <= known, f"{line}: {words - known}"
 
 
+@pytest.mark.parametrize("name, says", [("hardswish", "-3 ≤ x < 3，否则"), ("avg_pool1d", "0 ≤ q < n，否则 0")])
+def test_words_in_formulas_are_chinese(name, says):
+    found = explain(name, lang="zh")
+    formulas = [line.text for chain in found.derivation for line in chain.lines]
+    assert any(f"若 {says}" in text for text in formulas)
+    assert not any(re.search(r"\b(if|else|and|or|not)\b", text) for text in formulas)
+    assert r"\text{else}" not in found.to_latex() and r"\text{其他}" in found.to_latex()
+
+
+@pytest.mark.parametrize("name, says", [("softmax", "对角 - 外积"), ("batch_norm", "分块（对角 - 外积 - 外积）")])
+def test_the_structure_is_told_in_chinese(name, says):
+    assert f"结构：{says}" in str(explain(name, lang="zh"))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_no_structure_is_told_in_english(name):
+    assert not any(re.search("[A-Za-z]", structure(block, "zh")) for block in explain(name, lang="zh").jacobians)
+
+
 def test_no_translation_is_left_over():
     """What no docstring says any more is not kept in Chinese."""
     kinds = {k.__name__ for rule in every().values() for k in type(rule).__mro__}
@@ -336,6 +357,8 @@ def test_no_translation_is_left_over():
     lines = {line for rule in every().values() for line in formulas(rule, "en")}
     parts = {part.strip() for line in lines for part in GAP.split(line)}
     assert set(chinese()["formulas"]) <= parts, set(chinese()["formulas"]) - parts
+    notes = {part for rule in every().values() for source in sources(rule) for part in source.split(": ")}
+    assert set(chinese()["sources"]) <= notes, set(chinese()["sources"]) - notes
 
 
 class Balanced(HTMLParser):

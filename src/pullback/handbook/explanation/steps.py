@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from itertools import islice
 from math import isfinite
 from typing import Any, NamedTuple
@@ -100,7 +101,7 @@ def defined(let: derivation.Let, values: Values, lang: str) -> Derived:
     what = because(let.reason, lang) or say("explain.definition", lang)
     if size := size_of(let, values):
         return Derived(head, [Line(size, size, say("explain.size", lang, axis=let.body.text), [])], "")
-    return Derived(head, [line(let.body, what, [point], values)], named(point))
+    return Derived(head, [worded(line(let.body, what, [point], values), lang)], named(point))
 
 
 def size_of(let: derivation.Let, values: Values) -> str:
@@ -127,7 +128,8 @@ def chained(chain: derivation.Chain, known: Iterable[str], values: Values, lang:
     texts = [chain.head, *(step for step, _ in said)]
     free = [name for name in dict.fromkeys(names_in(chain.head.text)) if name in values.ranges]
     points = chosen(free, [text.text for text in texts], values)
-    lines = [line(step, because(step.reason, lang), points, values, grade) for step, grade in said]
+    steps = (line(step, because(step.reason, lang), points, values, grade) for step, grade in said)
+    lines = [worded(step, lang) for step in steps]
     head = Line(written(chain.head.tree), derivation.latex(chain.head.text), "", [])
     return Derived(head, lines, named(points[0]) if len(points) == 1 else "")
 
@@ -153,6 +155,13 @@ def line(text: Text, reason: str, points: list[dict[str, Any]], values: Values, 
     if len(points) > 1:
         said = [f"{named(point)}:  {words}" if words else "" for point, words in zip(points, said)]
     return Line(written(node), derivation.latex(text.text), reason, said, grade)
+
+
+def worded(line: Line, lang: str) -> Line:
+    """The line, the words of its formula in the reader's language: `0 if x < 0 else 1`."""
+    spoken = lambda formula, table: reduce(lambda said, word: said.replace(word["en"], word[lang]), table, formula)
+    words = lambda table: [word for name, word in texts().items() if name.startswith(f"{table}.")]
+    return line._replace(text=spoken(line.text, words("formulas")), latex=spoken(line.latex, words("latex")))
 
 
 def named(point: Mapping[str, Any]) -> str:

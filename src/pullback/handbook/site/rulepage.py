@@ -10,7 +10,7 @@ from pullback.handbook.derivation import parse
 from pullback.handbook.derivation.evaluation import dependencies
 from pullback.handbook.explanation import Explanation, explain
 from pullback.handbook.explanation.html import drawn, picture
-from pullback.handbook.explanation.meaning import formulas, summary
+from pullback.handbook.explanation.meaning import chinese, formulas, summary
 from pullback.handbook.explanation.outline import brief, legend
 from pullback.handbook.explanation.steps import MARKS, Derived, because
 from pullback.handbook.site import twins
@@ -230,7 +230,8 @@ class RulePage:
         return f"<details><summary>{self.say('answer')}</summary><p>{says}</p>{more}</details>"
 
     def references(self) -> str:
-        return "<ul>" + "".join(f"<li>{escape(source)}</li>" for source in sources(self.rule)) + "</ul>"
+        told = (spoken(source, self.lang) for source in sources(self.rule))
+        return "<ul>" + "".join(f"<li>{escape(source)}</li>" for source in told) + "</ul>"
 
 
 def rule_prose(name: str, lang: str) -> dict[str, str]:
@@ -270,6 +271,15 @@ def sources(rule: Rule) -> list[str]:
         ):
             return re.split(r";\s+", " ".join(found[1].split()).removesuffix("."))
     return []
+
+
+def spoken(source: str, lang: str) -> str:
+    """What is said of a work in the reader's language; its title stays as it is."""
+    known = chinese()["sources"]
+    note, _, work = source.partition(": ")
+    if lang != "zh" or note not in known:
+        return source
+    return "：".join(known.get(part, part) for part in (note, work) if part)
 
 
 def typed(values) -> str:
