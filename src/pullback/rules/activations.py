@@ -149,6 +149,7 @@ class Softplus(Elementwise):
         return e, tail, (product - self.threshold) + lost > 0
 
     derivation = """
+        at batch=(3,); batch=(3,), beta=3.0, threshold=1.0
         let y = x if beta*x > threshold else log(1 + exp(beta*x))/beta
 
         d(y, x)
@@ -264,6 +265,7 @@ class ELU(Kinked):
         return np.where(x < 0, below(self.alpha, x), 0)
 
     derivation = """
+        at batch=(3,), alpha=2.0
         let y = x if x > 0 else alpha*(exp(x) - 1)
 
         d(y, x)
@@ -345,6 +347,7 @@ class CELU(Elementwise):
         return np.clip(x, -FAR * self.alpha, 0)
 
     derivation = """
+        at batch=(3,), alpha=2.0
         let y = x if x > 0 else alpha*(exp(x/alpha) - 1)
 
         d(y, x)

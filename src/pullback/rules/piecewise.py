@@ -160,6 +160,7 @@ class Hardtanh(Kinked):
         return step((self.min_val <= x) & (x < self.max_val), x)
 
     derivation = """
+        at batch=(3,), min_val=-0.5, max_val=0.7
         let y = min(max(x, min_val), max_val)
 
         d(y, x)
@@ -379,6 +380,7 @@ class Threshold(Elementwise):
         return step(x > self.threshold, x)
 
     derivation = """
+        at batch=(3,), threshold=0.5, value=2.0
         let y = x if x > threshold else value
 
         d(y, x)
