@@ -3,7 +3,6 @@
 import ast
 import re
 from collections.abc import Iterable, Mapping
-from functools import reduce
 from itertools import islice
 from math import isfinite
 from typing import Any, NamedTuple
@@ -159,9 +158,13 @@ def line(text: Text, reason: str, points: list[dict[str, Any]], values: Values, 
 
 def worded(line: Line, lang: str) -> Line:
     """The line, the words of its formula in the reader's language: `0 if x < 0 else 1`."""
-    spoken = lambda formula, table: reduce(lambda said, word: said.replace(word["en"], word[lang]), table, formula)
-    words = lambda table: [word for name, word in texts().items() if name.startswith(f"{table}.")]
-    return line._replace(text=spoken(line.text, words("formulas")), latex=spoken(line.latex, words("latex")))
+    text, latex = line.text, line.latex
+    for name, word in texts().items():
+        if name.startswith("formulas."):
+            text = text.replace(word["en"], word[lang])
+        if name.startswith("latex."):
+            latex = latex.replace(rf"\text{{{word['en']}}}", rf"\text{{{word[lang]}}}")
+    return line._replace(text=text, latex=latex)
 
 
 def named(point: Mapping[str, Any]) -> str:
