@@ -208,6 +208,8 @@ def test_formulas_are_written(text, said):
     [
         ("max(k, x[e,k])", r"\max_{k} x_{ek}"),
         ("max(x, 0)", r"\max(x,0)"),
+        ("abs(x)**p", r"\left|x\right|^{p}"),
+        ("log(x)**p", r"\left(\log(x)\right)^{p}"),
         ("min(max(x, low), high)", r"\min(\max(x,\mathrm{low}),\mathrm{high})"),
         ("max(-delta, min(delta, d[j]))", r"\max(-\delta,\min(\delta,d_{j}))"),
         ("eps if eps else 1", r"\begin{cases} \varepsilon & \text{if given} \\ 1 & \text{else} \end{cases}"),

@@ -63,7 +63,8 @@ def operation(n: ast.expr, rank: int) -> str:
         case ast.BinOp(a, ast.Mod(), b):
             return bracketed(rf"{typeset(a, POWER)} \bmod {typeset(b, POWER)}", rank > 0)
         case ast.BinOp(a, ast.Pow(), b):
-            compound = isinstance(a, (ast.BinOp, ast.UnaryOp, ast.Call, ast.IfExp))
+            fenced = isinstance(a, ast.Call) and ast.unparse(a.func) == "abs"
+            compound = isinstance(a, (ast.BinOp, ast.UnaryOp, ast.Call, ast.IfExp)) and not fenced
             return f"{bracketed(typeset(a), compound)}^{{{typeset(b)}}}"
         case ast.BinOp(a, ast.Mult(), b):
             return rf"{bracketed(typeset(a, MULTIPLY), ends_in_sum(a))}\,{typeset(b, MULTIPLY)}"
