@@ -457,6 +457,13 @@ def test_what_check_says_is_about_the_mistake(name):
     assert len(causes) > 3 and ("conv_geometry" in causes) <= ("pool" in name)
 
 
+def test_what_check_says_is_about_the_layer():
+    """There are no steps of time in a table; and of cells of gates, not every mistake is a factor."""
+    causes = lambda name: [verdict.cause for verdict in judgement(name)[1].values()]
+    assert "bptt_time" not in causes("embedding")
+    assert causes("projected_lstm_cell").count("constant_factor") == 1
+
+
 def test_every_common_mistake_of_a_rule_is_judged():
     """In two dimensions mistakes are possible that one dimension does not know."""
     known = judgement("conv1d")[1]
