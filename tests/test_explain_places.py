@@ -18,6 +18,16 @@ def test_elements_on_a_kink_are_named():
     assert "Here: x - t[1]." in run("l1_loss", "--x", "1,2", "--t", "0,2", "--lang", "en").output
 
 
+def test_kinks_of_channels_are_told_apart():
+    """A slope for each of them, named with it; the elements that lie there once."""
+    said = run("prelu", "--x", "[[0,1,0],[1,0,0]]", "--w", "0.1,0.2,0.1", "--lang", "en").output
+    assert "At x[:,[0,2]] = 0 the derivative jumps from 0.1 to 1" in said
+    assert "At x[:,1] = 0 the derivative jumps from 0.2 to 1" in said
+    assert "Here: x[0,0], x[0,2], x[1,2], x[1,1]." in said
+    shared = run("prelu", "--x", "[[0,1]]", "--w", "[0.1]", "--lang", "en").output
+    assert "At x = 0 the derivative jumps from 0.1 to 1" in shared
+
+
 def test_a_few_elements_on_a_kink_stand_for_many():
     said = str(explain("relu", np.zeros(3000), lang="en"))
     assert "x[23] … and 2976 more values." in said and "x[24]" not in said.partition("Here:")[2]

@@ -82,7 +82,9 @@ def parameters(rule: Any) -> list[str]:
 
 
 def definitions(rule: Any) -> list[str]:
-    return [let.body.text for let in parse(rule.derivation).lets.values()] if hasattr(rule, "derivation") else []
+    """Those of the way forward: what names of gradients stand for holds slopes, such as 1 - tanh²."""
+    lets = parse(rule.derivation).lets if hasattr(rule, "derivation") else {}
+    return [let.body.text for name, let in lets.items() if not (name[0] == "g" and name[1:])]
 
 
 def examples(e: "Content") -> int:

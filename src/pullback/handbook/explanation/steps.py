@@ -24,6 +24,7 @@ LONG = 100  # letters of a line of numbers: of a longer one the value alone is s
 PATIENCE = 100_000  # terms of sums, for a whole derivation: about a second
 FEW = 64  # elements of an output by which a derivation is known to speak of it
 TERMS = 4  # of a sum that is written out; of one with more, those that are not 0
+MOST_POINTS = 64  # that are tried for one at which a line is not 0
 MARKS = {"same": "≡", "exact": "✓", "digits": "≈", "unknown": "✗", "": ""}  # words.toml says what they mean
 
 
@@ -141,11 +142,20 @@ def because(reason: str, lang: str) -> str:
 
 def chosen(free: list[str], texts: list[str], values: Values) -> list[dict[str, Any]]:
     """The indices to show numbers for: all 0; and where a line tells equal indices from others, two that differ."""
-    first = first_of(free, values)
+    first = telling(first_of(free, values), texts[-1], free, values)
     compared = (pair for text in texts for pair in re.findall(r"\((\w+) ?== ?(\w+)\)", text))
     several = lambda index: isinstance(values.ranges[index], int) and values.ranges[index] > 1
     other = next((j for i, j in compared if i in free and j in free and several(j)), None)
-    return [first, first | {other: 1}] if other else [first]
+    return [first, first | {other: int(not first[other])}] if other else [first]
+
+
+def telling(first: dict[str, Any], text: str, free: list[str], values: Values) -> dict[str, Any]:
+    """The first indices at which the last line is not 0, if it is at these."""
+    try:
+        points = [first, *islice(values.points(free, {}), MOST_POINTS)]
+        return next((point for point in points if values.at(tree(text), point)), first)
+    except NoValue:
+        return first
 
 
 def line(text: Text, reason: str, points: list[dict[str, Any]], values: Values, grade: str = "") -> Line:
