@@ -37,6 +37,10 @@ def test_an_entry_is_shown_where_it_is_not_0(name):
     assert chains and all(any(numbers(value) != [0] for value in chain.lines[-1].values) for chain in chains)
 
 
+def test_a_hyperparameter_is_no_axis():
+    assert "p\n    = norm_type" in str(explain("lp_pool1d", norm_type=1.5, lang="en"))
+
+
 @pytest.mark.parametrize("steps", [1, 2, 5])
 @pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
 def test_lines_that_speak_of_three_steps_are_left_out_elsewhere(name, steps):

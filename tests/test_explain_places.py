@@ -74,6 +74,18 @@ def test_nan_stays_where_it_belongs():
     assert "e-16" not in str(found) and "[3.4 0]" in str(found)
 
 
+def test_an_entry_that_has_no_part_in_a_nan_is_no_nan():
+    """Nor in an infinite slope, a negative root, or a product that overflows; in every example of a batch."""
+    (root,) = explain("sqrt", [-1.0, 0.0, 4.0], lang="en").jacobians
+    assert np.array_equal(root.matrix, np.diag([np.nan, np.inf, 0.25]), equal_nan=True)
+    by_x, by_w = explain("conv1d", [[[np.nan, 1.0, 2.0]], [[1.0, 2.0, 3.0]]], [[[1.1, -0.2]]], lang="en").jacobians
+    assert np.isfinite(by_x.matrix).all() and np.argwhere(np.isnan(by_w.matrix)).tolist() == [[0, 0]]
+    by_x, *_ = explain("bilinear", [1e200, 1.0], [1e200, 1.0], [[[1.0, 2.0], [3.0, 4.0]]], lang="en").jacobians
+    assert np.allclose(by_x.matrix, [[1e200, 3e200]])
+    scores = explain("softmax", [[np.nan, 1.0], [1.0, 2.0]], lang="en").jacobians[0].matrix
+    assert np.isnan(scores[:2, :2]).all() and not np.isnan(scores[2:]).any() and not scores[:2, 2:].any()
+
+
 @pytest.mark.parametrize("name, x", [("log", 0.0), ("sqrt", 0.0), ("square", 1e308)])
 def test_an_infinite_gradient_is_no_rounding_error(name, x):
     """It is not small beside the terms that it is the sum of, for they are infinite too."""

@@ -107,7 +107,8 @@ def defined(let: derivation.Let, values: Values, lang: str) -> Derived:
 def size_of(let: derivation.Let, values: Values) -> str:
     """The size of an axis, of which the definition is another name: `let T = t`; else ""."""
     axis = let.body.text
-    bare = axis.isidentifier() and axis not in values.derivation.lets and axis not in values.arrays
+    known = (*values.derivation.lets, *values.arrays, *values.sizes.rule.options)
+    bare = axis.isidentifier() and axis not in known
     return number(values.at(let.body.tree, {})) if bare else ""
 
 
