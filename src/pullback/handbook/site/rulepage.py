@@ -282,7 +282,8 @@ def sources(rule: Rule) -> list[str]:
 
 def equation(head: Line, line: Line) -> str:
     """A letter and what it stands for; of the size of an axis, which axis that is."""
-    size = rf" \qquad \text{{{line.reason}}}" if line.text.isdigit() and not line.values else ""
+    named = line.reason.replace("_", r"\_")
+    size = rf" \qquad \text{{{named}}}" if line.text.isdigit() and not line.values else ""
     return f"{head.latex} = {line.latex}{size}"
 
 
