@@ -77,7 +77,7 @@ class RulePage:
         """What stands in the equations and is defined by none: values that the rule computes, and functions."""
         text = getattr(self.e.rule, "derivation", "")
         used = [name for name in NAMED if re.search(rf"\b{name}\b", text)]
-        told = self.say("then").join(self.say(f"name_{name}") for name in used)
+        told = self.say("then").join(self.say(f"name_{name}") for name in used) + self.say("stop")
         return f'<p class="quiet">{self.prose(told).removeprefix("<p>").removesuffix("</p>")}</p>' if used else ""
 
     def result(self) -> str:
