@@ -31,7 +31,9 @@ def test_mistakes_are_some_that_can_be_made():
     named = lambda *args, **kw: {m.name: m.gradients for m in explain(*args, **kw).mistakes}
     everywhere = {"half", "mean", "first only", "transposed", "reversed"}
     assert not everywhere & set(named("softmax", [2.0, 3.0])) and not everywhere & set(named("relu"))
-    assert not any("half" in named(cell) for cell in ("lstm_cell", "gru_cell")), "the square is that of a slope"
+    assert not any("half" in named(cell) for cell in ("lstm_cell", "gru_cell", "rnn_cell")), (
+        "the square is that of a slope"
+    )
     assert "half" in named("huber_loss", reduction="sum") and "first only" in named("embedding")
     x, w, gy = np.array([[1.0, 2.0], [3.0, 5.0], [2.0, 2.0]]), np.array([[1.0, 1.0]]), np.ones((3, 1))
     averaged = named("linear", x, w, gy=gy)["the gradient of w averaged over the batch"]
