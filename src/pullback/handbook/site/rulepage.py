@@ -78,7 +78,7 @@ class RulePage:
         text = getattr(self.e.rule, "derivation", "")
         used = [name for name in NAMED if re.search(rf"\b{name}\b", text)]
         told = self.say("then").join(self.say(f"name_{name}") for name in used) + self.say("stop")
-        return f'<p class="quiet">{self.prose(told).removeprefix("<p>").removesuffix("</p>")}</p>' if used else ""
+        return f'<div class="quiet">{self.prose(told)}</div>' if used else ""
 
     def result(self) -> str:
         lines = code_block("\n".join(formulas(self.e.rule, self.lang)), "text")
