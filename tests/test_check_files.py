@@ -131,7 +131,7 @@ def test_options_are_for_parameters_and_for_dicts_of_hyperparameters():
     assert guess(cell, activation="sigmoid").arguments[3] == "sigmoid"
     with pytest.raises(GuessError, match="it has no parameter stride"):
         guess(cell, stride=1)
-    with pytest.raises(GuessError, match="it takes 3 arrays .A_prev, W, b., got 1 shapes"):
+    with pytest.raises(GuessError, match="it takes 3 arrays .A_prev, W, b., got 1 shape$"):
         guess(cell, [(4, 5)])
 
 

@@ -195,6 +195,8 @@ REFUSED = [
     (lambda: pb.conv2d(IMAGE, KERNEL, stride=None), OptionError, "int or tuple of whole numbers, got None"),
     (lambda: pb.cross_entropy(X), ShapeError, "t[n *d] is missing"),
     (lambda: pb.relu(X, kink="up"), OptionError, "relu: needs kink in"),
+    (lambda: pb.threshold(X, threshold=np.nan), OptionError, "needs threshold <= inf, with threshold=nan"),
+    (lambda: pb.batch_norm(X, B, B, momentum=2.0), OptionError, "needs 0 <= momentum <= 1, with momentum=2.0"),
 ]  # fmt: skip
 
 

@@ -1,11 +1,13 @@
 """The little language of a rule's texts: what it says, and that it says nothing else."""
 
+from math import inf, nan
+
 import pytest
 
 from pullback.errors import SignatureError
 from pullback.expressions import evaluate
 
-NAMES = dict(i=6, m=2, groups=3, stride=(1, 2), padding="same", kernel=(3, 4), idx=None, flag=True)
+NAMES = dict(i=6, m=2, groups=3, stride=(1, 2), padding="same", kernel=(3, 4), idx=None, flag=True, nan=nan, huge=inf)
 
 SAYS = {
     "4*m": 8, "i/groups": 2.0, "i // 4 + 1": 2, "-m": -2, "m**3": 8, "(m, 3)": (2, 3), "prod(kernel)": 12,
@@ -15,7 +17,7 @@ SAYS = {
     "padding >= 0": False, "padding != 'same' or stride == 1": False, "not flag or m > 1": True,
     "padding not in ('up',)": True, "len(kernel)": 2, "broadcast(kernel, (2, 1, 4))": (2, 3, 4),
     "broadcast(kernel, stride) is None": True, "kernel == (3, 4, 5)": False, "kernel != (3, 4, 5)": True,
-    "kernel == ()": False,
+    "kernel == ()": False, "nan <= inf": False, "huge <= inf": True, "-inf < huge < inf": False, "-inf < m < inf": True,
 }  # fmt: skip
 
 

@@ -51,6 +51,13 @@ def test_parameters_have_the_norms_of_their_gradients():
     assert step.own["bias"] == pytest.approx(np.linalg.norm(gy)) == pytest.approx(step.arrives)
 
 
+def test_a_layer_is_told_by_what_it_does_here():
+    """Where a model predicts, nothing is dropped."""
+    _, steps = walked(nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.Linear(4, 3), rng=0), X, T)
+    (dropout,) = (step for step in steps if step.kind == "Dropout")
+    assert Way(Trail("net", 0, "t", 0.0, steps), "en").bar(dropout).below == "gx = gy" and dropout.factor == 1
+
+
 def test_what_becomes_of_the_gradient_is_told():
     deep = [layer for _ in range(12) for layer in (nn.Linear(4, 4, init=0.05), nn.Sigmoid())]
     assert "It vanishes: " in said(nn.Sequential(*deep, nn.Linear(4, 3), rng=0), X, T)

@@ -3,7 +3,8 @@
     4*m    i/groups    o % groups == 0    0 <= padding <= kernel_size/2    padding in ('same', 'valid') or padding >= 0
 
 A tuple is a vector: arithmetic goes element by element, and a comparison holds if it holds for all elements.
-What cannot be compared (a text with a number, say) does not hold.
+What cannot be compared (a text with a number, say) does not hold; nor does nan, so that `x <= inf` is all that x needs
+to be a number, and `-inf < x < inf` to be a finite one.
 """
 
 import ast
@@ -11,7 +12,7 @@ import operator
 from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import repeat
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,8 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
     match node:
         case ast.Constant(value):
             return value
+        case ast.Name("inf"):
+            return inf
         case ast.Name(name):
             return names[name]
         case ast.Tuple(items):

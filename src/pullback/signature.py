@@ -82,8 +82,9 @@ class Signature:
         sizes = Sizes(rule)
         for found in (sizes.bind, sizes.agree):  # all names first: 4*m may stand before m
             for slot, shape in given:
+                before = Sizes(rule, sizes)
                 if not found(slot.axes, shape):
-                    raise ShapeError(_misfit(rule, slot, shape, sizes))
+                    raise ShapeError(_misfit(rule, slot, shape, sizes, before))
         for axis in (axis for slot in self.inputs for axis in slot.axes if is_group(axis) and sizes.free(axis)):
             sizes.setdefault(axis.lstrip("*"), ())  # a group of what was left out is empty
         _require(rule, sizes)
@@ -115,12 +116,20 @@ def _require(rule: "Rule", sizes: Sizes) -> None:
             raise OptionError(f"{rule.name}: needs {condition}, with {sizes.among(condition)}")
 
 
-def _misfit(rule: "Rule", slot: Slot, shape: tuple[int, ...], sizes: Sizes) -> str:
+def _misfit(rule: "Rule", slot: Slot, shape: tuple[int, ...], sizes: Sizes, before: Sizes) -> str:
+    """`before` are the sizes without this slot's: of too few axes, none can be said to be wrong."""
     axes = getattr(rule, "axis", ()) if slot is rule.inputs[0] else ()
     for axis in axes if isinstance(axes, tuple) else (axes,):
         if not -len(shape) <= axis < len(shape):
             return f"{rule.name}: axis={axis} is out of range for {slot.name} of shape {shape}"
-    return f"{rule.name}: {slot.name} has shape {shape}, needs {slot} with {sizes}"
+    says = f"{rule.name}: {slot.name} has shape {shape}, needs {slot}"
+    width = sizes.width(slot.axes)
+    if width is None or width == len(shape):
+        return f"{says} with {sizes}"
+    least = "at least " if "..." in slot.axes and "..." not in before else ""
+    like = "[" * width + "1, 2" + "]" * width if width else "1"
+    known = f" with {before}" if before else ""
+    return f"{says}{known}: {least}{width} {'axis' if width == 1 else 'axes'}, as in {like}, not {len(shape)}"
 
 
 def _draw(slot: Slot, sizes: Sizes, rng: np.random.Generator) -> NDArray[Any]:

@@ -126,7 +126,7 @@ class Softplus(Elementwise):
 
     beta: float = 1.0
     threshold: float = 20.0
-    requires = ("beta > 0",)
+    requires = "beta > 0", "beta < inf", "threshold <= inf"
     cases = *Elementwise.cases, dict(batch=(6,), beta=3.0, threshold=1.0)
     kinks = property(lambda self: (self.threshold / self.beta,))
 
@@ -149,6 +149,7 @@ class Softplus(Elementwise):
         return e, tail, (product - self.threshold) + lost > 0
 
     derivation = """
+        at batch=(3,); batch=(3,), beta=3.0, threshold=1.0
         let y = x if beta*x > threshold else log(1 + exp(beta*x))/beta
 
         d(y, x)
@@ -248,6 +249,7 @@ class ELU(Kinked):
     """
 
     alpha: float = 1.0
+    requires = *Kinked.requires, "-inf < alpha < inf"
     cases = *Kinked.cases, dict(batch=(5,), alpha=2.0, kink="left")
     plain = False
     breaks = (0.0,)
@@ -263,6 +265,7 @@ class ELU(Kinked):
         return np.where(x < 0, below(self.alpha, x), 0)
 
     derivation = """
+        at batch=(3,), alpha=2.0
         let y = x if x > 0 else alpha*(exp(x) - 1)
 
         d(y, x)
@@ -326,7 +329,7 @@ class CELU(Elementwise):
     """
 
     alpha: float = 1.0
-    requires = ("alpha > 0",)
+    requires = "alpha > 0", "alpha < inf"
     cases = *Elementwise.cases, dict(batch=(5,), alpha=2.0)
     kinks = (0.0,)
 
@@ -344,6 +347,7 @@ class CELU(Elementwise):
         return np.clip(x, -FAR * self.alpha, 0)
 
     derivation = """
+        at batch=(3,), alpha=2.0
         let y = x if x > 0 else alpha*(exp(x/alpha) - 1)
 
         d(y, x)

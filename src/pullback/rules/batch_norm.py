@@ -30,7 +30,7 @@ class BatchNorm(Norm):
     training: bool = False
     momentum: float = 0.1
     names = dict(m="running_mean", v="running_var")
-    requires = (*Norm.requires, "not training or values_per_channel != 1")
+    requires = (*Norm.requires, "0 <= momentum <= 1", "not training or values_per_channel != 1")
     sums = "nck->c", "nck,nck->c"
     cases = (
         dict(n=4, c=2, d=(), training=True), dict(n=2, c=3, d=(2, 2), training=True, without=("m", "v", "w", "b")),

@@ -141,7 +141,7 @@ class SmoothAbsoluteError(DifferenceLoss):
 
     beta: float = 1.0
     kink: str = "right"
-    requires = (*AbsoluteError.requires, "beta == 0 or beta >= 1e-36")
+    requires = (*AbsoluteError.requires, "beta == 0 or beta >= 1e-36", "beta < inf")
     breaks = property(lambda self: (-self.beta, self.beta))
     cases = *DifferenceLoss.cases, dict(batch=(5,), beta=0.5), dict(batch=(5,), beta=0, reduction="none")
 

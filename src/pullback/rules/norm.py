@@ -29,7 +29,7 @@ class Norm(Rule):
     """
 
     eps: float = 1e-5
-    requires = ("eps >= 1e-36",)  # 1/eps is a number in float32 as well
+    requires = "eps >= 1e-36", "eps < inf"  # 1/eps is a number in float32 as well
     sums = "...k->...", "...k,...k->..."  # of a folded array, and of a product, over what shares statistics
 
     def forward(self, x, w, b):

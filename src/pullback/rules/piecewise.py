@@ -113,6 +113,7 @@ class LeakyReLU(Kinked):
     """
 
     negative_slope: float = 0.01
+    requires = *Kinked.requires, "-inf < negative_slope < inf"
     breaks = (0.0,)
     torch, jax, tf = "left", "right", "left"
 
@@ -159,6 +160,7 @@ class Hardtanh(Kinked):
         return step((self.min_val <= x) & (x < self.max_val), x)
 
     derivation = """
+        at batch=(3,), min_val=-0.5, max_val=0.7
         let y = min(max(x, min_val), max_val)
 
         d(y, x)
@@ -366,6 +368,7 @@ class Threshold(Elementwise):
 
     threshold: float = 0.0
     value: float = 0.0
+    requires = ("threshold <= inf",)
     cases = *Elementwise.cases, dict(batch=(6,), threshold=0.5, value=2.0)
     kinks = property(lambda self: (self.threshold,))
     plain = True
@@ -377,6 +380,7 @@ class Threshold(Elementwise):
         return step(x > self.threshold, x)
 
     derivation = """
+        at batch=(3,), threshold=0.5, value=2.0
         let y = x if x > threshold else value
 
         d(y, x)

@@ -17,6 +17,8 @@ from pullback.train.data import load
 from pullback.train.runs import Run
 from pullback.train.task import Task, prepare
 
+PREDICTING = {"Dropout": public("identity")}  # what a layer does then, if that is not what it does in training
+
 
 class Step(NamedTuple):
     """A layer, and the gradient that leaves it towards the input."""
@@ -92,7 +94,7 @@ def walked(model: Model, x: np.ndarray, t: np.ndarray) -> tuple[float, list[Step
         loss, after = rule.linearize(scores.reshape(-1, scores.shape[-1]), t.reshape(-1))
         (gy, _, _) = after.vjp(1.0)
         first = Step("loss", "cross_entropy", rule, norm(gy), 1.0, zeros(gy), {}, [])
-        rules = {name: (layer.kind, layer.rule) for name, layer in model.leaves()}
+        rules = {name: (layer.kind, PREDICTING.get(layer.kind, layer.rule)) for name, layer in model.leaves()}
         steps = list(follow(at.walk(gy.reshape(scores.shape)), rules, first))
     return float(loss), steps
 

@@ -35,8 +35,8 @@ class Way:
     @property
     def sections(self) -> list[Section]:
         trail = self.trail
-        target = repr(trail.target) if not trail.target.isprintable() else trail.target
-        target = target if len(target) <= LONG else target[: LONG - 1] + "…"
+        target = trail.target if len(trail.target) <= LONG else trail.target[: LONG - 1] + "…"
+        target = target if target.isprintable() else repr(target)
         example = self.say("example", number=trail.example, target=target, loss=number(trail.loss))
         parts: list[Part] = [Words(example), Bars(self.say("leaves"), [self.bar(step) for step in trail.steps])]
         through = [Section(self.say("time"), [self.times(s)]) for s in trail.steps if s.times]

@@ -160,7 +160,8 @@ def assembled(
     """The same with values for what is known, and shapes in turn for the arrays."""
     free = [name for name in {**taken, **made} if name not in known]
     if given and len(given) != len(free):
-        raise GuessError(f"it takes {len(free)} arrays ({', '.join(free)}), got {len(given)} shapes")
+        shapes = f"{len(given)} shape{'s' * (len(given) != 1)}"
+        raise GuessError(f"it takes {len(free)} arrays ({', '.join(free)}), got {shapes}")
     names = ",".join(free)
     called = f"{exercise.name} {getattr(exercise.forward, '__name__', '')} ({names})".lower()
     code = [exercise.forward, exercise.backward]

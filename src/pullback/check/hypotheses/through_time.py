@@ -14,10 +14,10 @@ Array = NDArray[Any]
 
 
 def steps(e: Evidence) -> tuple[Array, Array] | None:
-    """By steps of the axis that is time: along it nothing acts backwards."""
+    """By steps of the axis that is time: every one acts on its own output and on later ones, none on earlier ones."""
     for a, b in product(range(e.x.ndim), range(len(e.y_shape))):
         J, B = (look.blocks(M, e.x.shape, e.y_shape, a, b) for M in (e.J, e.B))
-        if J is not None and B is not None and look.causal(J):
+        if J is not None and B is not None and look.causal(J) and all(J[t, :, t].any() for t in range(len(J))):
             return J, B
     return None
 

@@ -56,21 +56,45 @@ def operation(n: ast.expr, rank: int) -> str:
         case ast.BinOp(ast.Constant(0), ast.Mult(), _):  # as many zeros as there are axes
             return "0"
         case ast.BinOp(a, ast.Div(), b):
-            return rf"\frac{{{typeset(a)}}}{{{typeset(b)}}}"
+            return quotient(a, b)
         case ast.BinOp(a, ast.FloorDiv(), b):
             compound = isinstance(b, ast.BinOp) and not isinstance(b.op, ast.FloorDiv)
             return rf"\lfloor {typeset(a, MULTIPLY)} / {bracketed(typeset(b), compound)} \rfloor"
         case ast.BinOp(a, ast.Mod(), b):
             return bracketed(rf"{typeset(a, POWER)} \bmod {typeset(b, POWER)}", rank > 0)
+        case ast.BinOp(ast.Call(ast.Name("tanh"), arguments), ast.Pow(), b):
+            return rf"\tanh^{{{typeset(b)}}}({','.join(map(typeset, arguments))})"
         case ast.BinOp(a, ast.Pow(), b):
-            compound = isinstance(a, (ast.BinOp, ast.UnaryOp, ast.Call, ast.IfExp))
-            return f"{bracketed(typeset(a), compound)}^{{{typeset(b)}}}"
+            fenced = isinstance(a, ast.Call) and ast.unparse(a.func) == "abs"
+            compound = isinstance(a, (ast.BinOp, ast.UnaryOp, ast.Call, ast.IfExp)) and not fenced
+            return f"{bracketed(typeset(a), compound)}^{{{beside(b)}}}"
         case ast.BinOp(a, ast.Mult(), b):
             return rf"{bracketed(typeset(a, MULTIPLY), ends_in_sum(a))}\,{typeset(b, MULTIPLY)}"
         case ast.BinOp(a, op, b):
             sign = "+" if isinstance(op, ast.Add) else "-"
             return bracketed(f"{typeset(a)} {sign} {typeset(b, ADD)}", rank > 0)
     raise ValueError(f"cannot typeset {ast.unparse(n)}")
+
+
+def quotient(a: ast.expr, b: ast.expr) -> str:
+    """A fraction has no fractions in it: a/b/c stands over b c, and a derivative beside what it is divided by."""
+    match a:
+        case ast.BinOp(numerator, ast.Div(), denominator):
+            return rf"\frac{{{typeset(numerator)}}}{{{typeset(denominator, MULTIPLY)}\,{typeset(b, MULTIPLY)}}}"
+        case ast.BinOp(factor, ast.Mult(), ast.Call(ast.Name("d")) as derivative) if not ends_in_sum(factor):
+            return rf"{quotient(factor, b)}\,{typeset(derivative)}"
+        case ast.Call(ast.Name("d")):
+            return rf"\frac{{1}}{{{typeset(b)}}}\,{typeset(a)}"
+    return rf"\frac{{{typeset(a)}}}{{{typeset(b)}}}"
+
+
+def beside(n: ast.expr) -> str:
+    """In an exponent, where letters are small, the parts of a fraction stand side by side."""
+    match n:
+        case ast.BinOp(a, ast.Div(), b):
+            lower = bracketed(typeset(b), isinstance(b, ast.BinOp))
+            return rf"{bracketed(typeset(a), isinstance(a, ast.BinOp) and isinstance(a.op, ast.Add | ast.Sub))}/{lower}"
+    return typeset(n)
 
 
 def without_sign(node: ast.expr) -> ast.expr | None:
@@ -98,7 +122,7 @@ def call(f: str, arguments: list[ast.expr]) -> str:
             name = r"\operatorname{argmax}" if f == "argmax" else rf"\{f}"
             return rf"{name}_{{{','.join(map(typeset, over))}}} {typeset(last, MULTIPLY)}"
         case "exp":
-            return f"e^{{{typeset(last)}}}"
+            return f"e^{{{beside(last)}}}"
         case "abs":
             return rf"\left|{typeset(last)}\right|"
         case "sqrt":

@@ -1,6 +1,6 @@
 """What there is to explain about a rule at one point: everything is computed here, and nothing is drawn."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from pullback.handbook.words import say
 from pullback.linearization import as_tuple
 from pullback.rule import Rule
 
+EDGES = (np.min, np.inf), (np.max, -np.inf)
 LARGEST = 4096  # entries of a Jacobian that is written down
 
 
@@ -165,21 +166,34 @@ class Content:
         return Block(y.name, x.name, shape, matrix, rows, columns, self._structure(j, k))
 
     def _columns(self, j: int, k: int, shape: tuple[int, int]) -> np.ndarray:
-        """Column by column: how the output moves with one element of the input."""
-        found, like = np.zeros(shape), self.at.plan.tangents[k]
-        for place in range(shape[1]):
-            tx = np.zeros(like.shape, like.dtype)
-            tx.reshape(-1)[place] = 1
-            tangents = [tx if i == k else None for i in range(len(self.at.plan.tangents))]
-            found[:, place] = as_tuple(self.at.jvp(*tangents))[j].reshape(-1)
+        """Column by column; a nan or inf spoils entries that have no part in it, as 0 times nan is nan."""
+        found = columns(self.at, j, k, shape)
+        if np.isnan(found).any():
+            found = unspoilt(found, lambda number: columns(self._elsewhere(number), j, k, shape))
+        if np.isnan(found).any() and not (operator := self._operator(j, k)).batch:
+            found = np.where(np.isnan(found), operator.dense().reshape(shape), found)
         return found
 
+    def _elsewhere(self, number: float | np.random.Generator) -> Any:
+        """The derivative where what is not finite is this number; or where all numbers are drawn anew."""
+
+        def moved(x: np.ndarray) -> np.ndarray:
+            if isinstance(number, float):
+                return np.where(np.isfinite(x), x, number).astype(x.dtype)
+            return number.uniform(0.2, 0.8, x.shape).astype(x.dtype)
+
+        given = {x.name: moved(x.values) if x.differentiable else x.values for x in self.inputs}
+        return self.rule.linearize(*(given.get(slot.name) for slot in self.rule.inputs))[1]
+
     def _structure(self, j: int, k: int) -> str:
+        words = repr(self._operator(j, k)).strip("<").partition(" [")[0]
+        return "" if words.startswith("Implicit") else words
+
+    def _operator(self, j: int, k: int) -> Any:
+        """The Jacobian of one output by one input, as the rule has it."""
         found = self.at.jacobian()
         found = found[j] if sum(y.differentiable for y in self.outputs) > 1 else found
-        operator = found[k] if isinstance(found, tuple) else found
-        words = repr(operator).strip("<").partition(" [")[0]
-        return "" if words.startswith("Implicit") else words
+        return found[k] if isinstance(found, tuple) else found
 
     @cached_property
     def memory(self) -> list[Kept]:
@@ -197,6 +211,27 @@ class Content:
     def mistakes(self) -> list[Mistake]:
         """Known ways to get the backward wrong, with what each would give here."""
         return mistakes(self)
+
+
+def columns(at: Any, j: int, k: int, shape: tuple[int, int]) -> np.ndarray:
+    """How output j moves with each element of input k."""
+    found, like = np.zeros(shape), at.plan.tangents[k]
+    for place in range(shape[1]):
+        tx = np.zeros(like.shape, like.dtype)
+        tx.reshape(-1)[place] = 1
+        tangents = [tx if i == k else None for i in range(len(at.plan.tangents))]
+        found[:, place] = as_tuple(at.jvp(*tangents))[j].reshape(-1)
+    return found
+
+
+def unspoilt(found: np.ndarray, at: Callable[[Any], np.ndarray]) -> np.ndarray:
+    """Entries that are nan, but the same whatever stands for what is not finite; or 0 wherever one looks."""
+    rng = np.random.default_rng(0)
+    same, drawn = np.stack([at(0.25), at(0.75), at(-1.5)]), np.stack([at(rng), at(rng)])
+    finite = np.isfinite(same)
+    low, high = (edge(same, 0, where=finite, initial=start) for edge, start in EDGES)
+    known = np.where((low == high) & (finite.sum(0) > 1), low, np.where((drawn == 0).all(0), 0, np.nan))
+    return np.where(np.isnan(found), known, found)
 
 
 def fitting(rule: Rule, name: str, values: Any, zero: np.ndarray) -> np.ndarray:

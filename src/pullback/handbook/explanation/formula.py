@@ -40,6 +40,8 @@ def held(node: ast.expr, leaf: Leaf, times: str) -> tuple[str, int]:
             return f"{go(a, ADD)} - {go(b, SUM)}", ADD
         case ast.BinOp(a, ast.Mult() | ast.Div() as by, b) if positive := without_sign(a):
             return f"-{go(ast.BinOp(positive, by, b), SUM)}", ADD
+        case ast.BinOp(ast.Constant(0), ast.Mult(), _):  # as many zeros as there are axes
+            return "0", ATOM
         case ast.BinOp(a, ast.Mult(), b):
             last = isinstance(b, ast.Call)  # a sum at the end of a product needs no brackets
             return f"{go(a, MULTIPLY)}{times}{go(b, SUM if last else MULTIPLY)}", SUM if is_sum(b) else MULTIPLY

@@ -1,5 +1,6 @@
 """An explanation as a page: by itself, or as part of a notebook. Nothing is asked of the network."""
 
+import re
 from collections.abc import Iterator
 from html import escape
 
@@ -22,7 +23,10 @@ border-radius:6px}
 .pullback-page table{border-collapse:collapse;margin:.5em 0;font-size:14px;display:block;overflow-x:auto}
 .pullback-page th,.pullback-page td{padding:.2em 1.2em .2em 0;border:0;text-align:left;vertical-align:top}
 .pullback-page td{white-space:pre-wrap;background:none}.pullback-page td.shape{white-space:nowrap}
-.pullback-page .wide{overflow-x:auto}.pullback-page .wide svg.pullback{max-width:none}
+.pullback-page .picture{container-type:inline-size;overflow-x:auto}
+.pullback-page .picture svg{max-width:100%;min-width:calc(.8*var(--width))}
+.pullback-page .picture .more{position:sticky;left:0;width:100cqi;margin:0;overflow:hidden;font-size:13px;
+max-height:clamp(0px,(.8*var(--width) - 100cqi)*99,2em)}
 .pullback-page td.quiet{white-space:nowrap}.pullback-page td.quiet code{font:inherit}
 .pullback-page .quiet,.pullback-page i{color:light-dark(#59626e,#a3adb9)}
 .pullback-page .value{color:light-dark(#0b6157,#63d4c5)}
@@ -64,7 +68,7 @@ def picture(e: Content) -> str:
     fixed = [a.name for a in (*e.inputs, *e.outputs) if not a.differentiable]
     keeps = ", ".join(kept.name for kept in e.memory if kept.shape and kept.size)
     keeps = say("flow.keeps", e.lang, names=keeps) if keeps else ""
-    return flow(e.name, shape(e.inputs), shape(e.outputs), fixed, keeps, e.lang)
+    return wide(flow(e.name, shape(e.inputs), shape(e.outputs), fixed, keeps, e.lang), e.lang)
 
 
 def drawn(part: Part, lang: str) -> str:
@@ -83,16 +87,19 @@ def drawn(part: Part, lang: str) -> str:
         case Bars(title, rows):
             below = [(bar.name, bar.below) for bar in rows if bar.below]
             drawing = bars([(bar.name, bar.size) for bar in rows], title, [bar.note for bar in rows], lang=lang)
-            return wide(drawing) + table(below)
+            return wide(drawing, lang) + table(below)
         case Heat(title, block, note):
-            return wide(heatmap(block.matrix, title, block.rows, block.columns, lang=lang)) + aside(note)
+            return wide(heatmap(block.matrix, title, block.rows, block.columns, lang=lang), lang) + aside(note)
         case Derived():
             return "".join(chain(part))
 
 
-def wide(picture: str) -> str:
-    """A picture that keeps its size, and can be moved sideways where it is wider than the page."""
-    return f'<div class="wide">{picture}</div>'
+def wide(picture: str, lang: str) -> str:
+    """A picture that is drawn smaller where there is little room; where there is less, it says that it can be moved
+    sideways."""
+    width = re.search(r'width="(\d+)"', picture)[1]  # type: ignore[index]
+    hint = f'<p class="more" aria-hidden="true">{say("html.sideways", lang)}</p>'
+    return f'<div class="wide picture" style="--width:{width}px">{picture}{hint}</div>'
 
 
 def aside(note: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pullback.handbook.derivation import parse
+from pullback.handbook.derivation.evaluation import dependencies
 from pullback.handbook.words import texts
 from pullback.linearization import as_tuple
 from pullback.signature import Slot
@@ -82,7 +83,13 @@ def parameters(rule: Any) -> list[str]:
 
 
 def definitions(rule: Any) -> list[str]:
-    return [let.body.text for let in parse(rule.derivation).lets.values()] if hasattr(rule, "derivation") else []
+    """Those of outputs, and of what outputs are made of; others hold slopes, such as 1 - tanh²."""
+    if not hasattr(rule, "derivation"):
+        return []
+    derivation = parse(rule.derivation)
+    outputs = {slot.name for slot in rule.outputs}
+    used = outputs.union(*(dependencies(derivation).get(name, set()) for name in outputs))
+    return [let.body.text for name, let in derivation.lets.items() if name in used]
 
 
 def examples(e: "Content") -> int:

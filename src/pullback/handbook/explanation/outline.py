@@ -1,5 +1,6 @@
 """An explanation in sections, as it is read."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from pullback.handbook.explanation.parts import Formulas, Heat, Listed, Part, Ro
 from pullback.handbook.explanation.places import Place
 from pullback.handbook.explanation.steps import MARKS, Derived
 from pullback.handbook.pictures.heatmap import NUMBERED
-from pullback.handbook.words import say
+from pullback.handbook.words import say, texts
 from pullback.kinks import WORDS
 from pullback.rule import Rule
 
@@ -103,10 +104,18 @@ def title_of(block: Block, lang: str) -> str:
 
 
 def note_of(block: Block, lang: str) -> str:
-    notes = [say("explain.structure", lang, words=block.structure)] if block.structure else []
+    notes = [say("explain.structure", lang, words=structure(block, lang))] if block.structure else []
     if block.matrix is not None and not block.matrix.all():
         notes.append(say("explain.zeros", lang, share=f"{np.mean(block.matrix == 0):.0%}"))
     return say("explain.and", lang).join(notes)
+
+
+def structure(block: Block, lang: str) -> str:
+    """Diagonal - Outer, or 对角 - 外积."""
+    found = re.sub(
+        r"[A-Z]\w+", lambda name: texts().get(f"operators.{name[0]}", {}).get(lang, name[0]), block.structure
+    )
+    return found.replace("(", "（").replace(")", "）") if lang == "zh" else found
 
 
 def kinks(e: Content) -> list[Part]:

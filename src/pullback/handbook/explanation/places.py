@@ -1,11 +1,13 @@
 """Places without a derivative: where they are, what happens on both sides, and which elements lie there."""
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
 
 Function = Callable[[Any], Any]
+FEW = 3  # channels that are named
 EQUAL = 1e-12  # what rounding may leave between the two sides of a place where nothing happens
 
 
@@ -44,11 +46,25 @@ def places(rule: Any, inputs: Mapping[str, Any]) -> list[Place]:
     if hasattr(rule, "held"):  # binary_cross_entropy: a logarithm that goes no further
         return [Place("held", "x", 1.0, here=located(rule.held(inputs["x"]), True))]
     if hasattr(rule, "at_zero"):  # prelu: a slope per channel
-        slopes = zip(map(float, inputs["w"]), map(float, rule.at_zero(inputs["w"])))
-        here = located(inputs["x"], 0.0)
-        return [Place("kink", "x", 0.0, slope, 1.0, chosen, here) for slope, chosen in dict.fromkeys(slopes)]
+        return slopes_by_channel(inputs["x"], inputs["w"], rule.at_zero(inputs["w"]))
     found = profile(rule, inputs)
-    return [place for at in found.breaks if (place := beside(found, float(at)))] if found else []
+    if found is None:
+        return []
+    ends = filter(isfinite, found.breaks)  # min(x, inf) has none
+    return [place for at in ends if (place := beside(found, float(at)))]
+
+
+def slopes_by_channel(x: Any, w: Any, taken: Any) -> list[Place]:
+    """A place for each slope, of the channels that have it."""
+    own = np.broadcast_to(w, x.shape[1])
+    found = []
+    for slope, chosen in dict.fromkeys(zip(map(float, w), map(float, taken))):
+        channels = np.flatnonzero(own == slope)
+        few = ",".join(map(str, channels[:FEW])) + ",…" * (len(channels) > FEW)
+        variable = "x" if len(channels) == len(own) else f"x[:,{few}]" if len(channels) == 1 else f"x[:,[{few}]]"
+        here = tuple(place for place in located(x, 0.0) if int(place[2:-1].split(",")[1]) in channels)
+        found.append(Place("kink", variable, 0.0, slope, 1.0, chosen, here))
+    return found
 
 
 def profile(rule: Any, inputs: Mapping[str, Any]) -> Profile | None:

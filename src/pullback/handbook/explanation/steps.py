@@ -24,6 +24,7 @@ LONG = 100  # letters of a line of numbers: of a longer one the value alone is s
 PATIENCE = 100_000  # terms of sums, for a whole derivation: about a second
 FEW = 64  # elements of an output by which a derivation is known to speak of it
 TERMS = 4  # of a sum that is written out; of one with more, those that are not 0
+MOST_POINTS = 64  # that are tried for one at which a line is not 0
 MARKS = {"same": "≡", "exact": "✓", "digits": "≈", "unknown": "✗", "": ""}  # words.toml says what they mean
 
 
@@ -100,13 +101,14 @@ def defined(let: derivation.Let, values: Values, lang: str) -> Derived:
     what = because(let.reason, lang) or say("explain.definition", lang)
     if size := size_of(let, values):
         return Derived(head, [Line(size, size, say("explain.size", lang, axis=let.body.text), [])], "")
-    return Derived(head, [line(let.body, what, [point], values)], named(point))
+    return Derived(head, [worded(line(let.body, what, [point], values), lang)], named(point))
 
 
 def size_of(let: derivation.Let, values: Values) -> str:
     """The size of an axis, of which the definition is another name: `let T = t`; else ""."""
     axis = let.body.text
-    bare = axis.isidentifier() and axis not in values.derivation.lets and axis not in values.arrays
+    known = (*values.derivation.lets, *values.arrays, *values.sizes.rule.options)
+    bare = axis.isidentifier() and axis not in known
     return number(values.at(let.body.tree, {})) if bare else ""
 
 
@@ -127,7 +129,8 @@ def chained(chain: derivation.Chain, known: Iterable[str], values: Values, lang:
     texts = [chain.head, *(step for step, _ in said)]
     free = [name for name in dict.fromkeys(names_in(chain.head.text)) if name in values.ranges]
     points = chosen(free, [text.text for text in texts], values)
-    lines = [line(step, because(step.reason, lang), points, values, grade) for step, grade in said]
+    steps = (line(step, because(step.reason, lang), points, values, grade) for step, grade in said)
+    lines = [worded(step, lang) for step in steps]
     head = Line(written(chain.head.tree), derivation.latex(chain.head.text), "", [])
     return Derived(head, lines, named(points[0]) if len(points) == 1 else "")
 
@@ -140,11 +143,20 @@ def because(reason: str, lang: str) -> str:
 
 def chosen(free: list[str], texts: list[str], values: Values) -> list[dict[str, Any]]:
     """The indices to show numbers for: all 0; and where a line tells equal indices from others, two that differ."""
-    first = first_of(free, values)
+    first = telling(first_of(free, values), texts[-1], free, values)
     compared = (pair for text in texts for pair in re.findall(r"\((\w+) ?== ?(\w+)\)", text))
     several = lambda index: isinstance(values.ranges[index], int) and values.ranges[index] > 1
     other = next((j for i, j in compared if i in free and j in free and several(j)), None)
-    return [first, first | {other: 1}] if other else [first]
+    return [first, first | {other: int(not first[other])}] if other else [first]
+
+
+def telling(first: dict[str, Any], text: str, free: list[str], values: Values) -> dict[str, Any]:
+    """The first indices at which the last line is not 0, if it is at these."""
+    try:
+        points = [first, *islice(values.points(free, {}), MOST_POINTS)]
+        return next((point for point in points if values.at(tree(text), point)), first)
+    except NoValue:
+        return first
 
 
 def line(text: Text, reason: str, points: list[dict[str, Any]], values: Values, grade: str = "") -> Line:
@@ -153,6 +165,17 @@ def line(text: Text, reason: str, points: list[dict[str, Any]], values: Values, 
     if len(points) > 1:
         said = [f"{named(point)}:  {words}" if words else "" for point, words in zip(points, said)]
     return Line(written(node), derivation.latex(text.text), reason, said, grade)
+
+
+def worded(line: Line, lang: str) -> Line:
+    """The line, the words of its formula in the reader's language: `0 if x < 0 else 1`."""
+    text, latex = line.text, line.latex
+    for name, word in texts().items():
+        if name.startswith("formulas."):
+            text = text.replace(word["en"], word[lang])
+        if name.startswith("latex."):
+            latex = latex.replace(rf"\text{{{word['en']}}}", rf"\text{{{word[lang]}}}")
+    return line._replace(text=text, latex=latex)
 
 
 def named(point: Mapping[str, Any]) -> str:

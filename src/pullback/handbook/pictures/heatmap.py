@@ -13,6 +13,8 @@ ROW = 28  # the height of a cell that holds a number
 DOT = 9  # the side of one that does not
 NUMBERED = 16  # rows or columns: of more, cells are only coloured
 MOST = 96  # rows or columns that are drawn at all
+ROOM = 720  # as wide as a picture may be with all digits of its numbers; of a wider one, they get shorter
+TIGHTER = (4, 14), (3, 12), (2, 8)  # digits, and the blank beside them
 
 
 def heatmap(
@@ -25,13 +27,13 @@ def heatmap(
 ) -> str:
     """A matrix, or a vector as one row; `rows` and `columns` are what stands beside and above them.
 
+    Numbers have four digits, or as few as two where the picture would be too wide for a page; its text has all four.
     Of more than 96 rows or columns, the first 96 are shown, and the picture says so.
     """
     values = np.atleast_2d(np.asarray(values, float))
     whole, values = values.shape, values[:MOST, :MOST]
     numbered = max(values.shape) <= NUMBERED
-    texts = [[number(v) for v in row] for row in values]
-    wide = max([width_of(t) for row in texts for t in row] + [width_of(c) for c in columns], default=0) + 14
+    texts, wide = fitting(values, columns)
     cell = (wide, ROW) if numbered else (DOT, DOT)
     left = max((width_of(r) for r in rows), default=0) + 12 if rows and numbered else 2
     top = 30 + (20 if columns and numbered else 4)
@@ -54,6 +56,16 @@ def heatmap(
         height += 24
     width = max(width, left + width_of(title, 14) + 4)
     return picture(width, height, parts, title, description or described(values, whole, lang), lang)
+
+
+def fitting(values: np.ndarray, columns: Sequence[str]) -> tuple[list[list[str]], float]:
+    """The numbers as they stand in the cells, and the width of a cell."""
+    for digits, blank in TIGHTER:
+        texts = [[number(v, digits) for v in row] for row in values]
+        wide = max([width_of(t) for t in (*columns, *(t for row in texts for t in row))], default=0) + blank
+        if wide * values.shape[1] <= ROOM:
+            break
+    return texts, wide
 
 
 def coloured(x: float, y: float, width: float, height: float, value: float, largest: float) -> str:

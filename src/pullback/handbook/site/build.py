@@ -28,8 +28,6 @@ TEMPLATES = Environment(
 )
 ASSETS = files("pullback.handbook.site") / "assets"
 LINK = re.compile(r'href="(rule|chapter|page):([\w-]+)(#[\w-]+)?"')
-PICTURE = re.compile(r'<svg (?=[^>]*\bwidth="(\d+)")')
-LEAST = 0.8  # of its size, for a picture on a narrow screen; what is wider is moved sideways
 FOLDERS = {"rule": "rules/", "chapter": "chapters/", "page": ""}
 
 
@@ -90,7 +88,6 @@ def path_of(slug: str) -> str:
 def written(page: Page, lang: str, book: list[Page]) -> str:
     """The page with all that stands around it."""
     body = LINK.sub(lambda to: f'href="{page.root}{FOLDERS[to[1]]}{to[2]}.html{to[3] or ""}"', page.body)
-    body = PICTURE.sub(lambda svg: f'<svg style="min-width:{LEAST * int(svg[1]):.0f}px" ', body)
     title, chapters = plain(page.title), [p for p in book if not p.path.startswith("rules/")]
     before, after = neighbours(page, chapters)
     return TEMPLATES.get_template("page.html").render(

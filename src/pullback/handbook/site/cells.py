@@ -7,7 +7,6 @@ import ast
 import re
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from functools import partial
 from html import escape
 from io import StringIO
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pullback.handbook.explanation.html import wide
 from pullback.handbook.pictures import bars, heatmap
 from pullback.handbook.site.prose import breakable, code_block
 from pullback.handbook.written import number
@@ -75,7 +75,7 @@ def shown(value: Any) -> str:
 
 
 def picture(draw: Callable[..., str], lang: str) -> Callable[..., Html]:
-    return lambda *args, **how: Html(partial(draw, lang=lang)(*args, **how))
+    return lambda *args, **how: Html(wide(draw(*args, lang=lang, **how), lang))
 
 
 def table(head: list[str], rows: list[list[Any]]) -> Html:

@@ -1,6 +1,8 @@
 """Exercises whose answers a machine knows: a derivation with a fault, and a gradient with one."""
 
 import re
+from collections.abc import Callable
+from itertools import product
 from typing import NamedTuple
 from zlib import crc32
 
@@ -10,9 +12,11 @@ from pullback.handbook.derivation import spelled_out
 from pullback.handbook.explanation import Explanation
 from pullback.handbook.explanation.mistakes import Mistake, differs
 
+Slips = tuple[tuple[str, str], ...]  # what is found in a line, and what is written instead
+
 CHOICES = 4
 LONGEST = 24  # lines: of a longer derivation a part is shown
-SLIPS = (  # what a tired hand gets wrong in a line: a sign, a square, a factor
+SLIPS = (  # what a tired hand gets wrong in a line with indices: a sign, a square, a factor
     (r" - ", " + "),
     (r" \+ ", " - "),
     (r"\*\*2", ""),
@@ -20,6 +24,24 @@ SLIPS = (  # what a tired hand gets wrong in a line: a sign, a square, a factor
     (r"\*exp\([^()]*\)", ""),
     (r"\*\w+\[[^\[\]]*\]", ""),
     (r"/\w+\[[^\[\]]*\]", ""),
+)
+SHORT_SLIPS = (  # in lines that are too short for those: pieces, conditions, signs, factors
+    (r"^([^()]+|.*\)) if (.+?) else ([^()]+)$", r"\3 if \2 else \1"),
+    (r"\(([^()]+) if (.+?) else ([^()]+)\)", r"(\3 if \2 else \1)"),
+    (r"\*\(.*==.*\)\)$", ")"),
+    (r"^\(e==f\)\*|^\(\w+==.*\)\*", ""),
+    (r" - ", " + "),
+    (r" \+ ", " - "),
+    (r"\*\*2", ""),
+    (r"^2\*", ""),
+    (r"/\(2\*(\w+)\)$", r"/\1"),
+    (r"/x$", "*x"),
+    (r"exp\(x/\w+\)", "exp(x)"),
+    (r"\*exp\([^()]*\)", ""),
+    (r"\bcos\(", "sin("),
+    (r"\bsin\(", "cos("),
+    (r"^gy\*(?!d\()", ""),
+    (r"^gy$", "-gy"),
 )
 
 
@@ -37,11 +59,11 @@ def broken_line(name: str, derivation: str) -> BrokenLine | None:
     lines = spelled_out(derivation).splitlines()
     steps = [k for k, line in enumerate(lines) if line.strip().startswith("= ")]
     start = crc32(name.encode())
-    for turn in range(len(steps)):
+    for slipping, turn in product((slip, short_slip), range(len(steps))):
         number = (start + turn) % len(steps)
         at = steps[number]
-        if slipped := slip(lines[at]):
-            return BrokenLine("\n".join([*lines[:at], slipped, *lines[at + 1 :]]), number + 1, slipped, lines[at])
+        if wrong := slipping(lines[at]):
+            return BrokenLine("\n".join([*lines[:at], wrong, *lines[at + 1 :]]), number + 1, wrong, lines[at])
     return None
 
 
@@ -81,11 +103,20 @@ def number_of(line: str) -> int:
 
 def slip(line: str) -> str:
     """A line with a slip, or "" where none fits. What leaves an index or a bracket unchanged is no slip."""
+    fits = lambda before, after, pattern: "[" in after and not within_brackets(before, pattern)
+    return slipped(line, SLIPS, fits)
+
+
+def short_slip(line: str) -> str:
+    return slipped(line, SHORT_SLIPS, lambda before, after, pattern: not within_brackets(before, pattern))
+
+
+def slipped(line: str, slips: Slips, fits: Callable[[str, str, str], bool]) -> str:
     body, mark, reason = line.partition("#")
     indent, _, expression = body.partition("= ")
-    for pattern, by in SLIPS:
-        changed = re.sub(pattern, by, outside := expression.rstrip(), count=1)
-        if changed != outside and "[" in changed and not within_brackets(outside, pattern):
+    for pattern, by in slips:
+        changed = re.sub(pattern, by, before := expression.rstrip(), count=1)
+        if changed != before and fits(before, changed, pattern):
             return f"{indent}= {changed}   {mark} {reason.strip()}".rstrip()
     return ""
 

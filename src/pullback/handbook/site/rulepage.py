@@ -10,9 +10,9 @@ from pullback.handbook.derivation import parse
 from pullback.handbook.derivation.evaluation import dependencies
 from pullback.handbook.explanation import Explanation, explain
 from pullback.handbook.explanation.html import drawn, picture
-from pullback.handbook.explanation.meaning import formulas, summary
+from pullback.handbook.explanation.meaning import chinese, formulas, summary
 from pullback.handbook.explanation.outline import brief, legend
-from pullback.handbook.explanation.steps import MARKS, Derived, because
+from pullback.handbook.explanation.steps import MARKS, Derived, Line, because
 from pullback.handbook.site import twins
 from pullback.handbook.site.exercises import LONGEST, around, broken_line, without_cases, wrong_gradient
 from pullback.handbook.site.families import alike, name_of, text_of
@@ -23,6 +23,7 @@ from pullback.handbook.site.wording import word, wordings
 from pullback.handbook.words import say
 from pullback.rule import Rule
 
+NAMED = "before", "step", "factor", "rows", "place", "onto"  # words.toml says what they are
 PARTS = re.compile(r"^## (\w+)\n", re.MULTILINE)  # of the prose: "purpose" and "derivation"
 
 
@@ -65,13 +66,19 @@ class RulePage:
     def forward(self) -> str:
         options = [f"{name}={value!r}" for name, value in self.rule.options.items()]
         call = f"{self.rule.name}({', '.join([*(slot.name for slot in self.rule.inputs), *options])})"
-        shapes = "\n".join(
-            dict.fromkeys([self.rule.signature, self.e.rule.signature])
-        )  # by default, and of the example
+        shapes = list(dict.fromkeys([self.rule.signature, self.e.rule.signature]))
+        told = self.say("shapes" if len(shapes) == 1 else "both_shapes")
         return (
-            f"<p>{self.say('shapes')}</p>{code_block(shapes, 'text')}"
-            f"<p>{self.say('call')}</p>{code_block(call)}" + self.equations("definition")
+            f"<p>{told}</p>{code_block(chr(10).join(shapes), 'text')}"
+            f"<p>{self.say('call')}</p>{code_block(call)}" + self.equations("definition") + self.names()
         )
+
+    def names(self) -> str:
+        """What stands in the equations and is defined by none: values that the rule computes, and functions."""
+        text = getattr(self.e.rule, "derivation", "")
+        used = [name for name in NAMED if re.search(rf"\b{name}\b", text)]
+        told = self.say("then").join(self.say(f"name_{name}") for name in used) + self.say("stop")
+        return f'<div class="quiet">{self.prose(told)}</div>' if used else ""
 
     def result(self) -> str:
         lines = code_block("\n".join(formulas(self.e.rule, self.lang)), "text")
@@ -80,7 +87,7 @@ class RulePage:
 
     def equations(self, kind: str) -> str:
         """What is derived, and the last line of it."""
-        return "".join(self.display(f"{head.latex} = {lines[-1].latex}") for head, lines, _ in self.chains(kind))
+        return "".join(self.display(equation(head, lines[-1])) for head, lines, _ in self.chains(kind))
 
     # The derivation in three depths.
 
@@ -230,7 +237,8 @@ class RulePage:
         return f"<details><summary>{self.say('answer')}</summary><p>{says}</p>{more}</details>"
 
     def references(self) -> str:
-        return "<ul>" + "".join(f"<li>{escape(source)}</li>" for source in sources(self.rule)) + "</ul>"
+        told = (spoken(source, self.lang) for source in sources(self.rule))
+        return "<ul>" + "".join(f"<li>{escape(source)}</li>" for source in told) + "</ul>"
 
 
 def rule_prose(name: str, lang: str) -> dict[str, str]:
@@ -270,6 +278,22 @@ def sources(rule: Rule) -> list[str]:
         ):
             return re.split(r";\s+", " ".join(found[1].split()).removesuffix("."))
     return []
+
+
+def equation(head: Line, line: Line) -> str:
+    """A letter and what it stands for; of the size of an axis, which axis that is."""
+    named = line.reason.replace("_", r"\_")
+    size = rf" \qquad \text{{{named}}}" if line.text.isdigit() and not line.values else ""
+    return f"{head.latex} = {line.latex}{size}"
+
+
+def spoken(source: str, lang: str) -> str:
+    """What is said of a work in the reader's language; its title stays as it is."""
+    known = chinese()["sources"]
+    note, _, work = source.partition(": ")
+    if lang != "zh" or note not in known:
+        return source
+    return "：".join(known.get(part, part) for part in (note, work) if part)
 
 
 def typed(values) -> str:

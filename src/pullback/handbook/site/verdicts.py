@@ -14,9 +14,10 @@ from pullback.handbook.site.families import alike
 from pullback.linearization import as_tuple
 
 WORKERS = 2
-UNITS = {  # of cells with one unit on their page: x, h and c, since of one number every mistake is but a factor
+UNITS = {  # of cells with one input on their page: x, h and c, since of one number every mistake is but a factor
     "gru_cell": ([2.0, -1.5], [1.2, -2.2]),
     "lstm_cell": ([2.0, -1.5], [1.2, -2.2], [2.8, -1.1]),
+    "projected_lstm_cell": ([2.0, -1.5], [1.2, -2.2], [2.8, -1.1, 0.6]),
 }
 
 

@@ -1,0 +1,75 @@
+"""What is explained in Chinese is Chinese."""
+
+import re
+from importlib import import_module
+
+import pytest
+from explaining import RULES, run
+
+from pullback.check.variants import families
+from pullback.discovery import every
+from pullback.handbook.explanation import explain
+from pullback.handbook.explanation.meaning import GAP, chinese, formulas
+from pullback.handbook.explanation.mistakes import chinese as of_layers
+from pullback.handbook.explanation.mistakes import faults
+from pullback.handbook.explanation.outline import structure
+from pullback.handbook.site.rulepage import sources
+from pullback.handbook.words import texts
+
+
+def test_chinese_from_the_locale(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert "雅可比矩阵" in run("softmax", "--x", "2,3").output
+    assert "Jacobian" in run("softmax", "--lang", "en").output
+    assert run("softmax", "--ascii").output.isascii()
+
+
+@pytest.mark.parametrize("name", [name for name in RULES if type(every()[name]).__name__ in chinese()["summaries"]])
+def test_chinese_leaves_no_english_words(name):
+    """A rule that has its sentence in Chinese has its formulas in Chinese as well."""
+    rule = every()[name]
+    known = {*rule.options, *rule.long_names.values(), *rule.long_names, "argmax", "count", "source", "before", "scale"}
+    known |= {"exp", "log", "tanh", "sin", "cos", "max", "min", "sign", "sqrt", "mean", "var", "relu", "mask", "None"}
+    known |= {"softmax", "softplus", "hardsigmoid"}
+    known |= {"lstm_cell", "gru_cell", "norm_type", "index", "beta", "delta", "label_smoothing", "torch"}
+    for line in formulas(rule, "zh"):
+        words = set(re.findall(r"(?<![A-Za-z_])[A-Za-z_]{4,}(?![A-Za-z_])|\b(?:and|for|all|the|are)\b", line))
+        assert words <= known, f"{line}: {words - known}"
+
+
+@pytest.mark.parametrize("name, says", [("hardswish", "-3 ≤ x < 3，否则"), ("avg_pool1d", "0 ≤ q < n，否则 0")])
+def test_words_in_formulas_are_chinese(name, says):
+    found = explain(name, lang="zh")
+    formulas = [line.text for chain in found.derivation for line in chain.lines]
+    assert any(f"若 {says}" in text for text in formulas)
+    assert not any(re.search(r"\b(if|else|and|or|not)\b", text) for text in formulas)
+    assert r"\text{else}" not in found.to_latex() and r"\text{其他}" in found.to_latex()
+
+
+@pytest.mark.parametrize("name, says", [("softmax", "对角 - 外积"), ("batch_norm", "分块（对角 - 外积 - 外积）")])
+def test_the_structure_is_told_in_chinese(name, says):
+    assert f"结构：{says}" in str(explain(name, lang="zh"))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_no_structure_is_told_in_english(name):
+    assert not any(re.search("[A-Za-z]", structure(block, "zh")) for block in explain(name, lang="zh").jacobians)
+
+
+def test_no_translation_is_left_over():
+    """What no docstring says any more is not kept in Chinese."""
+    kinds = {k.__name__ for rule in every().values() for k in type(rule).__mro__}
+    assert set(chinese()["summaries"]) <= kinds
+    lines = {line for rule in every().values() for line in formulas(rule, "en")}
+    parts = {part.strip() for line in lines for part in GAP.split(line)}
+    assert set(chinese()["formulas"]) <= parts, set(chinese()["formulas"]) - parts
+    notes = {part for rule in every().values() for source in sources(rule) for part in source.split(": ")}
+    assert set(chinese()["sources"]) <= notes, set(chinese()["sources"]) - notes
+
+
+def test_every_fault_has_chinese():
+    assert {f"faults.{name}" for name in faults()} <= set(texts())
+    tables = [import_module(f"pullback.check.variants.{name}").VARIANTS for name in families()]
+    assert {variant.says for table in tables for each in table.values() for variant in each} == set(of_layers())
+    spaced = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9][\u4e00-\u9fff]|[\u4e00-\u9fff][,;:]")
+    assert not [chinese_ for chinese_ in of_layers().values() if spaced.search(chinese_)]
