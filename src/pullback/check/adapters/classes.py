@@ -54,7 +54,19 @@ def of_one_object(code: Code) -> "Held | None":
     binding = by_names(backward, forward, len(code.arguments.values), ANY)
     if binding and binding.count("cache") + binding.count("input"):
         return None
+    if binding is None and not remembers(layer, code):
+        return None  # a slope: of what it is given it knows no more
     return Held(layer, code, forward.__name__, backward.__name__)
+
+
+def remembers(layer: Any, code: Code) -> bool:
+    """Does forward leave something behind in the layer?"""
+    layer = copy.deepcopy(layer)
+    before = [array.copy() for _, array in paths(layer)]
+    with code.dice():
+        getattr(layer, code.forward.__name__)(*code.filled(code.arguments.example()))
+    after = [array for _, array in paths(layer)]
+    return len(before) != len(after) or not all(map(np.array_equal, before, after))
 
 
 def has(layer: Any, method: str) -> bool:
