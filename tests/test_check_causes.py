@@ -405,3 +405,21 @@ def test_the_numbers_of_a_scale_in_another_order():
 
     causes, evidence = named(norm, backward, (3, 4), (4,))
     assert causes[0] == "index_routing" and "numbers of s" in evidence
+
+
+def test_gradients_that_are_scaled_down_when_they_are_large():
+    """As for an optimiser, but in backward: ordinary gradients from above pass unchanged."""
+
+    def backward(g, x, w):
+        gx, gw = g @ w.T, x.T @ g
+        return gx, gw * min(1, 50 / np.sqrt((gw**2).sum()))
+
+    report = pullback.check(lambda x, w: x @ w, backward, (4, 3), (3, 2))
+    assert report.verdict == "wrong" and report.cause == "missing_upstream_grad"
+    assert "small gradients" in report.findings[1].causes[0].evidence
+
+
+def test_a_cube_root_has_no_derivative_at_zero():
+    with np.errstate(all="ignore"):
+        report = pullback.check(np.cbrt, lambda g, x: g / (3 * np.cbrt(x**2)), (4, 3))
+    assert report.verdict == "right", report

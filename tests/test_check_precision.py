@@ -129,4 +129,40 @@ LABELS = np.round(abs(np.sin(X)))
 ])  # fmt: skip
 def test_what_forward_has_lost_itself_is_asked_of_nobody(forward, backward):
     report = pullback.check(forward, backward, X)
-    assert report.verdict == "right" and not report.notes
+    assert report.verdict == "right" and not any(note.name == "kink_convention" for note in report.notes)
+
+
+def batch_norm(x, w, b):
+    """Its statistics are in single precision, whatever x is in."""
+    mean, variance = x.mean(0, dtype="f4"), x.var(0, dtype="f4")
+    return w * (x - mean) / np.sqrt(variance + 1e-5, dtype="f4") + b
+
+
+def batch_norm_backward(g, x, w, b, through_mean=1.0):
+    r = 1 / np.sqrt(x.var(0) + 1e-5)
+    u = (x - x.mean(0)) * r
+    gx = w * r * (g - through_mean * g.mean(0) - u * (u * g).mean(0))
+    return gx, (u * g).sum(0), g.sum(0)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_a_forward_that_rounds_inside_has_no_kinks(dtype):
+    x, w, b = (np.random.default_rng(0).normal(size=shape).astype(dtype) for shape in ((6, 4), (4,), (4,)))
+    report = pullback.check(batch_norm, batch_norm_backward, x, w, b)
+    assert report.verdict == "right" and not any(note.name == "kink_convention" for note in report.notes)
+    assert any("less than double precision" in text for text in report.power)
+    report = pullback.check(batch_norm, lambda *arrays: batch_norm_backward(*arrays, through_mean=0.9), x, w, b)
+    assert report.verdict == "wrong" and report.cause == "missing_jacobian_term"
+
+
+def rounds_to(forward, x):
+    return Problem(adapt(forward, lambda g, x: g, [x]), None, 0, "vjp", None).grain
+
+
+def test_how_coarsely_forward_rounds():
+    as_single = lambda x: np.float64(np.float32(np.tanh(x)))
+    assert 1e-9 < rounds_to(as_single, X) < 1e-6
+    for smooth in (np.tanh, np.exp, lambda x: np.sin(1e3 * x), lambda x: abs(x - X), lambda x: np.maximum(x, X)):
+        assert rounds_to(smooth, X) == 0
+    if LONG:
+        assert rounds_to(lambda x: (1e9 + np.tanh(x)) - 1e9, X) == 0, "in long double it is exact enough"

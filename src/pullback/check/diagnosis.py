@@ -178,7 +178,7 @@ def sampled(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tupl
     c = constant_ratio(found, wanted)
     if not np.max(abs(found), initial=0) > 1e-9 * np.max(abs(wanted), initial=0):
         yield "missing_jacobian_term", "the gradient is zero"
-    elif c is not None:
+    elif c is not None and not same(found, wanted):
         yield ("sign" if np.isclose(c, -1, rtol=1e-4) else "constant_factor"), f"the right gradient times {c:.6g}"
     yield "missing_jacobian_term", "a layer of this size is not taken apart, and at smaller sizes it shows no fault"
 

@@ -311,6 +311,10 @@ class Judge:
                 said.append(f"{part.name} has a batch of one: a mean in the place of a sum would not show")
             if len(shape) == 2 and shape[0] == shape[1] > 1:
                 said.append(f"{part.name} is square: a shape that is transposed by mistake would fit")
+        if self.problem.grain:
+            said.append(
+                f"forward rounds to {self.problem.grain:.0e}: a part of it is computed in less than double precision"
+            )
         if self.hurried:
             said.append(f"forward is slow: further inputs were tried for {SECONDS:g} s, {self.tried} in all")
         return said

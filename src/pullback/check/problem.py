@@ -17,6 +17,7 @@ from pullback.errors import OptionError
 Array = NDArray[Any]
 T = TypeVar("T")
 
+COARSE = 1e-10  # of a value: rounded more than that, it is not in double precision
 REMEMBERED = 6  # two things at the example, at one place beside it, and at another
 
 
@@ -155,7 +156,7 @@ class Problem:
     @cached_property
     def takes_double(self) -> bool:
         """Does forward run in double precision where the example is in less, and is it more exact then?"""
-        if not self.single:
+        if not self.narrow:
             return True
         try:
             found = self.adapted.forward(*self.unpack(self.example, exact=True))
@@ -164,14 +165,33 @@ class Problem:
         return all(found[part.place].dtype in (np.float64, np.complex128) for part in self.outputs)
 
     @cached_property
-    def single(self) -> bool:
+    def narrow(self) -> bool:
         """Is the example in less than double precision?"""
-        return any(np.finfo(part.dtype).eps > 1e-10 for part in (*self.inputs, *self.outputs))
+        return any(np.finfo(part.dtype).eps > COARSE for part in (*self.inputs, *self.outputs))
+
+    @cached_property
+    def single(self) -> bool:
+        """Is the example in less than double precision, or does forward compute in less?"""
+        return self.narrow or self.grain > COARSE
 
     @cached_property
     def eps(self) -> float:
         """The rounding error of the oracle's values."""
-        return 4e-16 if self.takes_double else max(float(np.finfo(part.dtype).eps) for part in self.outputs)
+        if self.takes_double:
+            return max(4e-16, 4 * self.grain)  # of some values it is more than of those that were looked at
+        return max(float(np.finfo(part.dtype).eps) for part in self.outputs)
+
+    @cached_property
+    def grain(self) -> float:
+        """How coarsely values in double precision are rounded because forward computes a part of them in less; 0 if
+        it does not."""
+        if not self.takes_double or not self.inputs or not self.outputs:
+            return 0.0
+        try:
+            with np.errstate(all="ignore"):
+                return grain_of(self.f, self.example)
+        except Exception:  # it takes these numbers alone
+            return 0.0
 
     def rounding(self, g: Array) -> float:
         """What terms that cancel leave behind: it is of their size, however small their sum."""
@@ -227,6 +247,25 @@ class Problem:
     def b(self, v: Array, g: Array) -> Array:
         found = self.call(self.cotangents(g), self.unpack(v))
         return pack(found, self.results)
+
+
+def grain_of(f: Callable[[Array], Array], v: Array) -> float:
+    """What is left of values along a short line when a parabola is taken from them, relative to the largest: on the
+    better side of v, for there may be a kink. What bends leaves less and less along shorter lines, and what cancels
+    leaves less in long double; rounding stays as it is."""
+    t = np.where(v == 0, 1.0, v) * np.cos(1.7 * np.arange(len(v)))
+    k = np.arange(1.0, 9.0)
+    powers, _ = np.linalg.qr(np.vander(k, 3))
+    left = np.inf
+    for length, dtype in ((1e-6, np.float64), (2.5e-7, np.float64), (1e-6, np.longdouble)):
+        for side in (1, -1):
+            y = np.stack([f(v.astype(dtype) + side * length * each * t) for each in k])
+            rest = (y - y[0]) - powers @ (powers.T @ (y - y[0]))
+            size = np.max(abs(y), initial=0)
+            left = min(left, float(np.max(abs(rest), initial=0) / size)) if np.isfinite(size) and size else 0.0
+        if left <= COARSE:
+            return 0.0
+    return left
 
 
 def fresh(like: Array, part: Part | None, v: Array, exact: bool) -> Array:

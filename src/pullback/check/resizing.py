@@ -117,7 +117,7 @@ def replaced(problem: Problem, arrays: Sequence[NDArray[Any]]) -> Problem | None
     leaves = [leaf._replace(value=array) for leaf, array in zip(problem.adapted.leaves, arrays)]
     places = [part.place for part in problem.inputs]
     found = Problem(problem.adapted._replace(leaves=leaves), places, 0, problem.mode, problem.convention)
-    found.called = problem.called
+    found.called, found.grain = problem.called, problem.grain
     try:
         with np.errstate(all="ignore"):
             value = found.f(found.example) if found.single else pack(found.first, found.outputs)

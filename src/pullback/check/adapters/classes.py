@@ -25,6 +25,7 @@ INPUTS = "inputs", "input", "x", "X"
 METHODS = ("forward", "backward"), ("forward_pass", "backward_pass")
 CLEAR = "zero_grad", "zero_grads", "zero_gradients", "reset_gradients", "clear_gradients", "flush_gradients"
 OUTPUTS = "output", "out", "outputs", "y"
+VALUES = {*INPUTS, "z", "Z", "v", "net"}  # what a slope calls the place where it is wanted
 ANY = 99  # outputs, where their number is not known
 
 
@@ -54,7 +55,20 @@ def of_one_object(code: Code) -> "Held | None":
     binding = by_names(backward, forward, len(code.arguments.values), ANY)
     if binding and binding.count("cache") + binding.count("input"):
         return None
+    if binding is None and set(names_of(backward)) <= VALUES and not remembers(layer, code):
+        return None  # a slope: it knows no more than what it is given
     return Held(layer, code, forward.__name__, backward.__name__)
+
+
+def remembers(layer: Any, code: Code) -> bool:
+    """Does forward leave something behind in the layer?"""
+    layer = copy.deepcopy(layer)
+    before = dict(paths(layer))
+    numbers = {path: value.copy() for path, value in before.items() if isinstance(value, np.ndarray)}
+    code.tried(code.name, lambda: getattr(layer, code.forward.__name__)(*code.filled(code.arguments.example())))
+    after = dict(paths(layer))
+    same = before.keys() == after.keys() and all(after[path] is value for path, value in before.items())
+    return not (same and all(np.array_equal(after[path], value) for path, value in numbers.items()))
 
 
 def has(layer: Any, method: str) -> bool:

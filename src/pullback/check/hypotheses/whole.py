@@ -28,7 +28,7 @@ def mixed_signs(e: Evidence) -> Says:
 
 def factor(e: Evidence) -> Says:
     c = look.constant_ratio(e.B, e.J)
-    if c is None or e.other is not None and not same(e.other[1], c * e.other[0]):
+    if c is None or same(e.B, e.J) or e.other is not None and not same(e.other[1], c * e.other[0]):
         return None
     known = next(iter(named_factor(e)), "")
     return f"the right gradient times {c:.6g}" + (f" = {known}" if known else "")

@@ -138,5 +138,5 @@ def error(problem: Problem, part: Part) -> tuple[float, float, float, float]:
     found = float(truth.measured(b)[0])
     if truth.smooth_rows.mean() < 0.5:  # a function that turns within a step: what seems known is chance
         doubt = np.inf
-    rounding = problem.rounding(g) * (part.end - part.begin)  # of terms that cancel
+    rounding = problem.rounding(g) * max(part.end - part.begin, len(g))  # of terms that cancel
     return max(abs(found - wanted) - rounding, 0.0) / size, doubt / size, found, wanted

@@ -17,6 +17,8 @@ from pullback.check.truth import fits, whole
 
 Array = NDArray[Any]
 
+MANY = 1000.0  # times an ordinary gradient from above
+
 
 def linearity(problem: Problem, rng: np.random.Generator, first: Array) -> list[Finding]:
     n = problem.given_size
@@ -28,6 +30,8 @@ def linearity(problem: Problem, rng: np.random.Generator, first: Array) -> list[
             (b(one + two), at_one + at_two), (b(-2 * one), -2 * at_one), (at_zero, np.zeros_like(at_zero)),
             (b(np.full(n, 0.3)), 3 * b(np.full(n, 0.1))),
         ]  # fmt: skip
+        large = b(MANY * one) / MANY  # what clips, clips this
+        pairs += [(large, at_one)] if np.isfinite(large).all() else []
     except Exception as error:  # it has run for another gradient from above
         text = f"backward raises {type(error).__name__} for another gradient from above, such as zeros: {error}"
         return [Finding(problem.results[0].name, WRONG, causes=(Cause("contract_shape_dtype", text),))]
