@@ -5,6 +5,7 @@ puts other arrays in their places, that is noticed, and done again.
 """
 
 from operator import getitem, is_
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -46,7 +47,7 @@ class Dense:
         self.parts = list(model.parts.values())
         self.flattens = self.parts[0] is not chain[0][0]
         self.sizes = [(*layer.own["weight"].shape[::-1], activation) for layer, activation in chain]
-        owners = [(layer.own, name) for layer, _ in chain for name in DENSE]
+        owners: list[tuple[dict[str, Any], str]] = [(layer.own, name) for layer, _ in chain for name in DENSE]
         self.parameters, views = joined([own[name] for own, name in owners])
         self.gradients, parts = joined([np.zeros_like(view) for view in views])
         self.named = dict(zip(model.trainable, parts, strict=True))
