@@ -423,3 +423,15 @@ def test_a_cube_root_has_no_derivative_at_zero():
     with np.errstate(all="ignore"):
         report = pullback.check(np.cbrt, lambda g, x: g / (3 * np.cbrt(x**2)), (4, 3))
     assert report.verdict == "right", report
+
+
+def test_a_softmax_of_equal_scores_is_no_convolution():
+    """Its Jacobian is the same all along the diagonal, as that of a kernel that slides."""
+
+    def softmax(x, w):
+        e = np.exp(x @ w)
+        return e / e.sum(1, keepdims=True)
+
+    x, w = np.random.default_rng(0).normal(size=(5, 4)), np.zeros((4, 3))
+    report = pullback.check(softmax, lambda g, x, w: (g @ w.T, x.T @ g), x, w)
+    assert report.verdict == "wrong" and report.findings[1].cause == "missing_jacobian_term"

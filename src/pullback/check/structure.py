@@ -74,6 +74,8 @@ def kernel(J: Array, x: tuple[int, ...], y: tuple[int, ...], back: bool = False)
     if not x or not y or J.shape != (int(np.prod(y)), int(np.prod(x))) or x[-1] < (3 if back else 2):
         return False
     steps = J.reshape(-1, y[-1], J.shape[1] // x[-1], x[-1])[..., :: -1 if back else 1]
+    if not varied(steps):
+        return False
     for stride, dilation in [*((s, 1) for s in range(1, x[-1])), *((1, d) for d in range(2, min(y[-1], 4)))]:
         earlier, later = steps[:, :-dilation, :, stride:], steps[:, dilation:, :, :-stride]
         filled = nonzero(earlier).mean(-1)
@@ -81,6 +83,14 @@ def kernel(J: Array, x: tuple[int, ...], y: tuple[int, ...], back: bool = False)
         if filled.size and same(earlier, later, 1e-6) and filled.mean() > 0.5 and np.ptp(earlier):
             return True
     return False
+
+
+def varied(steps: Array) -> bool:
+    """Are there lines of data of more than two numbers? A softmax of equal scores has one on the diagonal and one
+    beside it, which look like any pattern."""
+    size = np.max(abs(steps), initial=0)
+    lines = np.moveaxis(steps, 2, 1).reshape(-1, steps.shape[1] * steps.shape[3])
+    return bool(size and any(len(np.unique(np.round(line / size, 6))) > 2 for line in lines))
 
 
 def selection(J: Array) -> bool:
