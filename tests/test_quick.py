@@ -262,6 +262,38 @@ def test_one_optimiser_of_two_models(monkeypatch):
     np.testing.assert_allclose(*found, rtol=2e-5)
 
 
+@pytest.mark.parametrize("layered", [False, True])
+@pytest.mark.parametrize("other", [(3, 4), (40, 4), (4, 3)])
+def test_what_is_remembered_of_another_model_is_not_used(monkeypatch, layered, other):
+    """Its arrays end elsewhere: compiled steps would write beyond them."""
+    if layered:
+        layer_by_layer(monkeypatch)
+    one, two = Adam(0.1), Adam(0.1)
+    small, large = (nn.Sequential(nn.Linear(*sizes), rng=0) for sizes in ((2, 6), other))
+    rng = np.random.default_rng(0)
+    learn = lambda model, optimiser: loop.step(
+        model, rng.normal(size=(5, model.parameters["0.weight"].shape[1])).astype("f4"), np.arange(5) % 3, optimiser, rng
+    )
+    learn(small, one)
+    two.load(one.state)
+    for optimiser in (one, two):
+        before = {name: p.copy() for name, p in large.parameters.items()}
+        with pytest.raises(ShapeError, match="every model needs an optimizer of its own"):
+            learn(large, optimiser)
+        assert optimiser.steps == 1
+        for name, p in large.parameters.items():
+            np.testing.assert_array_equal(p, before[name])
+        learn(small, optimiser)
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam])
+def test_a_gradient_of_another_shape_is_refused(kind):
+    p, optimiser = {"w": np.zeros(99, "f4")}, kind(0.1)
+    with pytest.raises(ShapeError, match=r"the gradient of w is \(4,\), and w itself \(99,\)"):
+        optimiser.step(p, {"w": np.ones(4, "f4")})
+    assert optimiser.steps == 0 and not p["w"].any()
+
+
 def test_an_optimiser_of_ones_own_moves_as_it_says():
     class Still(SGD):
         def move(self, p, g, **memory):

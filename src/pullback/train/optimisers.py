@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pullback.errors import DataError, OptionError
+from pullback.errors import DataError, OptionError, ShapeError
 from pullback.kernels import twin_of
 
 Array = np.ndarray
@@ -47,11 +47,22 @@ class Optimiser:
 
     def step(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Move the parameters that have a gradient, in place."""
+        for name, g in gradients.items():
+            if (p := parameters[name]).shape != g.shape:
+                raise ShapeError(f"the gradient of {name} is {g.shape}, and {name} itself {p.shape}")
+            self.recall(name, p)
         self.steps += 1
         for name, g in gradients.items():
-            if name not in self.memory:
-                self.memory[name] = {what: np.zeros_like(g) for what in self.remembers}
             self.advance(parameters[name], g, self.memory[name])
+
+    def recall(self, name: str, p: Array) -> Arrays:
+        """What is remembered of a parameter: at first zeros."""
+        memory = self.memory.setdefault(name, {})
+        for what in self.remembers:
+            if (known := memory.setdefault(what, np.zeros_like(p))).shape != p.shape:
+                others = f"remembers a {name} of {known.shape}, and is given one of {p.shape}"
+                raise ShapeError(f"the optimizer {others}: every model needs an optimizer of its own")
+        return memory
 
     def advance(self, p: Array, g: Array, memory: Arrays) -> None:
         """Move one parameter: compiled where it is an array of float32, in one piece."""

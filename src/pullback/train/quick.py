@@ -53,7 +53,7 @@ class Dense:
         self.named = dict(zip(model.trainable, parts, strict=True))
         self.remembered, self.memory = optimiser.memory, list[np.ndarray]()
         for name, view in zip(self.named, views):
-            self.remembered.setdefault(name, {what: np.zeros_like(view) for what in optimiser.remembers})
+            optimiser.recall(name, view)
         for what in optimiser.remembers:
             flat, parts = joined([self.remembered[name][what] for name in self.named])
             owners += [(self.remembered[name], what) for name in self.named]
