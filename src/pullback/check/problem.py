@@ -96,6 +96,8 @@ class Problem:
         self.example = pack(self.arrays, self.inputs)
         self.called: Callable[[], None] = lambda: None  # after every run of forward or backward, for those who watch
         self.known: dict[tuple[str, bytes], Any] = {}
+        self.mistakes: dict[bytes, Any] = {}  # in forward's steps, that explain what is wrong at a place
+        self.searched = 0.0  # seconds of work, for those
         self.moving: list[Part | None] = []  # which part of a vector each array is, once it is asked for
 
     def drop(self, places: Sequence[int]) -> None:

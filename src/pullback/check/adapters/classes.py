@@ -164,6 +164,8 @@ class Held:
         """The forward of a copy, or of a layer that has run before."""
         own = len(self.code.arguments.leaves)
         layer = copy.deepcopy(self.layer) if layer is None else layer
+        for option, value in self.code.changed.items():
+            setattr(layer, option, value)
         for parameter, value in zip(self.slots, inputs[own:], strict=True):
             shared = look(layer, parameter)
             for path in [path for path, other in paths(layer) if other is shared]:
