@@ -206,13 +206,14 @@ class Held:
         return gradients if self.binding.count("cotangent") else scaled(gradients, cotangents)
 
     def again(self, cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
-        """The gradients of the inputs from the second run of one object; none where its forward moves on itself. Those
-        of parameters may be added to the first ones."""
+        """The gradients of the inputs from the second run of one object, after one with the same numbers in another
+        order; none where its forward moves on itself. Those of parameters may be added to the first ones."""
         own = self.code.arguments.leaves
-        first = self.ran(inputs)
-        self.went_back(first, [np.array(g) for g in cotangents], inputs[: len(own)])
+        before = [np.flip(x).copy() if x.dtype.kind == "f" else x for x in inputs[: len(own)]]
+        first = self.ran([*before, *inputs[len(own) :]])
+        self.went_back(first, [np.array(g) for g in cotangents], before)
         second = self.ran(inputs, cleared(first.layer))
-        if not all(np.array_equal(a, b) for a, b in zip(first.output, second.output)):
+        if not all(np.array_equal(a, b) for a, b in zip(self.ran(inputs).output, second.output)):
             return (None,) * len(inputs)
         found = assigned(self.went_back(second, cotangents, inputs[: len(own)]), own)[: len(own)]
         found = found if self.binding.count("cotangent") else scaled(found, cotangents)
