@@ -185,7 +185,8 @@ class Judge:
         if not comparison.found and example:
             self.opinion(point, gradients[0], example)
         for mismatch in comparison.found.values():
-            if not example and mismatch.kind != "smooth" and len(point.coordinates) > 2:
+            degenerate = point.one_example and not mismatch.finite
+            if not example and mismatch.kind != "smooth" and len(point.coordinates) > 2 and not degenerate:
                 continue
             self.findings[mismatch.part.name] = self.wrong(point, mismatch, truth, example)
 
