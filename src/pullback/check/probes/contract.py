@@ -1,5 +1,6 @@
 """Does backward run at all, and give one gradient for every input, of its shape?"""
 
+import re
 from itertools import combinations, permutations
 from typing import Any
 
@@ -44,7 +45,11 @@ def contract(problem: Problem, g: Array) -> list[Finding]:
             text = f"{np.asarray(gradient).dtype} where the input is {part.dtype}"
             wrong.append(Finding(part.name, WRONG, causes=(Cause("contract_shape_dtype", text),)))
     if problem.mode == "vjp":
-        lacking = [part for part in problem.inputs if part.place in missing and part.name in problem.wanted]
+        lacking = [
+            part
+            for part in problem.inputs
+            if part.place in missing and (part.name in problem.wanted or is_parameter(part))
+        ]
         wrong += [lacks(part) for part in lacking if problem.matters(part)]
     if not wrong and missing and problem.mode == "vjp":
         problem.drop(missing)
@@ -52,11 +57,32 @@ def contract(problem: Problem, g: Array) -> list[Finding]:
 
 
 def lacks(part: Part) -> Finding:
-    """Somebody said that this input has a gradient: by wrt, or as torch does."""
+    """Somebody said that this input has a gradient: by wrt, as torch does, or by its name."""
     hint = "return its gradient, or say that it needs none: wrt without it, requires_grad=False"
     return Finding(
         part.name, WRONG, causes=(Cause("contract_shape_dtype", "None, though forward moves with it", hint),)
     )
+
+
+PARAMETER = re.compile(r"weights?|(w|W)\w?\d*|kernels?|filters?|gamma|beta|bias|b\d?")
+
+
+def widened(problem: Problem, g: Array) -> list[Cause]:
+    """More precision than the input has: no fault where NumPy is used, and often an accident."""
+    if problem.mode == "jvp" or not problem.single or any(part.dtype.itemsize > 4 for part in problem.outputs):
+        return []
+    found = problem.call(problem.cotangents(g), problem.unpack(problem.example))
+    wide = [part for part in problem.inputs if np.asarray(found[part.place]).dtype.itemsize > part.dtype.itemsize]
+    if not wide:
+        return []
+    names = ", ".join(part.name for part in wide)
+    text = f"the gradient of {names} is {np.asarray(found[wide[0].place]).dtype} where the input is {wide[0].dtype}"
+    return [Cause("contract_shape_dtype", text, "a scalar of NumPy's own, such as np.sqrt gives, widens an array")]
+
+
+def is_parameter(part: Part) -> bool:
+    """A weight by its name, and no mask, label or target, which need no gradient; nor one weight for every class."""
+    return bool(PARAMETER.fullmatch(part.name)) and (len(part.shape) > 1 or not part.name.startswith(("w", "W")))
 
 
 def narrowed(part: Part, gradient: Array) -> bool:
