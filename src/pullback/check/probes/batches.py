@@ -15,6 +15,7 @@ from pullback.check.resizing import replaced
 
 Array = NDArray[Any]
 
+AXES = range(2, 9)  # of the first input
 HINT = "use the last axes, as in x[..., None], and sum over all the others"
 
 
@@ -22,7 +23,7 @@ def batches(problem: Problem) -> list[Cause]:
     """Two examples at once, where the first input has an axis more, and forward does to each what it does to one."""
     part, v = problem.inputs[0], problem.example
     alone = all(array.shape != part.shape for k, array in enumerate(problem.arrays) if k != part.place)  # no partner
-    if problem.mode == "jvp" or part.width == 2 or len(part.shape) < 2 or part.place or not alone:
+    if problem.mode == "jvp" or part.width == 2 or len(part.shape) not in AXES or part.place or not alone:
         return []
     other = v.copy()
     other[part.begin : part.end] = nearby(problem, np.random.default_rng(2), 1)[part.begin : part.end]
