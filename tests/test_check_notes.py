@@ -42,3 +42,9 @@ def test_none_for_a_weight_is_wrong_and_for_a_target_it_is_not():
     assert report.verdict == "wrong" and report.cause == "contract_shape_dtype"
     squares = lambda x, target: ((x - target) ** 2).sum()
     assert pullback.check(squares, lambda g, x, target: (2 * g * (x - target), None), (4, 5), (4, 5)).verdict == "right"
+
+
+def test_a_weight_beside_others_may_be_frozen():
+    adapted = lambda x, w, b: x @ w + x @ b
+    backward = lambda g, x, w, b: (g @ (w + b).T, None, x.T @ g)
+    assert pullback.check(adapted, backward, (4, 5), (5, 3), (5, 3)).verdict == "right"

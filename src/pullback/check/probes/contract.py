@@ -45,12 +45,10 @@ def contract(problem: Problem, g: Array) -> list[Finding]:
             text = f"{np.asarray(gradient).dtype} where the input is {part.dtype}"
             wrong.append(Finding(part.name, WRONG, causes=(Cause("contract_shape_dtype", text),)))
     if problem.mode == "vjp":
-        lacking = [
-            part
-            for part in problem.inputs
-            if part.place in missing and (part.name in problem.wanted or is_parameter(part))
-        ]
-        wrong += [lacks(part) for part in lacking if problem.matters(part)]
+        weights = [part for part in problem.inputs if is_parameter(part)]
+        frozen = any(part.place not in missing for part in weights)  # some are learnt, so others need not be
+        asked = [part for part in problem.inputs if part.name in problem.wanted or part in weights and not frozen]
+        wrong += [lacks(part) for part in asked if part.place in missing and problem.matters(part)]
     if not wrong and missing and problem.mode == "vjp":
         problem.drop(missing)
     return wrong
