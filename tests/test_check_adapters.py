@@ -300,7 +300,18 @@ class Sine:
         return self.rate * np.cos(self.rate * x)
 
 
-SINE = Sine(2.0)
+class Misnamed:
+    """Calls what comes from above as it calls its input."""
+
+    def forward(self, x):
+        self.y = np.tanh(x)
+        return self.y
+
+    def backward(self, x):
+        return x * (1 - self.y**2)
+
+
+SINE, MISNAMED = Sine(2.0), Misnamed()
 SINGLE = RNG.normal(size=(4, 5)).astype("f4")
 CELL = dict(Wax=(2, 3), Waa=(2, 2), ba=(2, 1), Wya=(4, 2), by=(4, 1))
 
@@ -312,6 +323,8 @@ STYLES = {
     "pair, some inputs": (lambda x, w, b: x @ w + b, lambda dout, x, w: (dout @ w.T, x.T @ dout), AFFINE, "x w b", "b"),
     "pair, two outputs": (lambda x: (x, x**2), lambda g1, g2, x: g1 + 2 * x * g2, [(3,)], "x", ""),
     "slopes": (lambda x: np.sin(x), lambda x: np.cos(x), [(4,)], "x", ""),
+    "class, misnamed": (Misnamed, None, [(4,)], "x", ""),
+    "methods, misnamed": (MISNAMED.forward, MISNAMED.backward, [(4,)], "x", ""),
     "slopes of an object": (SINE.fn, SINE.grad, [(4,)], "z", ""),
     "pair with a cache": (affine_forward, affine_backward, AFFINE, "x w b", ""),
     "hyperparameters in a dict": (strided_forward, strided_backward, [(7,), (), {"stride": 2}], "x w", ""),

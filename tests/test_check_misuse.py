@@ -387,3 +387,17 @@ def test_what_overflows_by_another_input():
 
     found = pullback.check(forward, backward, (4, 3), (4, 3)).findings
     assert {finding.cause for finding in found if finding.verdict == "wrong"} == {"overflow_large_input"}
+
+
+def test_an_array_in_the_place_of_the_backward():
+    with pytest.raises(StyleError, match=r"taken for the backward, and it is a ndarray: .* check\(Tanh, None"):
+
+        class Tanh:
+            def forward(self, x):
+                self.y = np.tanh(x)
+                return self.y
+
+            def backward(self, dy):
+                return dy * (1 - self.y**2)
+
+        pullback.check(Tanh(), np.ones((3, 4)))

@@ -271,9 +271,11 @@ def test_what_is_remembered_of_another_model_is_not_used(monkeypatch, layered, o
     one, two = Adam(0.1), Adam(0.1)
     small, large = (nn.Sequential(nn.Linear(*sizes), rng=0) for sizes in ((2, 6), other))
     rng = np.random.default_rng(0)
-    learn = lambda model, optimiser: loop.step(
-        model, rng.normal(size=(5, model.parameters["0.weight"].shape[1])).astype("f4"), np.arange(5) % 3, optimiser, rng
-    )
+
+    def learn(model, optimiser):
+        x = rng.normal(size=(5, model.parameters["0.weight"].shape[1])).astype("f4")
+        loop.step(model, x, np.arange(5) % 3, optimiser, rng)
+
     learn(small, one)
     two.load(one.state)
     for optimiser in (one, two):

@@ -21,6 +21,9 @@ the 30 of heldout6, which is kept aside, 29, 20 and 26. No good version was accu
 heldout7.jsonl is of a fourth author, a day later: 40 faults, with one at least of each of the 27 classes, so that rare
 ones weigh more than in the others. Of a first run 35 were caught, 21 named first, 27 among three. No good version was
 accused.
+
+heldout8.jsonl is of a fifth author, a day later, in the same way: 40 faults. Of a first run 33 were caught and one
+noted, 29 named first, 30 among three. No good version was accused.
 """
 
 import json

@@ -14,6 +14,7 @@ from pullback.check.moves import Move, coordinate, dense, dice
 from pullback.check.points import nearby
 from pullback.check.problem import Part, Problem
 from pullback.check.resizing import replaced
+from pullback.check.steps import mistakes
 from pullback.check.structure import same
 from pullback.check.truth import Truth, fits, implied, whole
 
@@ -205,6 +206,7 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         shares=careful(shares, None),
         recurrent=recurrent,
         sliding=careful(sliding, False),
+        mistakes=careful(lambda: mistakes(problem, v, part), ()),
         back=careful(back, None),
         f=careful(lambda x: problem.f(moved(x))[rows], np.full_like(y[rows], np.nan)),
         outputs=several if rows == slice(None) else (),

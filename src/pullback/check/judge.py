@@ -14,7 +14,8 @@ from pullback.check.differences import COARSE
 from pullback.check.gathering import taken_apart
 from pullback.check.moves import few, sample
 from pullback.check.points import Point, points
-from pullback.check.probes.contract import contract
+from pullback.check.probes.batches import batches
+from pullback.check.probes.contract import contract, widened
 from pullback.check.probes.layout import layout
 from pullback.check.probes.lengths import lengths
 from pullback.check.probes.linearity import linearity
@@ -149,7 +150,8 @@ class Judge:
         if not self.findings:
             findings, notes = lengths(self.problem)
             self.add(findings)
-            self.remarks += far(self.problem) + notes
+            g = np.ones(self.problem.given_size)
+            self.remarks += [*far(self.problem), *notes, *widened(self.problem, g), *batches(self.problem)]
 
     @cached_property
     def lost(self) -> int:
@@ -185,7 +187,8 @@ class Judge:
         if not comparison.found and example:
             self.opinion(point, gradients[0], example)
         for mismatch in comparison.found.values():
-            if not example and mismatch.kind != "smooth" and len(point.coordinates) > 2:
+            degenerate = point.one_example and not mismatch.finite
+            if not example and mismatch.kind != "smooth" and len(point.coordinates) > 2 and not degenerate:
                 continue
             self.findings[mismatch.part.name] = self.wrong(point, mismatch, truth, example)
 

@@ -24,6 +24,7 @@ class Point(NamedTuple):
     v: Array
     coordinates: tuple[int, ...] = ()  # those that are special here
     ties: bool = False  # is it that two numbers are equal?
+    one_example: bool = False  # is it a whole one of several examples that is special? That happens, as in padding
 
 
 def points(problem: Problem, rng: np.random.Generator) -> Iterator[Point]:
@@ -41,6 +42,7 @@ def special(problem: Problem, part: Part) -> Iterator[Point]:
         return
     if not whole(values):
         yield from ties(problem, part)
+        yield from degenerate(problem, part)
     ends = sorted({part.begin, part.end - 1})
     low, high = values.min(), values.max()
     fitting = [s for s in SPECIAL if anything(values) or not whole(values) and low <= s <= high]
@@ -77,17 +79,32 @@ def ties(problem: Problem, part: Part) -> Iterator[Point]:
             yield tied(where, example, (first, other.begin), example[first])
 
 
+def degenerate(problem: Problem, part: Part) -> Iterator[Point]:
+    """The first of several examples is one number everywhere, 0 if that may be, or the same as in another input."""
+    if part.width == 2 or len(part.shape) < 2 or part.shape[0] < 2:
+        return
+    example, first = problem.example, range(part.begin, part.begin + (part.end - part.begin) // part.shape[0])
+    values = example[part.begin : part.end]
+    number = 0.0 if anything(values) else example[part.begin]
+    yield tied(f"{part.name}[0] {number:.3g} everywhere", example, first, number)._replace(one_example=True)
+    for other in problem.inputs[problem.inputs.index(part) + 1 :]:
+        if other.shape == part.shape and other.width == part.width:
+            there = range(other.begin, other.begin + len(first))
+            where = f"{other.name}[0] equal to {part.name}[0]"
+            yield tied(where, example, there, example[list(first)])._replace(one_example=True)
+
+
 def neighbours(part: Part) -> list[int]:
     """How far the first element is from the next along every axis."""
     steps = np.cumprod([1, *part.shape[:0:-1]])[::-1]
     return [int(step) for step, size in zip(steps, part.shape) if size > 1] if part.width == 1 else []
 
 
-def tied(where: str, example: Array, coordinates: Any, value: float) -> Point:
+def tied(where: str, example: Array, coordinates: Any, value: Any) -> Point:
     return placed(where, example, coordinates, value)._replace(ties=True)
 
 
-def placed(where: str, example: Array, coordinates: Any, value: float) -> Point:
+def placed(where: str, example: Array, coordinates: Any, value: Any) -> Point:
     v = example.copy()
     v[list(coordinates)] = value
     return Point(where, v, tuple(coordinates))

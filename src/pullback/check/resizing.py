@@ -5,7 +5,7 @@ known: a guess is good if forward runs with it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import cycle
+from itertools import cycle, product
 from math import prod
 from typing import Any
 
@@ -24,7 +24,7 @@ SMALL = (
 )  # for sizes in ascending order, from the smallest that changes
 AWAY = (7, 5, 3, 2, 4), (9, 4, 5, 2, 3)  # sizes that a small example gets instead of its own, from the largest down
 ENOUGH = 150  # numbers that go in or come out, at another shape
-KEPT = 7  # a size that is small already, such as that of a kernel
+KEPT = 7, 4  # a size that is small already, such as that of a kernel; and if that is too many
 
 
 def smaller(problem: Problem, fits: Callable[[Problem], bool]) -> Problem | None:
@@ -35,9 +35,9 @@ def smaller(problem: Problem, fits: Callable[[Problem], bool]) -> Problem | None
 
 def guesses(problem: Problem) -> Iterator[Sizes]:
     """Sizes without a common divisor; or one that is a few times another stays so, as of the gates of an LSTM."""
-    present = sorted({n for array in problem.arrays for n in array.shape if n > KEPT})
-    for targets in SMALL:
-        for together in (False, True):
+    for kept, targets in product(KEPT, SMALL):
+        present = sorted({n for array in problem.arrays for n in array.shape if n > kept})
+        for together in (False, True) if present else ():
             fresh, found = cycle(targets), Sizes()
             for n in present:
                 of = next((small for small in found if together and n in (2 * small, 3 * small, 4 * small)), None)

@@ -44,6 +44,9 @@ def adapt(forward: Any, backward: Any = None, inputs: Sequence[Any] = ()) -> Ada
     except Exception as error:  # of objects that raise when they are looked at, and of shapes that no memory holds
         kind, says = type(forward).__name__, f"{type(error).__name__}: {error}"
         raise StyleError(f"what was given cannot be used (forward is a {kind}): {says}") from error
+    if adapted is None and backward is not None and not callable(backward):
+        taken = f"the second argument is taken for the backward, and it is a {type(backward).__name__}"
+        raise StyleError(f"{taken}: where the layer has its own, put None there, check({name_of(forward)}, None, ...)")
     if adapted is None:
         raise UnknownStyleError(f"no style of code is recognised in {got(forward, backward)}; these are:{KNOWN}")
     return adapted

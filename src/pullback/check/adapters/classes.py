@@ -52,10 +52,13 @@ def of_one_object(code: Code) -> "Held | None":
     layer = forward.__self__
     if layer is not backward.__self__ or isinstance(layer, type):
         return None
-    binding = by_names(backward, forward, len(code.arguments.values), ANY)
-    if binding and binding.count("cache") + binding.count("input"):
+    given = len(code.arguments.values)
+    binding = by_names(backward, forward, given, ANY)
+    alone = given == 1 and len(names_of(backward)) == 1  # the gradient from above, or the place of a slope
+    if binding and binding.count("cache") + (binding.count("input") and not alone):
         return None
-    if binding is None and set(names_of(backward)) <= VALUES and not remembers(layer, code):
+    named = binding is not None and binding.count("input") or set(names_of(backward)) <= VALUES
+    if alone and named and not remembers(layer, code):
         return None  # a slope: it knows no more than what it is given
     return Held(layer, code, forward.__name__, backward.__name__)
 
@@ -145,6 +148,8 @@ class Held:
         if not takes:
             return [Binding(())]
         named = by_names(backward, getattr(self.layer, self.method), given, count + 1)
+        if given == len(takes) == 1 and named and named.count("input"):
+            named = None  # `backward(x)` of an object that remembers x itself: what comes from above
         above = Binding(tuple(("cotangent", k) for k in range(min(count, len(takes)))))
         again = [Binding(tuple(("input", k) for k in range(given)))] if len(takes) == given > 1 else []
         return [named or above, *again]
@@ -178,6 +183,8 @@ class Held:
         """The forward of a copy, or of a layer that has run before."""
         own = len(self.code.arguments.leaves)
         layer = copy.deepcopy(self.layer) if layer is None else layer
+        for option, value in self.code.changed.items():
+            setattr(layer, option, value)
         for parameter, value in zip(self.slots, inputs[own:], strict=True):
             shared = look(layer, parameter)
             for path in [path for path, other in paths(layer) if other is shared]:
@@ -218,13 +225,14 @@ class Held:
         return gradients if self.binding.count("cotangent") else scaled(gradients, cotangents)
 
     def again(self, cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
-        """The gradients of the inputs from the second run of one object; none where its forward moves on itself. Those
-        of parameters may be added to the first ones."""
+        """The gradients of the inputs from the second run of one object, after one with the same numbers in another
+        order; none where its forward moves on itself. Those of parameters may be added to the first ones."""
         own = self.code.arguments.leaves
-        first = self.ran(inputs)
-        self.went_back(first, [np.array(g) for g in cotangents], inputs[: len(own)])
+        before = [np.flip(x).copy() if x.dtype.kind == "f" else x for x in inputs[: len(own)]]
+        first = self.ran([*before, *inputs[len(own) :]])
+        self.went_back(first, [np.array(g) for g in cotangents], before)
         second = self.ran(inputs, cleared(first.layer))
-        if not all(np.array_equal(a, b) for a, b in zip(first.output, second.output)):
+        if not all(np.array_equal(a, b) for a, b in zip(self.ran(inputs).output, second.output)):
             return (None,) * len(inputs)
         found = assigned(self.went_back(second, cotangents, inputs[: len(own)]), own)[: len(own)]
         found = found if self.binding.count("cotangent") else scaled(found, cotangents)

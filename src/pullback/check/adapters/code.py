@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pullback.check.adapters.arguments import Arguments, Leaf, is_array, names_of
+from pullback.check.adapters.arguments import Arguments, Leaf, is_array, names_of, parameters
 from pullback.check.adapters.dice import Dice
 from pullback.check.adapters.frameworks import framework_of, to_numpy
 from pullback.check.adapters.gradients import assigned
@@ -42,6 +42,8 @@ class Adapted(NamedTuple):
     convention: str | None = None  # of complex gradients, where the library has one
     again: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]] | None = None
     anew: bool = False  # does it run forward once more?
+    options: dict[str, Any] = {}  # numbers and flags that forward has by default, or that the layer holds
+    otherwise: Callable[..., tuple[Any, ...]] = lambda options, *arrays: ()  # forward with others of them
 
 
 class Code:
@@ -51,6 +53,7 @@ class Code:
         self.forward, self.backward = forward, backward
         self.framework, self.dice = framework_of(forward, backward, values=values), Dice()
         self.arguments = Arguments(values, names_of(body(forward)))
+        self.changed: dict[str, Any] = {}  # options that are not as they were, for the time being
 
     @property
     def name(self) -> str:
@@ -66,7 +69,7 @@ class Code:
     def run(self, inputs: Sequence[Any]) -> Any:
         """What forward gives, as it gives it; several things always in a tuple."""
         with self.framework.scope():
-            found = self.forward(*self.filled(inputs))
+            found = self.forward(*self.filled(inputs), **self.changed)
         return tuple(found) if several(found) else found
 
     @cached_property
@@ -101,7 +104,28 @@ class Code:
         second: Second | None = None,
     ) -> Adapted:
         leaves = [*self.arguments.leaves, *parameters]
-        return Adapted(self.name, guarded(forward), guarded(backward), leaves, second)
+
+        def otherwise(options: dict[str, Any], *arrays: Any) -> tuple[Any, ...]:
+            self.changed = options
+            try:
+                found: tuple[Any, ...] = guarded(forward)(*arrays)
+                return found
+            finally:
+                self.changed = {}
+
+        options = self.options()
+        return Adapted(
+            self.name, guarded(forward), guarded(backward), leaves, second, options=options, otherwise=otherwise
+        )
+
+    def options(self) -> dict[str, Any]:
+        """Numbers and flags that a function has by default, and an object among its attributes."""
+        if hasattr(self.forward, "forward"):
+            found = dict(getattr(self.forward, "__dict__", {}))
+        else:
+            given = len(self.arguments.values)
+            found = {p.name: p.default for p in parameters(self.forward)[given:]}
+        return {name: value for name, value in found.items() if isinstance(value, (bool, float))}
 
 
 @contextmanager

@@ -111,7 +111,7 @@ def mygrad() -> Framework:
 
 
 def numpy() -> Framework:
-    return Framework("numpy", np.asarray)
+    return Framework("numpy", np.asanyarray)  # what watches them may be handed through
 
 
 def autograd() -> Framework:

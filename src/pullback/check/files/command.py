@@ -49,7 +49,7 @@ class Outcome(NamedTuple):
     @property
     def data(self) -> dict[str, Any]:
         found = json.loads(self.report.to_json()) if self.report else {"problem": self.problem}
-        return {"name": self.name, "verdict": self.verdict} | found | {"name": self.name}  # as the line has it
+        return found | {"name": self.name, "verdict": self.verdict}  # as the line has it
 
 
 def run(

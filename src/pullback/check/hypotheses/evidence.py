@@ -1,6 +1,6 @@
 """What is known of a gradient that is wrong: the right Jacobian J, and the one that backward implies, B."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check import structure as look
+from pullback.check.steps import Mistake
 from pullback.check.structure import nonzero, same
 
 Array = NDArray[Any]
@@ -41,12 +42,18 @@ class Evidence:
     shares: Callable[[str], tuple[Array, Array] | None] = lambda name: None  # how they move with each of its numbers
     recurrent: Callable[[], bool] = lambda: False  # does the layer take steps, one after the other?
     sliding: Callable[[], bool] = lambda: False  # does it read another input in windows that slide?
+    mistakes: Callable[[], Sequence[Mistake]] = lambda: ()  # in one step of forward, that explain B
     back: Callable[[Array], Array | None] = lambda x: None  # what backward gives for ones, with another x (flat)
 
     @cached_property
     def other(self) -> tuple[Array, Array] | None:
         """J and B at another place, if they can be had."""
         return self.elsewhere()
+
+    @cached_property
+    def in_steps(self) -> Sequence[Mistake]:
+        """Mistakes in one step of forward that explain B."""
+        return self.mistakes()
 
     @cached_property
     def elementwise(self) -> bool:

@@ -78,7 +78,12 @@ def outputs_moved(e: Evidence) -> Says:
 
 
 def moved_window(e: Evidence) -> Says:
-    return f"{moved(e)}, of windows that slide" if moved(e) and (e.windowed or e.pooled) else None
+    return f"{moved(e)}, of windows that slide" if moved(e) and (e.windowed or e.pooled and in_windows(e)) else None
+
+
+def in_windows(e: Evidence) -> bool:
+    """Does a selection leave several of more along some axis? A median of a row is no window."""
+    return len(e.y_shape) == e.x.ndim and any(1 < n < m for n, m in zip(e.y_shape, e.x.shape))
 
 
 def slid(e: Evidence) -> Says:

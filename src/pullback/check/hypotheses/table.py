@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from pullback.check.faults import FAULTS
-from pullback.check.hypotheses import arguments, places, products, slopes, sums, terms, through_time, whole
+from pullback.check.hypotheses import arguments, places, products, slopes, steps, sums, terms, through_time, whole
 from pullback.check.hypotheses.evidence import Evidence, Says
 from pullback.check.structure import same
 
@@ -52,9 +52,34 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (sums.summed_over, ("reduction_broadcast",)),
     (sums.one_slice, ("reduction_broadcast", "overwrite_vs_accumulate")),
     (through_time.last_step_only, ("bptt_time", "missing_jacobian_term")),
+    (terms.one_use, ("overwrite_vs_accumulate", "missing_jacobian_term")),
+    (products.one_factor_of_two, ("missing_chain_factor", "saved_wrong_tensor")),
+    (products.term_negated, ("sign", "missing_jacobian_term")),
+    (terms.inner_slope, ("missing_chain_factor", "wrong_local_derivative")),
+    (terms.penalty, ("constant_factor", "missing_jacobian_term")),
+    (steps.other_flag, ("mode_mismatch", "missing_chain_factor")),
+    (steps.statistics_held, ("mode_mismatch", "missing_jacobian_term")),
     (terms.diagonal_only, ("missing_jacobian_term",)),
     (terms.output_dropped, ("missing_jacobian_term", "bptt_time", "missing_upstream_grad")),
+    (through_time.last_output_only, ("bptt_time", "missing_upstream_grad")),
+    (terms.last_of_an_index, ("overwrite_vs_accumulate", "index_routing")),
     (terms.one_of_several, ("overwrite_vs_accumulate", "index_routing")),
+    (steps.negated, ("sign",)),
+    (steps.back_in_time, ("bptt_time", "missing_jacobian_term")),
+    (steps.use_lost, ("overwrite_vs_accumulate", "missing_jacobian_term")),
+    (steps.term_of_a_slope, ("wrong_local_derivative", "missing_jacobian_term")),
+    (steps.path_lost, ("missing_jacobian_term", "overwrite_vs_accumulate")),
+    (steps.variance_otherwise, ("mode_mismatch", "constant_factor")),
+    (steps.another_constant, ("mode_mismatch", "wrong_local_derivative")),
+    (steps.scaled_slope, ("wrong_local_derivative", "constant_factor")),
+    (steps.scaled, ("constant_factor", "missing_chain_factor")),
+    (steps.constant_lost, ("constant_factor", "missing_chain_factor")),
+    (steps.slope_of_a_slope, ("wrong_local_derivative", "missing_chain_factor")),
+    (steps.factor_lost, ("missing_chain_factor", "wrong_local_derivative")),
+    (steps.factor_twice, ("missing_chain_factor", "saved_wrong_tensor")),
+    (steps.another_array, ("saved_wrong_tensor", "missing_chain_factor")),
+    (steps.transposed, ("transpose_or_adjoint", "saved_wrong_tensor")),
+    (steps.other_axes, ("reduction_broadcast", "missing_jacobian_term")),
     (places.copied_otherwise, ("mode_mismatch", "index_routing")),
     (places.within_window, ("index_routing", "conv_geometry")),
     (places.outputs_moved, ("index_routing", "transpose_or_adjoint")),
@@ -70,7 +95,6 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (terms.training_statistics, ("mode_mismatch", "missing_jacobian_term")),
     (terms.coupled, ("reduction_broadcast", "missing_jacobian_term")),
     (terms.stray, ("index_routing", "mode_mismatch")),
-    (products.one_factor_of_two, ("missing_chain_factor", "saved_wrong_tensor")),
     (products.another_factor, ("saved_wrong_tensor", "index_routing")),
     (products.factor_lost, ("missing_chain_factor", "saved_wrong_tensor")),
     (terms.mask_ignored, ("mode_mismatch", "index_routing")),
@@ -81,9 +105,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (places.outputs_mixed, ("missing_chain_factor", "index_routing")),
     (products.one_for_another, ("saved_wrong_tensor", "missing_chain_factor")),
     (sums.weighted_sum, ("reduction_broadcast", "missing_chain_factor")),
-    (products.term_negated, ("sign", "missing_jacobian_term")),
     (products.numbers_elsewhere, ("index_routing", "saved_wrong_tensor")),
-    (terms.one_use, ("overwrite_vs_accumulate", "missing_jacobian_term")),
     (terms.chain_factor, ("missing_chain_factor",)),
     (products.term_lost, ("missing_jacobian_term", "missing_chain_factor")),
     (terms.path_scaled, ("missing_jacobian_term", "missing_chain_factor")),
@@ -97,8 +119,6 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (slopes.close, ("mode_mismatch", "wrong_local_derivative")),
     (slopes.factor_of_its_own, ("wrong_local_derivative", "missing_chain_factor", "higher_order")),
     (terms.steady_ratio, ("missing_chain_factor", "wrong_local_derivative")),
-    (terms.inner_slope, ("missing_chain_factor", "wrong_local_derivative")),
-    (terms.penalty, ("constant_factor", "missing_jacobian_term")),
     (terms.of_one_output, ("wrong_local_derivative", "missing_chain_factor", "overwrite_vs_accumulate")),
     (slopes.local, ("wrong_local_derivative", "saved_wrong_tensor", "missing_chain_factor")),
     (through_time.of_steps, ("bptt_time", "missing_jacobian_term", "overwrite_vs_accumulate")),
@@ -115,7 +135,7 @@ GUESSES = (
 
 
 EXACT = whole.flipped, whole.adjoint, whole.factor, slopes.evaluated_at_output  # true of every number, as are those of
-EXACT_MODULES = arguments.__name__, products.__name__
+EXACT_MODULES = arguments.__name__, products.__name__, steps.__name__
 
 
 LONG = products.term_negated, products.term_lost, products.numbers_elsewhere  # tried elsewhere only if they hold here
@@ -151,7 +171,13 @@ def surviving(e: Evidence, elsewhere: Iterator[Evidence]) -> list[Explanation]:
 
 
 def ranked(everywhere: Sequence[Evidence]) -> list["Held"]:
-    found = [each for each in (held(test, names, everywhere) for test, names in TABLE) if each]
+    """Forward is taken apart only where nothing simpler explains it."""
+    found: list[Held] = []
+    for test, names in TABLE:
+        if test.__module__ == steps.__name__ and any(not each.rank for each in found):
+            continue
+        each = held(test, names, everywhere)
+        found += [each] if each else []
     return sorted(found, key=lambda each: each.rank)
 
 
@@ -165,9 +191,12 @@ class Held(NamedTuple):
 def held(test: Test, names: tuple[str, ...], everywhere: Sequence[Evidence]) -> Held | None:
     """An explanation that holds at the example, or at most of the shapes."""
     here = test(everywhere[0])
-    if not here and (test.__module__ == arguments.__name__ or test in LONG):  # it does not hang on the shape
+    if not here and (
+        test.__module__ in (arguments.__name__, steps.__name__) or test in LONG
+    ):  # it does not hang on the shape
         return None
-    said = [here, *(test(each) for each in everywhere[1:])]
+    alone = test.__module__ == steps.__name__  # it was looked at elsewhere
+    said = [here, *(here if alone else test(each) for each in everywhere[1:])]
     mostly = 2 * sum(map(bool, said)) + bool(here) > len(said)
     if not here and not mostly:
         return None

@@ -45,6 +45,23 @@ def one_of_several(e: Evidence) -> Says:
     return None
 
 
+def last_of_an_index(e: Evidence) -> Says:
+    """Places are given by an index in which numbers repeat, and what is lost stands where a later one follows (or an
+    earlier one went before)."""
+    if not e.subset or e.elementwise:
+        return None
+    indices = [(name, a.ravel()) for name, a in e.partners.items() if a.dtype.kind in "iu" and a.size > 1]
+    fitting = [(name, a) for name, a in indices if e.J.shape[0] % a.size == 0 and len(set(a)) < a.size]
+    for ahead in (1, -1) if fitting else ():
+        lost = np.asarray((e.some & ~nonzero(e.B)).reshape(fitting[0][1].size, -1).any(1))
+        repeats = [
+            np.array([a[k] in set(a[k + 1 :] if ahead > 0 else a[:k]) for k in range(a.size)]) for _, a in fitting
+        ]
+        if all(a.size == len(lost) for _, a in fitting) and not (lost & ~np.any(repeats, 0)).any():
+            return f"of places that repeat in {' and '.join(name for name, _ in fitting)} one counts: written over"
+    return None
+
+
 def one_of_alike(e: Evidence) -> Says:
     """Of several terms that are equal one: the right gradient is so many times the one that is given."""
     if e.elementwise or not np.array_equal(e.some, nonzero(e.B)):

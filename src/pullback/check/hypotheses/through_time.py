@@ -42,6 +42,21 @@ def last_step_only(e: Evidence) -> Says:
     return "right within every step of time; what a step does to later ones is missing or wrong" if own else None
 
 
+def last_output_only(e: Evidence) -> Says:
+    """Of all steps' gradients from above that of the last alone comes in."""
+    if e.elementwise or not e.recurrent():
+        return None
+    for axis in range(len(e.y_shape)):
+        last = np.zeros(e.y_shape, bool)
+        np.moveaxis(last, axis, 0)[-1] = True
+        rows = last.ravel()
+        if rows.all() or nonzero(e.B)[~rows].any() or not e.some[~rows].any():
+            continue
+        if e.B[rows].any() and e.equal[rows].all():
+            return "the gradient of the last step from above comes in, those of the others are lost"
+    return None
+
+
 def of_steps(e: Evidence) -> Says:
     """The state or the parameters of a layer whose other inputs are sequences."""
     return "wrong in a layer of steps, each after the other" if e.recurrent() and steps(e) is None else None

@@ -44,8 +44,8 @@ def contract(problem: Problem, g: Array) -> list[Finding]:
             text = f"{np.asarray(gradient).dtype} where the input is {part.dtype}"
             wrong.append(Finding(part.name, WRONG, causes=(Cause("contract_shape_dtype", text),)))
     if problem.mode == "vjp":
-        lacking = [part for part in problem.inputs if part.place in missing and part.name in problem.wanted]
-        wrong += [lacks(part) for part in lacking if problem.matters(part)]
+        asked = [part for part in problem.inputs if part.name in problem.wanted]
+        wrong += [lacks(part) for part in asked if part.place in missing and problem.matters(part)]
     if not wrong and missing and problem.mode == "vjp":
         problem.drop(missing)
     return wrong
@@ -57,6 +57,19 @@ def lacks(part: Part) -> Finding:
     return Finding(
         part.name, WRONG, causes=(Cause("contract_shape_dtype", "None, though forward moves with it", hint),)
     )
+
+
+def widened(problem: Problem, g: Array) -> list[Cause]:
+    """More precision than the input has: no fault where NumPy is used, and often an accident."""
+    if problem.mode == "jvp" or not problem.single or any(part.dtype.itemsize > 4 for part in problem.outputs):
+        return []
+    found = problem.call(problem.cotangents(g), problem.unpack(problem.example))
+    wide = [part for part in problem.inputs if np.asarray(found[part.place]).dtype.itemsize > part.dtype.itemsize]
+    if not wide:
+        return []
+    names = ", ".join(part.name for part in wide)
+    text = f"the gradient of {names} is {np.asarray(found[wide[0].place]).dtype} where the input is {wide[0].dtype}"
+    return [Cause("contract_shape_dtype", text, "a scalar of NumPy's own, such as np.sqrt gives, widens an array")]
 
 
 def narrowed(part: Part, gradient: Array) -> bool:

@@ -122,9 +122,11 @@ def doubtful(problem: Problem) -> float:
 def uneven(problem: Problem) -> float:
     """How far backward is from being linear, to the last digits."""
     b = lambda g: problem.b(problem.example, np.full(problem.given_size, g))
-    apart, together = b(0.1) + b(0.2), b(0.3)
+    with np.errstate(all="ignore"):
+        together = b(0.3)
+        gap = b(0.1) + b(0.2) - together
     largest = lambda a, part: float(np.max(abs(np.nan_to_num(a[part.begin : part.end])), initial=0))
-    return max(largest(apart - together, part) / (largest(together, part) + 1e-300) for part in problem.inputs)
+    return max(largest(gap, part) / (largest(together, part) + 1e-300) for part in problem.inputs)
 
 
 def error(problem: Problem, part: Part) -> tuple[float, float, float, float]:

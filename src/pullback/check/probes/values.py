@@ -99,8 +99,8 @@ class Comparison:
             gap = np.where(np.isfinite(found[columns]), abs(found[columns] - wanted[columns]), np.inf)
             gap = np.where(np.isfinite(wanted[columns]), gap, 0)
             gap = np.where(np.isfinite(found[columns]) | self.defined, gap, 0)
-            upright = np.any(self.truth.unknown[:, columns], 0)  # as a cube root at zero: 0 · inf
-            gap = np.where(upright & ~np.isfinite(found[columns]), 0, gap)
+            nowhere = self.truth.unknown[:, columns].any(0) & ~np.isfinite(found[columns])
+            gap = np.where(nowhere, 0, gap)  # 0 times a derivative that is infinite
             if keep is not None and not self.example:  # a norm at zero: nan, where there is no derivative at all
                 gap = np.where(np.any(self.truth.kink, 0, keepdims=True)[0, columns] & ~np.isfinite(gap), 0, gap)
             self.judged, self.power = self.judged + columns.size, max(self.power, scale)

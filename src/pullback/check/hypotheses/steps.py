@@ -1,0 +1,139 @@
+"""One step of forward, differentiated wrongly, explains the gradient: each such mistake is of a class."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pullback.check.hypotheses.evidence import Evidence, Says
+from pullback.check.steps import Mistake
+
+MODES = "train", "running", "momentum", "eval", "moving"
+MATRICES = "matmul", "dot", "einsum", "tensordot"
+ROUND = 2, 3, 4, 6, 8, 12, 0.5  # and their inverses: numbers that a formula loses
+
+
+def first(e: Evidence, *kinds: str, fits: Callable[[Mistake], bool] = lambda mistake: True) -> Says:
+    return next((each.text for each in e.in_steps if each.kind in kinds and fits(each)), None)
+
+
+def near(a: float, b: float) -> bool:
+    return bool(np.isclose(a, b, rtol=1e-4, atol=1e-7))
+
+
+def negated(e: Evidence) -> Says:
+    return first(e, "path", fits=lambda m: near(m.factor, -1))
+
+
+def lost(m: Mistake) -> bool:
+    return near(m.factor, 0)
+
+
+def back_in_time(e: Evidence) -> Says:
+    return first(e, "turns") or first(e, "path", fits=lambda m: lost(m) and m.again)
+
+
+def use_lost(e: Evidence) -> Says:
+    """A matrix that goes into a product as it is, and another way as well."""
+    own = np.sort(e.x, None)
+
+    def whole(m: Mistake) -> bool:
+        if not lost(m) or m.step is None or m.step.name not in MATRICES or e.x.ndim < 2:
+            return False
+        return bool(np.array_equal(np.sort(m.step.operands[m.operand], None), own))
+
+    return first(e, "path", fits=whole)
+
+
+def term_of_a_slope(e: Evidence) -> Says:
+    return first(e, "path", fits=lost) if e.elementwise else None
+
+
+def path_lost(e: Evidence) -> Says:
+    return first(e, "path", fits=lost) or first(e, "statistics", "held")
+
+
+def statistics_held(e: Evidence) -> Says:
+    """Those of all examples, in code that knows of another mode, in which they are."""
+    return first(e, "statistics", fits=knows_modes)
+
+
+def knows_modes(m: Mistake) -> bool:
+    return any(known in word for word in m.words for known in MODES)
+
+
+def variance_otherwise(e: Evidence) -> Says:
+    """Divided by n in the one, by n - 1 in the other."""
+
+    def biased(m: Mistake) -> bool:
+        if m.step is None or m.step.name not in ("var", "std"):
+            return False
+        n = np.size(m.step.operands[0]) / np.size(m.step.result)
+        return n > 1 and any(near(m.factor, c) for c in ((n - 1) / n, n / (n - 1), ((n - 1) / n) ** 0.5))
+
+    return first(e, "path", fits=biased)
+
+
+def another_constant(e: Evidence) -> Says:
+    """A number that is short in decimals, and would be so too with the factor: a hyperparameter of another value."""
+
+    def short(c: float) -> bool:
+        return near(c, float(f"{c:.2g}"))
+
+    def constant(m: Mistake) -> bool:
+        if m.step is None or m.step.name not in ("multiply", "divide") or any(near(m.factor, c) for c in plain()):
+            return False
+        numbers = [float(each) for each in m.step.operands if np.ndim(each) == 0]
+        return any(short(c) and short(c * m.factor) for c in numbers)
+
+    return first(e, "path", fits=constant)
+
+
+def plain() -> list[float]:
+    return [*ROUND, *(1 / c for c in ROUND)]
+
+
+def scaled_slope(e: Evidence) -> Says:
+    return scaled(e) if e.elementwise else None
+
+
+def scaled(e: Evidence) -> Says:
+    return first(e, "path")
+
+
+def constant_lost(e: Evidence) -> Says:
+    """A factor that is a number: a temperature, a scale."""
+    return first(e, "slope", fits=by_a_number) if not e.elementwise else None
+
+
+def by_a_number(m: Mistake) -> bool:
+    return m.step is not None and len(m.step.operands) == 2 and any(np.size(each) == 1 for each in m.step.operands)
+
+
+def slope_of_a_slope(e: Evidence) -> Says:
+    alone = lambda m: m.step is not None and sum(np.size(each) > 1 for each in m.step.operands) == 1
+    return first(e, "slope", "function", fits=alone) if e.elementwise else None
+
+
+def factor_lost(e: Evidence) -> Says:
+    return first(e, "slope", "function")
+
+
+def factor_twice(e: Evidence) -> Says:
+    return first(e, "twice")
+
+
+def another_array(e: Evidence) -> Says:
+    return first(e, "other")
+
+
+def other_flag(e: Evidence) -> Says:
+    """Training for evaluation, or the other way round."""
+    return first(e, "option")
+
+
+def transposed(e: Evidence) -> Says:
+    return first(e, "transposed")
+
+
+def other_axes(e: Evidence) -> Says:
+    return first(e, "axes")

@@ -1,0 +1,93 @@
+"""One run of a stranger's forward, written down step by step, or with some steps changed.
+
+A step is known by its place in the code, and by the calls that led there. A step that is changed is changed wherever
+that place is run: in every turn of a loop.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.problem import Problem, pack
+from pullback.check.steps.watched import Operation, running, unwatched, watched
+
+Array = NDArray[Any]
+Place = tuple[Any, ...]  # the name of the operation, and code and instruction of all calls, from the innermost
+Change = Callable[[int, Operation, Sequence[Any]], Any]  # (turn, operation, operands) -> result
+Changes = Mapping[Place, Change]
+
+CALLS = 6  # within the user's code, by which places are told apart
+
+
+class Step(NamedTuple):
+    """One operation: of what, what came out, and at which places the operands were made, where that is known."""
+
+    name: str
+    call: Operation
+    operands: tuple[Any, ...]
+    result: Any
+    made_at: tuple[Place | None, ...]
+
+
+class Tape:
+    """The steps of one run by their places, each in order of its turns."""
+
+    def __init__(self, changes: Changes) -> None:
+        self.changes, self.turns = changes, Counter[Place]()
+        self.steps: dict[Place, list[Step]] = {}
+
+    def noted(self, name: str, call: Operation, operands: Sequence[Any]) -> Any:
+        place, bare = (name, *calls()), [unwatched(each) for each in operands]
+        turn = self.turns[place]
+        self.turns[place] += 1
+        if place in self.changes:
+            return watched(self.changes[place](turn, call, bare), place)
+        if self.changes:
+            return watched(call(*bare), place)
+        kept = tuple(np.array(each) if isinstance(each, np.ndarray) else each for each in bare)  # before it is run
+        result = call(*bare)
+        copy = np.array(result) if isinstance(result, (np.ndarray, np.generic)) else None
+        made_at = tuple(getattr(each, "made", None) for each in operands)
+        self.steps.setdefault(place, []).append(Step(name, call, kept, copy, made_at))
+        return watched(result, place)
+
+
+def calls() -> Place:
+    """Where in the user's code we are, and how we came there."""
+    frame: Any = sys._getframe(2)
+    found: list[Any] = []
+    while frame is not None and len(found) < 2 * CALLS:
+        home = frame.f_globals.get("__name__") or ""
+        if home.startswith("pullback.check.adapters"):
+            break
+        if not home.startswith(("numpy", "pullback.check")):
+            found += [frame.f_code, frame.f_lasti]
+        frame = frame.f_back
+    return tuple(found)
+
+
+def ran(problem: Problem, v: Array, changes: Changes | None = None) -> tuple[Array, Tape]:
+    """What forward gives at v, and the tape of that run."""
+    tape = Tape(changes or {})
+    given = [watched(each) for each in problem.unpack(v, exact=problem.takes_double)]
+    running.append(tape.noted)
+    try:
+        with np.errstate(all="ignore"):
+            return pack([unwatched(y) for y in problem.adapted.forward(*given)], problem.outputs), tape
+    finally:
+        running.pop()
+
+
+def says(place: Place) -> str:
+    """The step, and its line."""
+    name, *frames = place
+    what = name.removesuffix(".reduce").removesuffix(" (vectorized)")
+    what = "sum" if what == "add" != name else what
+    if not frames:
+        return what
+    line = list(frames[0].co_positions())[frames[1] // 2][0]
+    return f"{what} in line {line}"

@@ -1,0 +1,93 @@
+"""Arrays that tell what is done with them: every operation of NumPy goes through `noted`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+Operation = Callable[..., Any]
+Noted = Callable[[str, Operation, Sequence[Any]], Any]  # (name, operation, operands) -> result
+
+running: list[Noted] = []  # those who want to know, the last of whom is told
+
+
+class Watched(np.ndarray[Any, Any]):
+    """Floating numbers that are watched; `made` says which step they come from."""
+
+    made: Any = None
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
+        call = lambda *operands: getattr(ufunc, method)(*operands, **options)
+        if not running or method not in ("__call__", "reduce") or len(out) > 1:
+            into = {"out": tuple(map(unwatched, out))} if out else {}
+            found = getattr(ufunc, method)(*map(unwatched, inputs), **options, **into)
+            return out[0] if len(out) == 1 else found
+        found = running[-1](f"{ufunc.__name__}{'.reduce' * (method == 'reduce')}", call, inputs)
+        if not out:
+            return found
+        unwatched(out[0])[...] = unwatched(found)
+        return out[0]
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
+        operands: list[Any] = []
+        with_holes = taken_apart((arguments, options), operands)
+
+        def call(*given: Any) -> Any:
+            positional, named = put_together(with_holes, iter(given))
+            return function(*positional, **named)
+
+        return running[-1](function.__name__, call, operands) if running else call(*map(unwatched, operands))
+
+    # Methods that NumPy takes apart itself, into several steps.
+
+    def mean(self, axis: Any = None, dtype: Any = None, out: Any = None, **options: Any) -> Any:
+        return np.mean(self, axis, dtype, out, **options)
+
+    def var(self, *arguments: Any, **options: Any) -> Any:
+        return np.var(self, *arguments, **options)
+
+    def std(self, *arguments: Any, **options: Any) -> Any:
+        return np.std(self, *arguments, **options)
+
+    def dot(self, other: Any, out: Any = None) -> Any:
+        return np.dot(self, other, out)
+
+
+def watched(value: Any, made: Any = None) -> Any:
+    """Floating numbers alone: an index is an index."""
+    if type(value) in (list, tuple):
+        return type(value)(watched(each, made) for each in value)
+    if not isinstance(value, (np.ndarray, np.floating)) or value.dtype.kind != "f":
+        return value
+    found = np.asarray(value).view(Watched)
+    found.made = made
+    return found
+
+
+def unwatched(value: Any) -> Any:
+    return value.view(np.ndarray) if isinstance(value, Watched) else value
+
+
+HOLE = object()
+
+
+def taken_apart(value: Any, operands: list[Any]) -> Any:
+    """The structure of arguments, with holes where floating arrays are; those are added to `operands`."""
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        operands.append(value)
+        return HOLE
+    if isinstance(value, dict):
+        return {key: taken_apart(each, operands) for key, each in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(taken_apart(each, operands) for each in value)
+    return unwatched(value)
+
+
+def put_together(structure: Any, operands: Iterator[Any]) -> Any:
+    if structure is HOLE:
+        return next(operands)
+    if isinstance(structure, dict):
+        return {key: put_together(each, operands) for key, each in structure.items()}
+    if type(structure) in (list, tuple):
+        return type(structure)(put_together(each, operands) for each in structure)
+    return structure

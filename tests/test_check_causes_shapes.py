@@ -1,0 +1,96 @@
+"""What tells one cause from another: other shapes, and those of gradients."""
+
+import numpy as np
+from causes import named
+
+from pullback.check.adapters import adapt
+from pullback.check.problem import Problem
+from pullback.check.resizing import others
+
+
+def at(forward, *shapes):
+    """Other shapes that a layer is tried at."""
+    arrays = [np.random.default_rng(k).normal(size=shape) for k, shape in enumerate(shapes)]
+    adapted = adapt(forward, lambda *_: None, arrays)
+    adapted = adapted._replace(backward=lambda g, inputs: tuple(map(np.zeros_like, inputs)))
+    problem = Problem(adapted, None, 0, "vjp", None)
+    return [[part.shape for part in other.inputs] for other in others(problem)]
+
+
+def test_axes_that_belong_together_change_together():
+    for x, w, b in at(lambda x, w, b: x @ w + b, (4, 5), (5, 3), (3,)):
+        assert x[1] == w[0] and w[1:] == b and len({*x, *b}) == 3 and (x[0], *w) != (4, 5, 3)
+
+
+def test_the_columns_of_four_gates_stay_four_times_as_many():
+    step = lambda x, h, w, u: np.tanh(np.split(x @ w + h @ u, 4, 1)[0]) + h[:, :1]
+    for x, h, w, u in at(step, (3, 5), (3, 2), (5, 8), (2, 8)):
+        assert w == (x[1], u[1]) and u[0] == h[1] and not u[1] % 4
+
+
+def test_what_insists_on_its_sizes_keeps_them():
+    kernel = np.ones((5, 3))
+    for (shape,) in at(lambda x: x @ kernel, (4, 5)):
+        assert shape[1] == 5 and shape[0] != 4
+    assert not at(lambda x: np.arange(4) * x, (4,))
+
+
+def spread(x, b):
+    return x + b
+
+
+def test_a_size_is_named_only_where_it_is_that_size_at_every_shape():
+    inputs = (4, 2), (2,)
+    assert "1 / the size of axis 0" in named(spread, lambda g, x, b: (g, g.sum(0) / len(x)), *inputs)[1]
+    assert named(spread, lambda g, x, b: (g, g.sum(0) / 4), *inputs)[1].startswith(
+        "the right gradient times 0.25 (for b"
+    )
+
+
+def test_shapes_are_asked_for_where_somebody_knows_them():
+    drawn = []
+
+    def shapes(rng):
+        drawn.append(tuple(rng.integers(2, 9, 2)))
+        return (*drawn[-1:], drawn[-1][1:])
+
+    causes, _ = named(spread, lambda g, x, b: (g, g.mean(0)), (4, 2), (2,), shapes=shapes)
+    assert causes[0] == "constant_factor" and drawn
+
+
+def test_what_holds_for_two_numbers_by_chance_is_no_cause():
+    """Of two elements a norm's gradient is nearly zero, and looks like anything."""
+    norm = lambda x: (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 0.1)
+    wrong = lambda g, x: (g - g.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 0.1)
+    assert named(norm, wrong, (1, 2))[0][0] == named(norm, wrong, (3, 5))[0][0] == "missing_jacobian_term"
+
+
+def windows(x):
+    """Means over thirds."""
+    n = x.shape[1]
+    return np.stack([x[:, k * n // 3 : -(-(k + 1) * n // 3)].mean(1) for k in range(3)], 1)
+
+
+def windows_back(g, x):
+    gx, n = np.zeros_like(x), x.shape[1] // 3
+    for k in range(3):
+        gx[:, k * n : (k + 1) * n] = g[:, k : k + 1] / n
+    return gx
+
+
+def test_a_fault_of_this_shape_alone_is_said_to_be_one():
+    shapes = lambda rng: (rng.normal(size=(2, 6)),)
+    causes = named(windows, windows_back, (2, 7), shapes=shapes)[0]
+    assert "edge_shape" in causes[:3]
+
+
+def test_an_axis_of_one_that_is_always_lost():
+    assert named(lambda x, b: x + b, lambda g, x, b: (g, g.sum(0)), (4, 3), (1, 3))[0][0] == "contract_shape_dtype"
+
+
+def test_the_right_number_of_elements_in_rows_of_another_length():
+    assert named(lambda x: 2 * x, lambda g, x: 2 * g.reshape(3, 4), (4, 3))[0][0] == "edge_shape"
+
+
+def test_an_axis_that_is_lost_where_it_is_one():
+    assert named(lambda x: 2 * x, lambda g, x: 2 * g.squeeze(), (1, 3))[0][0] == "edge_shape"

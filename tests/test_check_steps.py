@@ -1,0 +1,159 @@
+"""Forward is taken apart: a mistake in one step of it that explains the gradient, and the line where that step is."""
+
+import numpy as np
+import pytest
+from causes import named
+
+import pullback
+from pullback.check.adapters import adapt
+from pullback.check.problem import Problem
+from pullback.check.steps import tape
+
+
+def first(forward, backward, *inputs):
+    """The first cause, and its evidence."""
+    causes, evidence = named(forward, backward, *inputs)
+    return causes[0], evidence
+
+
+def steps_of(forward, *arrays):
+    adapted = adapt(forward, lambda *_: None, arrays)
+    problem = Problem(adapted, None, 0, "vjp", None)
+    return problem, tape.ran(problem, problem.example)[1].steps
+
+
+def test_every_step_is_noted_with_its_turns():
+    def forward(x, w):
+        h = np.zeros(2)
+        for row in x:
+            h = np.tanh(row + h @ w)
+        return h.mean()
+
+    _, steps = steps_of(forward, np.ones((3, 2)), np.eye(2))
+    assert {place[0]: len(turns) for place, turns in steps.items()} == {"matmul": 3, "add": 3, "tanh": 3, "mean": 1}
+
+
+def test_a_function_is_another_step_for_each_that_calls_it():
+    def squash(x):
+        return np.tanh(x)
+
+    _, steps = steps_of(lambda x: squash(x) + squash(2 * x), np.ones(3))
+    assert [place[0] for place in steps].count("tanh") == 2
+
+
+def test_what_is_written_into_an_array_is_written():
+    def forward(x):
+        y = np.zeros(3)
+        y += x
+        y[1:] *= 2.0
+        return y * y
+
+    problem, steps = steps_of(forward, np.arange(3.0))
+    assert steps
+    np.testing.assert_array_equal(tape.ran(problem, problem.example)[0], problem.f(problem.example))
+
+
+# A gated unit, whose backward is right but for one of these.
+
+GATED = {
+    "the slope of tanh": ("missing_chain_factor", "tanh"),
+    "the gate": ("missing_chain_factor", "multiply"),
+    "the sigmoid before its slope": ("missing_chain_factor", "divide"),
+    "an operand": ("saved_wrong_tensor", "multiply"),
+    "a sign": ("sign", ""),
+    "a path": ("missing_jacobian_term", ""),
+}
+
+
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def gated(x, u, w):
+    a, b = x @ u, x @ w
+    return np.tanh(a) * sigmoid(b)
+
+
+def back(fault):
+    def backward(g, x, u, w):
+        t, s = np.tanh(x @ u), sigmoid(x @ w)
+        da = g * (1 if fault == "the gate" else s) * (1 if fault == "the slope of tanh" else 1 - t * t)
+        ds = g * (x @ u if fault == "an operand" else t)
+        db = ds * (1 if fault == "the sigmoid before its slope" else s * (1 - s))
+        db = -db if fault == "a sign" else 0 * db if fault == "a path" else db
+        return da @ u.T + db @ w.T, x.T @ da, x.T @ db
+
+    return backward
+
+
+@pytest.mark.parametrize("fault", GATED)
+def test_the_step_is_found(fault):
+    name, says = first(gated, back(fault), (4, 3), (3, 2), (3, 2))
+    assert (name, GATED[fault][1] in says) == (GATED[fault][0], True) or fault == "a path" and "zero" in says
+
+
+def test_right_code_has_no_mistake():
+    assert pullback.check(gated, back(None), (4, 3), (3, 2), (3, 2)).verdict == "right"
+
+
+def test_means_over_other_axes():
+    def forward(x):
+        centred = x - x.mean((0, 2), keepdims=True)
+        return centred / x.std((0, 2), keepdims=True)
+
+    def backward(g, x, axes=0):
+        s = x.std((0, 2), keepdims=True)
+        y = (x - x.mean((0, 2), keepdims=True)) / s
+        mean = lambda a: a.mean(axes, keepdims=True)
+        return (g - mean(g) - y * mean(g * y)) / s
+
+    name, says = first(forward, backward, (4, 3, 5))
+    assert name == "reduction_broadcast" and "axes (0,)" in says
+
+
+class Normed:
+    """A batch norm, whose backward is that of evaluation."""
+
+    def __init__(self):
+        self.training, self.running = True, 1.0
+
+    def forward(self, x):
+        self.s = x.std(0) if self.training else self.running
+        return x / self.s
+
+    def backward(self, g):
+        return g / self.s
+
+
+def test_another_mode():
+    name, says = first(Normed(), None, (4, 3))
+    assert name == "mode_mismatch" and "std" in says
+
+
+def test_another_value_of_an_option():
+    def forward(x, keep=0.7):
+        return np.tanh(keep * x) * x
+
+    def backward(g, x, keep=0.5):
+        t = np.tanh(keep * x)
+        return g * (t + keep * x * (1 - t * t))
+
+    assert first(forward, backward, (3, 4)) == ("mode_mismatch", "as if keep were 0.5, not 0.7 (for x (5, 7) too)")
+
+
+def test_a_variance_that_is_divided_by_another_number():
+    def forward(x):
+        return x / np.sqrt(x.var(1, ddof=1, keepdims=True))
+
+    def backward(g, x):
+        v, m = x.var(1, ddof=1, keepdims=True), x.mean(1, keepdims=True)
+        along = (g * x).sum(1, keepdims=True)
+        return g / np.sqrt(v) - (x - m) * along / v**1.5 / x.shape[1]
+
+    assert first(forward, backward, (3, 5))[0] == "mode_mismatch"
+
+
+def test_options_are_as_before_when_all_is_said():
+    layer = Normed()
+    pullback.check(layer, None, (4, 3))
+    assert layer.training and layer.running == 1.0
