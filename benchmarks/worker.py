@@ -47,7 +47,10 @@ def timed(work):
 def main(library, row, threads, changes):
     if hasattr(os, "sched_setaffinity"):  # for those that take every core they may use
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    module, row = LIBRARIES[library](), next(r for r in ROWS if r.name == row)
+    found = {each.name: each for each in ROWS}
+    if row not in found or library not in LIBRARIES:
+        sys.exit(f"{library!r} should be one of {', '.join(LIBRARIES)}, and {row!r} one of {', '.join(found)}")
+    module, row = LIBRARIES[library](), found[row]
     module.start(threads)
     before = megabytes()
     start = time.perf_counter()

@@ -227,3 +227,25 @@ ONES = np.random.default_rng(3).uniform(0.1, 0.9, (4, 3))
 def test_the_terms_of_losses(forward, backward, inputs, like, says):
     (note,) = notes(pullback.check(forward, backward, *inputs, like=like))
     assert note.endswith(says)
+
+
+def test_a_rule_by_its_name_alone_is_tried_in_its_other_modes():
+    """In training batch_norm has other inputs than in evaluation, which is its default."""
+
+    def batch_norm(x, w, b):
+        return w * standardised(x, 0)[0] + b
+
+    def backward(power):
+        def backward(g, x, w, b):
+            u, _ = standardised(x, 0)
+            gu = w * g
+            gx = (gu - gu.mean(0) - u * (u * gu).mean(0)) / (x.var(0) + EPS) ** power
+            return gx, (g * u).sum(0), g.sum(0)
+
+        return backward
+
+    arrays = (5, 4), (4,), (4,)
+    report = pullback.check(batch_norm, backward(1 / 2), *arrays, like="batch_norm")
+    assert report.verdict == "right" and "batch_norm(training=True)" in str(report)
+    report = pullback.check(batch_norm, backward(1), *arrays, like="batch_norm")
+    assert report.cause == "missing_chain_factor" and "in the place of 1 / sqrt(var)" in str(report)

@@ -27,7 +27,7 @@ class Reference:
         self.rule = named(like)
         self.options: dict[str, Any] = {}
         self.turned: tuple[bool, ...] = ()
-        self.places = self.placed()
+        self.places: list[int] = []
         self.fits = self.arrange()
 
     def placed(self) -> list[int]:
@@ -41,15 +41,19 @@ class Reference:
 
         Half the world keeps the weight of a linear layer as [in, out], the other half as [out, in].
         """
+        asked = self.rule
         with np.errstate(all="ignore"):
             wanted = self.problem.f(self.problem.example)
             turnable = [array.ndim == 2 for array in self.problem.arrays]
             for options in ({}, *self.modes()):
+                self.rule, _ = asked.at(options)  # which may have other inputs, as batch_norm in training
+                self.places = self.placed()
                 for turned in product(*([False, True] if each else [False] for each in turnable)):
                     self.options, self.turned = options, turned
                     found = self.value(self.problem.example)
                     if found is not None and alike(found, wanted):
                         return True
+        self.rule = asked
         return False
 
     @property
