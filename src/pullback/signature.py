@@ -113,7 +113,11 @@ def _require(rule: "Rule", sizes: Sizes) -> None:
         except KeyError:
             continue
         if not holds:
-            raise OptionError(f"{rule.name}: needs {condition}, with {sizes.among(condition)}")
+            why = f": {MEANT[condition]}" if condition in MEANT else ""
+            raise OptionError(f"{rule.name}: needs {condition}, with {sizes.among(condition)}{why}")
+
+
+MEANT = {"output_size > 0": "the kernel does not fit into the padded input, or padding cuts off all of the output"}
 
 
 def _misfit(rule: "Rule", slot: Slot, shape: tuple[int, ...], sizes: Sizes, before: Sizes) -> str:
