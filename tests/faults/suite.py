@@ -22,8 +22,10 @@ heldout7.jsonl is of a fourth author, a day later: 40 faults, with one at least 
 ones weigh more than in the others. Of a first run 35 were caught, 21 named first, 27 among three. No good version was
 accused.
 
-heldout8.jsonl is of a fifth author, a day later, in the same way: 40 faults. Of a first run 33 were caught and one
-noted, 29 named first, 30 among three. No good version was accused.
+heldout8.jsonl is of a fifth author, a day later: 40 faults, with the classes as frequent as among real ones. Of a first
+run 33 were caught and one noted, 29 named first, 30 among three. heldout9.jsonl is of a sixth, likewise, with code for
+PyTorch and JAX: of a first run, when the checker had been improved on heldout7 and heldout8, 37 of 40 were caught, 30
+named first, 34 among three. No good version was accused.
 """
 
 import json
