@@ -69,6 +69,20 @@ def test_faults_of_meaning():
     assert "first output only" in named("lstm_cell") and "first output only" not in named("gru_cell")
 
 
+def test_what_a_sweep_through_time_overwrites():
+    """It goes from the last step to the first: what `=` leaves of the sum is the first."""
+    x, w, u, h = [1.0, -1.0, 0.5], 0.5, 2.0, [0.3]
+    for x_t in x:
+        h.append(np.tanh(w * x_t + u * h[-1]))
+    gh = 1.0
+    for t in (3, 2, 1):
+        gz = (1 - h[t] ** 2) * gh
+        gw, gu, gh = gz * x[t - 1], gz * h[t - 1], u * gz
+    found = explain("rnn", np.reshape(x, (3, 1, 1)), h=[[[0.3]]], w_l0=[[w]], u_l0=[[u]], gh1=[[[1.0]]], lang="en")
+    (wrong,) = (m.gradients for m in found.mistakes if m.name.startswith("= for +="))
+    assert np.isclose(wrong["gw_l0"].item(), gw) and np.isclose(wrong["gu_l0"].item(), gu)
+
+
 @pytest.mark.parametrize("lang, says", [("en", "None of the mistakes"), ("zh", "已知的错误都不会")])
 def test_where_no_mistake_matters_it_is_said(lang, says):
     """The heading of the mistakes has something below it for no numbers at all, too."""
