@@ -28,6 +28,16 @@ def test_kinks_of_channels_are_told_apart():
     assert "At x = 0 the derivative jumps from 0.1 to 1" in shared
 
 
+@pytest.mark.parametrize("w", ["nan,1", "1,inf", "[nan,nan]", "[1]"])
+def test_equal_sides_and_sides_that_are_unknown_are_no_kink(w):
+    said = run("prelu", "--x", "[[1,0]]", "--w", w, "--lang", "en").output
+    kinks = said.partition("Kinks")[2].partition("What it keeps")[0]
+    assert "None: differentiable" in kinks and "jumps" not in kinks
+    beside = run("prelu", "--x", "[[1,0,0]]", "--w", "nan,1,0.5", "--lang", "en").output
+    assert beside.count("jumps from") == 1 and "At x[:,2] = 0 the derivative jumps from 0.5 to 1" in beside
+    assert "Here: x[0,2]." in beside
+
+
 def test_a_few_elements_on_a_kink_stand_for_many():
     said = str(explain("relu", np.zeros(3000), lang="en"))
     assert "x[23] … and 2976 more values." in said and "x[24]" not in said.partition("Here:")[2]
