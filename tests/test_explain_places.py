@@ -96,6 +96,27 @@ def test_an_entry_that_has_no_part_in_a_nan_is_no_nan():
     assert np.isnan(scores[:2, :2]).all() and not np.isnan(scores[2:]).any() and not scores[:2, 2:].any()
 
 
+@pytest.mark.parametrize(
+    "name, inputs",
+    [
+        ("softmax", [[np.nan, np.nan]]),
+        ("log_softmax", [[np.nan, np.nan]]),
+        ("layer_norm", [[np.inf, np.inf]]),
+        ("cross_entropy", [[np.nan, np.nan], 1]),
+        *((loss, [[np.inf, 1.0], [np.inf, 0.0]]) for loss in ("l1_loss", "mse_loss", "huber_loss", "smooth_l1_loss")),
+        ("binary_cross_entropy", [[np.nan, 0.5], [np.nan, 1.0]]),
+        ("rms_norm", [[np.nan, np.inf, -np.inf]]),
+    ],
+)
+def test_two_that_are_unknown_are_not_taken_for_equal(name, inputs):
+    """An entry is nan where its gradient is: their difference is as unknown as they are. Others have no part in it."""
+    found = explain(name, *inputs, lang="en")
+    for g in found.gradients:
+        (block,) = (b for b in found.jacobians if f"g{b.by}" == g.name)
+        assert np.array_equal(np.isnan(block.matrix).any(0), np.isnan(g.values).reshape(-1)), (g, block.matrix)
+    assert any(np.isnan(b.matrix).any() for b in found.jacobians)
+
+
 @pytest.mark.parametrize("name, x", [("log", 0.0), ("sqrt", 0.0), ("square", 1e308)])
 def test_an_infinite_gradient_is_no_rounding_error(name, x):
     """It is not small beside the terms that it is the sum of, for they are infinite too."""
