@@ -202,3 +202,17 @@ def test_what_a_chapter_says_of_its_numbers_is_so(slug):
     assert slug in CLAIMS
     for sentence, is_so in CLAIMS[slug].items():
         assert is_so(values), sentence
+
+
+def test_a_sweep_that_overwrites_leaves_the_first_step():
+    """Chapter 8 says what = for += does: its own loop, so spoiled, ends at step 1."""
+    known = cells("08-bptt")
+    overwriting = known.code["recursion"].replace("gw + ", "").replace("gu + ", "")
+    _, (gw, gu) = executed(overwriting, dict(known.names), "recursion")
+    assert np.isclose(gw, known.names["through_h1"], rtol=1e-12) and gu == 0
+    for lang, first, last in (
+        ("en", "trained on the first step only", "last step only"),
+        ("zh", "只在第一步上", "只在最后一步上"),
+    ):
+        said = (FOLDER / "08-bptt" / f"{lang}.md").read_text("utf-8")
+        assert first in said and last not in said and "<< num(through_h1) >>" in said

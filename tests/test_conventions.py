@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from pullback.cli import main
 from pullback.discovery import every
 from pullback.handbook.explanation.convention import FRAMEWORKS, Conventions, measured, ours, points
+from pullback.handbook.site.chapters import FOLDER
 from pullback.handbook.words import LANGUAGES
 
 TOOL = runpy.run_path(str(Path(__file__).parent.parent / "tools" / "conventions.py"))
@@ -88,3 +89,13 @@ def test_what_the_page_says_of_keras_is_what_keras_says():
     pytest.importorskip("keras")
     kept = json.loads(KERAS["TARGET"].read_text("utf-8"))
     assert json.loads(json.dumps(KERAS["facts"]()["facts"])) == kept["facts"]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_what_keras_does_with_ignored_targets(lang):
+    """Each example costs 1: the mean stays 1 if those that are ignored are not in the divisor."""
+    (kept,) = (said for asked, said in json.loads(KERAS["TARGET"].read_text("utf-8"))["facts"] if "ignored" in asked)
+    page = (FOLDER / "conventions" / f"{lang}.md").read_text("utf-8")
+    (row,) = (line for line in page.splitlines() if line.startswith(("| ignored targets", "| 被忽略的目标")))
+    keras = row.split("|")[-2]
+    assert kept == "[1.0, 1.0, 0.0]" and "`ignore_class`" in keras and ("divisor" in keras or "除数" in keras)

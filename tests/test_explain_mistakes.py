@@ -27,14 +27,11 @@ def test_no_two_mistakes_show_the_same(name):
 
 
 def test_mistakes_are_some_that_can_be_made():
-    """A forgotten 2 where there is a square, a mean where examples share a parameter, a kernel where there is one."""
+    """A mean where examples share a parameter, a kernel where there is one."""
     named = lambda *args, **kw: {m.name: m.gradients for m in explain(*args, **kw).mistakes}
-    everywhere = {"half", "mean", "first only", "transposed", "reversed"}
+    everywhere = {"mean", "first only", "transposed", "reversed"}
     assert not everywhere & set(named("softmax", [2.0, 3.0])) and not everywhere & set(named("relu"))
-    assert not any("half" in named(cell) for cell in ("lstm_cell", "gru_cell", "rnn_cell")), (
-        "the square is that of a slope"
-    )
-    assert "half" in named("huber_loss", reduction="sum") and "first only" in named("embedding")
+    assert "first only" in named("embedding")
     x, w, gy = np.array([[1.0, 2.0], [3.0, 5.0], [2.0, 2.0]]), np.array([[1.0, 1.0]]), np.ones((3, 1))
     averaged = named("linear", x, w, gy=gy)["the gradient of w averaged over the batch"]
     assert set(averaged) == {"gw"} and np.allclose(averaged["gw"], x.mean(0))
@@ -67,6 +64,39 @@ def test_faults_of_meaning():
     w = np.array([[1.0, 2.0], [3.0, 4.0]])
     assert np.allclose(named("linear", x, w, gy=gy)["not transposed"]["gx"], w @ gy)
     assert "first output only" in named("lstm_cell") and "first output only" not in named("gru_cell")
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_forgotten_2_halves_no_more_than_its_square(name):
+    assert "half" not in {mistake.name for mistake in explain(name).mistakes}
+
+
+def test_what_a_forgotten_2_gives():
+    """Computed by differences, of what is left of the function if d(v²) is v dv: half the square, the rest as it is."""
+    wrong = lambda *args, **kw: next(m.gradients for m in explain(*args, **kw).mistakes if "2 of " in m.name)
+    for loss, told in (("huber_loss", [1, 0.25]), ("smooth_l1_loss", [1, 0.25])):
+        found = wrong(loss, [5.0, 0.5], [0.0, 0.0], reduction="sum", gy=1.0)
+        assert np.allclose(found["gx"], told) and np.allclose(found["gt"], np.negative(told))
+    x, gy = np.array([1.0, 2.0, 3.0]), np.array([1.0, -2.0, 0.5])
+    size = lambda v: 1 / np.sqrt(v @ x / 3)  # one of the two factors of x² moves, not both
+    moved = lambda v: (v * size(v)) @ gy
+    slopes = [(moved(x + 1e-6 * e) - moved(x - 1e-6 * e)) / 2e-6 for e in np.eye(3)]
+    found = wrong("rms_norm", x, gy=gy)
+    assert np.allclose(found["gx"], slopes, rtol=1e-6) and set(found) == {"gx"}
+
+
+def test_what_a_sweep_through_time_overwrites():
+    """It goes from the last step to the first: what `=` leaves of the sum is the first."""
+    x, w, u, h = [1.0, -1.0, 0.5], 0.5, 2.0, [0.3]
+    for x_t in x:
+        h.append(np.tanh(w * x_t + u * h[-1]))
+    gh = 1.0
+    for t in (3, 2, 1):
+        gz = (1 - h[t] ** 2) * gh
+        gw, gu, gh = gz * x[t - 1], gz * h[t - 1], u * gz
+    found = explain("rnn", np.reshape(x, (3, 1, 1)), h=[[[0.3]]], w_l0=[[w]], u_l0=[[u]], gh1=[[[1.0]]], lang="en")
+    (wrong,) = (m.gradients for m in found.mistakes if m.name.startswith("= for +="))
+    assert np.isclose(wrong["gw_l0"].item(), gw) and np.isclose(wrong["gu_l0"].item(), gu)
 
 
 @pytest.mark.parametrize("lang, says", [("en", "None of the mistakes"), ("zh", "已知的错误都不会")])

@@ -28,6 +28,16 @@ def test_kinks_of_channels_are_told_apart():
     assert "At x = 0 the derivative jumps from 0.1 to 1" in shared
 
 
+@pytest.mark.parametrize("w", ["nan,1", "1,inf", "[nan,nan]", "[1]"])
+def test_equal_sides_and_sides_that_are_unknown_are_no_kink(w):
+    said = run("prelu", "--x", "[[1,0]]", "--w", w, "--lang", "en").output
+    kinks = said.partition("Kinks")[2].partition("What it keeps")[0]
+    assert "None: differentiable" in kinks and "jumps" not in kinks
+    beside = run("prelu", "--x", "[[1,0,0]]", "--w", "nan,1,0.5", "--lang", "en").output
+    assert beside.count("jumps from") == 1 and "At x[:,2] = 0 the derivative jumps from 0.5 to 1" in beside
+    assert "Here: x[0,2]." in beside
+
+
 def test_a_few_elements_on_a_kink_stand_for_many():
     said = str(explain("relu", np.zeros(3000), lang="en"))
     assert "x[23] … and 2976 more values." in said and "x[24]" not in said.partition("Here:")[2]
@@ -84,6 +94,27 @@ def test_an_entry_that_has_no_part_in_a_nan_is_no_nan():
     assert np.allclose(by_x.matrix, [[1e200, 3e200]])
     scores = explain("softmax", [[np.nan, 1.0], [1.0, 2.0]], lang="en").jacobians[0].matrix
     assert np.isnan(scores[:2, :2]).all() and not np.isnan(scores[2:]).any() and not scores[:2, 2:].any()
+
+
+@pytest.mark.parametrize(
+    "name, inputs",
+    [
+        ("softmax", [[np.nan, np.nan]]),
+        ("log_softmax", [[np.nan, np.nan]]),
+        ("layer_norm", [[np.inf, np.inf]]),
+        ("cross_entropy", [[np.nan, np.nan], 1]),
+        *((loss, [[np.inf, 1.0], [np.inf, 0.0]]) for loss in ("l1_loss", "mse_loss", "huber_loss", "smooth_l1_loss")),
+        ("binary_cross_entropy", [[np.nan, 0.5], [np.nan, 1.0]]),
+        ("rms_norm", [[np.nan, np.inf, -np.inf]]),
+    ],
+)
+def test_two_that_are_unknown_are_not_taken_for_equal(name, inputs):
+    """An entry is nan where its gradient is: their difference is as unknown as they are. Others have no part in it."""
+    found = explain(name, *inputs, lang="en")
+    for g in found.gradients:
+        (block,) = (b for b in found.jacobians if f"g{b.by}" == g.name)
+        assert np.array_equal(np.isnan(block.matrix).any(0), np.isnan(g.values).reshape(-1)), (g, block.matrix)
+    assert any(np.isnan(b.matrix).any() for b in found.jacobians)
 
 
 @pytest.mark.parametrize("name, x", [("log", 0.0), ("sqrt", 0.0), ("square", 1e308)])

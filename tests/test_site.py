@@ -18,7 +18,7 @@ from pullback.handbook.explanation.mistakes import faults
 from pullback.handbook.site import twins
 from pullback.handbook.site.exercises import LONGEST, around, broken_line, wrong_gradient
 from pullback.handbook.site.families import families, name_of, text_of
-from pullback.handbook.site.rulepage import numbered, rule_prose
+from pullback.handbook.site.rulepage import numbered, rule_prose, undefined
 from pullback.handbook.site.verdicts import backward, forward, judgement
 from pullback.handbook.site.wording import wordings
 from pullback.kinks import WORDS as WORDS_OF_KINKS
@@ -400,6 +400,15 @@ def test_words_are_there_in_both_languages(name):
     assert sorted(both) == ["en", "zh"] and all(both.values())
     english, chinese = (sorted(re.findall(r"\{\w+\}", both[lang])) for lang in ("en", "zh"))
     assert english == chinese
+
+
+@pytest.mark.parametrize(
+    "name, names",
+    [("silu", []), ("rnn", []), ("gru", []), ("lstm", []), ("conv2d", ["before"]), ("max_pool1d", ["step"])],
+)
+def test_names_are_told_that_stand_in_a_formula(name, names):
+    """`# before step t` and `# factor out` are reasons, and no names of anything."""
+    assert undefined(explain(name, lang="en").rule.derivation) == names
 
 
 # The exercises.

@@ -40,6 +40,7 @@ def facts():
     found += [(call, f"{eval(call, vars(keras)):g}") for call in CONSTANTS]
     found += [("layers.LSTM(1): bias at the start, 1 for the gate f", str(first_bias(keras)))]
     found += [("layers.GRU(1): h after h = 0.5, one gate wide open", str([after(keras, gate) for gate in range(3)]))]
+    found += [("losses.SparseCategoricalCrossentropy: mean with 1, 3, 4 of 4 targets ignored", str(ignoring(keras)))]
     return dict(version=keras.__version__, date=str(date.today()), facts=found)
 
 
@@ -62,6 +63,14 @@ def after(keras, gate):
     bias[0, gate] = 50
     layer.set_weights([np.zeros((1, 3)), np.zeros((1, 3)), bias])
     return float(layer(np.zeros((1, 1, 1)), initial_state=np.array([[0.5]]))[0, 0])
+
+
+def ignoring(keras):
+    """The loss of four examples, each of which costs 1 unless it is ignored: 1 if the mean is over the others alone."""
+    scores = np.tile(np.log([1, np.e - 1]), (4, 1))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+    targets = [np.array([-1] * count + [0] * (4 - count)) for count in (1, 3, 4)]
+    return [round(float(loss(t, scores)), 6) for t in targets]
 
 
 if __name__ == "__main__" and find_spec("keras"):

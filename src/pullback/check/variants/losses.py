@@ -47,6 +47,11 @@ def scores(a):
     return g * a.w * (a.x - 1 / (1 + np.exp(-a.x)))
 
 
+def halved(a, inside):
+    """d² with the derivative d, where the loss is a square."""
+    return dict(x=np.where(inside, a.gx / 2, a.gx), t=np.where(inside, a.gt / 2, a.gt))
+
+
 WEIGHTED = (
     Variant("weights of the classes forgotten", "missing_chain_factor", lambda a: dict(x=a.anew(w=None)["x"])),
     Variant("weights not in the normaliser: divided by the number of targets", "constant_factor",
@@ -120,6 +125,8 @@ VARIANTS = {
         Variant("beta forgotten", "missing_chain_factor", lambda a: a.back(beta=1.0)),
         Variant("the straight part forgotten: d / beta everywhere", "wrong_local_derivative",
                 lambda a: dict(x=a.gx * np.maximum(abs(a.x - a.t) / a.rule.beta, 1))),
+        Variant("the 2 of d² forgotten", "wrong_local_derivative",
+                lambda a: halved(a, abs(a.x - a.t) < a.rule.beta)),
         Variant("slope d - 1 left of -beta", "wrong_local_derivative",
                 lambda a: dict(x=np.where(a.x - a.t < -a.rule.beta, a.gx * (1 - (a.x - a.t)), a.gx))),
     ),
@@ -127,6 +134,8 @@ VARIANTS = {
         Variant("delta forgotten", "missing_chain_factor", lambda a: a.back(delta=1.0)),
         Variant("the straight part forgotten: d everywhere", "wrong_local_derivative",
                 lambda a: dict(x=a.gx * np.maximum(abs(a.x - a.t) / a.rule.delta, 1))),
+        Variant("the 2 of d² forgotten", "wrong_local_derivative",
+                lambda a: halved(a, abs(a.x - a.t) <= a.rule.delta)),
         Variant("slope 1 beyond delta, not delta", "wrong_local_derivative",
                 lambda a: dict(x=np.where(abs(a.x - a.t) > a.rule.delta, a.gx / a.rule.delta, a.gx))),
     ),

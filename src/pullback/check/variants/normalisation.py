@@ -80,6 +80,7 @@ VARIANTS = {
                 rms(lambda g, u, r, dot, a: r * (g - u * dot * shared(u, r)))),
         Variant("mean subtracted as in a layer norm", "missing_jacobian_term",
                 rms(lambda g, u, r, dot, a: r * (g - g.mean(-1, keepdims=True) - u * dot))),
+        Variant("the 2 of x² forgotten", "missing_jacobian_term", rms(lambda g, u, r, dot, a: r * (g - u * dot / 2))),
         Variant("sign of the path through the size", "missing_jacobian_term",
                 rms(lambda g, u, r, dot, a: r * (g + u * dot))),
         Variant("x in the place of the normalised x", "saved_wrong_tensor", lambda a: a.back(u=a.x)),

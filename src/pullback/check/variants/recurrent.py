@@ -64,10 +64,11 @@ def nothing(t, before):
     return [np.zeros_like(g) for g in before]
 
 
-def last_step_of_parameters(a):
+def overwritten_parameters(a):
+    """The sweep ends at the first step, whose gradient is what stays."""
     arriving, first = unrolled(a)
     for g in arriving:
-        g[:-1] = 0
+        g[1:] = 0
     found = gathered(a, arriving, first)
     return {k: g for k, g in found.items() if k[0] in "wub"}
 
@@ -139,8 +140,8 @@ VARIANTS = {
         Variant("cut after every second step", "bptt_time", through_time(lambda t, g: g if t % 2 else nothing(t, g))),
         Variant("gates of the step before", "bptt_time", through_time(shift=1)),
         Variant("only the last output's gradient is read", "missing_upstream_grad", only_last_output),
-        Variant("parameters get the last step's gradient, not the sum", "overwrite_vs_accumulate",
-                last_step_of_parameters),
+        Variant("= for += from step to step: parameters get the first step's gradient alone", "overwrite_vs_accumulate",
+                overwritten_parameters),
         Variant("parameters' gradients averaged over time", "constant_factor",
                 lambda a: {k: g / len(a.gy) for k, g in parameters(a).items()}),
         Variant("no gradient for the first state", "missing_jacobian_term", lambda a: dict(h=np.zeros_like(a.gh))),

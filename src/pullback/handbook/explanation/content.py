@@ -19,6 +19,8 @@ from pullback.linearization import as_tuple
 from pullback.rule import Rule
 
 EDGES = (np.min, np.inf), (np.max, -np.inf)
+RANGES = (0.2, 0.8), (0.1, 0.9), (-2.0, 2.0), (-1e3, 1e3)  # of what is drawn: probabilities, both signs, beyond bounds
+ENOUGH = 3  # draws that have to agree
 LARGEST = 4096  # entries of a Jacobian that is written down
 
 
@@ -169,18 +171,20 @@ class Content:
         """Column by column; a nan or inf spoils entries that have no part in it, as 0 times nan is nan."""
         found = columns(self.at, j, k, shape)
         if np.isnan(found).any():
-            found = unspoilt(found, lambda number: columns(self._elsewhere(number), j, k, shape))
+            found = unspoilt(found, lambda *drawn: columns(self._elsewhere(*drawn), j, k, shape))
         if np.isnan(found).any() and not (operator := self._operator(j, k)).batch:
             found = np.where(np.isnan(found), operator.dense().reshape(shape), found)
         return found
 
-    def _elsewhere(self, number: float | np.random.Generator) -> Any:
-        """The derivative where what is not finite is this number; or where all numbers are drawn anew."""
+    def _elsewhere(self, seed: int, low: float, high: float, mirrored: bool = False, all_: bool = False) -> Any:
+        """The derivative where numbers between those two stand for what is not finite, another one in every place; or
+        for all there is. Mirrored, of every two that are drawn the larger becomes the smaller."""
+        rng = np.random.default_rng(seed)
 
         def moved(x: np.ndarray) -> np.ndarray:
-            if isinstance(number, float):
-                return np.where(np.isfinite(x), x, number).astype(x.dtype)
-            return number.uniform(0.2, 0.8, x.shape).astype(x.dtype)
+            drawn = rng.uniform(low, high, x.shape)
+            drawn = low + high - drawn if mirrored else drawn
+            return (drawn if all_ else np.where(np.isfinite(x), x, drawn)).astype(x.dtype)
 
         given = {x.name: moved(x.values) if x.differentiable else x.values for x in self.inputs}
         return self.rule.linearize(*(given.get(slot.name) for slot in self.rule.inputs))[1]
@@ -224,13 +228,16 @@ def columns(at: Any, j: int, k: int, shape: tuple[int, int]) -> np.ndarray:
     return found
 
 
-def unspoilt(found: np.ndarray, at: Callable[[Any], np.ndarray]) -> np.ndarray:
-    """Entries that are nan, but the same whatever stands for what is not finite; or 0 wherever one looks."""
-    rng = np.random.default_rng(0)
-    same, drawn = np.stack([at(0.25), at(0.75), at(-1.5)]), np.stack([at(rng), at(rng)])
+def unspoilt(found: np.ndarray, at: Callable[..., np.ndarray]) -> np.ndarray:
+    """Entries that are nan, but the same whatever stands for what is not finite. Where even then there are too few that
+    are finite, a number that was given is at fault, as a negative one below a root: what is 0 wherever one looks is 0.
+    """
+    draws = [(seed, *range_, mirrored) for seed, range_ in enumerate(RANGES) for mirrored in (False, True)]
+    same = np.stack([at(*draw) for draw in draws])
     finite = np.isfinite(same)
     low, high = (edge(same, 0, where=finite, initial=start) for edge, start in EDGES)
-    known = np.where((low == high) & (finite.sum(0) > 1), low, np.where((drawn == 0).all(0), 0, np.nan))
+    zero = np.all([at(seed, *RANGES[0], False, True) == 0 for seed in range(2)], 0)
+    known = np.where(finite.sum(0) >= ENOUGH, np.where(low == high, low, np.nan), np.where(zero, 0, np.nan))
     return np.where(np.isnan(found), known, found)
 
 

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pullback.handbook.derivation import parse
-from pullback.handbook.derivation.evaluation import dependencies
 from pullback.handbook.words import texts
 from pullback.linearization import as_tuple
 from pullback.signature import Slot
@@ -58,12 +56,12 @@ def unlike(one: Mistake, other: Mistake) -> bool:
 
 
 def likely(name: str, e: "Content", slot: Slot, gradient: np.ndarray) -> bool:
-    """Would anybody make this mistake with that input? Nobody forgets the 2 of a square where there is none."""
+    """Would anybody make this mistake with that input?"""
     own = [axis for axis in slot.axes if axis != "..."]
     parameter, spread_out = slot.name in parameters(e.rule), any(map(is_group, own))
     match name:
-        case "half":
-            return any("**2" in text for text in definitions(e.rule))
+        case "half":  # it halves what comes of a square, not all: rules that have one know what it gives
+            return False
         case "mean":
             return parameter and examples(e) > 1
         case "first only":
@@ -80,16 +78,6 @@ def likely(name: str, e: "Content", slot: Slot, gradient: np.ndarray) -> bool:
 def parameters(rule: Any) -> list[str]:
     """The letters behind the semicolon of the signature; a chain of rules has none."""
     return re.findall(r"(\w+)\[", rule.signature.partition(";")[2].partition("->")[0])
-
-
-def definitions(rule: Any) -> list[str]:
-    """Those of outputs, and of what outputs are made of; others hold slopes, such as 1 - tanh²."""
-    if not hasattr(rule, "derivation"):
-        return []
-    derivation = parse(rule.derivation)
-    outputs = {slot.name for slot in rule.outputs}
-    used = outputs.union(*(dependencies(derivation).get(name, set()) for name in outputs))
-    return [let.body.text for name, let in derivation.lets.items() if name in used]
 
 
 def examples(e: "Content") -> int:

@@ -55,10 +55,12 @@ def places(rule: Any, inputs: Mapping[str, Any]) -> list[Place]:
 
 
 def slopes_by_channel(x: Any, w: Any, taken: Any) -> list[Place]:
-    """A place for each slope, of the channels that have it."""
+    """A place for each slope that is not the 1 of the other side, of the channels that have it."""
     own = np.broadcast_to(w, x.shape[1])
     found = []
     for slope, chosen in dict.fromkeys(zip(map(float, w), map(float, taken))):
+        if not apart(slope, 1.0):
+            continue
         channels = np.flatnonzero(own == slope)
         few = ",".join(map(str, channels[:FEW])) + ",…" * (len(channels) > FEW)
         variable = "x" if len(channels) == len(own) else f"x[:,{few}]" if len(channels) == 1 else f"x[:,[{few}]]"
@@ -82,10 +84,15 @@ def beside(f: Profile, at: float) -> Place | None:
     sides = [np.array(np.nextafter(at, side)) for side in (-np.inf, np.inf)]
     for kind, function in (("jump", f.f), ("kink", f.df), ("bend", f.d2f)):
         left, right = (float(function(side)) for side in sides)
-        if abs(right - left) > EQUAL * max(1.0, abs(left)):
+        if apart(left, right):
             chosen = float(f.taken(np.array(at)))
             return Place(kind, f.variable, at, left, right, chosen, located(f.values, at, f.variable))
     return None
+
+
+def apart(left: float, right: float) -> bool:
+    """Do the two sides differ? Of nan nothing is known, and a side that is infinite is no slope to jump from."""
+    return isfinite(right - left) and abs(right - left) > EQUAL * max(1.0, abs(left))
 
 
 def located(values: Any, at: float, name: str = "x") -> tuple[str, ...]:

@@ -75,8 +75,7 @@ class RulePage:
 
     def names(self) -> str:
         """What stands in the equations and is defined by none: values that the rule computes, and functions."""
-        text = getattr(self.e.rule, "derivation", "")
-        used = [name for name in NAMED if re.search(rf"\b{name}\b", text)]
+        used = undefined(getattr(self.e.rule, "derivation", ""))
         told = self.say("then").join(self.say(f"name_{name}") for name in used) + self.say("stop")
         return f'<div class="quiet">{self.prose(told)}</div>' if used else ""
 
@@ -246,6 +245,12 @@ def rule_prose(name: str, lang: str) -> dict[str, str]:
     path = twins.HERE / "prose" / lang / f"{text_of(name)}.md"
     _, *parts = PARTS.split(twins.text(path)) if path.exists() else [""]
     return {"purpose": "", "derivation": "", **dict(zip(parts[::2], parts[1::2]))}
+
+
+def undefined(derivation: str) -> list[str]:
+    """Which of the NAMED stand in its formulas; the same words in its reasons name nothing."""
+    said = "\n".join(line.partition("#")[0] for line in derivation.splitlines())
+    return [name for name in NAMED if re.search(rf"\b{name}\b", said)]
 
 
 def source(kind: type) -> str:

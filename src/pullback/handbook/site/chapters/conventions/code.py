@@ -48,6 +48,9 @@ keras = json.loads(files("pullback.handbook").joinpath("keras.json").read_text("
 chinese = {
     "layers.LSTM(1): bias at the start, 1 for the gate f": "layers.LSTM(1)：初始偏置，门 f 为 1",
     "layers.GRU(1): h after h = 0.5, one gate wide open": "layers.GRU(1)：由 h = 0.5 开始，每次全开一个门之后的 h",
+    "losses.SparseCategoricalCrossentropy: mean with 1, 3, 4 of 4 targets ignored": (
+        "losses.SparseCategoricalCrossentropy：4 个目标中忽略 1、3、4 个时的平均"
+    ),
 }
 facts = [[say(asked, chinese.get(asked, asked)), answer] for asked, answer in keras["facts"]]
 table([say("asked", "问"), say("Keras says", "Keras 的回答")], facts)
