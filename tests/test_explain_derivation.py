@@ -200,3 +200,10 @@ def test_formulas_are_written(text, said):
 def test_formulas_are_typeset(text, typeset):
     """The largest of two numbers is not the largest over all places."""
     assert latex(text) == typeset
+
+
+@pytest.mark.parametrize("name, x", [("relu", [np.nan]), ("softmax", [np.nan, 1.0]), ("layer_norm", [1.0, np.nan])])
+def test_no_line_is_said_to_hold_of_nan(name, x):
+    said = str(pb.explain(getattr(pb, name), np.array(x), lang="en"))
+    assert "does not cover this case." in said and "Every line equals" not in said
+    assert "Every line equals" in str(pb.explain(pb.relu, np.array([1.0, np.nan]), lang="en")), "it speaks of the first"

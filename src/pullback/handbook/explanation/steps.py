@@ -71,6 +71,8 @@ def spoken_of(text: str, instance: Instance) -> Values | None:
     """What the text says of these numbers; None if it does not speak of them."""
     known = derivation.parse(text)
     first = next(examples(instance, known), None)
+    if first and any(np.isnan(a).any() for a in first.arrays.values() if a is not None):
+        return None  # of nan no line is true
     try:
         values = values_at(known, first, FLOATS, PATIENCE) if first else None
     except (NoValue, *FAILURES):  # axes of which it does not speak
