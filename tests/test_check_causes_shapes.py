@@ -94,3 +94,37 @@ def test_the_right_number_of_elements_in_rows_of_another_length():
 
 def test_an_axis_that_is_lost_where_it_is_one():
     assert named(lambda x: 2 * x, lambda g, x: 2 * g.squeeze(), (1, 3))[0][0] == "edge_shape"
+
+
+def test_bands_that_are_exchanged_are_no_signs():
+    """Sums and differences of neighbours: all entries of the Jacobian are as large, whichever stands where."""
+
+    def haar(x):
+        a, b = x[..., ::2], x[..., 1::2]
+        return np.concatenate([a + b, a - b], -1) / 2
+
+    def backward(g, x):
+        b, a = np.split(g, 2, -1)  # the other way round
+        return np.stack([a + b, a - b], -1).reshape(x.shape) / 2
+
+    causes, evidence = named(haar, backward, (3, 8))
+    assert causes[0] == "index_routing" and "another order" in evidence
+
+
+def test_a_causal_convolution_is_no_recurrence():
+    """Its padding stands before the signal, and is cut off behind it."""
+
+    def causal(x, w):
+        padded = np.concatenate([np.zeros((len(x), 2)), x], 1)
+        return sum(w[k] * padded[:, k : k + x.shape[1]] for k in range(3))
+
+    def backward(g, x, w):
+        padded = np.concatenate([np.zeros((len(x), 2)), x], 1)
+        n = x.shape[1]
+        gx = np.zeros_like(padded)
+        for k in range(3):
+            gx[:, k : k + n] += w[k] * g
+        return gx[:, :n], np.array([(g * padded[:, k : k + n]).sum() for k in range(3)])
+
+    causes, _ = named(causal, backward, (2, 7), (3,))
+    assert causes[0] == "conv_geometry" and "bptt_time" not in causes

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import pullback
 from pullback.check.adapters import adapt
@@ -98,3 +99,29 @@ def test_errors_that_grow_with_the_length_of_a_sum_are_named(name, dtype, verdic
     named = [note.name for note in report.notes]
     assert report.cause == ("low_precision_accumulation" if verdict == "wrong" else "")
     assert ("low_precision_accumulation" in named) == noted
+
+
+IMAGE_AND_KERNEL = (2, 4, 5, 6), (6, 2, 3, 3)
+
+
+def test_an_image_becomes_smaller_alone():
+    """With every 6 the channels would become others, of which two groups cannot be made."""
+    from torch.nn.functional import conv2d, unfold
+
+    class Grouped(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, w):
+            ctx.save_for_backward(x, w)
+            return conv2d(x, w, padding=1, groups=2)
+
+        @staticmethod
+        def backward(ctx, g):
+            x, w = ctx.saved_tensors
+            turned = w.reshape(2, 3, 2, 3, 3).transpose(1, 2).flip(-1).reshape(4, 3, 3, 3)  # along one axis of two
+            columns = unfold(x, (3, 3), padding=1).reshape(len(x), 2, 18, -1)
+            gw = torch.einsum("ngol,ngkl->gok", g.reshape(len(x), 2, 3, -1), columns).reshape(w.shape)
+            return conv2d(g, turned, padding=1, groups=2), gw
+
+    x, w = (torch.from_numpy(np.random.default_rng(k).normal(size=shape)) for k, shape in enumerate(IMAGE_AND_KERNEL))
+    report = pullback.check(Grouped, None, x, w)
+    assert report.cause == "conv_geometry" and "reversed along (2,)" in report.findings[0].causes[0].evidence

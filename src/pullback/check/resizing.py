@@ -5,7 +5,7 @@ known: a guess is good if forward runs with it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import cycle, product
+from itertools import chain, cycle, product
 from math import prod
 from typing import Any
 
@@ -29,7 +29,9 @@ KEPT = 7, 4  # a size that is small already, such as that of a kernel; and if th
 
 def smaller(problem: Problem, fits: Callable[[Problem], bool]) -> Problem | None:
     """The same layer at the first sizes that fit."""
-    found = (resized(problem, sizes) for sizes in guesses(problem))
+    found = chain(
+        (resized(problem, sizes) for sizes in guesses(problem)), (reshaped(problem, shapes) for shapes in cuts(problem))
+    )
     return next((small for small in found if small is not None and all(small.sizes) and fits(small)), None)
 
 
@@ -43,6 +45,16 @@ def guesses(problem: Problem) -> Iterator[Sizes]:
                 of = next((small for small in found if together and n in (2 * small, 3 * small, 4 * small)), None)
                 found[n] = next(fresh) if of is None else n // of * found[of]
             yield found
+
+
+def cuts(problem: Problem) -> Iterator[Shapes]:
+    """The largest array alone becomes smaller, from its last axis on: an image, whatever its size has to do with the
+    number of channels."""
+    shapes = [array.shape for array in problem.arrays]
+    k = max(range(len(shapes)), key=lambda each: prod(shapes[each]))
+    for first in reversed(range(len(shapes[k]))):
+        cut = [min(n, 4 - axis % 2) if axis >= first else n for axis, n in enumerate(shapes[k])]
+        yield [*shapes[:k], tuple(cut), *shapes[k + 1 :]]
 
 
 def others(problem: Problem) -> list[Problem]:

@@ -27,7 +27,7 @@ def forwards(e: Evidence) -> Says:
     both = steps(e)
     if both is None or not look.causal(both[1].transpose(2, 1, 0, 3)) or look.causal(both[1]):
         return None
-    if np.ptp(e.J[e.some]) < 1e-6:  # a plain sum of what came before is no recurrence
+    if np.ptp(e.J[e.some]) < 1e-6 or e.windowed:  # a sum of what came before is no recurrence, nor are windows on it
         return None
     return "the gradient goes forwards in time: steps of backward run in the wrong order"
 
