@@ -128,7 +128,8 @@ class Prose(HTMLParser):
 WORKS = re.compile(r'(?s)<h2 id="references">.*?</ul>')  # titles stay as they are
 KNOWN = """PyTorch JAX TensorFlow NumPy Keras cuDNN pullback check config layers optimizers Adam Dense Conv2D
     Conv2DTranspose BatchNormalization LayerNormalization RMSNormalization kernel recurrent_kernel bias epsilon
-    losses SparseCategoricalCrossentropy Transformer LSTM RNN GRU RMS NaN True nan inf nat float16 float32 float64 top sum var sign spread vjp swish
+    losses SparseCategoricalCrossentropy
+    Transformer LSTM RNN GRU RMS NaN True nan inf nat float16 float32 float64 top sum var sign spread vjp swish
     dh_next dc_next Huber Brier Ridders Bertoin Numerical influence ReLU backpropagation""".split()
 
 
