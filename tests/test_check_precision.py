@@ -196,3 +196,17 @@ def test_what_is_sharp_is_judged(name):
     forward, backward, x = ROOTS[name]
     assert pullback.check(forward, backward, x).verdict == "right"
     assert pullback.check(forward, lambda *arrays: 1.01 * backward(*arrays), x).verdict == "wrong"
+
+
+def test_nan_is_wrong_where_forward_rounds_too():
+    """The derivative is 0 there, as far as single precision can tell."""
+    single = lambda x: np.exp(-x, dtype="f4")
+
+    def backward(g, x):
+        e = single(x)
+        return g * (1 + e + x * e) / (1 + e) ** 2
+
+    x = X.astype("f4")
+    with np.errstate(all="ignore"):
+        report = pullback.check(lambda x: x / (1 + single(x)), backward, x)
+    assert report.verdict == "wrong" and report.cause == "overflow_large_input"

@@ -68,7 +68,8 @@ class Truth:
     @cached_property
     def unknown(self) -> Array:
         with np.errstate(all="ignore"):
-            told = self.error <= 1e-3 * abs(self.value) + 1e-6 * self.size + 1e-12
+            least = ROUGH if self.problem.eps < EXACT else 1e3 * ROUGH  # of a zero rounding leaves no more
+            told = self.error <= 1e-3 * abs(self.value) + least * self.size + 1e-12
         return np.asarray(~(told & np.isfinite(self.value)) & ~self.kink)
 
     def says_nothing(self, columns: Array) -> bool:

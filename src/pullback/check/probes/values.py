@@ -15,6 +15,7 @@ from pullback.check.truth import Truth, fits
 Array = NDArray[Any]
 
 ROWS = 40  # outputs with kinks that are looked at one by one
+VAGUE = 0.1  # of the largest derivative that is known: an error that is no rounding
 FACTOR = 50.0  # of doubt that a member of a set of derivatives is given
 
 
@@ -79,6 +80,12 @@ class Comparison:
         with np.errstate(all="ignore"):
             return not np.isnan(self.problem.f(self.truth.v)).any()
 
+    @cached_property
+    def upright(self) -> Array:
+        """Along which directions an output may have an infinite derivative: a gradient of nan is 0 times that."""
+        truth = self.truth
+        return np.asarray(np.any(truth.unknown & ~(truth.error <= VAGUE * truth.size), 0))
+
     def note(self, mismatch: Mismatch) -> None:
         known = self.found.get(mismatch.part.name)
         if known is None or mismatch.weight > known.weight:
@@ -99,8 +106,7 @@ class Comparison:
             gap = np.where(np.isfinite(found[columns]), abs(found[columns] - wanted[columns]), np.inf)
             gap = np.where(np.isfinite(wanted[columns]), gap, 0)
             gap = np.where(np.isfinite(found[columns]) | self.defined, gap, 0)
-            nowhere = self.truth.unknown[:, columns].any(0) & ~np.isfinite(found[columns])
-            gap = np.where(nowhere, 0, gap)  # 0 times a derivative that is infinite
+            gap = np.where(self.upright[columns] & ~np.isfinite(found[columns]), 0, gap)
             if keep is not None and not self.example:  # a norm at zero: nan, where there is no derivative at all
                 gap = np.where(np.any(self.truth.kink, 0, keepdims=True)[0, columns] & ~np.isfinite(gap), 0, gap)
             self.judged, self.power = self.judged + columns.size, max(self.power, scale)
