@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.adapters.code import Adapted, outputs
+from pullback.check.rounding import HALFWAY, grain_of
 from pullback.errors import OptionError
 
 Array = NDArray[Any]
 T = TypeVar("T")
 
-COARSE = 1e-10  # of a value: rounded more than that, it is not in double precision
-REMEMBERED = 6  # two things at the example, at one place beside it, and at another
+REMEMBERED = 9  # three things at the example, at one place beside it, and at another
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,7 @@ class Problem:
         self.example = pack(self.arrays, self.inputs)
         self.called: Callable[[], None] = lambda: None  # after every run of forward or backward, for those who watch
         self.known: dict[tuple[str, bytes], Any] = {}
-        self.mistakes: dict[bytes, Any] = {}  # in forward's steps, that explain what is wrong at a place
-        self.searched = 0.0  # seconds of work, for those
+        self.searched = 0.0  # seconds of work, for mistakes in forward's steps
         self.moving: list[Part | None] = []  # which part of a vector each array is, once it is asked for
 
     def drop(self, places: Sequence[int]) -> None:
@@ -169,12 +168,12 @@ class Problem:
     @cached_property
     def narrow(self) -> bool:
         """Is the example in less than double precision?"""
-        return any(np.finfo(part.dtype).eps > COARSE for part in (*self.inputs, *self.outputs))
+        return any(np.finfo(part.dtype).eps > HALFWAY for part in (*self.inputs, *self.outputs))
 
     @cached_property
     def single(self) -> bool:
         """Is the example in less than double precision, or does forward compute in less?"""
-        return self.narrow or self.grain > COARSE
+        return self.narrow or self.grain > HALFWAY
 
     @cached_property
     def eps(self) -> float:
@@ -249,35 +248,6 @@ class Problem:
     def b(self, v: Array, g: Array) -> Array:
         found = self.call(self.cotangents(g), self.unpack(v))
         return pack(found, self.results)
-
-
-def grain_of(f: Callable[[Array], Array], v: Array) -> float:
-    """What is left of values along a short line when a parabola is taken from them, relative to the largest.
-
-    Of a line a quarter as long less than a sixteenth is left of what bends there (of a cube a 64th), and in long double
-    less of what cancels; rounding to single precision stays as it is. The line starts beside the example, where nothing
-    is special: not at the 0 of a root, or of a kink.
-    """
-    rng, n = np.random.default_rng(7), len(v)
-    size = np.where(v == 0, np.max(abs(v), initial=0) or 1.0, abs(v))
-    start = v + size * rng.uniform(0.01, 0.05, n)
-    t, k = size * rng.choice([-1, 1], n) * rng.uniform(0.5, 1.5, n), np.arange(1.0, 9.0)
-    powers, _ = np.linalg.qr(np.vander(k, 3))
-
-    def left(length: float, dtype: Any) -> float:
-        y = np.stack([f(start.astype(dtype) + length * each * t) for each in k])
-        rest = (y - y[0]) - powers @ (powers.T @ (y - y[0]))
-        values = np.max(abs(y), initial=0)
-        return float(np.max(abs(rest), initial=0) / values) if np.isfinite(values) and values else 0.0
-
-    found = left(1e-6, np.float64)
-    if found <= COARSE or left(1e-6, np.longdouble) < found / 16:
-        return 0.0
-    for length in (2.5e-7, 6e-8):
-        found, before = left(length, np.float64), found
-        if found <= COARSE or found < before / 16:
-            return 0.0
-    return found
 
 
 def fresh(like: Array, part: Part | None, v: Array, exact: bool) -> Array:

@@ -12,13 +12,13 @@ from pullback.check.differences import slopes
 from pullback.check.moves import Move, coordinate
 from pullback.check.precision import sharpened
 from pullback.check.problem import Problem
+from pullback.check.rounding import HALFWAY
 
 Array = NDArray[Any]
 
 FULL = 256  # so many inputs are moved one by one
 CELLS = 2_000_000  # of a Jacobian
 ROUGH = 1e-6  # of the largest derivative: a doubt that would cover faults
-EXACT = 1e-10  # where values are rounded more than that, other steps do not help
 
 
 class Truth:
@@ -44,7 +44,7 @@ class Truth:
         with np.errstate(all="ignore"):
             rough = np.isfinite(self.value) & ~(20 * self.error <= ROUGH * self.size)
         doubtful = self.unknown | self.kink | rough
-        if self.problem.eps > EXACT or not doubtful.any():
+        if self.problem.eps > HALFWAY or not doubtful.any():
             return self
         other = copy(self)
         for name in ("size", "kink", "unknown", "smooth_rows"):
@@ -68,7 +68,7 @@ class Truth:
     @cached_property
     def unknown(self) -> Array:
         with np.errstate(all="ignore"):
-            least = ROUGH if self.problem.eps < EXACT else 1e3 * ROUGH  # of a zero rounding leaves no more
+            least = ROUGH if self.problem.eps < HALFWAY else 1e3 * ROUGH  # of a zero rounding leaves no more
             told = self.error <= 1e-3 * abs(self.value) + least * self.size + 1e-12
         return np.asarray(~(told & np.isfinite(self.value)) & ~self.kink)
 

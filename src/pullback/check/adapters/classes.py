@@ -55,10 +55,10 @@ def of_one_object(code: Code) -> "Held | None":
     given = len(code.arguments.values)
     binding = by_names(backward, forward, given, ANY)
     alone = given == 1 and len(names_of(backward)) == 1  # the gradient from above, or the place of a slope
-    if binding and binding.count("cache") + (binding.count("input") and not alone):
+    again = binding is not None and binding.count("input") > 0
+    if binding and binding.count("cache") or again and not alone:
         return None
-    named = binding is not None and binding.count("input") or set(names_of(backward)) <= VALUES
-    if alone and named and not remembers(layer, code):
+    if alone and (again or set(names_of(backward)) <= VALUES) and not remembers(layer, code):
         return None  # a slope: it knows no more than what it is given
     return Held(layer, code, forward.__name__, backward.__name__)
 

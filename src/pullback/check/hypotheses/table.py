@@ -136,6 +136,7 @@ GUESSES = (
 
 EXACT = whole.flipped, whole.adjoint, whole.factor, slopes.evaluated_at_output  # true of every number, as are those of
 EXACT_MODULES = arguments.__name__, products.__name__, steps.__name__
+ANY_SHAPE = arguments.__name__, steps.__name__  # what they say does not hang on the shape
 
 
 LONG = products.term_negated, products.term_lost, products.numbers_elsewhere  # tried elsewhere only if they hold here
@@ -191,9 +192,7 @@ class Held(NamedTuple):
 def held(test: Test, names: tuple[str, ...], everywhere: Sequence[Evidence]) -> Held | None:
     """An explanation that holds at the example, or at most of the shapes."""
     here = test(everywhere[0])
-    if not here and (
-        test.__module__ in (arguments.__name__, steps.__name__) or test in LONG
-    ):  # it does not hang on the shape
+    if not here and (test.__module__ in ANY_SHAPE or test in LONG):
         return None
     alone = test.__module__ == steps.__name__  # it was looked at elsewhere
     said = [here, *(here if alone else test(each) for each in everywhere[1:])]

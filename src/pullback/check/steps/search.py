@@ -247,7 +247,5 @@ def mistakes(problem: Problem, v: Array, part: Part) -> list[Mistake]:
     right = [each for each in problem.inputs if each not in wrong]
     if part not in wrong:
         return []
-    if v.tobytes() not in problem.mistakes:
-        problem.mistakes[v.tobytes()] = Search(problem, v, wrong, right).all()
-    found: list[Mistake] = problem.mistakes[v.tobytes()]
+    found = problem.once("mistakes", v, lambda: Search(problem, v, wrong, right).all())
     return found if found or len(wrong) == 1 else Search(problem, v, [part], right).all()
