@@ -1,5 +1,7 @@
 """Optimisers against torch.optim, step by step in float64; and how they remember."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -114,6 +116,17 @@ def test_foreign_states():
     adam.step(parameters(), parameters())
     with pytest.raises(DataError, match="another optimiser than SGD"):
         SGD().load(adam.state)
+
+
+@pytest.mark.parametrize("optimiser", [SGD(0.1, momentum=0.9), Adam(), AdamW()])
+def test_a_steady_step_takes_no_fresh_memory(optimiser):
+    p, g = {"w": np.ones((500, 300), np.float32)}, {"w": np.ones((500, 300), np.float32)}
+    optimiser.step(p, g)
+    tracemalloc.start()
+    optimiser.step(p, g)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < p["w"].nbytes / 10
 
 
 def test_memory_in_any_order():

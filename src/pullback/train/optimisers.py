@@ -59,8 +59,10 @@ class Optimiser:
         """What is remembered of a parameter: at first zeros."""
         memory = self.memory.setdefault(name, {})
         for what in self.remembers:
-            if (known := memory.setdefault(what, np.zeros_like(p))).shape != p.shape:
-                others = f"remembers a {name} of {known.shape}, and is given one of {p.shape}"
+            if what not in memory:
+                memory[what] = np.zeros_like(p)
+            elif (known := memory[what].shape) != p.shape:
+                others = f"remembers a {name} of {known}, and is given one of {p.shape}"
                 raise ShapeError(f"the optimizer {others}: every model needs an optimizer of its own")
         return memory
 
