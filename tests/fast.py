@@ -77,6 +77,8 @@ LARGE = {
         dict(l=150, s=150, e=8, d=40, batch=(2, 2), is_causal=True, m=()),
         dict(l=67, s=3, e=1, d=1, m=(67, 3), is_causal=True),
         dict(l=5, s=200, e=16, d=64, batch=(2,), m=(2, 1, 200)),
+        dict(l=140, s=96, e=64, d=32, batch=(3,), m=()),
+        dict(l=133, s=150, e=32, d=64, batch=(2,), is_causal=True, m=()),
     ],  # fmt: skip
     "linear": [
         dict(i=300, o=33, batch=(9,)),

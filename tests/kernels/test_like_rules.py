@@ -25,6 +25,7 @@ from fast import (
 import pullback as pb
 from pullback.check.contract import as_tuple
 from pullback.errors import PullbackError
+from pullback.kernels import attention
 
 
 @pytest.mark.parametrize("name, case", CASES)
@@ -108,6 +109,17 @@ def test_a_mask_of_booleans_hides_whatever_is_there():
         k[1] = value
         with np.errstate(all="ignore"):
             assert pb.scaled_dot_product_attention(q, k, v, np.array([[True, False]])) == [[1]]
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_scores_that_are_not_kept_are_made_again(monkeypatch, causal):
+    q, k, v = (np.random.default_rng(0).normal(size=(3, 150, d)).astype(np.float32) for d in (8, 8, 40))
+    gradients = []
+    for most in (attention.LITTLE, 0):
+        monkeypatch.setattr(attention, "LITTLE", most)
+        y, at = pb.scaled_dot_product_attention.linearize(q, k, v, is_causal=causal)
+        gradients.append(at.vjp(np.cos(y)))
+    close(*gradients)
 
 
 @pytest.mark.parametrize("name", ["cross_entropy of classes", "cross_entropy, smoothed", "cross_entropy"])

@@ -1,10 +1,11 @@
 """Attention head by head, a block of queries at a time.
 
-    s = scale q kᵀ + mask,    p = share exp(s - top),    y = p v          top, share: the largest s, and 1 / Σ exp
-    gs = scale p (gy vᵀ - Σ gy y),    gq = gs k,    gk = gsᵀ q,    gv = pᵀ gy          Σ gy y = Σ p gp, as y = p v
+    s = scale q kᵀ + mask,    e = exp(s - top),    p = share e,    y = p v    top, share: the largest s, and 1 / Σ e
+    gs = scale p (gy vᵀ - Σ gy y),    gq = gs k,    gk = gsᵀ q,    gv = pᵀ gy    Σ gy y = Σ p gp, as y = p v
 
-Forward keeps p as long as that takes little memory. Otherwise the scores never leave the cache: forward keeps top and
-share, two numbers a query, and the way back makes p again, for the price of one product more. Under a causal mask, keys
+p itself is never made: its share is multiplied into y and gy, which are smaller. Forward keeps e as long as that takes
+little memory. Otherwise the scores never leave the cache: forward keeps top and share, two numbers a query, and the way
+back makes e again, for the price of one product more. Under a causal mask, keys
 behind the last query of a block are left out; but not where a value is nan or inf, which reaches every query, nor on
 the way back where anything else is.
 
@@ -28,7 +29,7 @@ from pullback.kernels.tile import ADD, COLUMNS, STRIP, address, tiles, unshifted
 
 f = np.float32
 TALL = 66  # queries in a block: whole tiles, and no more scores than the cache holds
-LITTLE = 1 << 23  # floats: probabilities that are kept take 32 MB or less
+LITTLE = 1 << 23  # floats: exponentials that are kept take 32 MB or less
 NOTHING = np.empty((0, 0, 0), f)
 
 
@@ -40,15 +41,15 @@ def forward(rule, q, k, v, mask):
     batch, l, (s, d) = q.shape[:-2], q.shape[-2], v.shape[-2:]
     y, top, share = empty((*batch, l, d)), empty((*batch, l, 1)), empty((*batch, l, 1))
     shift, shape = added(mask, (*batch, l, s)), (prod(batch), l, wide.py_func(s))
-    p = empty(shape) if prod(shape) <= LITTLE else NOTHING
-    given = *map(heads, (q, k, v)), shift, *map(heads, (y, top, share)), p
+    e = empty(shape) if prod(shape) <= LITTLE else NOTHING
+    given = *map(heads, (q, k, v)), shift, *map(heads, (y, top, share)), e
     attend(*given, f(rule.factor(q.shape[-1])), rule.is_causal, mask.dtype == bool)
-    return y, (q, k, v, mask, shift, y, top, share, p)
+    return y, (q, k, v, mask, shift, y, top, share, e)
 
 
-def vjp(rule, gy, q, k, v, mask, shift, y, top, share, p):
+def vjp(rule, gy, q, k, v, mask, shift, y, top, share, e):
     found = empty(q.shape), empty(k.shape), empty(v.shape)
-    given = *map(heads, (gy, q, k, v)), shift, *map(heads, (y, top, share)), p, *map(heads, found)
+    given = *map(heads, (gy, q, k, v)), shift, *map(heads, (y, top, share)), e, *map(heads, found)
     give_back(*given, f(rule.factor(q.shape[-1])), rule.is_causal, mask.dtype == bool)
     return found
 
@@ -136,7 +137,7 @@ def finite(v):
 
 
 @part
-def attend_heads(lo, hi, q, k, v, shift, y, top, share, p, scale, causal, hides):
+def attend_heads(lo, hi, q, k, v, shift, y, top, share, e, scale, causal, hides):
     l, (s, d) = q.shape[1], v.shape[1:]
     own = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(d)), f)
     scores, out = lent(own)
@@ -144,21 +145,21 @@ def attend_heads(lo, hi, q, k, v, shift, y, top, share, p, scale, causal, hides)
         keys, values, skips = strips(k[head].T), strips(v[head]), causal and finite(v[head])
         for first in range(0, l, TALL):
             last = min(first + TALL, l)
-            met = seen_by(last - 1, s, skips)
-            product(q[head, first:last], keys, q.shape[2], met, scores, 0)
+            met, rows = seen_by(last - 1, s, skips), last - first
+            now = e[head, first:last] if e.size else scores[:rows]
+            found = y[head, first:last] if d == wide(d) else out[:rows]
+            product(q[head, first:last], keys, q.shape[2], met, now, 0)
             for i in range(first, last):
-                seen, row = seen_by(i, s, causal), scores[i - first]
+                seen, row = seen_by(i, s, causal), now[i - first]
                 score(row[:seen], shift[head, i, :seen] if shift.size else shift[0:0, 0, 0], scale, hides)
                 best = largest(row[:seen], f(1))
                 best = f(0) if best == -np.inf else best
                 total = exponentials(row[:seen], best)
                 top[head, i, 0], share[head, i, 0] = best, f(0) if total == 0 else f(1) / total
                 row[seen:met] = 0
-                if p.size:
-                    scaled(row[:met], share[head, i, 0], p[head, i, :met])
-            product(scores[: last - first], values, met, d, out, 0)
+            product(now, values, met, d, found, 0)
             for i in range(first, last):
-                scaled(out[i - first, :d], share[head, i, 0], y[head, i])
+                scaled(found[i - first, :d], share[head, i, 0], y[head, i])
     returned(own)
 
 
@@ -177,61 +178,71 @@ def inner(a, b):
 
 
 @part
-def probabilities(p, top, share):
-    for j in range(p.size):
-        p[j] = share * exp(p[j] - top)
+def exponentials_again(row, top):
+    for j in range(row.size):
+        row[j] = exp(row[j] - top)
 
 
 @part
-def through(p, mean, scale, g):
-    for j in range(p.size):
-        g[j] = scale * p[j] * (g[j] - mean)
+def through(e, mean, scale, g):
+    for j in range(e.size):
+        g[j] = scale * e[j] * (g[j] - mean)
 
 
 @part
-def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, p, gq, gk, gv, scale, causal, hides):
-    l, e, (s, d) = q.shape[1], q.shape[2], v.shape[1:]
-    own = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(s)), f), np.empty((TALL, wide(e)), f)
-    again, gs, out = lent(own)
-    gradients = np.empty((s, wide(e)), f), np.empty((s, wide(d)), f)
-    of_k, of_v = lent(gradients)
+def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, e, gq, gk, gv, scale, causal, hides):
+    l, c, (s, d) = q.shape[1], q.shape[2], v.shape[1:]
+    own = np.empty((2, TALL, wide(s)), f), np.empty((TALL, wide(c)), f), np.empty((TALL, d), f)
+    scores, out, shared = lent(own)
+    again, gs = scores[0], scores[1]
+    gradients = np.empty((s, wide(c)), f), np.empty((s, wide(d)), f)
     for head in range(lo, hi):
-        keys, keys_t, values_t = strips(k[head]), strips(k[head].T), strips(v[head].T)
+        keys, values_t = strips(k[head]), strips(v[head].T)
         skips = causal and finite(q[head]) and finite(k[head]) and finite(v[head]) and finite(gy[head])
-        kept = p.size > 0 and (skips or not causal)  # or else forward left out what is needed here
-        of_k[:], of_v[:] = 0, 0
+        kept = e.size > 0 and (skips or not causal)  # or else forward left out what is needed here
+        keys_t = keys if kept else strips(k[head].T)
+        of_k = gk[head] if c == wide(c) else gradients[0]
+        of_v = gv[head] if d == wide(d) else gradients[1]
         for first in range(0, l, TALL):
             last = min(first + TALL, l)
             met, rows = seen_by(last - 1, s, skips), last - first
-            now = p[head, first:last] if kept else again[:rows]
+            now = e[head, first:last] if kept else again[:rows]
+            of_q = gq[head, first:last] if c == wide(c) else out[:rows]
             if not kept:
-                product(q[head, first:last], keys_t, e, met, now, 0)
+                product(q[head, first:last], keys_t, c, met, now, 0)
             product(gy[head, first:last], values_t, d, met, gs, 0)
             for i in range(first, last):
-                seen, row = seen_by(i, s, causal), now[i - first]
+                seen, row, part_of = seen_by(i, s, causal), now[i - first], share[head, i, 0]
                 if not kept:
                     score(row[:seen], shift[head, i, :seen] if shift.size else shift[0:0, 0, 0], scale, hides)
-                    probabilities(row[:seen], top[head, i, 0], share[head, i, 0])
-                    row[seen:met] = share[head, i, 0] * f(0)
+                    exponentials_again(row[:seen], top[head, i, 0])
+                    row[seen:met] = 0
                 mean = inner(gy[head, i], y[head, i])
                 mean = mean if abs(mean) < f(np.inf) else f(np.nan)  # inf less inf
-                through(row[:met], mean, scale, gs[i - first, :met])
-            product(gs[:rows], keys, met, e, out, 0)
-            copy_rows(out, gq[head, first:last])
-            product(gs[:rows, :met].T, strips(q[head, first:last]), rows, e, of_k, ADD)
-            product(now[:, :met].T, strips(gy[head, first:last]), rows, d, of_v, ADD)
-        copy_rows(of_k, gk[head])
-        copy_rows(of_v, gv[head])
+                through(row[:met], mean, scale * part_of, gs[i - first, :met])
+                scaled(gy[head, i], part_of, shared[i - first])
+            if first == 0:
+                of_k[met:], of_v[met:] = 0, 0
+            more = ADD if first else 0
+            product(gs[:rows], keys, met, c, of_q, 0)
+            product(gs[:rows, :met].T, strips(q[head, first:last]), rows, c, of_k, more)
+            product(now[:, :met].T, strips(shared[:rows]), rows, d, of_v, more)
+            if c != wide(c):
+                copy_rows(of_q, gq[head, first:last])
+        if c != wide(c):
+            copy_rows(of_k, gk[head])
+        if d != wide(d):
+            copy_rows(of_v, gv[head])
     returned(own)
     returned(gradients)
 
 
 @kernel
-def attend(q, k, v, shift, y, top, share, p, scale, causal, hides):
-    parallel(attend_heads, q.shape[0], 1, (q, k, v, shift, y, top, share, p, scale, causal, hides))
+def attend(q, k, v, shift, y, top, share, e, scale, causal, hides):
+    parallel(attend_heads, q.shape[0], 1, (q, k, v, shift, y, top, share, e, scale, causal, hides))
 
 
 @kernel
-def give_back(gy, q, k, v, shift, y, top, share, p, gq, gk, gv, scale, causal, hides):
-    given = gy, q, k, v, shift, y, top, share, p, gq, gk, gv, scale, causal, hides
+def give_back(gy, q, k, v, shift, y, top, share, e, gq, gk, gv, scale, causal, hides):
+    given = gy, q, k, v, shift, y, top, share, e, gq, gk, gv, scale, causal, hides
     parallel(give_back_heads, q.shape[0], 1, given)
