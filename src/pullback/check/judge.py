@@ -20,6 +20,7 @@ from pullback.check.probes.layout import layout
 from pullback.check.probes.lengths import lengths
 from pullback.check.probes.linearity import linearity
 from pullback.check.probes.manners import again, forward_repeats, mutation, repetition
+from pullback.check.probes.remainders import remainders
 from pullback.check.probes.tails import far, tails
 from pullback.check.probes.values import Comparison, Convention, Mismatch, cotangents, tolerance
 from pullback.check.problem import Part, Problem
@@ -147,6 +148,8 @@ class Judge:
                 self.hurried = True
                 break
             self.at(point, list(cotangents(self.problem, self.rng, plain=False))[:1], example=False)
+        if not self.findings:
+            self.add(remainders(self.problem))
         if not self.findings:
             findings, notes = lengths(self.problem)
             self.add(findings)

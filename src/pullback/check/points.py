@@ -92,6 +92,9 @@ def degenerate(problem: Problem, part: Part) -> Iterator[Point]:
             there = range(other.begin, other.begin + len(first))
             where = f"{other.name}[0] equal to {part.name}[0]"
             yield tied(where, example, there, example[list(first)])._replace(one_example=True)
+            if anything(values) and anything(example[other.begin : other.end]):
+                where = f"{part.name}[0] and {other.name}[0] 0 everywhere"
+                yield tied(where, example, [*first, *there], 0.0)._replace(one_example=True)
 
 
 def neighbours(part: Part) -> list[int]:

@@ -42,7 +42,7 @@ class Adapted(NamedTuple):
     convention: str | None = None  # of complex gradients, where the library has one
     again: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]] | None = None
     anew: bool = False  # does it run forward once more?
-    options: dict[str, Any] = {}  # numbers and flags that forward has by default, or that the layer holds
+    options: dict[str, Any] = {}  # numbers, flags and words that forward has by default, or that the layer holds
     otherwise: Callable[..., tuple[Any, ...]] = lambda options, *arrays: ()  # forward with others of them
 
 
@@ -119,13 +119,13 @@ class Code:
         )
 
     def options(self) -> dict[str, Any]:
-        """Numbers and flags that a function has by default, and an object among its attributes."""
+        """Numbers, flags and words that a function has by default, and an object among its attributes."""
         if hasattr(self.forward, "forward"):
             found = dict(getattr(self.forward, "__dict__", {}))
         else:
             given = len(self.arguments.values)
             found = {p.name: p.default for p in parameters(self.forward)[given:]}
-        return {name: value for name, value in found.items() if isinstance(value, (bool, float))}
+        return {name: value for name, value in found.items() if isinstance(value, (bool, float, str))}
 
 
 @contextmanager

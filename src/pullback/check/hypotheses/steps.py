@@ -32,6 +32,11 @@ def back_in_time(e: Evidence) -> Says:
     return first(e, "turns") or first(e, "path", fits=lambda m: lost(m) and m.again)
 
 
+def slope_in_time(e: Evidence) -> Says:
+    """What a turn leaves to the next comes back without a factor: of a gate, of a decay."""
+    return first(e, "slope", "function", fits=lambda m: m.carried)
+
+
 def use_lost(e: Evidence) -> Says:
     """A matrix that goes into a product as it is, and another way as well."""
     own = np.sort(e.x, None)

@@ -44,6 +44,7 @@ class Mistake(NamedTuple):
     step: Step | None = None
     operand: int = 0
     again: bool = False  # does the step run several times, each time on something else?
+    carried: bool = False  # on what its last turn left, but for the first, which begins with something else
     words: frozenset[str] = frozenset()  # the names in forward's code
 
 
@@ -75,6 +76,7 @@ class Search:
         if not self.tape.steps:  # in another library
             return
         yield from self.with_options(options.flags(self.problem))
+        yield from self.with_options(options.words(self.problem))
         yield from self.in_several(statistics)
         paths = list(self.paths())
         yield from self.multiples(paths)
@@ -115,7 +117,9 @@ class Search:
     def told(self, kind: str, text: str, place: Place, i: int, factor: float = 1.0) -> Mistake:
         steps = self.tape.steps[place]
         again = any(not np.array_equal(steps[0].operands[i], each.operands[i]) for each in steps[1:])
-        return Mistake(kind, f"{text}: {says(place)}", factor, steps[0], i, again, self.words)
+        made_at = [each.made_at[i : i + 1] for each in steps]
+        carried = len(steps) > 2 and made_at[0] != made_at[1] == made_at[-1]
+        return Mistake(kind, f"{text}: {says(place)}", factor, steps[0], i, again, carried, self.words)
 
     @cached_property
     def words(self) -> frozenset[str]:
