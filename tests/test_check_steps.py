@@ -157,3 +157,44 @@ def test_options_are_as_before_when_all_is_said():
     layer = Normed()
     pullback.check(layer, None, (4, 3))
     assert layer.training and layer.running == 1.0
+
+
+def test_another_word_of_an_option():
+    def forward(x, mode="edge"):
+        return np.pad(x, 1, mode=mode), x.shape
+
+    def backward(g, cache):
+        return g[1 : 1 + cache[0], 1 : 1 + cache[1]]
+
+    name, says = first(forward, backward, (3, 4))
+    assert name == "mode_mismatch" and says.startswith("as if mode were 'constant', not 'edge'")
+
+
+def test_a_gate_between_turns():
+    """What a turn leaves to the next goes through a gate, and comes back without it; within a turn that is no matter of
+    time."""
+
+    def forward(x, w):
+        h, cache = np.zeros(x.shape[1]), []
+        for row in x:
+            gate = 1 / (1 + np.exp(-row * w))
+            cache.append((row, h, gate))
+            h = gate * h + row * row
+        return h, (cache, w)
+
+    def backward_with(carried, within):
+        def backward(g, cache):
+            steps, w = cache
+            gx, gw = np.zeros((len(steps), len(w))), np.zeros_like(w)
+            for t in reversed(range(len(steps))):
+                row, h, gate = steps[t]
+                slope = g * h * gate * (1 - gate)
+                gx[t], gw = slope * w + within * g * row, gw + slope * row
+                g = g * gate if carried else g
+            return gx, gw
+
+        return backward
+
+    assert pullback.check(forward, backward_with(True, 2), (4, 3), (3,)).verdict == "right"
+    assert first(forward, backward_with(False, 2), (4, 3), (3,))[0] == "bptt_time"
+    assert first(forward, backward_with(True, 1), (4, 3), (3,))[0] != "bptt_time"
