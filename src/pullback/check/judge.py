@@ -1,9 +1,10 @@
 """The order of tests: each makes the next one meaningful, and the first that fails says what is wrong."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from pullback.check.truth import Truth, fits, whole
 
 Array = NDArray[Any]
 
+SMALLER = 4  # sizes at which a fault is looked for that does not show at the first
 OTHERS = 2  # shapes at which a cause has to hold as well, where `shapes` gives them
 SECONDS = 2.0  # for further inputs, when the example itself has been judged
 FAINT = 1e-9  # a derivative that differences do not tell from zero
@@ -228,13 +230,12 @@ class Judge:
     @cached_property
     def at_small_sizes(self) -> dict[str, tuple[Cause, ...]]:
         """What is wrong with a layer that is too large to be taken apart: that with the same layer, made smaller."""
-        small = None if taken_apart(self.problem) else smaller(self.problem, taken_apart)
-        if small is None:
-            return {}
-        found = Judge(small, self.like, 0).report().findings
-        sizes = ", ".join(f"{part.name} {part.shape}" for part in small.inputs)
-        at = lambda cause: replace(cause, evidence=f"{cause.evidence} (at {sizes})")
-        return {finding.name: tuple(map(at, finding.causes)) for finding in found if finding.verdict == WRONG}
+        several = iter(()) if taken_apart(self.problem) else smaller(self.problem, taken_apart)
+        for small in islice(several, SMALLER):
+            wrong = [each for each in Judge(small, self.like, 0).report().findings if each.verdict == WRONG]
+            if wrong:
+                return {finding.name: tuple(located(finding.causes, small)) for finding in wrong}
+        return {}
 
     @cached_property
     def elsewhere(self) -> list[Problem]:
@@ -324,3 +325,9 @@ class Judge:
         if self.hurried:
             said.append(f"forward is slow: further inputs were tried for {SECONDS:g} s, {self.tried} in all")
         return said
+
+
+def located(causes: Iterable[Cause], problem: Problem) -> Iterator[Cause]:
+    """With the sizes at which they were found."""
+    sizes = ", ".join(f"{part.name} {part.shape}" for part in problem.inputs)
+    return (replace(cause, evidence=f"{cause.evidence} (at {sizes})") for cause in causes)

@@ -79,7 +79,8 @@ def variance_otherwise(e: Evidence) -> Says:
 
 
 def another_constant(e: Evidence) -> Says:
-    """A number that is short in decimals, and would be so too with the factor: a hyperparameter of another value."""
+    """A number that is short in decimals, and would be so too with the factor: a hyperparameter of another value, and
+    none that is left out."""
 
     def short(c: float) -> bool:
         return near(c, float(f"{c:.2g}"))
@@ -88,6 +89,8 @@ def another_constant(e: Evidence) -> Says:
         if m.step is None or m.step.name not in ("multiply", "divide") or any(near(m.factor, c) for c in plain()):
             return False
         numbers = [float(each) for each in m.step.operands if np.ndim(each) == 0]
+        if any(near(m.factor, c) or near(m.factor, 1 / c) for c in (*m.numbers, *numbers) if c):
+            return False
         return any(short(c) and short(c * m.factor) for c in numbers)
 
     return first(e, "path", fits=constant)
@@ -98,7 +101,9 @@ def plain() -> list[float]:
 
 
 def scaled_slope(e: Evidence) -> Says:
-    return scaled(e) if e.elementwise else None
+    """Of an elementwise layer, or of one branch of a loss: where another one is taken, it is right."""
+    branch = len(e.J) == 1 and bool((e.equal & e.some).any())
+    return scaled(e) if e.elementwise or branch else None
 
 
 def scaled(e: Evidence) -> Says:

@@ -46,6 +46,7 @@ class Mistake(NamedTuple):
     again: bool = False  # does the step run several times, each time on something else?
     carried: bool = False  # on what its last turn left, but for the first, which begins with something else
     words: frozenset[str] = frozenset()  # the names in forward's code
+    numbers: tuple[float, ...] = ()  # its options
 
 
 class Search:
@@ -91,9 +92,10 @@ class Search:
             k = multiple(self.given - self.right, path)
             if k is None:
                 continue
-            if self.everywhere(partial(with_scale, place, i, 1 + k)):
-                text = f"times {1 + k:.6g}" if abs(1 + k) > CLOSE else "nothing comes back through an operand"
-                yield self.told("path", text, place, i, 1 + k)
+            factor = 1 + k if abs(1 + k) > CLOSE else 0.0
+            if self.everywhere(partial(with_scale, place, i, factor)):
+                text = f"times {factor:.6g}" if factor else "nothing comes back through an operand"
+                yield self.told("path", text, place, i, factor)
 
     def in_one_step(
         self, paths: Sequence[Path], kinds: Callable[[Tape, Place, int], Iterator[Candidate]]
@@ -119,12 +121,16 @@ class Search:
         again = any(not np.array_equal(steps[0].operands[i], each.operands[i]) for each in steps[1:])
         made_at = [each.made_at[i : i + 1] for each in steps]
         carried = len(steps) > 2 and made_at[0] != made_at[1] == made_at[-1]
-        return Mistake(kind, f"{text}: {says(place)}", factor, steps[0], i, again, carried, self.words)
+        return Mistake(kind, f"{text}: {says(place)}", factor, steps[0], i, again, carried, self.words, self.numbers)
 
     @cached_property
     def words(self) -> frozenset[str]:
         codes = {code for place in self.tape.steps for code in place[1::2]}
         return frozenset(word.lower() for code in codes for word in (*code.co_names, *code.co_varnames))
+
+    @cached_property
+    def numbers(self) -> tuple[float, ...]:
+        return tuple(value for value in self.problem.adapted.options.values() if type(value) is float and value)
 
     @cached_property
     def tape_elsewhere(self) -> Tape:
