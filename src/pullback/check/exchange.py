@@ -122,4 +122,6 @@ def meant(here: Place, slot: Key) -> str:
 def called(slot: Key) -> str:
     """cache[0], self.x, cache[t].h"""
     first, *rest = slot
-    return first + "".join("[t]" if key is None else f"[{key}]" if isinstance(key, int) else f".{key}" for key in rest)
+    return str(first) + "".join(
+        "[t]" if key is None else f"[{key}]" if isinstance(key, int) else f".{key}" for key in rest
+    )

@@ -102,7 +102,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (terms.mask_ignored, ("mode_mismatch", "index_routing")),
     (terms.fewer_terms, ("index_routing", "overwrite_vs_accumulate", "missing_jacobian_term")),
     (through_time.factors_swapped, ("bptt_time", "transpose_or_adjoint")),
-    (sums.output_ignored, ("aliasing_inplace", "missing_jacobian_term", "overwrite_vs_accumulate")),
+    (sums.output_ignored, ("overwrite_vs_accumulate", "missing_jacobian_term", "aliasing_inplace")),
     (terms.one_of_alike, ("overwrite_vs_accumulate", "missing_chain_factor")),
     (places.outputs_mixed, ("missing_chain_factor", "index_routing")),
     (products.one_for_another, ("saved_wrong_tensor", "missing_chain_factor")),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.problem import Problem, pack
+from pullback.check.steps.tensors import noting
 from pullback.check.steps.watched import Operation, running, unwatched, watched
 
 Array = NDArray[Any]
@@ -64,7 +65,7 @@ def calls() -> Place:
         home = frame.f_globals.get("__name__") or ""
         if home.startswith("pullback.check.adapters"):
             break
-        if not home.startswith(("numpy", "pullback.check")):
+        if not home.startswith(("numpy", "torch", "pullback.check")):
             found += [frame.f_code, frame.f_lasti]
         frame = frame.f_back
     return tuple(found)
@@ -76,7 +77,7 @@ def ran(problem: Problem, v: Array, changes: Changes | None = None) -> tuple[Arr
     given = [watched(each) for each in problem.unpack(v, exact=problem.takes_double)]
     running.append(tape.noted)
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), noting(tape.noted):
             return pack([unwatched(y) for y in problem.adapted.forward(*given)], problem.outputs), tape
     finally:
         running.pop()
