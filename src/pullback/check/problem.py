@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.adapters.code import Adapted, outputs
+from pullback.check.adapters.code import Adapted, outputs, own_name
 from pullback.check.rounding import HALFWAY, grain_of
 from pullback.errors import OptionError
 
@@ -277,4 +277,5 @@ def chosen(names: Sequence[str], wrt: Any) -> set[int]:
 
 def forward_derivative(adapted: Adapted, jvp: Callable[..., Any]) -> Adapted:
     """The same layer with a jvp in the place of its backward: jvp(*tangents, *inputs) -> tangent(s)."""
-    return adapted._replace(backward=lambda tangents, inputs: outputs(jvp(*tangents, *inputs)))
+    backward = lambda tangents, inputs: outputs(jvp(*tangents, *inputs))
+    return adapted._replace(name=own_name(jvp) or adapted.name, backward=backward)
