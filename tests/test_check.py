@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import pydoc
 from functools import partial
 
 import numpy as np
@@ -25,6 +26,14 @@ def affine_backward(g, x, w, b):
 def test_the_package_is_called_and_still_a_package():
     assert pullback.check(affine, affine_backward, X, W, B).verdict == "right"
     assert importlib.import_module("pullback.check.contract").assert_rule
+
+
+def test_its_help_is_that_of_the_function():
+    shown = pydoc.render_doc(pullback.check, renderer=pydoc.plaintext)
+    head, _, rest = shown.partition("DESCRIPTION")
+    assert "pullback.check - Judge a backward: is it the derivative of forward" in head
+    assert rest.split()[:4] == ["forward(*inputs)", "gives", "output(s),", "and"]
+    assert rest.index("Returns a `Report`") < rest.index("PACKAGE CONTENTS") and "TYPE_CHECKING" not in rest
 
 
 def test_a_wrong_gradient_is_named_and_the_others_are_not():
