@@ -120,6 +120,29 @@ def test_what_cannot_be_called_cannot_be_judged(tmp_path):
     assert "odd_backward: it did not run" in refused(f"{path}:odd_forward,odd_backward")
 
 
+def test_a_class_that_is_made_with_numbers_says_how_to_make_one(tmp_path):
+    path = tmp_path / "layers.py"
+    path.write_text("""
+import numpy as np
+class Affine:
+    def __init__(self, rows, columns):
+        self.w = np.random.default_rng(0).normal(size=(rows, columns))
+    def forward(self, x):
+        self.x = x
+        return x @ self.w
+    def backward(self, g):
+        self.dw = self.x.T @ g
+        return g @ self.w.T
+""")
+    says, line = refused(f"{path}:Affine"), " ".join(run(str(path)).output.split())
+    assert "say what Affine is made with, --set rows=... --set columns=..., or make an object in the file" in says
+    assert "--set columns=..., or make an object in the file, layer = Affine(...)" in line
+    assert run(f"{path}:Affine", "--set", "rows=5", "--set", "columns=3").exit_code == 0
+    assert "--set columns=..., or" in refused(f"{path}:Affine", "--set", "rows=5")
+    path.write_text(path.read_text() + "layer = Affine(5, 3)\n")
+    assert run(f"{path}:layer").exit_code == 0
+
+
 def test_what_users_get_wrong(tmp_path):
     assert "nowhere.py: no such file" in refused("nowhere.py")
     assert "has no 'afine_forward' (did you mean affine_forward" in refused(AFFINE.replace(":aff", ":af"), *SHAPES)
