@@ -51,6 +51,14 @@ def test_a_wrong_line_names_the_input_and_the_cause(course):
     assert "constant_factor" in says["linear_activation_backward"]
 
 
+def test_what_is_guessed_is_said(course):
+    says = {name: says.split(None, 1)[1] for name, says in course}
+    assert says["affine_backward"] == "with x 4,5, w 5,3, b 3"
+    assert says["batchnorm_backward_alt"].endswith(" (with x 4,5, gamma 5, beta 5)")
+    guessed = "note      the inputs are guessed: x 4,5, w 5,3, b 3"
+    assert guessed in run(AFFINE).output and "guessed" not in run(AFFINE, *SHAPES).output
+
+
 def test_one_layer_is_reported_whole():
     found = run(AFFINE, *SHAPES, "--like", "linear")
     assert found.exit_code == 0 and "right" in found.output and found.output.count("\n") > 3
