@@ -116,3 +116,42 @@ def test_there_is_one_bar_at_a_time(monkeypatch):
     with progress.Bar("a whole file", lambda: 2) as outer, progress.Bar("a layer of it", lambda: 9) as inner:
         outer.step(), inner.step()
     assert "a whole file" in sys.stderr.getvalue() and "a layer of it" not in sys.stderr.getvalue()
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_loop_in_jax_runs_in_python_only_at_first(asks):
+    """And where its numbers are asked for on the way, it is judged all the same."""
+    jax = pytest.importorskip("jax")
+    jnp = jax.numpy
+
+    @jax.custom_vjp
+    def fixed_point(w, x):
+        fixed_point.times += 1
+        z = jnp.zeros_like(x)
+        for _ in range(12):
+            z = jnp.tanh(0.1 * z @ w + x)
+            if asks and float(jnp.max(abs(z))) > 9:
+                break
+        return z
+
+    def forth(w, x):
+        z = fixed_point(w, x)
+        return z, (w, z)
+
+    def back(transposed):
+        def backward(kept, g):
+            w, z = kept
+            slope = 1 - z**2
+            jacobian = 0.1 * w[None] * slope[:, None]
+            system = jnp.eye(len(w)) - (jacobian.swapaxes(1, 2) if transposed else jacobian)
+            u = jnp.linalg.solve(system, g[..., None])[..., 0] * slope
+            return 0.1 * z.T @ u, u
+
+        return backward
+
+    w, x = large((3, 3), (4, 3))
+    for transposed, verdict in ((False, "right"),) if asks else ((False, "right"), (True, "wrong")):
+        fixed_point.times = 0
+        fixed_point.defvjp(forth, back(transposed))
+        assert pullback.check(fixed_point, None, jnp.array(w), jnp.array(x), wrt="x").verdict == verdict
+        assert asks or fixed_point.times < 500  # thousands, if each were a run of Python
