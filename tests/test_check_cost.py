@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -41,10 +42,22 @@ def large(*shapes):
 
 
 def test_large_layers_run_a_few_hundred_times(monkeypatch):
-    monkeypatch.setattr("pullback.check.judge.SECONDS", 0)
+    monkeypatch.setattr("pullback.check.judge.NUMBERS", 0)
     forward = counted(affine)
     assert pullback.check(forward, affine_backward, *large((8, 400), (400, 300), (300,))).verdict == "right"
     assert forward.times < 250
+
+
+def test_how_much_is_tried_does_not_hang_on_the_machine(monkeypatch):
+    """Neither of a small layer, of which all is tried, nor of a large one, where what is run is counted."""
+    shapes = ((4, 5), (5, 3), (3,)), ((8, 400), (400, 300), (300,))
+    report = lambda shape: pullback.check(affine, affine_backward, *large(*shape))
+    quick = [report(each) for each in shapes]
+    work = time.process_time
+    monkeypatch.setattr(time, "process_time", lambda: 2 * work())
+    monkeypatch.setattr(time, "perf_counter", lambda: 1000 * work())
+    assert [str(report(each)) for each in shapes] == [str(each) for each in quick]
+    assert "were" not in str(quick[0]) and f"{quick[1].tried} were" in str(quick[1])
 
 
 def test_one_wrong_element_of_a_hundred_thousand_is_found():

@@ -31,7 +31,9 @@ from pullback.check.truth import Truth, fits, whole
 Array = NDArray[Any]
 
 OTHERS = 2  # shapes at which a cause has to hold as well, where `shapes` gives them
-SECONDS = 2.0  # for further inputs, when the example itself has been judged
+NUMBERS = 2e8  # that may go into forward and backward, and come out, at further inputs
+SLOW = 6.0  # seconds of work, after which there are no more of these, whatever a load may make of them
+APART = 2.0  # seconds of work to take a layer apart, with which it is done at other shapes too
 FAINT = 1e-9  # a derivative that differences do not tell from zero
 
 
@@ -139,11 +141,11 @@ class Judge:
             self.add(tails(self.problem, np.ones(self.problem.given_size)))
         if self.lost:
             return  # where it is defined, nobody has said
-        start = time.perf_counter()
+        begun, runs, most = time.process_time(), self.problem.runs, NUMBERS / sum(self.problem.sizes)
         for point in points(self.problem, self.rng):
             if self.findings:
                 break
-            if time.perf_counter() - start > SECONDS:
+            if self.problem.runs - runs > most or time.process_time() - begun > SLOW:
                 self.hurried = True
                 break
             self.at(point, list(cotangents(self.problem, self.rng, plain=False))[:1], example=False)
@@ -236,7 +238,7 @@ class Judge:
     @cached_property
     def elsewhere(self) -> list[Problem]:
         """The same layer at other shapes, small enough to be taken apart; with `like`, still that rule."""
-        if not taken_apart(self.problem) or self.seconds > SECONDS:
+        if not taken_apart(self.problem) or self.seconds > APART:
             return []
         found = others(self.problem) if self.another is None else [self.another() for _ in range(OTHERS)]
         alike = lambda problem: self.reference is None or Reference(problem, self.like).fits
@@ -245,9 +247,14 @@ class Judge:
     @cached_property
     def seconds(self) -> float:
         """How long it takes to take the example apart, about, whatever else the machine does."""
-        problem, start = self.problem, time.process_time()
-        problem.f(problem.example)
-        return (time.process_time() - start) * problem.sizes[0] * 2 * COARSE
+        problem = self.problem
+
+        def once() -> float:
+            start = time.process_time()
+            problem.f(problem.example)
+            return time.process_time() - start
+
+        return min(once() for _ in range(3)) * problem.sizes[0] * 2 * COARSE
 
     def explained(self, finding: Finding, g: Array) -> Finding:
         part = next(part for part in self.problem.results if part.name == finding.name)
@@ -319,5 +326,5 @@ class Judge:
                 f"forward rounds to {self.problem.grain:.0e}: a part of it is computed in less than double precision"
             )
         if self.hurried:
-            said.append(f"forward is slow: further inputs were tried for {SECONDS:g} s, {self.tried} in all")
+            said.append(f"forward is large, or slow: of all inputs that could be tried, {self.tried} were")
         return said
