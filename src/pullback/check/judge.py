@@ -16,6 +16,7 @@ from pullback.check.moves import few, sample
 from pullback.check.points import Point, points
 from pullback.check.probes.batches import batches
 from pullback.check.probes.contract import contract, widened
+from pullback.check.probes.gradual import gradual
 from pullback.check.probes.layout import layout
 from pullback.check.probes.lengths import lengths
 from pullback.check.probes.linearity import linearity
@@ -51,6 +52,7 @@ class Judge:
         self.remarks: list[Cause] = []
         self.terms: dict[str, list[str]] = {}  # what is wrong with them, and in whose gradients
         self.rough: list[str] = []  # inputs by which differences at the example say nothing
+        self.left: list[str] = []  # inputs at which forward does not seem to arrive where it goes
         self.tried = 0
         self.hurried = False  # was there no time for all further inputs?
 
@@ -178,6 +180,10 @@ class Judge:
             if example:
                 raise
             return  # these inputs were not the user's: outside of the domain, for all we know
+        worst = max(comparison.found.values(), key=lambda each: each.weight, default=None)
+        if worst is not None and not example and gradual(problem, point, worst):
+            self.left.append(point.where)
+            return
         self.tried += 1
         for part, columns in comparison.owners:
             own = truth.value[:, columns]
@@ -315,6 +321,9 @@ class Judge:
         if self.lost:
             where = f"forward is nan in {self.lost} of {self.problem.sizes[1]} numbers at your example"
             said.append(f"{where}, so no other inputs were tried: give some for which it is not")
+        if self.left:
+            away = "the gradient leaves the derivative little by little, as where forward iterates and does not arrive"
+            said.append(f"on the way to {self.left[0]}, {away}: what is there is not judged")
         for part in self.problem.inputs:
             shape = part.shape
             if len(shape) > 1 and shape[0] == 1:
