@@ -133,7 +133,7 @@ def another_form(e: Evidence) -> Says:
     """Slopes that rise as much as the function does, to the left of 0 and to its right: those of an approximation,
     or of another definition, which starts, crosses 0 and ends where this one does."""
     sides = drifts(e) if e.diagonals is not None and not e.fixed else None
-    if sides is None or not e.x.min(initial=0) < 0 < e.x.max(initial=0):
+    if sides is None:
         return None
     far = REACH > 0.75 * REACH[-1]  # at one place it may be chance
     if any(np.max(abs(drift)[far]) > 0.015 * np.ptp(y[REACH < 3]) for y, drift in sides):
@@ -142,7 +142,10 @@ def another_form(e: Evidence) -> Says:
 
 
 def drifts(e: Evidence) -> list[tuple[Array, Array]] | None:
-    """Both ways from 0: the function, and by how much more the given slopes have risen than it has."""
+    """Both ways from 0: the function, and by how much more the given slopes have risen than it has. None where it is
+    not a function of any number."""
+    if not e.x.min(initial=0) < 0 < e.x.max(initial=0):
+        return None
     found = []
     for side in (-1, 1):
         y, slopes = over(e.f, side * REACH, e.x.size), over(e.back, side * REACH, e.x.size)
