@@ -33,7 +33,7 @@ Array = NDArray[Any]
 
 OTHERS = 2  # shapes at which a cause has to hold as well, where `shapes` gives them
 NUMBERS = 2e8  # that may go into forward and backward, and come out, at further inputs
-SLOW = 6.0  # seconds of work, after which there are no more of these, whatever a load may make of them
+SLOW = 6.0  # seconds of work for them, after which code that is slow in itself gets no more
 APART = 2.0  # seconds of work to take a layer apart, with which it is done at other shapes too
 FAINT = 1e-9  # a derivative that differences do not tell from zero
 
