@@ -66,3 +66,12 @@ def test_two_inputs_that_are_zero_together():
     report = pullback.check(np.hypot, back(False), (3, 4), (3, 4))
     assert report.cause == "singular_point_nan"
     assert report.leading.where == "x1[0] and x2[0] 0 everywhere"
+
+
+def test_nan_everywhere_is_said_and_is_no_special_point():
+    x = np.random.default_rng(0).normal(size=(4, 5))
+    everywhere = pullback.check(np.tanh, lambda g, x: g * np.nan, x)
+    assert everywhere.cause == "singular_point_nan"
+    assert everywhere.causes[0].evidence.startswith("nan everywhere") and "special value" not in str(everywhere)
+    at_zero = pullback.check(np.tanh, lambda g, x: g * x / x / np.cosh(x) ** 2, x)
+    assert "special value, such as 0" in str(at_zero) and "nan everywhere" not in str(at_zero)

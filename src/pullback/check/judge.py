@@ -17,6 +17,7 @@ from pullback.check.moves import few, sample
 from pullback.check.points import Point, points
 from pullback.check.probes.batches import batches
 from pullback.check.probes.contract import contract, widened
+from pullback.check.probes.gradual import gradual
 from pullback.check.probes.layout import layout
 from pullback.check.probes.lengths import lengths
 from pullback.check.probes.linearity import linearity
@@ -34,7 +35,9 @@ Array = NDArray[Any]
 
 SMALLER = 4  # sizes at which a fault is looked for that does not show at the first
 OTHERS = 2  # shapes at which a cause has to hold as well, where `shapes` gives them
-SECONDS = 2.0  # for further inputs, when the example itself has been judged
+NUMBERS = 2e8  # that may go into forward and backward, and come out, at further inputs
+SLOW = 6.0  # seconds of work for them, after which code that is slow in itself gets no more
+APART = 2.0  # seconds of work to take a layer apart, with which it is done at other shapes too
 FAINT = 1e-9  # a derivative that differences do not tell from zero
 
 
@@ -52,6 +55,7 @@ class Judge:
         self.remarks: list[Cause] = []
         self.terms: dict[str, list[str]] = {}  # what is wrong with them, and in whose gradients
         self.rough: list[str] = []  # inputs by which differences at the example say nothing
+        self.left: list[str] = []  # inputs at which forward does not seem to arrive where it goes
         self.tried = 0
         self.hurried = False  # was there no time for all further inputs?
 
@@ -142,11 +146,11 @@ class Judge:
             self.add(tails(self.problem, np.ones(self.problem.given_size)))
         if self.lost:
             return  # where it is defined, nobody has said
-        start = time.perf_counter()
+        begun, runs, most = time.process_time(), self.problem.runs, NUMBERS / sum(self.problem.sizes)
         for point in points(self.problem, self.rng):
             if self.findings:
                 break
-            if time.perf_counter() - start > SECONDS:
+            if self.problem.runs - runs > most or time.process_time() - begun > SLOW:
                 self.hurried = True
                 break
             self.at(point, list(cotangents(self.problem, self.rng, plain=False))[:1], example=False)
@@ -181,6 +185,10 @@ class Judge:
             if example:
                 raise
             return  # these inputs were not the user's: outside of the domain, for all we know
+        worst = max(comparison.found.values(), key=lambda each: each.weight, default=None)
+        if worst is not None and not example and gradual(problem, point, worst):
+            self.left.append(point.where)
+            return
         self.tried += 1
         for part, columns in comparison.owners:
             own = truth.value[:, columns]
@@ -240,7 +248,7 @@ class Judge:
     @cached_property
     def elsewhere(self) -> list[Problem]:
         """The same layer at other shapes, small enough to be taken apart; with `like`, still that rule."""
-        if not taken_apart(self.problem) or self.seconds > SECONDS:
+        if not taken_apart(self.problem) or self.seconds > APART:
             return []
         found = others(self.problem) if self.another is None else [self.another() for _ in range(OTHERS)]
         alike = lambda problem: self.reference is None or Reference(problem, self.like).fits
@@ -249,9 +257,14 @@ class Judge:
     @cached_property
     def seconds(self) -> float:
         """How long it takes to take the example apart, about, whatever else the machine does."""
-        problem, start = self.problem, time.process_time()
-        problem.f(problem.example)
-        return (time.process_time() - start) * problem.sizes[0] * 2 * COARSE
+        problem = self.problem
+
+        def once() -> float:
+            start = time.process_time()
+            problem.f(problem.example)
+            return time.process_time() - start
+
+        return min(once() for _ in range(3)) * problem.sizes[0] * 2 * COARSE
 
     def explained(self, finding: Finding, g: Array) -> Finding:
         part = next(part for part in self.problem.results if part.name == finding.name)
@@ -312,6 +325,9 @@ class Judge:
         if self.lost:
             where = f"forward is nan in {self.lost} of {self.problem.sizes[1]} numbers at your example"
             said.append(f"{where}, so no other inputs were tried: give some for which it is not")
+        if self.left:
+            away = "the gradient leaves the derivative little by little, as where forward iterates and does not arrive"
+            said.append(f"on the way to {self.left[0]}, {away}: what is there is not judged")
         for part in self.problem.inputs:
             shape = part.shape
             if len(shape) > 1 and shape[0] == 1:
@@ -323,7 +339,7 @@ class Judge:
                 f"forward rounds to {self.problem.grain:.0e}: a part of it is computed in less than double precision"
             )
         if self.hurried:
-            said.append(f"forward is slow: further inputs were tried for {SECONDS:g} s, {self.tried} in all")
+            said.append(f"forward is large, or slow: of all inputs that could be tried, {self.tried} were")
         return said
 
 

@@ -59,6 +59,11 @@ class Code:
     def name(self) -> str:
         return name_of(self.forward)
 
+    @property
+    def judged(self) -> str:
+        """What is judged: the backward, if it has a name, or what brings it."""
+        return own_name(self.backward) or self.name
+
     def lifted(self, arrays: Sequence[Any]) -> list[Any]:
         return [self.framework.lift(array) for array in arrays]
 
@@ -115,7 +120,7 @@ class Code:
 
         options = self.options()
         return Adapted(
-            self.name, guarded(forward), guarded(backward), leaves, second, options=options, otherwise=otherwise
+            self.judged, guarded(forward), guarded(backward), leaves, second, options=options, otherwise=otherwise
         )
 
     def options(self) -> dict[str, Any]:
@@ -165,6 +170,11 @@ def name_of(function: Any) -> str:
     if isinstance(function, MethodType) and not isinstance(function.__self__, type):
         return f"{type(function.__self__).__name__}.{name}"
     return name if isinstance(name, str) else kind
+
+
+def own_name(function: Any) -> str:
+    """Nothing for a lambda, a partial, an object that is called: they have none."""
+    return "" if getattr(function, "__name__", "<lambda>") == "<lambda>" else name_of(function)
 
 
 def outputs(value: Any) -> tuple[Any, ...]:

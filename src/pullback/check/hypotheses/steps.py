@@ -21,7 +21,9 @@ def near(a: float, b: float) -> bool:
 
 
 def negated(e: Evidence) -> Says:
-    return first(e, "path", fits=lambda m: near(m.factor, -1))
+    """Not where one that is lost says the same: x² is 3 x² without the 2 x² that comes through x x of x x x, and is
+    that also with a wrong sign at the last x."""
+    return None if first(e, "path", fits=lost) else first(e, "path", fits=lambda m: near(m.factor, -1))
 
 
 def lost(m: Mistake) -> bool:

@@ -32,7 +32,8 @@ Path = tuple[Place, int, Array]  # a step, an operand, and how the output moves 
 STEP = 1e-4  # of central differences
 ROUGH, CLOSE, NEAR = 3e-2, 1e-4, 1e-3  # how well a mistake explains it: at first sight, at last, and elsewhere
 EQUATIONS = 8  # at least
-PATIENCE = 0.5  # seconds of work
+MOST = 100_000  # steps that are run, in all searches of a layer
+SLOW = 5.0  # seconds of work, whatever the steps are
 
 
 class Mistake(NamedTuple):
@@ -138,10 +139,8 @@ class Search:
 
     @property
     def late(self) -> bool:
-        """Has the time run out that there is for all searches of this layer together?"""
-        now = time.process_time()
-        self.problem.searched, self.begun = self.problem.searched + now - self.begun, now
-        return self.problem.searched > PATIENCE
+        """Has this layer been searched for long enough? Told by what was run, which is the same on every machine."""
+        return self.problem.searched > MOST or time.process_time() - self.begun > SLOW
 
     def paths(self) -> Iterator[Path]:
         """Operands through which goes what is wrong, and nothing that is right."""

@@ -21,6 +21,7 @@ Place = tuple[Any, ...]  # the name of the operation, and code and instruction o
 Change = Callable[[int, Operation, Sequence[Any]], Any]  # (turn, operation, operands) -> result
 Changes = Mapping[Place, Change]
 
+RUN = 10  # steps, that a run costs beside its own
 CALLS = 6  # within the user's code, by which places are told apart
 
 
@@ -81,6 +82,7 @@ def ran(problem: Problem, v: Array, changes: Changes | None = None) -> tuple[Arr
             return pack([unwatched(y) for y in problem.adapted.forward(*given)], problem.outputs), tape
     finally:
         running.pop()
+        problem.searched += RUN + tape.turns.total()
 
 
 def says(place: Place) -> str:
