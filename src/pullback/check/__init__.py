@@ -53,4 +53,4 @@ class _Callable(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Callable
-__doc__ = check.__doc__  # so that help(pullback.check) says at once how it is called
+__doc__ = str(check.__doc__)  # so that help(pullback.check) says at once how it is called

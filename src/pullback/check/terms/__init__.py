@@ -53,7 +53,7 @@ def touched(columns: Array, b: Array) -> Array:
     wrong = ~np.isclose(b, columns.sum(1), rtol=0, atol=1e-5 * np.max(abs(b), initial=0))
     parts = nonzero(columns)[wrong]
     off = parts.any(0)
-    return off & ~off.all() & parts.any(1).all()
+    return np.asarray(off & ~off.all() & parts.any(1).all())
 
 
 def said(verdicts: dict[str, str]) -> str:
