@@ -8,10 +8,11 @@ from pullback.handbook.explanation.steps import Derived
 
 
 class Words(NamedTuple):
-    """A sentence; `quiet` for what is said on the side."""
+    """A sentence; `quiet` for what is said on the side, `apart` with a blank line below it."""
 
     text: str
     quiet: bool = False
+    apart: bool = False
 
 
 class Formulas(NamedTuple):

@@ -64,8 +64,9 @@ def drawn(section: Section, written_: Writing, width: int, mark: str) -> Rendera
 
 def rendered(part: Part, written_: Writing, width: int) -> Iterator[RenderableType]:
     match part:
-        case Words(words, quiet):
+        case Words(words, quiet, apart):
             yield Text(written_(words), "dim" if quiet else "")
+            yield from [BLANK] * apart
         case Formulas(lines):
             yield from (BLANK, *(hanging(written_(line), width) for line in lines), BLANK)
         case Rows(rows):
