@@ -13,7 +13,7 @@ from pullback.handbook.explanation.meaning import GAP, chinese, formulas
 from pullback.handbook.explanation.mistakes import chinese as of_layers
 from pullback.handbook.explanation.mistakes import faults
 from pullback.handbook.explanation.notation import undefined
-from pullback.handbook.explanation.outline import structure
+from pullback.handbook.explanation.outline import jacobians, structure
 from pullback.handbook.site.rulepage import sources
 from pullback.handbook.words import texts
 
@@ -57,6 +57,12 @@ def test_no_structure_is_told_in_english(name):
     assert not any(re.search("[A-Za-z]", structure(block, "zh")) for block in explain(name, lang="zh").jacobians)
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_nothing_without_zeros_is_called_sparse(name):
+    drawn = [part for part in jacobians(explain(name, lang="en")) if hasattr(part, "block")]
+    assert not [part.title for part in drawn if part.block.matrix.all() and "Sparse" in part.note]
+
+
 def test_no_translation_is_left_over():
     """What no docstring says any more is not kept in Chinese."""
     kinds = {k.__name__ for rule in every().values() for k in type(rule).__mro__}
@@ -92,6 +98,10 @@ def test_names_are_told_that_stand_in_a_formula(name, names):
         ("softmax", "i, j, k over n. (i==j) is 1 where it holds", "i、j、k 取遍 n。(i==j) 成立时为 1"),
         ("conv2d", "k over *k; p over *out", "k 取遍 *k；p 取遍 *out"),
         ("embedding", "over the batch", "取遍批次"),
+        ("layer_norm", "j, k over the elements of w", "j、k 取遍 w 的元素"),
+        ("conv2d", "padding_before: how much of the padding stands in front", "padding_before 为前端填充的长度"),
+        ("binary_cross_entropy", "> and < bound the numbers", "> 和 < 为自动生成的数的范围"),
+        ("gru", "three blocks of m rows each: r z n", "依次为 r z n"),
         ("lstm", "four blocks of m rows each: i f g o", "依次为 i f g o"),
         ("cross_entropy", "w[t] the weight of the right class t", "w[t] 为正确类别 t 的权重"),
         ("scaled_dot_product_attention", "factor: the scale, 1/√e without one", "factor 即 scale"),

@@ -18,7 +18,9 @@ from pullback.handbook.explanation.mistakes import faults
 from pullback.handbook.site import twins
 from pullback.handbook.site.exercises import LONGEST, around, broken_line, wrong_gradient
 from pullback.handbook.site.families import families, name_of, text_of
-from pullback.handbook.site.rulepage import numbered, rule_prose
+from pullback.handbook.site.formulas import Formulas
+from pullback.handbook.site.prose import Prose as typeset
+from pullback.handbook.site.rulepage import RulePage, numbered, rule_prose
 from pullback.handbook.site.terms import boxes, terms
 from pullback.handbook.site.verdicts import backward, forward, judgement
 from pullback.handbook.site.wording import wordings
@@ -127,7 +129,7 @@ class Prose(HTMLParser):
 
 
 WORKS = re.compile(r'(?s)<h2 id="references">.*?</ul>')  # titles stay as they are
-KNOWN = """PyTorch JAX TensorFlow NumPy Keras cuDNN pullback check config layers optimizers Adam Dense Conv2D
+KNOWN = """PyTorch JAX TensorFlow NumPy SymPy Keras cuDNN pullback check config layers optimizers Adam Dense Conv2D
     Conv2DTranspose BatchNormalization LayerNormalization RMSNormalization kernel recurrent_kernel bias epsilon
     losses SparseCategoricalCrossentropy
     Transformer LSTM RNN GRU RMS NaN True nan inf nat float16 float32 float64 top sum var sign spread vjp swish
@@ -417,6 +419,15 @@ def test_words_are_there_in_both_languages(name):
     assert sorted(both) == ["en", "zh"] and all(both.values())
     english, chinese = (sorted(re.findall(r"\{\w+\}", both[lang])) for lang in ("en", "zh"))
     assert english == chinese
+
+
+@pytest.mark.parametrize(
+    "name, says", [("pad", "<code>pad=(1, 1)</code>"), ("batch_norm", "<code>training=True</code>"), ("softmax", "")]
+)
+def test_hyperparameters_of_the_example_are_told_where_they_are_no_defaults(name, says):
+    formulas = Formulas()
+    told = RulePage(every()[name], "en", typeset(formulas), formulas).here()
+    assert says in told if says else not told
 
 
 LINES = [

@@ -1,4 +1,4 @@
-"""What letters and signs mean, said before they are used."""
+"""What letters and signs mean, said before they are used. What is typed stands in backquotes."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from pullback.handbook.words import say
 NAMED = "padding_before", "before", "step", "factor", "rows", "place", "onto"  # words.toml says what they are
 SIGNS = {  # of a signature
     "axes": r"\[", "batch": r"\.\.\.", "group": r"[\[ ]\*[a-z]", "default": r"\]=", "parameters": ";",
-    "integers": r"\bint ", "constants": r"\bconst ",
+    "bounds": r"\]>", "integers": r"\bint ", "constants": r"\bconst ",
 }  # fmt: skip
 
 
@@ -23,38 +23,44 @@ def of_shapes(e: Content) -> list[str]:
     return [sentences([part], e.lang) for part in (gradients, listed(met, e.lang)) if part]
 
 
-def of_derivation(text: str, chains: list[Derived], lang: str) -> list[str]:
+def of_derivation(e: Content) -> list[str]:
     """Of its indices, of equations in a product, of names that it does not define, and of the marks of its lines."""
-    delta = say("notation.delta", lang) if compares(chains) else ""
-    letters = sentences([indices(text, chains, lang), delta, names(text, lang).replace("`", "")], lang)
-    return [told for told in (letters, marks(chains, lang)) if told]
+    delta = say("notation.delta", e.lang) if compares(e) else ""
+    letters = sentences([indices(e), delta, names(text_of(e), e.lang)], e.lang)
+    return [told for told in (letters, marks(e)) if told]
 
 
-def compares(chains: list[Derived]) -> bool:
-    """Is there a Kronecker delta, or what is more than one?"""
-    return any("==" in formula for formula in formulas(chains))
+def text_of(e: Content) -> str:
+    return str(e.rule.derivation)  # type: ignore[attr-defined]
 
 
-def formulas(chains: list[Derived]) -> list[str]:
+def formulas(e: Content) -> list[str]:
+    chains = [chain for chain in e.derivation if isinstance(chain, Derived)]
     return [line.text for chain in chains for line in (chain.head, *chain.lines)]
 
 
-def marks(chains: list[Derived], lang: str) -> str:
-    """How lines are known to equal those above."""
-    said = legend(chains, lang)
-    return sentences([say("notation.marks", lang, marks=said)], lang) if said else ""
+def compares(e: Content) -> bool:
+    """Is there a Kronecker delta, or what is more than one?"""
+    return any("==" in formula for formula in formulas(e))
 
 
-def indices(text: str, chains: list[Derived], lang: str) -> str:
+def indices(e: Content) -> str:
     """a runs over n, c and k over c: those that are seen."""
-    seen = {letter for formula in formulas(chains) for letter in re.findall(r"\b[a-z]\b|(?<=Σ)[a-z]", formula)}
+    seen = {letter for formula in formulas(e) for letter in re.findall(r"\b[a-z]\b|(?<=Σ)[a-z]", formula)}
     over: dict[str, list[str]] = {}
-    for letter, axis in parse(text).ranges.items():
+    for letter, axis in parse(text_of(e)).ranges.items():
         if letter in seen:
             over.setdefault(axis, []).append(letter)
-    comma, word = say("kinks.comma", lang), lambda axis: "over_batch" if axis == "..." else "over"
-    told = [say(f"notation.{word(axis)}", lang, letters=comma.join(met), axis=axis) for axis, met in over.items()]
-    return say("notation.indices", lang, ranges=listed(told, lang)) if told else ""
+    comma, arrays = say("kinks.comma", e.lang), {slot.name for slot in e.rule.inputs} - set(e.at.plan.sizes)
+    kind = lambda axis: "over_batch" if axis == "..." else "over_all" if axis in arrays else "over"
+    told = [say(f"notation.{kind(axis)}", e.lang, letters=comma.join(met), axis=axis) for axis, met in over.items()]
+    return say("notation.indices", e.lang, ranges=listed(told, e.lang)) if told else ""
+
+
+def marks(e: Content) -> str:
+    """How lines are known to equal those above."""
+    said = legend([chain for chain in e.derivation if isinstance(chain, Derived)], e.lang)
+    return sentences([say("notation.marks", e.lang, marks=said)], e.lang) if said else ""
 
 
 def names(text: str, lang: str) -> str:

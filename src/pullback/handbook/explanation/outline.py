@@ -37,8 +37,12 @@ def outline(e: Content) -> list[Section]:
 
 
 def head(e: Content) -> list[Part]:
-    signs = [Words(text, quiet=True) for text in of_shapes(e)]
+    signs = [Words(unquoted(text), quiet=True) for text in of_shapes(e)]
     return [Words(summary(e.rule, e.lang)), Formulas(formulas(e.rule, e.lang)), Rows(shapes(e)), *signs]
+
+
+def unquoted(text: str) -> str:
+    return text.replace("`", "")
 
 
 def shapes(e: Content) -> list[tuple[str, ...]]:
@@ -78,8 +82,7 @@ def derivation(e: Content) -> list[Part]:
     if e.at.plan.sizes.get("..."):
         unreduced = e.rule.options.get("reduction") == "none"
         notes += ["explain.each"] * unreduced + ["explain.first"] * (not unreduced and speaks_of_one(e.rule))
-    before = of_derivation(e.rule.derivation, e.derivation, e.lang)  # type: ignore[attr-defined]
-    letters = [Words(text, quiet=True, apart=True) for text in before]
+    letters = [Words(unquoted(text), quiet=True, apart=True) for text in of_derivation(e)]
     return [*letters, *e.derivation, *(Words(say(note, e.lang), quiet=True) for note in notes)]
 
 

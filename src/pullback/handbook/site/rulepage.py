@@ -71,9 +71,15 @@ class RulePage:
         told = self.say("shapes" if len(shapes) == 1 else "both_shapes")
         return (
             f"<p>{told}</p>{code_block(chr(10).join(shapes), 'text')}"
-            f'<p class="quiet">{escape(" ".join(of_shapes(self.e)))}</p>'
-            f"<p>{self.say('call')}</p>{code_block(call)}" + self.equations("definition") + self.names()
+            f'<div class="quiet">{self.prose(" ".join(of_shapes(self.e)))}</div>'
+            f"<p>{self.say('call')}</p>{code_block(call)}{self.here()}" + self.equations("definition") + self.names()
         )
+
+    def here(self) -> str:
+        """The hyperparameters of the example, where they are others."""
+        own, default = self.e.rule.options, self.rule.options
+        others = [f"<code>{name}={own[name]!r}</code>" for name in own if own[name] != default.get(name, own[name])]
+        return f"<p>{self.say('here', options=self.say('comma').join(others))}</p>" if others else ""
 
     def names(self) -> str:
         """What stands in the equations and is defined by none: values that the rule computes, and functions."""
@@ -118,10 +124,10 @@ class RulePage:
 
     def letters(self) -> str:
         """What the indices and signs of the derivation mean."""
-        delta = self.say("delta") if compares(self.e.derivation) else ""
-        told = sentences([indices(self.e.rule.derivation, self.e.derivation, self.lang), delta], self.lang)
-        known = marks(self.e.derivation, self.lang)
-        return f'<div class="quiet">{self.prose(told.replace("*", chr(92) + "*"))}{self.prose(known)}</div>'
+        delta = self.say("delta") if compares(self.e) else ""
+        told = sentences([indices(self.e), delta], self.lang)
+        known = marks(self.e)
+        return f'<div class="quiet">{self.prose(told)}{self.prose(known)}</div>'
 
     def matrix(self) -> str:
         """The Jacobian as a matrix of numbers."""
@@ -136,7 +142,7 @@ class RulePage:
 
     def step(self, line) -> str:
         values = "".join(f'<code class="value">{boxes(value)}</code>' for value in line.values if value)
-        why = f"{escape(line.reason)} {self.mark(line.grade)}"
+        why = f"{escape(line.reason)}&nbsp;{self.mark(line.grade)}" if line.grade else escape(line.reason)
         reason = f'<span class="reason">{why}</span>' if why.strip() else ""
         return f'<li><span class="formula">{self.tall("= " + line.latex)}</span>{reason}{values}</li>'
 
