@@ -9,7 +9,7 @@ from html import escape
 from itertools import accumulate, pairwise
 
 SIGN = re.compile(r" (?=[-+=] )")
-WHOLE = 40  # letters that fit into a line anywhere
+WHOLE = 30  # letters that fit into a line anywhere
 
 
 def boxes(line: str) -> str:
