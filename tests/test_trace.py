@@ -11,6 +11,7 @@ import pullback as pb
 from pullback import nn
 from pullback.check.differences import difference
 from pullback.cli import main
+from pullback.handbook.explanation import terminal
 from pullback.train.trail import Trail, trace, walked
 from pullback.train.way import Way
 
@@ -116,6 +117,15 @@ def test_what_becomes_of_it_through_time(nonlinearity, factor, en, zh):
     for lang, words in (("en", en), ("zh", zh)):
         told = said(recurrent(nonlinearity, factor), x, T, lang)
         assert words in told if words else "hrough time" not in told and "时间" not in told, told
+
+
+def test_integers_have_no_gradient_and_none_of_0():
+    model = nn.Sequential(nn.Embedding(5, 3), nn.Select(axis=1, index=-1), nn.Linear(3, 3), rng=0)
+    loss, steps = walked(model, np.array([[1, 4]]), T)
+    way = Way(Trail("net", 0, "t", loss, steps), "en")
+    (line,) = (line for line in terminal.text(way.sections).splitlines() if "0 Embedding" in line)
+    assert line.split() == "0 Embedding none: what it reads are integers".split()
+    assert ">none: what it reads are integers<" in way.to_svg()
 
 
 def test_an_example_that_is_learned_sends_nothing_back():

@@ -51,7 +51,7 @@ class Way:
     def bar(self, step: Step) -> Bar:
         formula = backward(step.rule, self.lang) if step.rule else ""
         if step.norm is None:
-            return Bar(called(step), 0.0, self.say("nothing"), formula)
+            return Bar(called(step), None, self.say("nothing"), formula)
         notes = [self.say("factor", factor=number(step.factor, 2))] if step.factor and step.name != "loss" else []
         notes += [self.say("zeros", share=f"{step.zeros:.0%}")] if step.zeros else []
         return Bar(called(step), step.norm, say("explain.and", self.lang).join(notes), formula)

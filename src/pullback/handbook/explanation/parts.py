@@ -46,7 +46,7 @@ class Heat(NamedTuple):
 
 class Bar(NamedTuple):
     name: str
-    size: float
+    size: float | None  # None: there is none, and the note says why
     note: str = ""
     below: str = ""  # a line of its own
 
