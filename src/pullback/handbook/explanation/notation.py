@@ -85,4 +85,4 @@ def listed(parts: Iterable[str], lang: str) -> str:
 
 
 def sentences(parts: list[str], lang: str) -> str:
-    return say("notation.between", lang).join(part + say("notation.stop", lang) for part in parts if part)
+    return "".join(part + say("notation.stop", lang) for part in parts if part).rstrip()
