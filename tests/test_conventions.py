@@ -79,6 +79,28 @@ def test_as_data_and_as_a_page(tmp_path, monkeypatch):
     assert "PyTorch" in Path("relu.html").read_text("utf-8")
 
 
+def shown(*typed):
+    return " ".join(CliRunner().invoke(main, ["explain", *typed, "--convention", "--lang", "en"]).output.split())
+
+
+def test_at_the_readers_numbers():
+    both = shown("relu", "--x", "0,2,-3")
+    assert "x = [0] [1] [0] [0] [0]" in both
+    assert "There is one derivative at [2 -3], which all of them return." in both
+    alone = shown("relu", "--x", "2")
+    assert "Nothing was measured at these numbers; it was at x = [0]." in alone and "PyTorch" not in alone
+    assert "one derivative" not in shown("relu", "--x", "0")
+    tie = shown("softmax", "--x", "1,1")
+    assert "Nothing was measured at these numbers" in tie and "one derivative" not in tie
+    pool = shown("max_pool1d", "--x", "[[1,1]]")
+    assert "x = [[1 1]]" in pool and "[[[1 1] [1 1]]]" not in pool
+
+
+def test_at_the_readers_hyperparameters():
+    assert "PyTorch" in shown("leaky_relu", "--x", "0", "--negative_slope", "0.01")
+    assert "Nothing was measured" in shown("leaky_relu", "--x", "0", "--negative_slope", "0.3")
+
+
 def test_only_words_that_hold_are_recommended():
     assert Conventions(every()["relu"], "en").words() == ["torch", "jax", "tf"]
     assert Conventions(every()["prelu"], "en").words() == ["torch"]

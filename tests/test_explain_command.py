@@ -129,8 +129,8 @@ def test_a_hyperparameter_that_is_no_number_is_refused(name, option):
         (["softmax", "--html", ""], "is empty"),
         (["softmax", "--html", "/"], "cannot write /: it is no regular file"),
         (["relu", "--kink", "middle"], "'torch', 'jax', 'tf'), with kink='middle'\n"),
-        (["relu", "--convention", "--x", "0"], "takes no numbers"),
         (["relu", "--convention", "--latex"], "is no LaTeX"),
+        (["relu", "--convention", "--z", "0"], "relu has no --z"),
     ],
 )
 def test_one_clear_line(args, says, tmp_path, monkeypatch):

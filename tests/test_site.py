@@ -18,7 +18,10 @@ from pullback.handbook.explanation.mistakes import faults
 from pullback.handbook.site import twins
 from pullback.handbook.site.exercises import LONGEST, around, broken_line, wrong_gradient
 from pullback.handbook.site.families import families, name_of, text_of
-from pullback.handbook.site.rulepage import numbered, rule_prose, undefined
+from pullback.handbook.site.formulas import Formulas
+from pullback.handbook.site.prose import Prose as typeset
+from pullback.handbook.site.rulepage import RulePage, numbered, rule_prose
+from pullback.handbook.site.terms import boxes, terms
 from pullback.handbook.site.verdicts import backward, forward, judgement
 from pullback.handbook.site.wording import wordings
 from pullback.kinks import WORDS as WORDS_OF_KINKS
@@ -126,7 +129,7 @@ class Prose(HTMLParser):
 
 
 WORKS = re.compile(r'(?s)<h2 id="references">.*?</ul>')  # titles stay as they are
-KNOWN = """PyTorch JAX TensorFlow NumPy Keras cuDNN pullback check config layers optimizers Adam Dense Conv2D
+KNOWN = """PyTorch JAX TensorFlow NumPy SymPy Keras cuDNN pullback check config layers optimizers Adam Dense Conv2D
     Conv2DTranspose BatchNormalization LayerNormalization RMSNormalization kernel recurrent_kernel bias epsilon
     losses SparseCategoricalCrossentropy
     Transformer LSTM RNN GRU RMS NaN True nan inf nat float16 float32 float64 top sum var sign spread vjp swish
@@ -284,6 +287,21 @@ CRUSHED = """() => [...document.querySelectorAll("main td")]
 UNTOLD = """() => [...document.querySelectorAll("main .picture")].filter(e => e.clientWidth)
     .filter(e => (e.scrollWidth > e.clientWidth + 1) != (e.querySelector(".more").clientHeight > 9))
     .map(e => "moved sideways, or not, and says otherwise: " + e.querySelector("title").textContent)"""
+# Formulas, and terms of a line of numbers, that are broken in their middle.
+BROKEN = """() => {
+    const rows = e => {
+        const range = document.createRange();
+        range.selectNodeContents(e);
+        return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size;
+    };
+    const back = (part, k, all) =>
+        k && part.getBoundingClientRect().left < all[k - 1].getBoundingClientRect().right - 1;
+    return [
+        ...[...document.querySelectorAll(".chain .katex-html")].filter(e => [...e.children].some(back)),
+        ...[...document.querySelectorAll(".chain .value, .chain .term")]
+            .filter(e => !e.querySelector(".term") && rows(e) > 1),
+    ].map(e => "broken: " + e.textContent);
+}"""
 LUMINANCE = """([scheme, least]) => {
     document.documentElement.style.colorScheme = scheme;
     const canvas = Object.assign(document.createElement("canvas"), {width: 1, height: 1}).getContext("2d");
@@ -308,7 +326,7 @@ LUMINANCE = """([scheme, least]) => {
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_a_browser_opens_every_page_without_complaint(site, browser, lang):
     """Nothing on the console, nothing asked of the network, nothing wider than the screen, no labels over labels; and
-    on a large screen nothing that has to be moved sideways."""
+    on a large screen nothing that has to be moved sideways, and no formula that is broken."""
     said = defaultdict(list)
     page, path = browser.new_page(), ""
     page.on("console", lambda message: said[path].append(message.text))
@@ -322,7 +340,7 @@ def test_a_browser_opens_every_page_without_complaint(site, browser, lang):
             if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
                 said[path].append(f"{wide} pixels wide")
             said[path] += page.evaluate(CROWDED) + page.evaluate(CRUSHED) + page.evaluate(UNTOLD)
-            said[path] += page.evaluate(WIDER) if width == 1280 else []
+            said[path] += page.evaluate(WIDER) + page.evaluate(BROKEN) if width == 1280 else []
     page.close()
     assert not {path: found for path, found in said.items() if found}
 
@@ -404,12 +422,30 @@ def test_words_are_there_in_both_languages(name):
 
 
 @pytest.mark.parametrize(
-    "name, names",
-    [("silu", []), ("rnn", []), ("gru", []), ("lstm", []), ("conv2d", ["before"]), ("max_pool1d", ["step"])],
+    "name, says", [("pad", "<code>pad=(1, 1)</code>"), ("batch_norm", "<code>training=True</code>"), ("softmax", "")]
 )
-def test_names_are_told_that_stand_in_a_formula(name, names):
-    """`# before step t` and `# factor out` are reasons, and no names of anything."""
-    assert undefined(explain(name, lang="en").rule.derivation) == names
+def test_hyperparameters_of_the_example_are_told_where_they_are_no_defaults(name, says):
+    formulas = Formulas()
+    told = RulePage(every()[name], "en", typeset(formulas), formulas).here()
+    assert says in told if says else not told
+
+
+LINES = [
+    ("0.7 + 0.2 = 0.9", ["0.7 + 0.2 = 0.9"]),
+    (
+        "1·(0.25 - 0.0625) + (-2)·(0.125 - 0.5) + 0.5·(0.25 - 0.5) = 0.8125",
+        ["1·(0.25 - 0.0625)", "+ (-2)·(0.125 - 0.5)", "+ 0.5·(0.25 - 0.5)", "= 0.8125"],
+    ),
+    ("(2·(2 - 0.7)·0.3333 + 2·(0.5 - 0.7)·0.6667) / 3", ["(2·(2 - 0.7)·0.3333", "+ 2·(0.5 - 0.7)·0.6667) / 3"]),
+]
+
+
+@pytest.mark.parametrize("line, parts", LINES)
+def test_a_line_of_numbers_breaks_at_its_outermost_signs(line, parts):
+    assert terms(line) == parts
+    assert re.sub("<[^>]*>", "", boxes(line)) == line and boxes(line).count('class="term"') >= len(parts) * (
+        len(parts) > 1
+    )
 
 
 # The exercises.

@@ -11,6 +11,7 @@ import pullback as pb
 from pullback import nn
 from pullback.check.differences import difference
 from pullback.cli import main
+from pullback.handbook.explanation import terminal
 from pullback.train.trail import Trail, trace, walked
 from pullback.train.way import Way
 
@@ -89,6 +90,49 @@ def test_time_is_a_way_too():
     assert len(times) == 9 and times == sorted(times) and times[0] < 1e-4 * times[-1]
     assert steps[-1].norm == pytest.approx(np.linalg.norm(times))
     assert "hands its first step" in said(model, np.ones((1, 9, 4), "f4"), T)
+
+
+def recurrent(nonlinearity, factor):
+    """A network whose small positive states are passed on times a factor."""
+    layers = nn.RNN(4, 4, nonlinearity=nonlinearity, batch_first=True), nn.Select(axis=1, index=-1), nn.Linear(4, 3)
+    model = nn.Sequential(*layers, rng=0)
+    small, none = np.full(4, 1e-4, "f4"), np.zeros(4, "f4")
+    parameters = {"weight_hh": factor * np.eye(4, dtype="f4"), "bias_ih": small, "bias_hh": none}
+    model.load({f"0.{name}_l0": p for name, p in parameters.items()}, strict=False)
+    return model
+
+
+@pytest.mark.parametrize(
+    "nonlinearity, factor, en, zh",
+    [
+        ("tanh", 0.1, "Through time it vanishes: 0 RNN", "沿时间梯度消失"),
+        ("relu", 0.85, "0 RNN hands its first step 0.054 of", "第一步得到的梯度只有最大一步的 0.054 倍"),
+        ("relu", 1.0, "", ""),
+        ("relu", 1.5, "Through time it explodes: 0 RNN hands its first step 1.5e+03 times", "沿时间梯度爆炸"),
+    ],
+)
+def test_what_becomes_of_it_through_time(nonlinearity, factor, en, zh):
+    """Where relu passes everything on, the gradient of a step is the factor to the power of the steps behind it."""
+    x = np.zeros((1, 19, 4), "f4")
+    for lang, words in (("en", en), ("zh", zh)):
+        told = said(recurrent(nonlinearity, factor), x, T, lang)
+        assert words in told if words else "hrough time" not in told and "时间" not in told, told
+
+
+def test_integers_have_no_gradient_and_none_of_0():
+    model = nn.Sequential(nn.Embedding(5, 3), nn.Select(axis=1, index=-1), nn.Linear(3, 3), rng=0)
+    loss, steps = walked(model, np.array([[1, 4]]), T)
+    way = Way(Trail("net", 0, "t", loss, steps), "en")
+    (line,) = (line for line in terminal.text(way.sections).splitlines() if "0 Embedding" in line)
+    assert line.split() == "0 Embedding none: what it reads are integers".split()
+    assert ">none: what it reads are integers<" in way.to_svg()
+
+
+def test_an_example_that_is_learned_sends_nothing_back():
+    """Its scores are so far apart that p is the target: no layer is to blame."""
+    model = nn.Sequential(nn.Linear(4, 3), rng=0)
+    model.load({"0.bias": np.array([0, 1e4, 0], "f4")}, strict=False)
+    assert said(model, X, T).startswith("There is none: the loss is 0,") and "没有梯度" in said(model, X, T, "zh")
 
 
 def test_what_is_not_finite_is_told():

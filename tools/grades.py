@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pullback.handbook.derivation
+from pullback.check.progress import followed
 from pullback.discovery import every
 from pullback.handbook.derivation.book import texts
 from pullback.handbook.derivation.grading import GRADES, Grades, graded, mark
@@ -35,7 +36,7 @@ def summary(found: list[Grades]) -> str:
 
 if __name__ == "__main__":
     book = texts()
-    found = [graded(rule) for rule in book.values()]
+    found = [graded(rule) for rule in followed("derivations", book.values(), len(book))]
     entries = (entry(name, rule.derivation, grades) for (name, rule), grades in zip(book.items(), found))
     TARGET.write_text(HEAD + "".join(entries), encoding="utf-8")
     print(summary(found))

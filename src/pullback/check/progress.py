@@ -2,9 +2,11 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
 
 MOMENT = 2.0  # seconds, before there is anything to be seen
 PAUSE = 0.1  # and between two pictures of it
@@ -47,6 +49,14 @@ class Bar:
         self.display.update(self.display.task_ids[0], completed=self.done, description=self.title)
         self.display.refresh()
         self.next = time.perf_counter() + PAUSE
+
+
+def followed(title: str, items: Iterable[Item], count: int) -> Iterator[Item]:
+    """The same items, with a bar that grows as they come."""
+    with Bar(title, lambda: count) as bar:
+        for item in items:
+            yield item
+            bar.step()
 
 
 def display(steps: int) -> Any:

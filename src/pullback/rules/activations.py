@@ -303,16 +303,16 @@ class SELU(Kinked):
         return np.where(x < 0, below(SELU_BELOW, x), 0)
 
     derivation = """
-        let a = 1.6732632423543772
-        let s = 1.0507009873554805
-        let y = s*x if x > 0 else s*a*(exp(x) - 1)
+        let alpha = 1.6732632423543772
+        let lambd = 1.0507009873554805
+        let y = lambd*x if x > 0 else lambd*alpha*(exp(x) - 1)
 
         d(y, x)
-          = s if x >= 0 else s*a*exp(x)        # slope of each piece
+          = lambd if x >= 0 else lambd*alpha*exp(x)        # slope of each piece
 
         vjp gx
-          = gy*d(y, x)                         # chain rule
-          = gy*s if x >= 0 else gy*s*a*exp(x)  # slope above, at the kink that from the right
+          = gy*d(y, x)                                     # chain rule
+          = gy*lambd if x >= 0 else gy*lambd*alpha*exp(x)  # slope above, at the kink that from the right
 """
 
 

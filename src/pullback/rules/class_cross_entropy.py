@@ -14,7 +14,9 @@ FAR = 60.0  # exp of it is far from overflow, in float32 as well
 class ClassCrossEntropy(ClassLoss):
     """How surprised softmax(x) is by the class t, in nats.
 
-        y = -w[t] log p[t],    gx = w[t] (p - (c==t)) gy,    p = softmax(x)
+        y  = -w[t] log p[t],    p = softmax(x),    w[t] the weight of the right class t, 1 if left out
+        gx = w[t] (p - (c==t)) gy,    at class c
+        both of one example: the mean divides them by the sum of all w[t]
 
     Where p[t] is almost 1, what is left to the other classes is summed up: 1 - p[t] would have lost its digits.
     Saved are `p`, but 0 at the target; there `right` is p, and `rest` is 1 - p.

@@ -45,9 +45,9 @@ class Conv(Convolution):
         def along(n, k, s, p, d):
             return (n + 2 * p - d * (k - 1) - 1) // s + 1
 
-        return tuple(map(along, n, k, self.stride, self.before(k), self.dilation))
+        return tuple(map(along, n, k, self.stride, self.padding_before(k), self.dilation))
 
-    def before(self, k):
+    def padding_before(self, k):
         if self.padding == "same":
             return tuple(d * (size - 1) // 2 for d, size in zip(self.dilation, k))
         return (0,) * self.dims if self.padding == "valid" else self.padding
@@ -89,7 +89,7 @@ class Conv(Convolution):
         for p in *out
         for q in *n
         let v[a,c] = (a//(o//groups))*(i//groups) + c  # which channel of x the kernel's channel c reads
-        let t[p,k] = stride*p + dilation*k - before  # where the kernel's offset k falls
+        let t[p,k] = stride*p + dilation*k - padding_before  # where the kernel's offset k falls
         let X[e,s,q] = x[e,s,q] if 0 <= q < n else 0  # x, and zeros around it
         let y[e,a,p] = sum(c, k, w[a,c,k]*X[e,v[a,c],t[p,k]]) + b[a]
 

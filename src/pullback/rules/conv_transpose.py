@@ -49,7 +49,7 @@ class ConvTranspose(Convolution):
 
         return tuple(map(along, n, k, self.stride, self.padding, self.dilation, self.output_padding))
 
-    def before(self, k):
+    def padding_before(self, k):
         return self.padding
 
     def forward(self, x, w, b):

@@ -64,7 +64,7 @@ class Convolution(Spatial):
         return w.reshape(self.groups, len(w) // self.groups, prod(w.shape[1:]))
 
     def windows(self, n, w, out):
-        return Windows(n, self.space(w), out, self.stride, self.dilation, self.before(self.space(w)))
+        return Windows(n, self.space(w), out, self.stride, self.dilation, self.padding_before(self.space(w)))
 
     def examples(self, x):
         return self.batch(x)[:-1]

@@ -14,7 +14,8 @@ from pullback.rules.loss import weigh
 class CrossEntropy(ClassLoss):
     """How surprised softmax(x) is by the targets, in nats.
 
-        y  = -Σc q[c] log p[c],        p = softmax(x),    q = w ((1 - label_smoothing) t + label_smoothing / C)
+        y  = -Σc q[c] log p[c],        p = softmax(x)
+        q  = w ((1 - label_smoothing) t + label_smoothing / C),    over C classes, each with a weight w, 1 if left out
         gx = (p Σc q[c] - q) gy,       p - t where w = 1 and Σc t[c] = 1
         gt = -w (1 - label_smoothing) log p gy
 

@@ -59,12 +59,11 @@ class LogisticGate(Gate):
 class SiLU(LogisticGate):
     """x σ(x), also called swish.
 
+        y  = x σ(x)
         gx = σ(x) (1 + x σ(-x)) gy
 
-        f'(x)  = σ(x) σ(-x) (1 + x + eˣ), and 1 + x + eˣ = d + e^x0 (e^d - 1), where d = x - x0, x0 = -1.278…
-        f''(x) = σ(x) σ(-x) (2 - x tanh(x/2))
-
-    f(-inf) is 0.
+    f(-inf) is 0. Computed is f'(x) = σ(x) σ(-x) (1 + x + eˣ), in which near the root x0 = -1.278… of the last factor
+    1 + x + eˣ = d + e^x0 (e^d - 1) with d = x - x0; and f''(x) = σ(x) σ(-x) (2 - x tanh(x/2)).
 
     Source: Elfwing, Uchibe & Doya (2018), Sigmoid-weighted linear units for neural network function approximation
     in reinforcement learning.

@@ -69,22 +69,22 @@ class GLU(Rule):
     derivation = """
         at n=4; n=2, batch=(2,)
         for i j in n
-        for a b in half
-        let s[a] = 1/(1 + exp(-x[half + a]))
-        let y[a] = x[a]*s[a]
+        for k l in half
+        let s[k] = 1/(1 + exp(-x[half + k]))
+        let y[k] = x[k]*s[k]
 
-        d(y[a], x[j])
-          = (j==a)*s[a] + (j==half+a)*x[a]*d(s[a], x[half + a])  # product rule
-          = (j==a)*s[a] + (j==half+a)*x[a]*s[a]*(1 - s[a])       # slope of the sigmoid
+        d(y[k], x[j])
+          = (j==k)*s[k] + (j==half+k)*x[k]*d(s[k], x[half + k])  # product rule
+          = (j==k)*s[k] + (j==half+k)*x[k]*s[k]*(1 - s[k])       # slope of the sigmoid
 
-        vjp gx[b]
-          = sum(a, gy[a]*d(y[a], x[b]))                          # chain rule
-          = sum(a, gy[a]*(b==a)*s[a])                            # Jacobian above, first half
-          = gy[b]*s[b]                                           # collapse the delta
-        vjp gx[half + b]
-          = sum(a, gy[a]*d(y[a], x[half + b]))                   # chain rule
-          = sum(a, gy[a]*(half+b==half+a)*x[a]*s[a]*(1 - s[a]))  # Jacobian above, second half
-          = gy[b]*x[b]*s[b]*(1 - s[b])                           # collapse the delta
+        vjp gx[l]
+          = sum(k, gy[k]*d(y[k], x[l]))                          # chain rule
+          = sum(k, gy[k]*(l==k)*s[k])                            # Jacobian above, first half
+          = gy[l]*s[l]                                           # collapse the delta
+        vjp gx[half + l]
+          = sum(k, gy[k]*d(y[k], x[half + l]))                   # chain rule
+          = sum(k, gy[k]*(half+l==half+k)*x[k]*s[k]*(1 - s[k]))  # Jacobian above, second half
+          = gy[l]*x[l]*s[l]*(1 - s[l])                           # collapse the delta
 """
 
 

@@ -10,7 +10,9 @@ from pullback.rules.recurrent import Recurrent
 class GRU(Recurrent):
     """gru_cell over time, in layers, in one or both directions.
 
-        h[t]    = gru_cell(x[t], h[t-1]),    y = h
+        a, v    = w x[t] + bw, u h[t-1] + bu        at every step t; three blocks of m rows each: r z n
+        r, z, n = σ(ar + vr), σ(az + vz), tanh(an + r vn)
+        h[t]    = n + z (h[t-1] - n),    y = h,     before step 0 the input h
         gh[t-1] = gy[t-1] + Jᵀ gh[t],        J that of step t; gx likewise; gw, gu, gb: summed over t
 
     Inputs, outputs and edges as Recurrent says.

@@ -11,7 +11,9 @@ from pullback.rules.recurrent import Recurrent
 class LSTM(Recurrent):
     """lstm_cell over time, in layers, in one or both directions.
 
-        h[t], c[t] = lstm_cell(x[t], h[t-1], c[t-1]),    y = h
+        z       = w x[t] + bw + u h[t-1] + bu        at every step t; four blocks of m rows each: i f g o
+        c[t]    = σ(f) c[t-1] + σ(i) tanh(g),        before step 0 the inputs c and h
+        h[t]    = σ(o) tanh(c[t]),    y = h
         gh[t-1] = gy[t-1] + Jᵀ (gh[t], gc[t]),    J that of step t; gc and gx likewise; gw, gu, gb: summed over t
 
     With a `proj_size` k every run has a further parameter p[k m], and h = p q has k units, where q is what the cell

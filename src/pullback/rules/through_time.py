@@ -163,7 +163,8 @@ class Run:
         j, before, after = self.told.letter[state], self.before(state), self.after(state)
         stays = f" if t <= lengths[e] else {before}[t-1,e,{j}]" if self.told.lengths else ""
         return (
-            f"let {before}[t,e,{j}] = {state}[{self.k},e,{j}] if t == 0 else {after}[t-1,e,{j}]{stays}  # before step t"
+            f"let {before}[t,e,{j}] = {state}[{self.k},e,{j}] if t == 0 else {after}[t-1,e,{j}]{stays}"
+            f"  # {state} before step t"
         )
 
     def cell(self):

@@ -93,7 +93,7 @@ def walked(model: Model, x: np.ndarray, t: np.ndarray) -> tuple[float, list[Step
         rule = public("cross_entropy")
         loss, after = rule.linearize(scores.reshape(-1, scores.shape[-1]), t.reshape(-1))
         (gy, _, _) = after.vjp(1.0)
-        first = Step("loss", "cross_entropy", rule, norm(gy), 1.0, zeros(gy), {}, [])
+        first = Step("loss", "cross_entropy", after.rule, norm(gy), 1.0, zeros(gy), {}, [])
         rules = {name: (layer.kind, PREDICTING.get(layer.kind, layer.rule)) for name, layer in model.leaves()}
         steps = list(follow(at.walk(gy.reshape(scores.shape)), rules, first))
     return float(loss), steps

@@ -51,7 +51,7 @@ class Way:
     def bar(self, step: Step) -> Bar:
         formula = backward(step.rule, self.lang) if step.rule else ""
         if step.norm is None:
-            return Bar(called(step), 0.0, self.say("nothing"), formula)
+            return Bar(called(step), None, self.say("nothing"), formula)
         notes = [self.say("factor", factor=number(step.factor, 2))] if step.factor and step.name != "loss" else []
         notes += [self.say("zeros", share=f"{step.zeros:.0%}")] if step.zeros else []
         return Bar(called(step), step.norm, say("explain.and", self.lang).join(notes), formula)
@@ -71,13 +71,21 @@ class Way:
         if found and max(found)[0] > 2:
             said.append(self.most("grows", max(found)[0], found))
         for step in self.trail.steps:
-            most = max(step.times, default=0.0)
-            if most and step.times[0] < FORGOTTEN * most:
-                said.append(self.say("forgets", name=called(step), share=number(step.times[0] / most, 2)))
+            said += self.over_time(step)
         sparse = max(self.trail.steps, key=lambda step: step.zeros)
         if SPARSE <= sparse.zeros < 1:
             said.append(self.say("sparse", name=called(sparse), share=f"{sparse.zeros:.0%}"))
         return said
+
+    def over_time(self, step: Step) -> list[str]:
+        """What becomes of it from the last step of time to the first."""
+        if not step.times or not isfinite(most := max(step.times)) or not most:
+            return []
+        first, last = step.times[0], step.times[-1]
+        told = lambda word, share: [self.say(word, name=called(step), share=number(share, 2))]
+        if first < FORGOTTEN * most:
+            return told("fades" if first < LOST * most else "forgets", first / most)
+        return told("swells", first / last) if 0 < last < LOST * first else []
 
     def most(self, word: str, extreme: float, found: list[tuple[float, str]]) -> str:
         """Which layer does most, the first of all that do as much as far as two digits show."""
@@ -87,6 +95,8 @@ class Way:
         return self.say(word, name=name, factor=factor)
 
     def fate(self) -> str:
+        if self.norms[0][1] == 0:
+            return self.say("learned", loss=number(self.trail.loss))
         for name, norm in self.norms:
             if not isfinite(norm):
                 return self.say("broken", name=name)

@@ -22,11 +22,9 @@ def explain(name: str, typed: Sequence[str], lang: str | None, convention: bool,
     if how["ascii"] and lang == "zh":
         raise OptionError("Chinese cannot be written in ASCII; leave out --ascii or --lang zh")
     lang = "en" if how["ascii"] else lang or language()
-    if convention and (how["latex"] or typed):
-        raise OptionError(
-            f"--convention shows a table: it takes no numbers, and is no LaTeX; got {' '.join(typed) or '--latex'}"
-        )
-    found = Conventions(known(name), lang) if convention else explanation(name, typed, lang)
+    if convention and how["latex"]:
+        raise OptionError("--convention shows a table, which is no LaTeX; leave out --latex")
+    found = Conventions(known(name), lang, *parsed(name, typed)) if convention else explanation(name, typed, lang)
     if how["html"]:
         files.write(how["html"], found.to_html().encode())
         print(say("explain.written", lang, path=how["html"]))
@@ -38,13 +36,18 @@ def explain(name: str, typed: Sequence[str], lang: str | None, convention: bool,
 
 def explanation(name: str, typed: Sequence[str], lang: str | None = None) -> Explanation:
     """The rule of that name at the numbers that were typed: `--x 2,3`, `--axis=0`, `--bidirectional`."""
+    options, given = parsed(name, typed)
+    return explained(known(name), lang=lang, **options, **given)
+
+
+def parsed(name: str, typed: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Hyperparameters and arrays."""
     rule = known(name)
     pairs = paired(typed)
     options = {word: option(rule, word, text) for word, text in pairs.items() if word in rule.options}
     rule = configured(rule, options)
     arrays = {word: text for word, text in pairs.items() if word not in options}
-    given = {recognised(rule, word): numbers(word, text) for word, text in arrays.items()}
-    return explained(known(name), lang=lang, **options, **given)
+    return options, {recognised(rule, word): numbers(word, text) for word, text in arrays.items()}
 
 
 def paired(typed: Sequence[str]) -> dict[str, str | None]:

@@ -41,16 +41,40 @@ def ours(point: dict[str, Any], **options: Any) -> np.ndarray:
     return next(g for g in found if g is not None)
 
 
-class Conventions:
-    """What frameworks return where a rule has no derivative."""
+def asked(point: dict[str, Any], options: dict[str, Any], given: dict[str, Any]) -> bool:
+    """Is it one of these numbers, or these arrays, with these hyperparameters?"""
+    own = known(point["rule"]).options | point["options"]
+    return all(own[name] == value for name, value in options.items()) and all(
+        alike(np.array(point["inputs"].get(name, []), float), np.asarray(value, float)) for name, value in given.items()
+    )
 
-    def __init__(self, rule: Rule, lang: str) -> None:
-        self.rule, self.lang, self.points = rule, lang, points(rule)
+
+def alike(measured: np.ndarray, value: np.ndarray) -> bool:
+    return measured.size == 1 and measured.item() in value or np.array_equal(measured, value)
+
+
+class Conventions:
+    """What frameworks return where a rule has no derivative: at all places that were measured, or at the reader's."""
+
+    def __init__(
+        self, rule: Rule, lang: str, options: dict[str, Any] | None = None, given: dict[str, Any] | None = None
+    ) -> None:
+        self.rule, self.lang, self.measured = rule, lang, points(rule)
+        self.options, self.given = options or {}, given or {}
+        self.points = [point for point in self.measured if asked(point, self.options, self.given)]
 
     @cached_property
     def sections(self) -> list[Section]:
         title = say("convention.title", self.lang, name=self.rule.name)
-        return [Section(title, self.parts() if self.points else [Words(self.reason())])]
+        return [Section(title, [*(self.parts() if self.points else [Words(self.reason())]), *self.smooth()])]
+
+    def smooth(self) -> list[Part]:
+        """Numbers of the reader's at which a function of one number has a derivative."""
+        rule, numbers = configured(self.rule, self.options), np.ravel(self.given.get("x", []))
+        if not rule.kinks or isinstance(rule.kinks, str) or len(rule.inputs) > 1:
+            return []
+        rest = numbers[np.isfinite(numbers) & ~np.isin(numbers, rule.kinks)]
+        return [Words(say("convention.one", self.lang, numbers=written.array(rest)))] if rest.size else []
 
     def parts(self) -> list[Part]:
         """The table, what was called, and when."""
@@ -78,6 +102,9 @@ class Conventions:
 
     def reason(self) -> str:
         """Why there is no table."""
+        if self.measured:
+            places = "; ".join(place(point).replace("\n", ", ") for point in self.measured)
+            return say("convention.elsewhere", self.lang, points=places)
         smooth = not self.rule.kinks and "kink" not in self.rule.options
         return say(f"convention.{'smooth' if smooth else 'unmeasured'}", self.lang)
 
@@ -89,13 +116,17 @@ class Conventions:
         return json.dumps({"measured": measured()["measured"], "points": rows}, ensure_ascii=False, indent=1) + "\n"
 
 
-def row(point: dict[str, Any]) -> tuple[str, ...]:
+def place(point: dict[str, Any]) -> str:
     inputs = {name: written.array(np.array(value, float)) for name, value in point["inputs"].items()}
     said = [
         *(f"{name} = {value}" for name, value in inputs.items()),
         *(f"{k}={v}" for k, v in point["options"].items()),
     ]
-    return "\n".join(said), written.array(ours(point)), *(shown(point["gradients"][name]) for name in FRAMEWORKS)
+    return "\n".join(said)
+
+
+def row(point: dict[str, Any]) -> tuple[str, ...]:
+    return place(point), written.array(ours(point)), *(shown(point["gradients"][name]) for name in FRAMEWORKS)
 
 
 def shown(gradient: Any) -> str:

@@ -73,7 +73,7 @@ def picture(e: Content) -> str:
 
 def drawn(part: Part, lang: str) -> str:
     match part:
-        case Words(words, quiet):
+        case Words(words, quiet, _):
             return f'<p class="quiet">{escape(words)}</p>' if quiet else f"<p>{escape(words)}</p>"
         case Formulas(lines):
             return f"<pre>{escape(chr(10).join(lines))}</pre>"

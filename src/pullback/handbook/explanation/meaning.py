@@ -27,7 +27,7 @@ def formulas(rule: Rule, lang: str) -> list[str]:
     if rule.options.get("training") is False:  # what is said of the family holds in training
         return [indented(type(rule).__doc__ or "")[0], EVALUATION]
     found: list[str] = []
-    for kind in type(find(rule.name) or rule).__mro__:
+    for kind in type(rule).__mro__:
         lines = indented(kind.__dict__.get("__doc__") or "")
         found += [line for line in lines if line not in found]
         if any(re.match(r"g\w*(\[.*?\])? ", line) for line in lines):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Gradients = dict[str, np.ndarray]
 MOST = 14  # that are told
+OF_A_TERM = ("half",)  # a forgotten 2 halves what comes of a square alone: layers with a square say what that gives
 SEEN = 1e-3  # by so much a gradient has to differ from the right one: four digits are shown
 
 
@@ -60,8 +61,6 @@ def likely(name: str, e: "Content", slot: Slot, gradient: np.ndarray) -> bool:
     own = [axis for axis in slot.axes if axis != "..."]
     parameter, spread_out = slot.name in parameters(e.rule), any(map(is_group, own))
     match name:
-        case "half":  # it halves what comes of a square, not all: rules that have one know what it gives
-            return False
         case "mean":
             return parameter and examples(e) > 1
         case "first only":
@@ -92,6 +91,8 @@ def of_the_gradient(
 ) -> Iterator[tuple[str, Gradients]]:
     """Faults that turn a right gradient into a wrong one, whatever the rule."""
     for name, fault in faults().items():
+        if name in OF_A_TERM:
+            continue
         mean = name == "mean"  # of as many examples as there are here
         yield name, {g: a / count if mean else fault.spoil(a, a if above is None else above) for g, a in right.items()}
 

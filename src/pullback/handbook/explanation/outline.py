@@ -9,9 +9,9 @@ from pullback.handbook import written
 from pullback.handbook.derivation import parse
 from pullback.handbook.explanation.content import Array, Block, Content, Kept
 from pullback.handbook.explanation.meaning import formulas, summary
+from pullback.handbook.explanation.notation import of_derivation, of_shapes
 from pullback.handbook.explanation.parts import Formulas, Heat, Listed, Part, Rows, Section, Words
 from pullback.handbook.explanation.places import Place
-from pullback.handbook.explanation.steps import MARKS, Derived
 from pullback.handbook.pictures.heatmap import NUMBERED
 from pullback.handbook.words import say, texts
 from pullback.kinks import WORDS
@@ -25,7 +25,7 @@ def outline(e: Content) -> list[Section]:
     """The first section is titled by the rule's name."""
     say_ = lambda name, **values: say(f"explain.{name}", e.lang, **values)
     return [
-        Section(e.name, [Words(summary(e.rule, e.lang)), Formulas(formulas(e.rule, e.lang)), Rows(shapes(e))]),
+        Section(e.name, head(e)),
         Section(say_("numbers"), [Rows(rows([*e.inputs, *e.outputs], e.lang))]),
         Section(say_("derivation"), derivation(e)),
         Section(say_("jacobian"), jacobians(e)),
@@ -34,6 +34,15 @@ def outline(e: Content) -> list[Section]:
         Section(say_("memory"), memory(e)),
         Section(say_("mistakes"), mistakes(e)),
     ]  # fmt: skip
+
+
+def head(e: Content) -> list[Part]:
+    signs = [Words(unquoted(text), quiet=True) for text in of_shapes(e)]
+    return [Words(summary(e.rule, e.lang)), Formulas(formulas(e.rule, e.lang)), Rows(shapes(e)), *signs]
+
+
+def unquoted(text: str) -> str:
+    return text.replace("`", "")
 
 
 def shapes(e: Content) -> list[tuple[str, ...]]:
@@ -68,23 +77,18 @@ def derivation(e: Content) -> list[Part]:
     if isinstance(e.derivation, str):  # why there is none
         why = [e.derivation, *(["instead"] if e.chain_rule else [])]
         return [*e.chain_rule, *(Words(say(f"explain.{word}", e.lang), quiet=True) for word in why)]
-    notes = ["explain.lines"]
+    holds = all(line.grade != "unknown" for chain in e.derivation for line in chain.lines)
+    notes = ["explain.lines"] * holds
     if e.at.plan.sizes.get("..."):
         unreduced = e.rule.options.get("reduction") == "none"
         notes += ["explain.each"] * unreduced + ["explain.first"] * (not unreduced and speaks_of_one(e.rule))
-    told = [*(say(note, e.lang) for note in notes), legend(e.derivation, e.lang)]
-    return [*e.derivation, *(Words(text, quiet=True) for text in told if text)]
+    letters = [Words(unquoted(text), quiet=True, apart=True) for text in of_derivation(e)]
+    return [*letters, *e.derivation, *(Words(say(note, e.lang), quiet=True) for note in notes)]
 
 
 def speaks_of_one(rule: Rule) -> bool:
     """Does the derivation speak of one example of a batch?"""
     return not parse(rule.derivation).names_the_batch  # type: ignore[attr-defined]
-
-
-def legend(chains: list[Derived], lang: str) -> str:
-    """What the marks of the lines mean, of those that there are."""
-    met = {line.grade for chain in chains for line in chain.lines}
-    return say("explain.then", lang).join(say(f"grades.{grade}", lang) for grade in MARKS if grade and grade in met)
 
 
 def jacobians(e: Content) -> list[Part]:
@@ -104,8 +108,10 @@ def title_of(block: Block, lang: str) -> str:
 
 
 def note_of(block: Block, lang: str) -> str:
-    notes = [say("explain.structure", lang, words=structure(block, lang))] if block.structure else []
-    if block.matrix is not None and not block.matrix.all():
+    full = block.matrix is not None and block.matrix.all()
+    known = block.structure and not (full and block.structure == "Sparse")
+    notes = [say("explain.structure", lang, words=structure(block, lang))] if known else []
+    if block.matrix is not None and not full:
         notes.append(say("explain.zeros", lang, share=f"{np.mean(block.matrix == 0):.0%}"))
     return say("explain.and", lang).join(notes)
 

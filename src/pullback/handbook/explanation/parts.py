@@ -8,10 +8,11 @@ from pullback.handbook.explanation.steps import Derived
 
 
 class Words(NamedTuple):
-    """A sentence; `quiet` for what is said on the side."""
+    """A sentence; `quiet` for what is said on the side, `apart` with a blank line below it."""
 
     text: str
     quiet: bool = False
+    apart: bool = False
 
 
 class Formulas(NamedTuple):
@@ -45,7 +46,7 @@ class Heat(NamedTuple):
 
 class Bar(NamedTuple):
     name: str
-    size: float
+    size: float | None  # None: there is none, and the note says why
     note: str = ""
     below: str = ""  # a line of its own
 

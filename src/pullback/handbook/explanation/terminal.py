@@ -15,7 +15,7 @@ from pullback.handbook import written
 from pullback.handbook.explanation.parts import Bars, Formulas, Heat, Listed, Part, Rows, Section, Table, Words
 from pullback.handbook.explanation.plain import plain
 from pullback.handbook.explanation.steps import MARKS, Derived, Line
-from pullback.handbook.pictures.bars import decades
+from pullback.handbook.pictures.bars import decades, size
 
 Writing = Callable[[str], str]  # as it is, or in ASCII
 
@@ -64,8 +64,9 @@ def drawn(section: Section, written_: Writing, width: int, mark: str) -> Rendera
 
 def rendered(part: Part, written_: Writing, width: int) -> Iterator[RenderableType]:
     match part:
-        case Words(words, quiet):
+        case Words(words, quiet, apart):
             yield Text(written_(words), "dim" if quiet else "")
+            yield from [BLANK] * apart
         case Formulas(lines):
             yield from (BLANK, *(hanging(written_(line), width) for line in lines), BLANK)
         case Rows(rows):
@@ -108,19 +109,19 @@ def bars(part: Bars, written_: Writing, width: int) -> Iterator[RenderableType]:
     """`name  0.54  ██████  note`, and what belongs below it."""
     if part.title:
         yield Text(written_(part.title), "bold")
-    sizes = [written.number(bar.size, 3) for bar in part.bars]
+    sizes = [size(bar.size) for bar in part.bars]
     low, high = decades([bar.size for bar in part.bars])
     side = max((cell_len(bar.name) for bar in part.bars), default=0)
     middle = max(map(len, sizes), default=0)
     room = max(
         8, min(LONGEST, width - side - middle - 4 - max((cell_len(bar.note) for bar in part.bars), default=0) - 2)
     )
-    for bar, size in zip(part.bars, sizes):
-        finite = bar.size > 0 and isfinite(bar.size)
+    for bar, said in zip(part.bars, sizes):
+        finite = bar.size and bar.size > 0 and isfinite(bar.size)
         length = max(1, round(room * (log10(bar.size) - low) / (high - low))) if finite else 0
         name = bar.name + " " * (side - cell_len(bar.name))
         drawn_ = (written_("█" * length) + " " * (room - length), BLUE)
-        yield Text.assemble(written_(name), f"  {size:>{middle}}  ", drawn_, f"  {written_(bar.note)}")
+        yield Text.assemble(written_(name), f"  {said:>{middle}}  ", drawn_, f"  {written_(bar.note)}")
         if bar.below:
             yield Padding(Text(written_(bar.below), "dim"), (0, 0, 0, side + 2))
     yield BLANK

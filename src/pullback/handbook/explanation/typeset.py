@@ -8,7 +8,8 @@ from pullback.handbook import written
 from pullback.handbook.derivation.typesetting import symbol
 from pullback.handbook.explanation.content import Array, Block, Content
 from pullback.handbook.explanation.meaning import summary
-from pullback.handbook.explanation.outline import jacobians, kinks, legend
+from pullback.handbook.explanation.notation import legend
+from pullback.handbook.explanation.outline import jacobians, kinks
 from pullback.handbook.explanation.steps import MARKS, Derived, Line
 from pullback.handbook.words import say
 

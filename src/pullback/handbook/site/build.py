@@ -10,6 +10,7 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import pullback
+from pullback.check.progress import followed
 from pullback.discovery import every
 from pullback.files import write
 from pullback.handbook.site import formulas as katex
@@ -50,7 +51,7 @@ def build(folder: Path, katex_folder: Path | None = None, judged: bool = True) -
     start, formulas = perf_counter(), Formulas()
     texts, indices, said = {}, {}, verdicts(every()) if judged else {}
     for lang in LANGUAGES:
-        found = list(pages(lang, formulas, said))
+        found = list(followed(f"pages, {lang}", pages(lang, formulas, said), len(slugs()) + len(every())))
         texts |= {f"{lang}/{page.path}": written(page, lang, found) for page in found}
         entries = [entry for page in found for entry in search.entries(page.path, page.title, page.body)]
         indices[f"assets/search-{lang}.js"] = search.script(entries)

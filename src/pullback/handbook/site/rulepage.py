@@ -11,19 +11,20 @@ from pullback.handbook.derivation.evaluation import dependencies
 from pullback.handbook.explanation import Explanation, explain
 from pullback.handbook.explanation.html import drawn, picture
 from pullback.handbook.explanation.meaning import chinese, formulas, summary
-from pullback.handbook.explanation.outline import brief, legend
+from pullback.handbook.explanation.notation import compares, indices, marks, names, of_shapes, sentences
+from pullback.handbook.explanation.outline import brief
 from pullback.handbook.explanation.steps import MARKS, Derived, Line, because
 from pullback.handbook.site import twins
 from pullback.handbook.site.exercises import LONGEST, around, broken_line, without_cases, wrong_gradient
 from pullback.handbook.site.families import alike, name_of, text_of
 from pullback.handbook.site.formulas import Formulas
 from pullback.handbook.site.prose import Prose, breakable, code_block
+from pullback.handbook.site.terms import boxes
 from pullback.handbook.site.verdicts import Verdict
 from pullback.handbook.site.wording import word, wordings
 from pullback.handbook.words import say
 from pullback.rule import Rule
 
-NAMED = "before", "step", "factor", "rows", "place", "onto"  # words.toml says what they are
 PARTS = re.compile(r"^## (\w+)\n", re.MULTILINE)  # of the prose: "purpose" and "derivation"
 
 
@@ -70,14 +71,20 @@ class RulePage:
         told = self.say("shapes" if len(shapes) == 1 else "both_shapes")
         return (
             f"<p>{told}</p>{code_block(chr(10).join(shapes), 'text')}"
-            f"<p>{self.say('call')}</p>{code_block(call)}" + self.equations("definition") + self.names()
+            f'<div class="quiet">{self.prose(" ".join(of_shapes(self.e)))}</div>'
+            f"<p>{self.say('call')}</p>{code_block(call)}{self.here()}" + self.equations("definition") + self.names()
         )
+
+    def here(self) -> str:
+        """The hyperparameters of the example, where they are others."""
+        own, default = self.e.rule.options, self.rule.options
+        others = [f"<code>{name}={own[name]!r}</code>" for name in own if own[name] != default.get(name, own[name])]
+        return f"<p>{self.say('here', options=self.say('comma').join(others))}</p>" if others else ""
 
     def names(self) -> str:
         """What stands in the equations and is defined by none: values that the rule computes, and functions."""
-        used = undefined(getattr(self.e.rule, "derivation", ""))
-        told = self.say("then").join(self.say(f"name_{name}") for name in used) + self.say("stop")
-        return f'<div class="quiet">{self.prose(told)}</div>' if used else ""
+        told = names(getattr(self.e.rule, "derivation", ""), self.lang)
+        return f'<div class="quiet">{self.prose(told + self.say("stop"))}</div>' if told else ""
 
     def result(self) -> str:
         lines = code_block("\n".join(formulas(self.e.rule, self.lang)), "text")
@@ -108,12 +115,19 @@ class RulePage:
         if isinstance(self.e.derivation, str):
             return self.prose(self.texts["derivation"]) + f"<p>{self.say('underived')}</p>" + self.matrix()
         return (
-            self.prose(self.texts["derivation"])
+            self.prose(self.texts["derivation"]) + self.letters()
             + f"<h3>{self.say('entries')}</h3>" + "".join(map(self.chain, self.chains("entry")))
             + self.matrix()
             + f"<h3>{self.say('vjp')}</h3>" + "".join(map(self.chain, self.chains("vjp")))
-            + f'<p class="quiet">{self.say("checked", marks=legend(self.e.derivation, self.lang))}</p>'
+            + f'<p class="quiet">{self.say("checked")}</p>'
         )  # fmt: skip
+
+    def letters(self) -> str:
+        """What the indices and signs of the derivation mean."""
+        delta = self.say("delta") if compares(self.e) else ""
+        told = sentences([indices(self.e), delta], self.lang)
+        known = marks(self.e)
+        return f'<div class="quiet">{self.prose(told)}{self.prose(known)}</div>'
 
     def matrix(self) -> str:
         """The Jacobian as a matrix of numbers."""
@@ -127,8 +141,8 @@ class RulePage:
         return f'<div class="chain">{head}<ol>{"".join(map(self.step, chain.lines))}</ol></div>'
 
     def step(self, line) -> str:
-        values = "".join(f'<code class="value">{escape(value)}</code>' for value in line.values if value)
-        why = f"{escape(line.reason)} {self.mark(line.grade)}"
+        values = "".join(f'<code class="value">{boxes(value)}</code>' for value in line.values if value)
+        why = f"{escape(line.reason)}&nbsp;{self.mark(line.grade)}" if line.grade else escape(line.reason)
         reason = f'<span class="reason">{why}</span>' if why.strip() else ""
         return f'<li><span class="formula">{self.tall("= " + line.latex)}</span>{reason}{values}</li>'
 
@@ -245,12 +259,6 @@ def rule_prose(name: str, lang: str) -> dict[str, str]:
     path = twins.HERE / "prose" / lang / f"{text_of(name)}.md"
     _, *parts = PARTS.split(twins.text(path)) if path.exists() else [""]
     return {"purpose": "", "derivation": "", **dict(zip(parts[::2], parts[1::2]))}
-
-
-def undefined(derivation: str) -> list[str]:
-    """Which of the NAMED stand in its formulas; the same words in its reasons name nothing."""
-    said = "\n".join(line.partition("#")[0] for line in derivation.splitlines())
-    return [name for name in NAMED if re.search(rf"\b{name}\b", said)]
 
 
 def source(kind: type) -> str:

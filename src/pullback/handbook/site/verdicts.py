@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import pullback.check
+from pullback.check.progress import followed
 from pullback.handbook.explanation import Explanation, explain
 from pullback.handbook.explanation.mistakes import faults, one_mistake
 from pullback.handbook.site.families import alike
@@ -31,7 +32,8 @@ def verdicts(names: Iterable[str]) -> dict[str, dict[str, Verdict]]:
     first, as far as the same mistakes can be made in it."""
     leading = {name: alike(name)[0] for name in names}
     with ProcessPoolExecutor(WORKERS) as pool:
-        judged = dict(pool.map(judgement, sorted(set(leading.values()))))
+        first = sorted(set(leading.values()))
+        judged = dict(followed("what check says to mistakes", pool.map(judgement, first), len(first)))
         others = [name for name in leading if name not in judged]
         return judged | dict(pool.map(judgement, others, [judged[leading[name]] for name in others]))
 

@@ -27,7 +27,7 @@ rows = [
 ]
 bottom64, bottom32 = (min(row[column] for row in rows) for column in (1, 2))
 head = ["step", "float64", "float32", "float64, 1 % wrong"]
-names = {"step": "步长", "float64, 1 % wrong": "float64，错 1 %"}
+names = {"step": "步长", "float64, 1 % wrong": "float64，错 1%"}
 table([say(name, names.get(name, name)) for name in head], rows)
 
 
