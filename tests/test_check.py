@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import pydoc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -24,6 +26,14 @@ def affine_backward(g, x, w, b):
 def test_the_package_is_called_and_still_a_package():
     assert pullback.check(affine, affine_backward, X, W, B).verdict == "right"
     assert importlib.import_module("pullback.check.contract").assert_rule
+
+
+def test_its_help_is_that_of_the_function():
+    shown = pydoc.render_doc(pullback.check, renderer=pydoc.plaintext)
+    head, _, rest = shown.partition("DESCRIPTION")
+    assert "pullback.check - Judge a backward: is it the derivative of forward" in head
+    assert rest.split()[:4] == ["forward(*inputs)", "gives", "output(s),", "and"]
+    assert rest.index("Returns a `Report`") < rest.index("PACKAGE CONTENTS") and "TYPE_CHECKING" not in rest
 
 
 def test_a_wrong_gradient_is_named_and_the_others_are_not():
@@ -181,9 +191,34 @@ def test_rounding_of_terms_that_cancel_is_no_fault_in_float32():
 
 def test_a_report_prints_and_is_data():
     report = pullback.check(affine, lambda g, x, w, b: (g @ w.T, -x.T @ g, g.sum(0)), X, W, B)
-    assert str(report).splitlines()[0] == "affine: wrong (sign)"
+    assert str(report).splitlines()[0] == "affine: wrong (sign)"  # the name of forward: a lambda has none
     assert json.loads(report.to_json())["findings"][1]["cause"] == "sign"
     assert "<table>" in report._repr_html_()
+
+
+def test_the_heading_names_what_is_judged():
+    heading = lambda *given, **options: str(pullback.check(*given, **options)).partition(":")[0]
+
+    class Affine:
+        def forward(self, x):
+            self.x = x
+            return x @ W
+
+        def backward(self, g):
+            return g @ W.T
+
+    def layer(x):
+        return x @ W, lambda g: g @ W.T
+
+    def affine_jvp(tx, tw, tb, x, w, b):
+        return tx @ w + x @ tw + tb
+
+    assert heading(affine, affine_backward, X, W, B) == "affine_backward"
+    assert heading(affine, affine_jvp, X, W, B, mode="jvp") == "affine_jvp"
+    assert heading(affine, partial(affine_backward), X, W, B) == "affine"
+    assert heading(layer, None, X) == "layer" and heading(Affine, None, X) == "Affine"
+    assert heading(Affine().forward, Affine().backward, X) == "Affine.backward"
+    assert heading(np.tanh, lambda g, x: g / np.cosh(x) ** 2, X) == "tanh"
 
 
 def test_a_large_layer_is_judged_without_its_jacobian():

@@ -51,6 +51,14 @@ def test_a_wrong_line_names_the_input_and_the_cause(course):
     assert "constant_factor" in says["linear_activation_backward"]
 
 
+def test_what_is_guessed_is_said(course):
+    says = {name: says.split(None, 1)[1] for name, says in course}
+    assert says["affine_backward"] == "with x 4,5, w 5,3, b 3"
+    assert says["batchnorm_backward_alt"].endswith(" (with x 4,5, gamma 5, beta 5)")
+    guessed = "note      the inputs are guessed: x 4,5, w 5,3, b 3"
+    assert guessed in run(AFFINE).output and "guessed" not in run(AFFINE, *SHAPES).output
+
+
 def test_one_layer_is_reported_whole():
     found = run(AFFINE, *SHAPES, "--like", "linear")
     assert found.exit_code == 0 and "right" in found.output and found.output.count("\n") > 3
@@ -118,6 +126,29 @@ def test_what_cannot_be_called_cannot_be_judged(tmp_path):
     says = found.output.replace("\n    ", " ").split(None, 1)[1]
     assert says.startswith("cannot judge  it did not run with any inputs that we tried; the first try: odd_forward ")
     assert "odd_backward: it did not run" in refused(f"{path}:odd_forward,odd_backward")
+
+
+def test_a_class_that_is_made_with_numbers_says_how_to_make_one(tmp_path):
+    path = tmp_path / "layers.py"
+    path.write_text("""
+import numpy as np
+class Affine:
+    def __init__(self, rows, columns):
+        self.w = np.random.default_rng(0).normal(size=(rows, columns))
+    def forward(self, x):
+        self.x = x
+        return x @ self.w
+    def backward(self, g):
+        self.dw = self.x.T @ g
+        return g @ self.w.T
+""")
+    says, line = refused(f"{path}:Affine"), " ".join(run(str(path)).output.split())
+    assert "say what Affine is made with, --set rows=... --set columns=..., or make an object in the file" in says
+    assert "--set columns=..., or make an object in the file, layer = Affine(...)" in line
+    assert run(f"{path}:Affine", "--set", "rows=5", "--set", "columns=3").exit_code == 0
+    assert "--set columns=..., or" in refused(f"{path}:Affine", "--set", "rows=5")
+    path.write_text(path.read_text() + "layer = Affine(5, 3)\n")
+    assert run(f"{path}:layer").exit_code == 0
 
 
 def test_what_users_get_wrong(tmp_path):

@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -41,10 +42,22 @@ def large(*shapes):
 
 
 def test_large_layers_run_a_few_hundred_times(monkeypatch):
-    monkeypatch.setattr("pullback.check.judge.SECONDS", 0)
+    monkeypatch.setattr("pullback.check.judge.NUMBERS", 0)
     forward = counted(affine)
     assert pullback.check(forward, affine_backward, *large((8, 400), (400, 300), (300,))).verdict == "right"
     assert forward.times < 250
+
+
+def test_how_much_is_tried_does_not_hang_on_the_machine(monkeypatch):
+    """Neither of a small layer, of which all is tried, nor of a large one, where what is run is counted."""
+    shapes = ((4, 5), (5, 3), (3,)), ((8, 400), (400, 300), (300,))
+    report = lambda shape: pullback.check(affine, affine_backward, *large(*shape))
+    quick = [report(each) for each in shapes]
+    work = time.process_time
+    monkeypatch.setattr(time, "process_time", lambda: 2 * work())
+    monkeypatch.setattr(time, "perf_counter", lambda: 1000 * work())
+    assert [str(report(each)) for each in shapes] == [str(each) for each in quick]
+    assert "were" not in str(quick[0]) and f"{quick[1].tried} were" in str(quick[1])
 
 
 def test_one_wrong_element_of_a_hundred_thousand_is_found():
@@ -116,3 +129,42 @@ def test_there_is_one_bar_at_a_time(monkeypatch):
     with progress.Bar("a whole file", lambda: 2) as outer, progress.Bar("a layer of it", lambda: 9) as inner:
         outer.step(), inner.step()
     assert "a whole file" in sys.stderr.getvalue() and "a layer of it" not in sys.stderr.getvalue()
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_loop_in_jax_runs_in_python_only_at_first(asks):
+    """And where its numbers are asked for on the way, it is judged all the same."""
+    jax = pytest.importorskip("jax")
+    jnp = jax.numpy
+
+    @jax.custom_vjp
+    def fixed_point(w, x):
+        fixed_point.times += 1
+        z = jnp.zeros_like(x)
+        for _ in range(12):
+            z = jnp.tanh(0.1 * z @ w + x)
+            if asks and float(jnp.max(abs(z))) > 9:
+                break
+        return z
+
+    def forth(w, x):
+        z = fixed_point(w, x)
+        return z, (w, z)
+
+    def back(transposed):
+        def backward(kept, g):
+            w, z = kept
+            slope = 1 - z**2
+            jacobian = 0.1 * w[None] * slope[:, None]
+            system = jnp.eye(len(w)) - (jacobian.swapaxes(1, 2) if transposed else jacobian)
+            u = jnp.linalg.solve(system, g[..., None])[..., 0] * slope
+            return 0.1 * z.T @ u, u
+
+        return backward
+
+    w, x = large((3, 3), (4, 3))
+    for transposed, verdict in ((False, "right"),) if asks else ((False, "right"), (True, "wrong")):
+        fixed_point.times = 0
+        fixed_point.defvjp(forth, back(transposed))
+        assert pullback.check(fixed_point, None, jnp.array(w), jnp.array(x), wrt="x").verdict == verdict
+        assert asks or fixed_point.times < 500  # thousands, if each were a run of Python

@@ -51,3 +51,27 @@ def test_a_norm_of_all_there_is():
     """That all of a layer's input is zero is no example of a use."""
     norm = lambda x: np.sqrt((x * x).sum())
     assert pullback.check(norm, lambda g, x: g * x / norm(x), (5,)).verdict == "right"
+
+
+def test_two_inputs_that_are_zero_together():
+    def back(guard):
+        def backward(g, re, im):
+            m = np.hypot(re, im)
+            scale = g / (np.where(m > 0, m, 1) if guard else m)
+            return scale * re, scale * im
+
+        return backward
+
+    assert pullback.check(np.hypot, back(True), (3, 4), (3, 4)).verdict == "right"
+    report = pullback.check(np.hypot, back(False), (3, 4), (3, 4))
+    assert report.cause == "singular_point_nan"
+    assert report.leading.where == "x1[0] and x2[0] 0 everywhere"
+
+
+def test_nan_everywhere_is_said_and_is_no_special_point():
+    x = np.random.default_rng(0).normal(size=(4, 5))
+    everywhere = pullback.check(np.tanh, lambda g, x: g * np.nan, x)
+    assert everywhere.cause == "singular_point_nan"
+    assert everywhere.causes[0].evidence.startswith("nan everywhere") and "special value" not in str(everywhere)
+    at_zero = pullback.check(np.tanh, lambda g, x: g * x / x / np.cosh(x) ** 2, x)
+    assert "special value, such as 0" in str(at_zero) and "nan everywhere" not in str(at_zero)

@@ -47,7 +47,7 @@ def problem(forward, *arrays):
 def test_sizes_that_belong_together_stay_together():
     lstm = lambda x, h, w, u, b: np.tanh(np.split(x @ w + h @ u + b, 4, 1)[0]) * h
     shapes = (64, 100), (64, 50), (100, 200), (50, 200), (200,)
-    small = smaller(problem(lstm, *map(np.ones, shapes)), lambda p: p.sizes[0] <= 256)
+    small = next(smaller(problem(lstm, *map(np.ones, shapes)), lambda p: p.sizes[0] <= 256))
     (n, i), (_, h), *weights = [part.shape for part in small.inputs]
     assert weights == [(i, 4 * h), (h, 4 * h), (4 * h,)] and len({n, i, h}) == 3
 
@@ -125,3 +125,45 @@ def test_an_image_becomes_smaller_alone():
     x, w = (torch.from_numpy(np.random.default_rng(k).normal(size=shape)) for k, shape in enumerate(IMAGE_AND_KERNEL))
     report = pullback.check(Grouped, None, x, w)
     assert report.cause == "conv_geometry" and "reversed along (2,)" in report.findings[0].causes[0].evidence
+
+
+def every_third(x):
+    return x[: len(x) // 3 * 3 : 3] ** 2, x
+
+
+def every_third_back(g, x):
+    gx = np.repeat(2 * g * x[: 3 * len(g) : 3], 3)
+    gx[1::3] = gx[2::3] = 0
+    return gx
+
+
+def test_a_rest_that_the_example_does_not_have():
+    report = pullback.check(every_third, every_third_back, (6,))
+    assert report.cause == "edge_shape"
+    assert report.causes[0].evidence == "right for x (12,), of another shape for x (7,)"
+
+
+def test_a_rest_whose_gradient_is_wrong():
+    def back(g, x):
+        gx = np.zeros_like(x)
+        gx[::3] = 2 * np.append(g, g[-1:])[: len(gx[::3])] * x[::3]
+        return gx
+
+    report = pullback.check(every_third, back, (6,))
+    assert report.cause == "edge_shape" and "for x (7,)" in report.causes[0].evidence
+
+
+def test_a_backward_for_one_size_alone_is_not_to_blame():
+    """It knows its size by heart, which is nobody's fault."""
+    mean = lambda g, x: np.full(x.shape, g / 6)
+    assert pullback.check(np.mean, mean, (6,)).verdict == "right"
+    assert pullback.check(lambda x: x**2, lambda g, x: np.append(2 * g[:6] * x[:6], x[6:] * 0), (6,)).verdict == "right"
+
+
+def test_a_backward_that_refuses_a_size_is_not_to_blame():
+    def back(g, x):
+        if len(x) % 3:
+            raise ValueError("the length has to be a multiple of three")
+        return every_third_back(g, x)
+
+    assert pullback.check(every_third, back, (6,)).verdict == "right"

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from causes import named
 
 import pullback
@@ -157,3 +158,84 @@ def test_options_are_as_before_when_all_is_said():
     layer = Normed()
     pullback.check(layer, None, (4, 3))
     assert layer.training and layer.running == 1.0
+
+
+def test_another_word_of_an_option():
+    def forward(x, mode="edge"):
+        return np.pad(x, 1, mode=mode), x.shape
+
+    def backward(g, cache):
+        return g[1 : 1 + cache[0], 1 : 1 + cache[1]]
+
+    name, says = first(forward, backward, (3, 4))
+    assert name == "mode_mismatch" and says.startswith("as if mode were 'constant', not 'edge'")
+
+
+def test_a_gate_between_turns():
+    """What a turn leaves to the next goes through a gate, and comes back without it; within a turn that is no matter of
+    time."""
+
+    def forward(x, w):
+        h, cache = np.zeros(x.shape[1]), []
+        for row in x:
+            gate = 1 / (1 + np.exp(-row * w))
+            cache.append((row, h, gate))
+            h = gate * h + row * row
+        return h, (cache, w)
+
+    def backward_with(carried, within):
+        def backward(g, cache):
+            steps, w = cache
+            gx, gw = np.zeros((len(steps), len(w))), np.zeros_like(w)
+            for t in reversed(range(len(steps))):
+                row, h, gate = steps[t]
+                slope = g * h * gate * (1 - gate)
+                gx[t], gw = slope * w + within * g * row, gw + slope * row
+                g = g * gate if carried else g
+            return gx, gw
+
+        return backward
+
+    assert pullback.check(forward, backward_with(True, 2), (4, 3), (3,)).verdict == "right"
+    assert first(forward, backward_with(False, 2), (4, 3), (3,))[0] == "bptt_time"
+    assert first(forward, backward_with(True, 1), (4, 3), (3,))[0] != "bptt_time"
+
+
+class Normalised(torch.autograd.Function):
+    """Without the path through the variance."""
+
+    @staticmethod
+    def forward(ctx, x, w):
+        centred = x - x.mean(-1, keepdim=True)
+        s = torch.sqrt(x.var(-1, keepdim=True, unbiased=False) + 1e-5)
+        ctx.save_for_backward(centred / s, s, w)
+        return centred / s * w
+
+    @staticmethod
+    def backward(ctx, g):
+        z, s, w = ctx.saved_tensors
+        gz = g * w
+        return (gz - gz.mean(-1, keepdim=True)) / s, (g * z).sum(0)
+
+
+def test_steps_of_tensors():
+    name, says = first(Normalised, None, (3, 4), (4,))
+    line = Normalised.forward.__code__.co_firstlineno + 3
+    assert name == "missing_jacobian_term"
+    assert says.startswith(f"nothing comes back through an operand: var in line {line}")
+
+
+def test_tensors_are_written_to_where_views_of_them_look():
+    def forward(x):
+        y = torch.zeros_like(x) + 1
+        y[0] = torch.exp(x[0])
+        y[1].mul_(x[1])
+        row = y.T
+        row += 2 * x.T
+        return torch.add(y * y, x, out=torch.zeros(3, 2, dtype=x.dtype))
+
+    x = np.random.default_rng(0).normal(size=(3, 2))
+    problem = Problem(adapt(forward, None, [torch.tensor(x)]), None, 0, "vjp", None)
+    value, found = tape.ran(problem, problem.example)
+    assert np.array_equal(value, problem.f(problem.example))
+    assert {place[0] for place in found.steps} == {"zeros_like", "add", "exp", "multiply"}

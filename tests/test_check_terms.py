@@ -87,12 +87,12 @@ def lstm_step(x, h, c, w, u, bw, bu):
     return sigmoid(o) * np.tanh(c1), c1
 
 
-def lstm_step_backward(gh1, gc1, x, h, c, w, u, bw, bu, from_c1=1, input_gate=1):
+def lstm_step_backward(gh1, gc1, x, h, c, w, u, bw, bu, from_c1=1, input_gate=1, candidate=lambda g: 1 - g**2):
     i, f, g, o = np.split(x @ w.T + bw + h @ u.T + bu, 4, axis=1)
     i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
     t = np.tanh(f * c + i * g)
     gm = from_c1 * gc1 + gh1 * o * (1 - t**2)
-    gates = input_gate * gm * g * i * (1 - i), gm * c * f * (1 - f), gm * i * (1 - g**2), gh1 * t * o * (1 - o)
+    gates = input_gate * gm * g * i * (1 - i), gm * c * f * (1 - f), gm * i * candidate(g), gh1 * t * o * (1 - o)
     gz = np.concatenate(gates, axis=1)
     return gz @ w, gz @ u, gm * f, gz.T @ x, gz.T @ h, gz.sum(0), gz.sum(0)
 
@@ -123,6 +123,16 @@ def test_one_gate_of_an_lstm_with_the_wrong_sign():
     assert note.endswith("gate i from c1, gate i from h1: with the wrong sign; the others: right")
 
 
+def test_one_gate_of_an_lstm_with_the_wrong_slope():
+    def backward(*arrays):
+        return lstm_step_backward(*arrays, candidate=lambda g: g * (1 - g))
+
+    report = pullback.check(lstm_step, backward, *LSTM_SHAPES, like="lstm_cell")
+    (note,) = notes(report)
+    assert note.startswith("the gradient of w, u, bw, bu, term by term: gate g from c1, gate g from h1: off by no")
+    assert note.endswith("; the others: right")
+
+
 def gru_step(x, h, w, u, bw, bu):
     (ar, az, an), (vr, vz, vn) = np.split(x @ w.T + bw, 3, axis=1), np.split(h @ u.T + bu, 3, axis=1)
     z, n = sigmoid(az + vz), np.tanh(an + sigmoid(ar + vr) * vn)
@@ -144,6 +154,22 @@ def test_the_paths_of_a_gru():
     assert any("of h," in note and "reset gate r: missing" in note and "z gh1: missing" in note for note in told)
     rest = "reset gate r: missing; update gate z: right; candidate n: right"
     assert any("of x, w, " in note and note.endswith(rest) for note in told)
+
+
+def test_one_gate_of_a_gru_with_the_wrong_slope():
+    def backward(g, x, h, w, u, bw, bu):
+        (ar, az, an), (vr, vz, vn) = np.split(x @ w.T + bw, 3, axis=1), np.split(h @ u.T + bu, 3, axis=1)
+        r, z = sigmoid(ar + vr), sigmoid(az + vz)
+        n = np.tanh(an + r * vn)
+        gn, gz = g * (1 - z) * (1 - n**2), g * (h - n) * (1 - z**2)  # as if z were a tanh
+        gr = gn * vn * r * (1 - r)
+        ga, gv = np.concatenate([gr, gz, gn], axis=1), np.concatenate([gr, gz, gn * r], axis=1)
+        return ga @ w, gv @ u + z * g, ga.T @ x, gv.T @ h, ga.sum(0), gv.sum(0)
+
+    shapes = (6, 5), (6, 3), (9, 5), (9, 3), (9,), (9,)
+    (note,) = notes(pullback.check(gru_step, backward, *shapes, like="gru_cell"))
+    assert note.startswith("the gradient of w, u, bw, bu, term by term: reset gate r: right; update gate z: off by no ")
+    assert note.endswith("; candidate n: right")
 
 
 def rnn(x, h, w, u, bw, bu):

@@ -17,7 +17,8 @@ FLOORS = dict(caught=1, first=0.88, three=0.98, named=0.8)
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """All further inputs are tried, however busy the machine is."""
-    monkeypatch.setattr(judge, "SECONDS", float("inf"))
+    monkeypatch.setattr(judge, "NUMBERS", float("inf"))
+    monkeypatch.setattr(judge, "SLOW", float("inf"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         yield

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pullback.check.report import Report
 
+__all__ = ["check"]
+
 
 def check(
     forward: Any,
@@ -51,3 +53,4 @@ class _Callable(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Callable
+__doc__ = str(check.__doc__)  # so that help(pullback.check) says at once how it is called

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pullback.check.gathering import gathered, repeated
 from pullback.check.hypotheses import Evidence, Explanation, planted, surviving
 from pullback.check.moves import dense, dice
-from pullback.check.points import Point
+from pullback.check.points import Point, nearby
 from pullback.check.probes.manners import remembered
 from pullback.check.probes.values import Mismatch
 from pullback.check.problem import Part, Problem
@@ -22,7 +22,7 @@ Array = NDArray[Any]
 LARGE = 10.0  # from here on a number is large
 
 HINTS = {
-    "singular_point_nan": "keep the branch that is not taken finite too: np.where evaluates both",
+    "singular_point_nan": "look for 0 / 0 and inf - inf, also in a branch that is not taken: np.where evaluates both",
     "overflow_large_input": "use the form whose exponential has a negative argument",
     "saved_wrong_tensor": "compare with the formula what is read: x, y, the gradient, or another gate's",
     "index_routing": "send a one-hot gradient through by hand, and see where it lands",
@@ -147,8 +147,17 @@ def not_finite(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[t
             yield "overflow_large_input", f"{text}, and finite when the large inputs are small"
             yield "singular_point_nan", text
             return
+    if nan_everywhere(problem, point, mismatch):
+        yield "singular_point_nan", "nan everywhere, and so it is at other inputs, where nothing is special"
+        return
     yield "singular_point_nan", f"{text}: at a special value, such as 0, a tie or an empty row"
     yield "overflow_large_input", text
+
+
+def nan_everywhere(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
+    """Is there no other number in this gradient, here and at inputs that chance has chosen?"""
+    own, away = slice(mismatch.part.begin, mismatch.part.end), nearby(problem, np.random.default_rng(2), 1)
+    return (away != point.v).any() and all(np.isnan(problem.b(v, mismatch.g)[own]).all() for v in (point.v, away))
 
 
 def conjugated(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:

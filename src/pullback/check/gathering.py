@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check import structure as look
+from pullback.check.exchange import mistaken
 from pullback.check.hypotheses import Evidence
 from pullback.check.moves import Move, coordinate, dense, dice
 from pullback.check.points import nearby
@@ -206,6 +207,7 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         shares=careful(shares, None),
         recurrent=recurrent,
         sliding=careful(sliding, False),
+        exchanges=careful(cache(lambda: mistaken(problem, v, part)), ""),
         mistakes=careful(lambda: mistakes(problem, v, part), ()),
         back=careful(back, None),
         f=careful(lambda x: problem.f(moved(x))[rows], np.full_like(y[rows], np.nan)),

@@ -1,9 +1,10 @@
 """The order of tests: each makes the next one meaningful, and the first that fails says what is wrong."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from pullback.check.moves import few, sample
 from pullback.check.points import Point, points
 from pullback.check.probes.batches import batches
 from pullback.check.probes.contract import contract, widened
+from pullback.check.probes.gradual import gradual
 from pullback.check.probes.layout import layout
 from pullback.check.probes.lengths import lengths
 from pullback.check.probes.linearity import linearity
 from pullback.check.probes.manners import again, forward_repeats, mutation, repetition
+from pullback.check.probes.remainders import remainders
 from pullback.check.probes.tails import far, tails
 from pullback.check.probes.values import Comparison, Convention, Mismatch, cotangents, tolerance
 from pullback.check.problem import Part, Problem
@@ -30,8 +33,11 @@ from pullback.check.truth import Truth, fits, whole
 
 Array = NDArray[Any]
 
+SMALLER = 4  # sizes at which a fault is looked for that does not show at the first
 OTHERS = 2  # shapes at which a cause has to hold as well, where `shapes` gives them
-SECONDS = 2.0  # for further inputs, when the example itself has been judged
+NUMBERS = 2e8  # that may go into forward and backward, and come out, at further inputs
+SLOW = 6.0  # seconds of work for them, after which code that is slow in itself gets no more
+APART = 2.0  # seconds of work to take a layer apart, with which it is done at other shapes too
 FAINT = 1e-9  # a derivative that differences do not tell from zero
 
 
@@ -49,6 +55,7 @@ class Judge:
         self.remarks: list[Cause] = []
         self.terms: dict[str, list[str]] = {}  # what is wrong with them, and in whose gradients
         self.rough: list[str] = []  # inputs by which differences at the example say nothing
+        self.left: list[str] = []  # inputs at which forward does not seem to arrive where it goes
         self.tried = 0
         self.hurried = False  # was there no time for all further inputs?
 
@@ -139,14 +146,16 @@ class Judge:
             self.add(tails(self.problem, np.ones(self.problem.given_size)))
         if self.lost:
             return  # where it is defined, nobody has said
-        start = time.perf_counter()
+        begun, runs, most = time.process_time(), self.problem.runs, NUMBERS / sum(self.problem.sizes)
         for point in points(self.problem, self.rng):
             if self.findings:
                 break
-            if time.perf_counter() - start > SECONDS:
+            if self.problem.runs - runs > most or time.process_time() - begun > SLOW:
                 self.hurried = True
                 break
             self.at(point, list(cotangents(self.problem, self.rng, plain=False))[:1], example=False)
+        if not self.findings:
+            self.add(remainders(self.problem))
         if not self.findings:
             findings, notes = lengths(self.problem)
             self.add(findings)
@@ -176,6 +185,10 @@ class Judge:
             if example:
                 raise
             return  # these inputs were not the user's: outside of the domain, for all we know
+        worst = max(comparison.found.values(), key=lambda each: each.weight, default=None)
+        if worst is not None and not example and gradual(problem, point, worst):
+            self.left.append(point.where)
+            return
         self.tried += 1
         for part, columns in comparison.owners:
             own = truth.value[:, columns]
@@ -225,18 +238,17 @@ class Judge:
     @cached_property
     def at_small_sizes(self) -> dict[str, tuple[Cause, ...]]:
         """What is wrong with a layer that is too large to be taken apart: that with the same layer, made smaller."""
-        small = None if taken_apart(self.problem) else smaller(self.problem, taken_apart)
-        if small is None:
-            return {}
-        found = Judge(small, self.like, 0).report().findings
-        sizes = ", ".join(f"{part.name} {part.shape}" for part in small.inputs)
-        at = lambda cause: replace(cause, evidence=f"{cause.evidence} (at {sizes})")
-        return {finding.name: tuple(map(at, finding.causes)) for finding in found if finding.verdict == WRONG}
+        several = iter(()) if taken_apart(self.problem) else smaller(self.problem, taken_apart)
+        for small in islice(several, SMALLER):
+            wrong = [each for each in Judge(small, self.like, 0).report().findings if each.verdict == WRONG]
+            if wrong:
+                return {finding.name: tuple(located(finding.causes, small)) for finding in wrong}
+        return {}
 
     @cached_property
     def elsewhere(self) -> list[Problem]:
         """The same layer at other shapes, small enough to be taken apart; with `like`, still that rule."""
-        if not taken_apart(self.problem) or self.seconds > SECONDS:
+        if not taken_apart(self.problem) or self.seconds > APART:
             return []
         found = others(self.problem) if self.another is None else [self.another() for _ in range(OTHERS)]
         alike = lambda problem: self.reference is None or Reference(problem, self.like).fits
@@ -244,10 +256,11 @@ class Judge:
 
     @cached_property
     def seconds(self) -> float:
-        """How long it takes to take the example apart, about, whatever else the machine does."""
-        problem, start = self.problem, time.process_time()
-        problem.f(problem.example)
-        return (time.process_time() - start) * problem.sizes[0] * 2 * COARSE
+        """How long it takes to take the example apart, about, whatever else the machine does: forward moves along
+        every number that goes in, backward takes a gradient for every number that comes out."""
+        problem, g = self.problem, np.ones(self.problem.given_size)
+        forward = least(lambda: problem.f(problem.example)) * problem.sizes[0] * 2 * COARSE
+        return forward + least(lambda: problem.b(problem.example, g)) * problem.given_size
 
     def explained(self, finding: Finding, g: Array) -> Finding:
         part = next(part for part in self.problem.results if part.name == finding.name)
@@ -308,6 +321,9 @@ class Judge:
         if self.lost:
             where = f"forward is nan in {self.lost} of {self.problem.sizes[1]} numbers at your example"
             said.append(f"{where}, so no other inputs were tried: give some for which it is not")
+        if self.left:
+            away = "the gradient leaves the derivative little by little, as where forward iterates and does not arrive"
+            said.append(f"on the way to {self.left[0]}, {away}: what is there is not judged")
         for part in self.problem.inputs:
             shape = part.shape
             if len(shape) > 1 and shape[0] == 1:
@@ -319,5 +335,22 @@ class Judge:
                 f"forward rounds to {self.problem.grain:.0e}: a part of it is computed in less than double precision"
             )
         if self.hurried:
-            said.append(f"forward is slow: further inputs were tried for {SECONDS:g} s, {self.tried} in all")
+            said.append(f"forward is large, or slow: of all inputs that could be tried, {self.tried} were")
         return said
+
+
+def located(causes: Iterable[Cause], problem: Problem) -> Iterator[Cause]:
+    """With the sizes at which they were found."""
+    sizes = ", ".join(f"{part.name} {part.shape}" for part in problem.inputs)
+    return (replace(cause, evidence=f"{cause.evidence} (at {sizes})") for cause in causes)
+
+
+def least(call: Callable[[], Any]) -> float:
+    """The seconds of work of three that take the fewest."""
+
+    def once() -> float:
+        start = time.process_time()
+        call()
+        return time.process_time() - start
+
+    return min(once() for _ in range(3))

@@ -16,6 +16,8 @@ Array = NDArray[Any]
 
 SPECIAL = 0.0, 0.5, -0.5, 1.0, -1.0, 2.0, 2.5, -2.5, 3.0, -3.0, 6.0
 LARGE = 20.0, -20.0, 100.0, -100.0, 800.0, -800.0
+NEAR_ZERO = 0.2  # of the largest: the least of a few numbers that may be anything from 0
+TRIED = 32  # of an input, one by one
 STEPS_BACK = 8  # each half the way to the example
 
 
@@ -41,6 +43,7 @@ def special(problem: Problem, part: Part) -> Iterator[Point]:
     if not values.size or not np.isfinite(values).all() or part.width == 1 and symmetric(part.of(example)):
         return
     if not whole(values):
+        yield from emptied(problem, part)
         yield from ties(problem, part)
         yield from degenerate(problem, part)
     ends = sorted({part.begin, part.end - 1})
@@ -53,6 +56,16 @@ def special(problem: Problem, part: Part) -> Iterator[Point]:
     if anything(values):
         for s in LARGE:
             yield placed(f"{part.name} with {s:g} in it", example, ends[:1], s)
+
+
+def emptied(problem: Problem, part: Part) -> Iterator[Point]:
+    """Zeros among numbers that are all positive and come near it, where forward takes them: no light, no counts."""
+    example, values = problem.example, problem.example[part.begin : part.end]
+    if part.width == 2 or not 0 < values.min() < NEAR_ZERO * values.max():
+        return
+    empty = [k for k in range(part.begin, part.end)[:TRIED] if finite(problem, placed("", example, [k], 0.0).v)]
+    if empty:
+        yield placed(f"{part.name} with 0 in it", example, sorted({empty[0], empty[-1]}), 0.0)
 
 
 def in_turn(several: list[Iterator[Point]]) -> Iterator[Point]:
@@ -92,6 +105,9 @@ def degenerate(problem: Problem, part: Part) -> Iterator[Point]:
             there = range(other.begin, other.begin + len(first))
             where = f"{other.name}[0] equal to {part.name}[0]"
             yield tied(where, example, there, example[list(first)])._replace(one_example=True)
+            if anything(values) and anything(example[other.begin : other.end]):
+                where = f"{part.name}[0] and {other.name}[0] 0 everywhere"
+                yield tied(where, example, [*first, *there], 0.0)._replace(one_example=True)
 
 
 def neighbours(part: Part) -> list[int]:
@@ -127,6 +143,11 @@ def taken(problem: Problem, v: Array) -> bool:
     except Exception:
         return False
     return True
+
+
+def finite(problem: Problem, v: Array) -> bool:
+    with np.errstate(all="ignore"):
+        return taken(problem, v) and bool(np.isfinite(problem.f(v)).all())
 
 
 def drawn(problem: Problem, rng: np.random.Generator, k: int) -> Array:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.adapters.code import Adapted, outputs
+from pullback.check.adapters.code import Adapted, outputs, own_name
 from pullback.check.rounding import HALFWAY, grain_of
 from pullback.errors import OptionError
 
@@ -97,7 +97,8 @@ class Problem:
         self.example = pack(self.arrays, self.inputs)
         self.called: Callable[[], None] = lambda: None  # after every run of forward or backward, for those who watch
         self.known: dict[tuple[str, bytes], Any] = {}
-        self.searched = 0.0  # seconds of work, for mistakes in forward's steps
+        self.runs = 0  # of forward and backward
+        self.searched = 0  # steps of forward that were run again, for mistakes in them
         self.moving: list[Part | None] = []  # which part of a vector each array is, once it is asked for
 
     def drop(self, places: Sequence[int]) -> None:
@@ -198,9 +199,13 @@ class Problem:
         """What terms that cancel leave behind: it is of their size, however small their sum."""
         return (1e-5 if self.single else 1e-13) * float(np.max(abs(g), initial=0))
 
+    def ran(self) -> None:
+        self.runs += 1
+        self.called()
+
     def f(self, v: Array) -> Array:
         found = self.adapted.forward(*self.unpack(v, exact=self.takes_double))
-        self.called()
+        self.ran()
         return pack(found, self.outputs)
 
     def digits(self, v: Array) -> Array:
@@ -236,7 +241,7 @@ class Problem:
 
     def call(self, g: Sequence[Array], inputs: Sequence[Array]) -> tuple[Any, ...]:
         """The user's derivative as it is."""
-        self.called()
+        self.ran()
         with np.errstate(all="ignore"):
             if self.mode == "jvp":
                 return tuple(self.adapted.backward(g, inputs))
@@ -277,4 +282,5 @@ def chosen(names: Sequence[str], wrt: Any) -> set[int]:
 
 def forward_derivative(adapted: Adapted, jvp: Callable[..., Any]) -> Adapted:
     """The same layer with a jvp in the place of its backward: jvp(*tangents, *inputs) -> tangent(s)."""
-    return adapted._replace(backward=lambda tangents, inputs: outputs(jvp(*tangents, *inputs)))
+    backward = lambda tangents, inputs: outputs(jvp(*tangents, *inputs))
+    return adapted._replace(name=own_name(jvp) or adapted.name, backward=backward)

@@ -27,12 +27,17 @@ ENOUGH = 150  # numbers that go in or come out, at another shape
 KEPT = 7, 4  # a size that is small already, such as that of a kernel; and if that is too many
 
 
-def smaller(problem: Problem, fits: Callable[[Problem], bool]) -> Problem | None:
-    """The same layer at the first sizes that fit."""
+def smaller(problem: Problem, fits: Callable[[Problem], bool]) -> Iterator[Problem]:
+    """The same layer at sizes that fit, the likeliest first."""
     found = chain(
         (resized(problem, sizes) for sizes in guesses(problem)), (reshaped(problem, shapes) for shapes in cuts(problem))
     )
-    return next((small for small in found if small is not None and all(small.sizes) and fits(small)), None)
+    known = set()
+    for small in found:
+        shapes = small and tuple(array.shape for array in small.arrays)
+        if small is not None and shapes not in known and all(small.sizes) and fits(small):
+            known.add(shapes)
+            yield small
 
 
 def guesses(problem: Problem) -> Iterator[Sizes]:

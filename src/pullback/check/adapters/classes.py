@@ -18,6 +18,7 @@ from pullback.check.adapters.arguments import Leaf, names_of
 from pullback.check.adapters.binding import Binding, by_names
 from pullback.check.adapters.code import Adapted, Code, StyleError, contained, guarded, outputs, scaled, several
 from pullback.check.adapters.gradients import assigned, bare, by_shape, parts
+from pullback.check.adapters.handing import handed
 from pullback.check.adapters.holders import Path, gradients_of_parameters, is_float, look, paths, put
 
 LOOKS = "an object with the methods forward and backward"
@@ -198,9 +199,10 @@ class Held:
         return Run(layer, outputs(next((y for y in kept if y is not None), None) if output is None else output), cache)
 
     def went_back(self, run: Run, cotangents: Sequence[Any], inputs: Sequence[Any]) -> Any:
-        given = dict(cotangent=self.code.lifted(cotangents), output=run.output, input=self.code.filled(inputs))
-        found = getattr(run.layer, self.way_back)(*self.binding.arguments(**given, cache=[run.cache]))
-        return self.kept_gradients(run.layer) if found is None else found
+        layer, output, cache = handed({"self": run.layer, "output": run.output, "cache": run.cache}).values()
+        given = dict(cotangent=self.code.lifted(cotangents), output=output, input=self.code.filled(inputs))
+        found = getattr(layer, self.way_back)(*self.binding.arguments(**given, cache=[cache]))
+        return self.kept_gradients(layer) if found is None else found
 
     def kept_gradients(self, layer: Any) -> tuple[Any, ...]:
         """Gradients of the inputs that backward did not return: attributes such as dinputs or dx."""

@@ -1,9 +1,12 @@
 """Closures: `y, back = layer(x)`, and then `gx, gw = back(gy)`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import CellType
 from typing import Any
 
 from pullback.check.adapters.code import Adapted, Code, is_function, outputs
+from pullback.check.adapters.handing import handed
 
 LOOKS = "a function that returns its output and its backward: y, back = layer(x)"
 
@@ -22,7 +25,21 @@ def recognise(code: Code) -> Adapted | None:
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
         with code.dice():
             *_, back = code.run(inputs)
-        with code.framework.scope():
+        with code.framework.scope(), with_handed(back):
             return code.gradients(back(*code.lifted(cotangents)))
 
     return code.adapted(forward, backward)
+
+
+@contextmanager
+def with_handed(back: Any) -> Iterator[None]:
+    """What it has from the function around it is handed over to it like any other cache."""
+    cells = dict(zip(back.__code__.co_freevars, back.__closure__ or ())) if hasattr(back, "__code__") else {}
+    before = {name: cell.cell_contents for name, cell in cells.items() if cell != CellType()}
+    try:
+        for name, value in handed(before).items():
+            cells[name].cell_contents = value
+        yield
+    finally:
+        for name, value in before.items():
+            cells[name].cell_contents = value

@@ -42,7 +42,7 @@ class Adapted(NamedTuple):
     convention: str | None = None  # of complex gradients, where the library has one
     again: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]] | None = None
     anew: bool = False  # does it run forward once more?
-    options: dict[str, Any] = {}  # numbers and flags that forward has by default, or that the layer holds
+    options: dict[str, Any] = {}  # numbers, flags and words that forward has by default, or that the layer holds
     otherwise: Callable[..., tuple[Any, ...]] = lambda options, *arrays: ()  # forward with others of them
 
 
@@ -58,6 +58,11 @@ class Code:
     @property
     def name(self) -> str:
         return name_of(self.forward)
+
+    @property
+    def judged(self) -> str:
+        """What is judged: the backward, if it has a name, or what brings it."""
+        return own_name(self.backward) or self.name
 
     def lifted(self, arrays: Sequence[Any]) -> list[Any]:
         return [self.framework.lift(array) for array in arrays]
@@ -115,17 +120,17 @@ class Code:
 
         options = self.options()
         return Adapted(
-            self.name, guarded(forward), guarded(backward), leaves, second, options=options, otherwise=otherwise
+            self.judged, guarded(forward), guarded(backward), leaves, second, options=options, otherwise=otherwise
         )
 
     def options(self) -> dict[str, Any]:
-        """Numbers and flags that a function has by default, and an object among its attributes."""
+        """Numbers, flags and words that a function has by default, and an object among its attributes."""
         if hasattr(self.forward, "forward"):
             found = dict(getattr(self.forward, "__dict__", {}))
         else:
             given = len(self.arguments.values)
             found = {p.name: p.default for p in parameters(self.forward)[given:]}
-        return {name: value for name, value in found.items() if isinstance(value, (bool, float))}
+        return {name: value for name, value in found.items() if isinstance(value, (bool, float, str))}
 
 
 @contextmanager
@@ -165,6 +170,11 @@ def name_of(function: Any) -> str:
     if isinstance(function, MethodType) and not isinstance(function.__self__, type):
         return f"{type(function.__self__).__name__}.{name}"
     return name if isinstance(name, str) else kind
+
+
+def own_name(function: Any) -> str:
+    """Nothing for a lambda, a partial, an object that is called: they have none."""
+    return "" if getattr(function, "__name__", "<lambda>") == "<lambda>" else name_of(function)
 
 
 def outputs(value: Any) -> tuple[Any, ...]:

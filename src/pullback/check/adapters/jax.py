@@ -1,13 +1,21 @@
 """JAX: functions, with `custom_vjp` or `custom_jvp` or JAX's own derivative."""
 
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pullback.check.adapters.code import Adapted, Code, is_function
+from pullback.check.adapters.handing import handed, watching
 
+Array = NDArray[Any]
+Run = Callable[..., list[Any]]
+
+OFTEN = 30  # runs at the same shapes, after which it is compiled
+LINES = 1000  # of what is compiled, which takes milliseconds for each
 LOOKS = "a function of JAX, custom_vjp and custom_jvp included"
 
 
@@ -17,11 +25,13 @@ def recognise(code: Code) -> Adapted | None:
     jax = sys.modules["jax"]
 
     def run(*inputs: Any) -> list[Any]:
-        return list(jax.tree_util.tree_leaves(code.forward(*code.arguments.filled(inputs))))
+        return list(jax.tree_util.tree_leaves(handing(code)(*code.arguments.filled(inputs))))
+
+    often = Compiled(run)
 
     def forward(*inputs: Any) -> tuple[Any, ...]:
         with code.framework.scope():
-            return tuple(np.array(y) for y in run(*code.lifted(inputs)))
+            return tuple(np.array(y) for y in often(*code.lifted(inputs)))
 
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
         with code.framework.scope():
@@ -45,3 +55,58 @@ def recognise(code: Code) -> Adapted | None:
 
     code.tried(code.name, lambda: forward(*code.arguments.example()))
     return code.adapted(forward, backward, second=second)._replace(convention="transpose")
+
+
+def handing(code: Code) -> Any:
+    """The function; if somebody watches a custom_vjp, one whose backward gets the residuals through their hands."""
+    jax, function = sys.modules["jax"], code.forward
+    if not watching or not isinstance(function, jax.custom_vjp):
+        return function
+    watched = jax.custom_vjp(function.fun, function.nondiff_argnums)
+
+    def backward(*given: Any) -> Any:
+        *fixed, residuals, above = given
+        arrays = jax.tree_util.tree_map(lambda a: np.array(a) if hasattr(a, "shape") else a, residuals)
+        back = jax.tree_util.tree_map(
+            lambda a: code.framework.lift(a) if hasattr(a, "shape") else a, handed({"residuals": arrays})["residuals"]
+        )
+        return function.bwd(*fixed, back, above)
+
+    watched.defvjp(function.fwd, backward)
+    return watched
+
+
+class Compiled:
+    """The same function, compiled for shapes at which it runs again and again: a loop in Python costs JAX milliseconds
+    in every run, and microseconds then. Backward is what is judged, and stays as it is."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.runs = run, Counter[Any]()
+        self.fast: dict[Any, Run] = {}  # by shapes
+
+    def __call__(self, *inputs: Any) -> list[Any]:
+        key = tuple((x.shape, str(x.dtype)) for x in inputs)
+        self.runs[key] += 1
+        if self.runs[key] == OFTEN:
+            self.fast[key] = compiled(self.run, inputs) or self.run
+        return self.fast.get(key, self.run)(*inputs)
+
+
+def compiled(run: Run, inputs: Sequence[Any]) -> Run | None:
+    """None where it does not compile, as code that asks for its numbers, in `while gap > 1e-6`; where that would take
+    longer than it saves; and where something else than rounding is another then."""
+    try:
+        lowered = sys.modules["jax"].jit(run).lower(*inputs)
+        if lowered.as_text().count("\n") > LINES:
+            return None
+        found: Run = lowered.compile({"xla_allow_excess_precision": False})
+        pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(found(*inputs), run(*inputs), strict=True)]
+    except Exception:
+        return None
+    return found if all(alike(a, b) for a, b in pairs) else None
+
+
+def alike(a: Array, b: Array) -> bool:
+    eps = np.finfo(b.dtype).eps if b.dtype.kind in "fc" else 0
+    rounding = 8 * float(eps) * np.max(abs(b), initial=0)
+    return a.dtype == b.dtype and np.allclose(a, b, rtol=0, atol=rounding, equal_nan=True)

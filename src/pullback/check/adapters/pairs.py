@@ -15,6 +15,7 @@ import numpy as np
 from pullback.check.adapters.arguments import names_of
 from pullback.check.adapters.binding import Binding, asks_for_cache, bound
 from pullback.check.adapters.code import Adapted, Code, StyleError, guarded, is_function, name_of, outputs, scaled
+from pullback.check.adapters.handing import handed
 
 LOOKS = "a pair of functions: forward(*inputs) with backward(*gradients, *inputs) or backward(*gradients, cache)"
 
@@ -50,7 +51,8 @@ def plain(code: Code, binding: Binding, count: int) -> Adapted:
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
         output = code.lifted(forward(*inputs)) if binding.count("output") else ()
         with code.framework.scope():
-            given = binding.arguments(cotangent=code.lifted(cotangents), input=code.filled(inputs), output=output)
+            left = dict(input=code.filled(inputs), output=output)
+            given = binding.arguments(cotangent=code.lifted(cotangents), **handed(left))
             found = code.gradients(code.backward(*given))
         return found if binding.count("cotangent") else scaled(found, cotangents)
 
@@ -68,6 +70,7 @@ def with_a_cache(code: Code, binding: Binding) -> Adapted:
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any], times: int = 1) -> tuple[Any, ...]:
         with code.dice():
             *output, cache = code.run(inputs)
+            cache = handed({"cache": cache})["cache"]
         with code.framework.scope():
             for _ in range(times):
                 above = code.lifted(cotangents if times == 1 else [np.array(g) for g in cotangents])

@@ -7,6 +7,7 @@ from typing import Any
 from pullback.check.adapters.arguments import Leaf
 from pullback.check.adapters.code import Adapted, Code, is_function, outputs
 from pullback.check.adapters.frameworks import to_numpy
+from pullback.check.adapters.handing import handed, watching
 
 LOOKS = "a torch.autograd.Function, a torch.nn.Module, or a function of tensors"
 
@@ -16,8 +17,42 @@ def classes(code: Code) -> Adapted | None:
     if torch is None or code.backward is not None:
         return None
     if isinstance(code.forward, type) and issubclass(code.forward, torch.autograd.Function):
-        return differentiated(code, lambda tensors: code.forward.apply(*code.arguments.filled(tensors)))
+        return differentiated(code, lambda tensors: handing(code).apply(*code.arguments.filled(tensors)))
     return module(code, torch) if isinstance(code.forward, torch.nn.Module) else None
+
+
+def handing(code: Code) -> Any:
+    """The Function; if somebody watches, one whose backward gets what forward saved through their hands."""
+    function, lift = code.forward, code.framework.lift
+    if not watching:
+        return function
+
+    class Watched(function):  # type: ignore[misc, valid-type]
+        @staticmethod
+        def backward(ctx: Any, *above: Any) -> Any:
+            names = ("saved_tensors", *vars(ctx))
+            found = handed({name: each_of(to_numpy, getattr(ctx, name)) for name in names})
+            return function.backward(Saved(ctx, {name: each_of(lift, value) for name, value in found.items()}), *above)
+
+    return Watched
+
+
+def each_of(change: Callable[[Any], Any], value: Any) -> Any:
+    """Of tensors or arrays, alone or in tuples; all else stays."""
+    if type(value) in (tuple, list):
+        return type(value)(each_of(change, each) for each in value)
+    return change(value) if hasattr(value, "shape") else value
+
+
+class Saved:
+    """A context with other things saved in it."""
+
+    def __init__(self, ctx: Any, others: dict[str, Any]) -> None:
+        self.__dict__ = others
+        self._ctx = ctx
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ctx, name)
 
 
 def functions(code: Code) -> Adapted | None:

@@ -27,9 +27,10 @@ OTHERS = 5  # further inputs that are asked
 ANY = 0.7  # a layer that runs with this share of our guesses takes nearly any input
 
 
-def settled(trials: Iterator[Trial], judge: Judge, vouched: Callable[[Guess], bool]) -> tuple[Report | None, str]:
-    """The report, or why there is none."""
-    first = next(trials)
+def settled(
+    first: Trial, trials: Iterator[Trial], judge: Judge, vouched: Callable[[Guess], bool]
+) -> tuple[Report | None, str]:
+    """The report on the first, or why the others leave none."""
     report = judge(first.guess)
     if report.verdict == RIGHT and not first.known and first.shapes and not any(first.shapes.values()):
         larger = next(trials, None)

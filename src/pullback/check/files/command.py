@@ -4,19 +4,20 @@ import json
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pullback.check import check
-from pullback.check.files.accusing import settled
+from pullback.check.files.accusing import said, settled
 from pullback.check.files.finding import Exercise
 from pullback.check.files.guessing import Guess, GuessError, quiet, trials
 from pullback.check.files.likeness import likeness
 from pullback.check.files.targets import TextError, options, shape, targets
 from pullback.check.progress import Bar
-from pullback.check.report import Report
+from pullback.check.report import Cause, Report
 from pullback.errors import OptionError
 
 COLUMNS = 80
@@ -29,6 +30,7 @@ class Outcome(NamedTuple):
     name: str
     report: Report | None
     problem: str = ""
+    guessed: str = ""  # the arrays that it was called with, where nobody said them
 
     @property
     def verdict(self) -> str:
@@ -36,7 +38,9 @@ class Outcome(NamedTuple):
 
     @property
     def line(self) -> str:
-        return f"{self.name:<28} {self.verdict:<13} {self.why}".rstrip()
+        inputs = f"with {self.guessed}" if self.report and self.guessed else ""
+        why = f"{self.why} ({inputs})" if self.why and inputs else self.why or inputs
+        return f"{self.name:<28} {self.verdict:<13} {why}".rstrip()
 
     @property
     def why(self) -> str:
@@ -122,8 +126,13 @@ def outcome(
             return check(*guess[:2], *arguments, like=rule(guess), seed=seed, order=order)
 
     try:
-        vouched = lambda guess: rule(guess) is not None
-        return Outcome(exercise.name, *settled(trials(exercise, shapes, fixed or {}), judge, vouched))
+        several = trials(exercise, shapes, fixed or {})
+        first = next(several)
+        guessed = "" if shapes else said(first)
+        report, problem = settled(first, several, judge, lambda guess: rule(guess) is not None)
+        if report and guessed:
+            report = replace(report, notes=(*report.notes, Cause("", f"the inputs are guessed: {guessed}")))
+        return Outcome(exercise.name, report, problem, guessed)
     except GuessError as error:
         if must_run:
             raise GuessError(f"{exercise.name}: {error}") from error

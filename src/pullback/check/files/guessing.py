@@ -179,9 +179,13 @@ def constructed(kind: type, given: dict[str, Any]) -> Any:
     try:
         return kind(*given.values())
     except (Exception, SystemExit) as error:
+        name, arrays = kind.__name__, [n for n, a in given.items() if np.ndim(a)]
         shown = ", ".join(f"{n} {np.shape(a)}" if np.ndim(a) else f"{n}={a!r}" for n, a in given.items())
-        what = f"{kind.__name__}({shown}) raises {type(error).__name__}: {error}"
-        raise GuessError(f"{what}; make an object in the file, and name that") from error
+        said = " ".join(f"--set {n}=..." for n in arrays or given)
+        raise GuessError(
+            f"{name}({shown}) raises {type(error).__name__}: {error}; say what {name} is made with, {said}, or make an "
+            f"object in the file, layer = {name}(...), and name that, FILE.py:layer"
+        ) from error
 
 
 def wanted(function: Any, fixed: dict[str, Any], skip: bool = False) -> dict[str, Any]:

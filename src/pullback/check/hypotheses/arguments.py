@@ -15,6 +15,11 @@ from pullback.check.hypotheses.evidence import Evidence, Says
 Array = NDArray[Any]
 
 
+def kept_wrongly(e: Evidence) -> Says:
+    """Backward is right if another array stands where forward keeps one."""
+    return e.exchanges() or None
+
+
 def left_out(e: Evidence) -> Says:
     """A factor of the chain: a weight, a scale, a gate."""
     return first(e, ((name, np.ones_like(a), f"as if {name} were 1: it is left out") for name, a in moving(e)))

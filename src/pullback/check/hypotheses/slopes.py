@@ -132,21 +132,34 @@ def wrong_where_zero(e: Evidence) -> Says:
 def another_form(e: Evidence) -> Says:
     """Slopes that rise as much as the function does, to the left of 0 and to its right: those of an approximation,
     or of another definition, which starts, crosses 0 and ends where this one does."""
-    if e.diagonals is None or e.f is None or e.fixed or not e.x.min(initial=0) < 0 < e.x.max(initial=0):
+    sides = drifts(e) if e.diagonals is not None and not e.fixed else None
+    if sides is None:
         return None
+    far = REACH > 0.75 * REACH[-1]  # at one place it may be chance
+    if any(np.max(abs(drift)[far]) > 0.015 * np.ptp(y[REACH < 3]) for y, drift in sides):
+        return None
+    return "it rises as much in all as the function, in another way: the derivative of another form of it"
+
+
+def drifts(e: Evidence) -> list[tuple[Array, Array]] | None:
+    """Both ways from 0: the function, and by how much more the given slopes have risen than it has. None where it is
+    not a function of any number."""
+    if not e.x.min(initial=0) < 0 < e.x.max(initial=0):
+        return None
+    found = []
     for side in (-1, 1):
         y, slopes = over(e.f, side * REACH, e.x.size), over(e.back, side * REACH, e.x.size)
         if y is None or slopes is None:
             return None
         risen = np.append(0, np.cumsum((slopes[1:] + slopes[:-1]) / 2 * np.diff(side * REACH)))
-        far = REACH > 0.75 * REACH[-1]  # at one place it may be chance
-        if np.max(abs(risen - (y - y[0]))[far]) > 0.015 * np.ptp(y[REACH < 3]):
-            return None
-    return "it rises as much in all as the function, in another way: the derivative of another form of it"
+        found.append((y, risen - (y - y[0])))
+    return found
 
 
-def over(f: Callable[[Array], Array | None], places: Array, count: int) -> Array | None:
+def over(f: Callable[[Array], Array | None] | None, places: Array, count: int) -> Array | None:
     """What an elementwise f is there, so many at a time; None where its elements are functions of their own."""
+    if f is None:
+        return None
     first, last = (f(np.full(count, s)) for s in (places[0], places[-1]))
     if first is None or last is None or not all(same(each, np.full(count, each[0]), 1e-9) for each in (first, last)):
         return None
@@ -156,12 +169,14 @@ def over(f: Callable[[Array], Array | None], places: Array, count: int) -> Array
 
 
 def close(e: Evidence) -> Says:
-    """Another approximation of the same function: near everywhere, right nowhere."""
+    """Another approximation of the same function: near everywhere, right nowhere, and now above it, now below. Where a
+    small term is wrong, or its factor, slopes are near as well, but on one side."""
     if e.diagonals is None:
         return None
     right, given = e.diagonals
     gap = abs(given - right)
-    if right.size and gap.max() < 0.05 * abs(right).max() and (gap > 1e-7 * abs(right).max()).mean() > 0.6:
+    near = right.size and gap.max() < 0.05 * abs(right).max() and (gap > 1e-7 * abs(right).max()).mean() > 0.6
+    if near and not any(abs(drift[-1]) > 0.5 * np.sum(abs(np.diff(drift))) for _, drift in drifts(e) or ()):
         return f"within {gap.max() / abs(right).max():.1%} everywhere: the derivative of another form of the function"
     return None
 

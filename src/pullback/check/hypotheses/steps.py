@@ -21,7 +21,9 @@ def near(a: float, b: float) -> bool:
 
 
 def negated(e: Evidence) -> Says:
-    return first(e, "path", fits=lambda m: near(m.factor, -1))
+    """Not where one that is lost says the same: x² is 3 x² without the 2 x² that comes through x x of x x x, and is
+    that also with a wrong sign at the last x."""
+    return None if first(e, "path", fits=lost) else first(e, "path", fits=lambda m: near(m.factor, -1))
 
 
 def lost(m: Mistake) -> bool:
@@ -30,6 +32,11 @@ def lost(m: Mistake) -> bool:
 
 def back_in_time(e: Evidence) -> Says:
     return first(e, "turns") or first(e, "path", fits=lambda m: lost(m) and m.again)
+
+
+def slope_in_time(e: Evidence) -> Says:
+    """What a turn leaves to the next comes back without a factor: of a gate, of a decay."""
+    return first(e, "slope", "function", fits=lambda m: m.carried)
 
 
 def use_lost(e: Evidence) -> Says:
@@ -74,7 +81,8 @@ def variance_otherwise(e: Evidence) -> Says:
 
 
 def another_constant(e: Evidence) -> Says:
-    """A number that is short in decimals, and would be so too with the factor: a hyperparameter of another value."""
+    """A number that is short in decimals, and would be so too with the factor: a hyperparameter of another value, and
+    none that is left out."""
 
     def short(c: float) -> bool:
         return near(c, float(f"{c:.2g}"))
@@ -83,6 +91,8 @@ def another_constant(e: Evidence) -> Says:
         if m.step is None or m.step.name not in ("multiply", "divide") or any(near(m.factor, c) for c in plain()):
             return False
         numbers = [float(each) for each in m.step.operands if np.ndim(each) == 0]
+        if any(near(m.factor, c) or near(m.factor, 1 / c) for c in (*m.numbers, *numbers) if c):
+            return False
         return any(short(c) and short(c * m.factor) for c in numbers)
 
     return first(e, "path", fits=constant)
@@ -93,7 +103,9 @@ def plain() -> list[float]:
 
 
 def scaled_slope(e: Evidence) -> Says:
-    return scaled(e) if e.elementwise else None
+    """Of an elementwise layer, or of one branch of a loss: where another one is taken, it is right."""
+    branch = len(e.J) == 1 and bool((e.equal & e.some).any())
+    return scaled(e) if e.elementwise or branch else None
 
 
 def scaled(e: Evidence) -> Says:

@@ -48,5 +48,5 @@ def output_ignored(e: Evidence) -> Says:
         return None
     silent = ~nonzero(e.B).any(1) & e.some.any(1)
     if silent.any() and not silent.all() and not e.equal[~silent].all():
-        return "a part of the gradient from above is not read: overwritten before it was used"
+        return "a part of the gradient from above is not read: the last is kept, or it is overwritten before its use"
     return None

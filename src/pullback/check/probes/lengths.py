@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 STEP = 2  # from one length to the next
 SHORT, MOST = 64, 2**16  # the first length that counts, and how many numbers there may be at the last
-PATIENCE = 0.1  # seconds for a length, before it is the last: what needs N² of something stays short
+PATIENCE = 0.1  # seconds of work for a length, before it is the last: what needs N² of something stays short
 BY_CHANCE, MANY = 30, 500  # roundings: what may be chance, and what is worth a note
 HINT = "sum pairwise (np.sum along the last axis), or in a wider type"
 
@@ -92,7 +92,7 @@ def longer(problem: Problem, n: int) -> list[tuple[int, Problem]]:
     found, length = [], n
     while length < MOST:
         length *= STEP
-        start = time.perf_counter()
+        start = time.process_time()
         each = resized(problem, {n: length})
         if each is None or max(each.sizes) > MOST:
             break
@@ -101,7 +101,7 @@ def longer(problem: Problem, n: int) -> list[tuple[int, Problem]]:
             break
         if length >= SHORT:
             found.append((length, each))
-        if time.perf_counter() - start > PATIENCE:
+        if time.process_time() - start > PATIENCE:
             break
     return found
 

@@ -62,7 +62,7 @@ def repetition(problem: Problem, g: Array, rng: np.random.Generator, times: int 
             "aliasing_inplace",
         )
         hint = "what an earlier call left behind must not be read"
-    elif uninitialised(problem, g):
+    elif uninitialised(problem):
         evidence, name, other = "what was in memory before comes back", "stale_buffer", "race_nondeterminism"
         hint = "np.empty holds anything: use np.zeros, or write to every element"
     else:
@@ -116,8 +116,9 @@ def differing(problem: Problem, part: Part, first: Array, second: Array) -> Find
     )  # fmt: skip
 
 
-def uninitialised(problem: Problem, g: Array, mark: float = 7.25e77) -> bool:
+def uninitialised(problem: Problem, mark: float = 7.25e77) -> bool:
     """Does a number come back that stood in memory which was set free just before?"""
+    g = np.ones(problem.given_size)
     for _ in range(8):
         left = [np.full(part.shape, mark) for part in problem.inputs for _ in range(8)]
         del left

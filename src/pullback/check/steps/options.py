@@ -10,6 +10,14 @@ from pullback.check.problem import Problem, pack
 Array = NDArray[Any]
 Options = dict[str, Any]
 
+WORDS = (
+    ("mean", "sum", "none"),
+    ("constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp", "mean", "maximum", "minimum"),
+    ("constant", "zeros", "border", "replicate", "reflect", "reflection", "symmetric", "circular", "wrap"),
+    ("valid", "same", "full"),
+    ("nearest", "linear", "bilinear", "bicubic", "area"),
+    ("none", "tanh", "exact", "erf", "sigmoid", "approximate"),
+)
 NUMBERS = 0.0, 0.01, 0.1, 0.2, 0.25, 0.3, 0.5, 0.9, 0.99, 1.0, 2.0
 
 
@@ -24,6 +32,14 @@ def numbers(problem: Problem) -> Iterator[tuple[str, Options]]:
         for other in NUMBERS if isinstance(value, float) else ():
             if other != value:
                 yield f"as if {name} were {other:g}, not {value:g}", {name: other}
+
+
+def words(problem: Problem) -> Iterator[tuple[str, Options]]:
+    for name, value in problem.adapted.options.items():
+        for others in WORDS if isinstance(value, str) else ():
+            for other in others if value in others else ():
+                if other != value:
+                    yield f"as if {name} were {other!r}, not {value!r}", {name: other}
 
 
 def otherwise(problem: Problem, options: Options) -> Callable[[Array], Array]:

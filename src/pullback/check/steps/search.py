@@ -32,7 +32,8 @@ Path = tuple[Place, int, Array]  # a step, an operand, and how the output moves 
 STEP = 1e-4  # of central differences
 ROUGH, CLOSE, NEAR = 3e-2, 1e-4, 1e-3  # how well a mistake explains it: at first sight, at last, and elsewhere
 EQUATIONS = 8  # at least
-PATIENCE = 0.5  # seconds of work
+MOST = 100_000  # steps that are run, in all searches of a layer
+SLOW = 5.0  # seconds of work, whatever the steps are
 
 
 class Mistake(NamedTuple):
@@ -44,7 +45,9 @@ class Mistake(NamedTuple):
     step: Step | None = None
     operand: int = 0
     again: bool = False  # does the step run several times, each time on something else?
+    carried: bool = False  # on what its last turn left, but for the first, which begins with something else
     words: frozenset[str] = frozenset()  # the names in forward's code
+    numbers: tuple[float, ...] = ()  # its options
 
 
 class Search:
@@ -75,6 +78,7 @@ class Search:
         if not self.tape.steps:  # in another library
             return
         yield from self.with_options(options.flags(self.problem))
+        yield from self.with_options(options.words(self.problem))
         yield from self.in_several(statistics)
         paths = list(self.paths())
         yield from self.multiples(paths)
@@ -89,9 +93,10 @@ class Search:
             k = multiple(self.given - self.right, path)
             if k is None:
                 continue
-            if self.everywhere(partial(with_scale, place, i, 1 + k)):
-                text = f"times {1 + k:.6g}" if abs(1 + k) > CLOSE else "nothing comes back through an operand"
-                yield self.told("path", text, place, i, 1 + k)
+            factor = 1 + k if abs(1 + k) > CLOSE else 0.0
+            if self.everywhere(partial(with_scale, place, i, factor)):
+                text = f"times {factor:.6g}" if factor else "nothing comes back through an operand"
+                yield self.told("path", text, place, i, factor)
 
     def in_one_step(
         self, paths: Sequence[Path], kinds: Callable[[Tape, Place, int], Iterator[Candidate]]
@@ -115,7 +120,9 @@ class Search:
     def told(self, kind: str, text: str, place: Place, i: int, factor: float = 1.0) -> Mistake:
         steps = self.tape.steps[place]
         again = any(not np.array_equal(steps[0].operands[i], each.operands[i]) for each in steps[1:])
-        return Mistake(kind, f"{text}: {says(place)}", factor, steps[0], i, again, self.words)
+        made_at = [each.made_at[i : i + 1] for each in steps]
+        carried = len(steps) > 2 and made_at[0] != made_at[1] == made_at[-1]
+        return Mistake(kind, f"{text}: {says(place)}", factor, steps[0], i, again, carried, self.words, self.numbers)
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -123,15 +130,17 @@ class Search:
         return frozenset(word.lower() for code in codes for word in (*code.co_names, *code.co_varnames))
 
     @cached_property
+    def numbers(self) -> tuple[float, ...]:
+        return tuple(value for value in self.problem.adapted.options.values() if type(value) is float and value)
+
+    @cached_property
     def tape_elsewhere(self) -> Tape:
         return ran(self.problem, self.elsewhere)[1]
 
     @property
     def late(self) -> bool:
-        """Has the time run out that there is for all searches of this layer together?"""
-        now = time.process_time()
-        self.problem.searched, self.begun = self.problem.searched + now - self.begun, now
-        return self.problem.searched > PATIENCE
+        """Has this layer been searched for long enough? Told by what was run, which is the same on every machine."""
+        return self.problem.searched > MOST or time.process_time() - self.begun > SLOW
 
     def paths(self) -> Iterator[Path]:
         """Operands through which goes what is wrong, and nothing that is right."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.problem import Problem, pack
+from pullback.check.steps.tensors import noting
 from pullback.check.steps.watched import Operation, running, unwatched, watched
 
 Array = NDArray[Any]
@@ -20,6 +21,7 @@ Place = tuple[Any, ...]  # the name of the operation, and code and instruction o
 Change = Callable[[int, Operation, Sequence[Any]], Any]  # (turn, operation, operands) -> result
 Changes = Mapping[Place, Change]
 
+RUN = 10  # steps, that a run costs beside its own
 CALLS = 6  # within the user's code, by which places are told apart
 
 
@@ -64,7 +66,7 @@ def calls() -> Place:
         home = frame.f_globals.get("__name__") or ""
         if home.startswith("pullback.check.adapters"):
             break
-        if not home.startswith(("numpy", "pullback.check")):
+        if not home.startswith(("numpy", "torch", "pullback.check")):
             found += [frame.f_code, frame.f_lasti]
         frame = frame.f_back
     return tuple(found)
@@ -76,10 +78,11 @@ def ran(problem: Problem, v: Array, changes: Changes | None = None) -> tuple[Arr
     given = [watched(each) for each in problem.unpack(v, exact=problem.takes_double)]
     running.append(tape.noted)
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), noting(tape.noted):
             return pack([unwatched(y) for y in problem.adapted.forward(*given)], problem.outputs), tape
     finally:
         running.pop()
+        problem.searched += RUN + tape.turns.total()
 
 
 def says(place: Place) -> str:

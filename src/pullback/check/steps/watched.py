@@ -71,15 +71,19 @@ def unwatched(value: Any) -> Any:
 HOLE = object()
 
 
-def taken_apart(value: Any, operands: list[Any]) -> Any:
+def floating(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def taken_apart(value: Any, operands: list[Any], moves: Callable[[Any], bool] = floating) -> Any:
     """The structure of arguments, with holes where floating arrays are; those are added to `operands`."""
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+    if moves(value):
         operands.append(value)
         return HOLE
     if isinstance(value, dict):
-        return {key: taken_apart(each, operands) for key, each in value.items()}
+        return {key: taken_apart(each, operands, moves) for key, each in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(taken_apart(each, operands) for each in value)
+        return type(value)(taken_apart(each, operands, moves) for each in value)
     return unwatched(value)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.structure import same
+from pullback.check.structure import nonzero, same
 from pullback.check.terms import recurrent, sums
 from pullback.check.variants.call import Call
 
@@ -17,6 +17,7 @@ Array = NDArray[Any]
 Terms = dict[str, Array]
 
 TERMS = sums.TERMS | recurrent.TERMS
+OFF = "off by no single factor, as with another slope"
 SPELT_OUT = 4  # so many terms are named one by one; of more, those that are wrong
 
 
@@ -40,9 +41,19 @@ def told(known: list[Terms], given: list[Array]) -> str:
     columns = np.stack([np.concatenate([each[says].ravel() for each in known]) for says in known[0]], 1)
     b = np.concatenate([each.ravel() for each in given])
     factors, _, rank, _ = np.linalg.lstsq(columns, b, rcond=1e-9)
-    if len(b) <= columns.shape[1] or rank < columns.shape[1] or not same(columns @ factors, b):
-        return ""
-    return said({says: judged(c) for says, c in zip(known[0], factors)})
+    if len(b) > columns.shape[1] == rank and same(columns @ factors, b):
+        return said({says: judged(c) for says, c in zip(known[0], factors)})
+    off = touched(columns, b)
+    return said({says: OFF if each else "right" for says, each in zip(known[0], off)}) if off.any() else ""
+
+
+def touched(columns: Array, b: Array) -> Array:
+    """Which terms have a part in what is wrong; none if all have, or if some of it belongs to none. Each gate of a
+    cell has rows of its own in the gradients of the parameters."""
+    wrong = ~np.isclose(b, columns.sum(1), rtol=0, atol=1e-5 * np.max(abs(b), initial=0))
+    parts = nonzero(columns)[wrong]
+    off = parts.any(0)
+    return np.asarray(off & ~off.all() & parts.any(1).all())
 
 
 def said(verdicts: dict[str, str]) -> str:

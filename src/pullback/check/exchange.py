@@ -1,0 +1,127 @@
+"""Is backward right if it finds another array where forward left one? Then the wrong one is saved, or read."""
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.adapters.handing import Turn, Way, exchanged, watching, ways
+from pullback.check.points import nearby
+from pullback.check.problem import Part, Problem
+from pullback.check.steps.tape import ran, says
+from pullback.check.structure import same
+from pullback.check.truth import whole
+
+Array = NDArray[Any]
+Key = tuple[Any, ...]  # a way, with None for the numbers of turns
+Arrays = list[Array]  # one, or one for every turn
+
+STEP = "what comes out of"
+TRIES = 400
+CLOSE = 1e-4  # of the largest gradient
+
+
+class Place(NamedTuple):
+    """Inputs, gradients from above, what the gradient should be for them, and all arrays that there are."""
+
+    v: Array
+    above: list[Array]
+    right: list[Array]
+    kept: dict[Key, Arrays]
+    others: dict[str, Arrays]
+
+
+def mistaken(problem: Problem, v: Array, part: Part) -> str:
+    """What would have to stand in the place of what."""
+    own = slice(part.begin, part.end)
+    here = place(problem, v, own)
+    there = cache(lambda: place(problem, nearby(problem, np.random.default_rng(2), 1), own))
+    for slot, name in islice(pairs(here), TRIES):
+        if fits(problem, here, slot, name, own) and fits(problem, there(), slot, name, own):
+            return f"right once {name} stands where {meant(here, slot)} is kept"
+    return ""
+
+
+def place(problem: Problem, v: Array, own: slice) -> Place:
+    truth, rng = whole(problem, v), np.random.default_rng(17)
+    above = [np.where(truth.smooth_rows, rng.normal(size=problem.given_size), 0) for _ in range(2)]
+    kept = left(problem, v, above[0])
+    inputs = {name: [array] for name, array in zip(problem.names, problem.unpack(v))}
+    y, tape = ran(problem, v)
+    outputs = {f"the output {part.name}": [part.of(y)] for part in problem.outputs}
+    steps = {f"{STEP} {says(at)}": [each.result for each in steps] for at, steps in tape.steps.items()}
+    others = inputs | outputs | {called(slot): arrays for slot, arrays in kept.items()} | steps
+    return Place(v, above, [truth.pulled(g)[0][own] for g in above], kept, others)
+
+
+def left(problem: Problem, v: Array, g: Array) -> dict[Key, Arrays]:
+    """What forward leaves, before backward runs."""
+    found: dict[Key, Arrays] = {}
+
+    def note(value: Any) -> Any:
+        for way, array in ways(value):
+            found.setdefault(turnless(way), []).append(array.copy())
+        return value
+
+    watching.append(note)
+    try:
+        problem.b(v, g)
+    finally:
+        watching.pop()
+    return found
+
+
+def turnless(way: Way) -> Key:
+    return tuple(None if isinstance(key, Turn) else key for key in way)
+
+
+def pairs(here: Place) -> Iterator[tuple[Key, str]]:
+    for slot, arrays in here.kept.items():
+        shapes = [a.shape for a in arrays]
+        for name, others in here.others.items():
+            chance = slot[0] == "input" and name.startswith(STEP)  # nobody keeps that, who starts from the inputs
+            alike = [np.shape(a) for a in others] == shapes
+            if alike and not chance and not all(map(np.array_equal, arrays, others)):
+                yield slot, name
+
+
+def fits(problem: Problem, at: Place, slot: Key, name: str, own: slice) -> bool:
+    if name not in at.others:
+        return False
+    return all(same(given(problem, at, g, slot, name)[own], right, CLOSE) for g, right in zip(at.above, at.right))
+
+
+def given(problem: Problem, at: Place, g: Array, slot: Key, name: str) -> Array:
+    """What backward gives with those arrays in that place."""
+
+    def put(value: Any) -> Any:
+        there = [way for way, _ in ways(value) if turnless(way) == slot]
+        for way, array, like in zip(there, at.others[name], at.kept[slot]):
+            value = exchanged(value, way, np.array(array, like.dtype))
+        return value
+
+    watching.append(put)
+    try:
+        return problem.b(at.v, g)
+    except Exception:  # whatever their code does with what it has not kept
+        return np.full_like(at.v, np.nan)
+    finally:
+        watching.pop()
+
+
+def meant(here: Place, slot: Key) -> str:
+    """What is kept there: an input or an output, if it is one."""
+    mine = here.kept[slot]
+    alike = (name for name, arrays in here.others.items() if len(arrays) == 1 and np.array_equal(arrays[0], mine[0]))
+    return next(alike, called(slot)) if len(mine) == 1 else called(slot)
+
+
+def called(slot: Key) -> str:
+    """cache[0], self.x, cache[t].h"""
+    first, *rest = slot
+    return str(first) + "".join(
+        "[t]" if key is None else f"[{key}]" if isinstance(key, int) else f".{key}" for key in rest
+    )

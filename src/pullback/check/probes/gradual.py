@@ -1,0 +1,50 @@
+"""Does the error come little by little? A layer that iterates to a fixed point, and whose backward is that of the fixed
+point, is right as far as the iteration converges. At special inputs it may not: then error grows with a high power of
+the way there, over many digits. A branch, a tie or a threshold that was forgotten is wrong from some place on."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.moves import dense, dice
+from pullback.check.points import Point
+from pullback.check.probes.values import Mismatch
+from pullback.check.problem import Problem
+from pullback.check.truth import Truth
+
+Array = NDArray[Any]
+
+NONE, IN_SINGLE, LITTLE = -12, -5, -1  # powers of ten of relative errors that are seen to grow from one to the other
+MANY = 0.45  # of the powers between
+RIGHT = 1e-8, 1e-4  # in double precision and in single
+HALVES = 12  # of the way from the example
+STEP = 0.93  # from one place to the next on the way back
+
+
+def gradual(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
+    """Is the gradient right near the example and wrong here, and does that begin nowhere?"""
+    if problem.mode == "jvp" or mismatch.kind != "smooth" or not mismatch.finite:
+        return False
+    at = lambda t: error(problem, problem.example + t * (point.v - problem.example), mismatch.g)
+    right = next((t for t in 0.5 ** np.arange(1, HALVES) if at(t) < RIGHT[problem.single]), None)
+    if right is None:
+        return False
+    errors = np.array([at(t) for t in STEP ** np.arange(1 + np.log(right) / np.log(STEP))])
+    least = IN_SINGLE if problem.single else NONE
+    powers = {int(power) for power in np.floor(np.log10(errors + 1e-99)) if least <= power < LITTLE}
+    return len(powers) >= MANY * (LITTLE - least)
+
+
+def error(problem: Problem, v: Array, g: Array) -> float:
+    """Relative, along one direction in which all moves; infinite where it is not known."""
+    t = dense(dice(np.random.default_rng(9), len(v)))
+    try:
+        with np.errstate(all="ignore"):
+            truth = Truth(problem, v, [t])
+            wanted, given = truth.pulled(g)[0][0], t.along(problem.b(v, g))
+            size = np.sum(abs(g) * abs(truth.value[:, 0]))
+    except Exception:
+        return np.inf
+    found = abs(given - wanted) / size if size else np.inf
+    return float(found) if np.isfinite(found) and truth.smooth_rows.all() else np.inf

@@ -1,0 +1,62 @@
+"""The steps of a forward in PyTorch, as `watched` has them of NumPy: every function of floating tensors is noted.
+
+Views are no steps, for what is written to them has to arrive where they look; nor is what writes in place, or gives
+several.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pullback.check.adapters.frameworks import to_numpy
+from pullback.check.steps.watched import Noted, put_together, taken_apart, unwatched, watched
+
+NAMES = {  # PyTorch's, where NumPy's is another
+    "__radd__": "add", "sub": "subtract", "rsub": "subtract", "__rsub__": "subtract", "mul": "multiply",
+    "__rmul__": "multiply", "div": "divide", "true_divide": "divide", "neg": "negative", "bmm": "matmul",
+    "mm": "matmul", "mv": "matmul", "abs": "absolute",
+}  # fmt: skip
+VIEWS = {
+    "__getitem__", "reshape", "view", "view_as", "transpose", "permute", "t", "unsqueeze", "squeeze", "expand",
+    "expand_as", "flatten", "unflatten", "narrow", "select", "swapaxes", "movedim", "diagonal", "unfold", "contiguous",
+    "detach", "clone", "to", "cpu", "resolve_conj", "double", "type_as", "__get__",
+}  # fmt: skip
+
+
+@contextmanager
+def noting(noted: Noted) -> Iterator[None]:
+    """Nothing happens where PyTorch is not loaded."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+
+    class Noting(torch.overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
+        def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+            return step(torch, noted, function, arguments, options or {})
+
+    with Noting():
+        yield
+
+
+def step(torch: Any, noted: Noted, function: Any, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
+    moves = lambda value: isinstance(value, torch.Tensor) and value.is_floating_point()
+    operands: list[Any] = []
+    with_holes = taken_apart((arguments, options), operands, moves)
+    name, found = function.__name__, function(*arguments, **options)
+    in_place = "out" in options or name.endswith("_") and not name.endswith("__")
+    if not operands or in_place or not moves(found):
+        return found
+    if name in VIEWS:
+        found.made = getattr(operands[0], "made", None)
+        return found
+
+    def call(*given: Any) -> Any:
+        positional, named = put_together(with_holes, iter([torch.as_tensor(each) for each in given]))
+        return to_numpy(function(*positional, **named))
+
+    result = noted(NAMES.get(name, name), call, [watched(to_numpy(t), getattr(t, "made", None)) for t in operands])
+    tensor = torch.as_tensor(unwatched(result))
+    tensor.made = result.made
+    return tensor
