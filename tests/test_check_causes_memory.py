@@ -94,3 +94,22 @@ class History:
 def test_the_first_forward_is_remembered():
     assert named(History(0), None, (4, 3))[0][0] == "stale_buffer"
     assert pullback.check(History(-1), None, (4, 3)).verdict == "right"
+
+
+def test_a_border_that_is_never_written():
+    """Fresh memory may hold zeros, by chance: it is filled, to see whether it comes back."""
+
+    def backward_with(make):
+        def backward(g, x):
+            gx = make(x)
+            gx[1:-1] = 2 * g * x[1:-1]
+            return gx
+
+        return backward
+
+    inner = lambda x: x[1:-1] ** 2
+    assert pullback.check(inner, backward_with(lambda x: np.zeros_like(x)), (6, 3)).verdict == "right"
+    before = np.empty
+    report = pullback.check(inner, backward_with(lambda x: np.empty(x.shape)), (6, 3))
+    assert report.cause == "stale_buffer" and report.causes[0].evidence.startswith("x[0, 0] is never written")
+    assert np.empty is before

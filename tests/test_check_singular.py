@@ -75,3 +75,43 @@ def test_nan_everywhere_is_said_and_is_no_special_point():
     assert everywhere.causes[0].evidence.startswith("nan everywhere") and "special value" not in str(everywhere)
     at_zero = pullback.check(np.tanh, lambda g, x: g * x / x / np.cosh(x) ** 2, x)
     assert "special value, such as 0" in str(at_zero) and "nan everywhere" not in str(at_zero)
+
+
+def test_numbers_that_are_all_positive_may_be_zero_or_large():
+    """A gradient has to be a number there, where forward is one and has a derivative; what it is, is not judged."""
+    x = np.random.default_rng(0).uniform(0.05, 4, (3, 5))
+    softplus_inverse = lambda y: y + np.log(-np.expm1(-y))
+    assert pullback.check(softplus_inverse, lambda g, y: -g / np.expm1(-y), x).verdict == "right"
+    report = pullback.check(softplus_inverse, lambda g, y: g * np.exp(y) / np.expm1(y), x)
+    assert report.cause == "overflow_large_input"
+
+    power = lambda x, a: x**a
+    log = lambda x: np.log(np.where(x > 0, x, 1))
+    back = lambda log: lambda g, x, a: (g * a * x ** (a - 1), (g * x**a * log(x)).sum())
+    assert pullback.check(power, back(log), x, np.array(1.7)).verdict == "right"
+    assert pullback.check(power, back(np.log), x, np.array(1.7)).cause == "singular_point_nan"
+    assert pullback.check(power, back(np.log), x + 1, np.array(1.7)).verdict == "right"  # it comes nowhere near 0
+
+
+def test_an_infinite_slope_at_zero_is_nobodys_fault():
+    x = np.random.default_rng(0).dirichlet(np.ones(5), 3)
+    assert pullback.check(np.sqrt, lambda g, x: 0.5 * g / np.sqrt(x), x).verdict == "right"
+    entropy = lambda x: -(x * np.log(np.where(x > 0, x, 1))).sum(1)
+    assert pullback.check(entropy, lambda g, x: -g[:, None] * (np.log(x) + 1), x).verdict == "right"
+
+
+def test_two_examples_that_are_equal():
+    def distances(x):
+        return np.linalg.norm(x[1:] - x[:-1], axis=1)
+
+    def back(guard):
+        def backward(g, x):
+            d, n = x[1:] - x[:-1], distances(x)[:, None]
+            pull = g[:, None] * d / (np.where(n > 0, n, 1) if guard else n)
+            return np.pad(pull, ((1, 0), (0, 0))) - np.pad(pull, ((0, 1), (0, 0)))
+
+        return backward
+
+    assert pullback.check(distances, back(True), (4, 3)).verdict == "right"
+    report = pullback.check(distances, back(False), (4, 3))
+    assert report.cause == "singular_point_nan" and report.leading.where == "x[1] equal to x[0]"

@@ -201,6 +201,9 @@ class Judge:
             self.opinion(point, gradients[0], example)
         for mismatch in comparison.found.values():
             degenerate = point.one_example and not mismatch.finite
+            vague = (truth.unknown | truth.kink)[:, mismatch.column].any()
+            if point.beyond and (mismatch.finite or vague):
+                continue
             if not example and mismatch.kind != "smooth" and len(point.coordinates) > 2 and not degenerate:
                 continue
             self.findings[mismatch.part.name] = self.wrong(point, mismatch, truth, example)

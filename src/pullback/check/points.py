@@ -27,6 +27,9 @@ class Point(NamedTuple):
     coordinates: tuple[int, ...] = ()  # those that are special here
     ties: bool = False  # is it that two numbers are equal?
     one_example: bool = False  # is it a whole one of several examples that is special? That happens, as in padding
+    beyond: bool = (
+        False  # does it lie outside of what the example spans? Then a gradient has to be finite there, no more
+    )
 
 
 def points(problem: Problem, rng: np.random.Generator) -> Iterator[Point]:
@@ -43,8 +46,8 @@ def special(problem: Problem, part: Part) -> Iterator[Point]:
     if not values.size or not np.isfinite(values).all() or part.width == 1 and symmetric(part.of(example)):
         return
     if not whole(values):
-        yield from emptied(problem, part)
         yield from ties(problem, part)
+        yield from beyond(problem, part)
         yield from degenerate(problem, part)
     ends = sorted({part.begin, part.end - 1})
     low, high = values.min(), values.max()
@@ -58,14 +61,20 @@ def special(problem: Problem, part: Part) -> Iterator[Point]:
             yield placed(f"{part.name} with {s:g} in it", example, ends[:1], s)
 
 
-def emptied(problem: Problem, part: Part) -> Iterator[Point]:
-    """Zeros among numbers that are all positive and come near it, where forward takes them: no light, no counts."""
+def beyond(problem: Problem, part: Part) -> Iterator[Point]:
+    """Of numbers that are all positive: zeros, if they come near it, and large ones, if they are no shares, where
+    forward takes them. No light, no counts; a sum of many."""
     example, values = problem.example, problem.example[part.begin : part.end]
-    if part.width == 2 or not 0 < values.min() < NEAR_ZERO * values.max():
+    if part.width == 2 or not 0 < values.min():
         return
-    empty = [k for k in range(part.begin, part.end)[:TRIED] if finite(problem, placed("", example, [k], 0.0).v)]
-    if empty:
-        yield placed(f"{part.name} with 0 in it", example, sorted({empty[0], empty[-1]}), 0.0)
+    places = range(part.begin, part.end)[:TRIED]
+    for s in (0.0, *LARGE):
+        near = values.min() < NEAR_ZERO * values.max() if s == 0 else s > 0 and values.max() > 1
+        taken = [k for k in places if near and finite(problem, placed("", example, [k], s).v)]
+        if taken:
+            yield placed(f"{part.name} with {s:g} in it", example, sorted({taken[0], taken[-1]}), s)._replace(
+                beyond=True
+            )
 
 
 def in_turn(several: list[Iterator[Point]]) -> Iterator[Point]:
@@ -100,6 +109,9 @@ def degenerate(problem: Problem, part: Part) -> Iterator[Point]:
     values = example[part.begin : part.end]
     number = 0.0 if anything(values) else example[part.begin]
     yield tied(f"{part.name}[0] {number:.3g} everywhere", example, first, number)._replace(one_example=True)
+    second = range(part.begin + len(first), part.begin + 2 * len(first))
+    where = f"{part.name}[1] equal to {part.name}[0]"
+    yield tied(where, example, second, example[list(first)])._replace(one_example=True)
     for other in problem.inputs[problem.inputs.index(part) + 1 :]:
         if other.shape == part.shape and other.width == part.width:
             there = range(other.begin, other.begin + len(first))

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import CellType
 from typing import Any
 
-from pullback.check.adapters.code import Adapted, Code, is_function, outputs
+import numpy as np
+
+from pullback.check.adapters.code import Adapted, Code, guarded, is_function, outputs
 from pullback.check.adapters.handing import handed
 
 LOOKS = "a function that returns its output and its backward: y, back = layer(x)"
@@ -22,13 +25,16 @@ def recognise(code: Code) -> Adapted | None:
             *output, _ = code.run(inputs)
         return outputs(tuple(output) if len(output) > 1 else output[0])
 
-    def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
+    def backward(cotangents: Sequence[Any], inputs: Sequence[Any], times: int = 1) -> tuple[Any, ...]:
         with code.dice():
             *_, back = code.run(inputs)
         with code.framework.scope(), with_handed(back):
-            return code.gradients(back(*code.lifted(cotangents)))
+            for _ in range(times):
+                above = cotangents if times == 1 else [np.array(g) for g in cotangents]
+                found = code.gradients(back(*code.lifted(above)))
+        return found
 
-    return code.adapted(forward, backward)
+    return code.adapted(forward, backward)._replace(again=guarded(partial(backward, times=2)))
 
 
 @contextmanager

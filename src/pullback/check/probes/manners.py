@@ -1,6 +1,9 @@
 """What backward must leave alone, and that it answers the same question alike."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,8 @@ from pullback.check.report import WRONG, Cause, Finding
 from pullback.check.truth import Truth, fits
 
 Array = NDArray[Any]
+
+MARK = 7.25e7  # also in single precision
 
 
 def mutation(problem: Problem, g: Array) -> list[Finding]:
@@ -47,6 +52,8 @@ def repetition(problem: Problem, g: Array, rng: np.random.Generator, times: int 
         found += [problem.b(problem.example, g) for _ in range(times)]
         problem.b(problem.example, rng.normal(size=len(g)))
         found += [problem.b(problem.example, g)]
+    if unwritten := never_written(problem):
+        return unwritten
     if spread(found) <= small:
         return []
     steps = [b - a for a, b in zip(found, found[1:])]
@@ -62,9 +69,6 @@ def repetition(problem: Problem, g: Array, rng: np.random.Generator, times: int 
             "aliasing_inplace",
         )
         hint = "what an earlier call left behind must not be read"
-    elif uninitialised(problem):
-        evidence, name, other = "what was in memory before comes back", "stale_buffer", "race_nondeterminism"
-        hint = "np.empty holds anything: use np.zeros, or write to every element"
     else:
         evidence, name, other = "the same call gives different results", "race_nondeterminism", "stale_buffer"
         hint = "two writers of one place, or random numbers that are not those of the forward pass"
@@ -116,15 +120,36 @@ def differing(problem: Problem, part: Part, first: Array, second: Array) -> Find
     )  # fmt: skip
 
 
-def uninitialised(problem: Problem, mark: float = 7.25e77) -> bool:
-    """Does a number come back that stood in memory which was set free just before?"""
-    g = np.ones(problem.given_size)
-    for _ in range(8):
-        left = [np.full(part.shape, mark) for part in problem.inputs for _ in range(8)]
-        del left
-        if np.any(problem.b(problem.example, g) == mark):
-            return True
-    return False
+def never_written(problem: Problem) -> list[Finding]:
+    """Numbers that come back as fresh memory held them."""
+    with fresh_memory_of(MARK):
+        left = np.flatnonzero(problem.b(problem.example, np.ones(problem.given_size)) == MARK)
+    if not left.size:
+        return []
+    part = next(part for part in problem.results if part.begin <= left[0] < part.end)
+    text = f"{part.name}{list(part.where(left[0]))} is never written: what was in memory before comes back"
+    hint = "np.empty holds anything: use np.zeros, or write to every element"
+    return [Finding(part.name, WRONG, causes=(Cause("stale_buffer", text, hint), Cause("race_nondeterminism", text)))]
+
+
+@contextmanager
+def fresh_memory_of(mark: float) -> Iterator[None]:
+    """Memory that nobody has written to holds anything; for the time being, this number."""
+    libraries = [sys.modules[name] for name in ("numpy", "torch") if name in sys.modules]
+    own = [(library, name, getattr(library, name)) for library in libraries for name in ("empty", "empty_like")]
+    try:
+        for library, name, make in own:
+            setattr(library, name, partial(marked, make, mark))
+        yield
+    finally:
+        for library, name, make in own:
+            setattr(library, name, make)
+
+
+def marked(make: Callable[..., Any], mark: float, *arguments: Any, **options: Any) -> Any:
+    found = make(*arguments, **options)
+    found[...] = mark if "float" in str(found.dtype) else 0
+    return found
 
 
 def remembered(problem: Problem, g: Array) -> bool:
