@@ -122,8 +122,11 @@ def differing(problem: Problem, part: Part, first: Array, second: Array) -> Find
 
 def never_written(problem: Problem) -> list[Finding]:
     """Numbers that come back as fresh memory held them."""
-    with fresh_memory_of(MARK):
-        left = np.flatnonzero(problem.b(problem.example, np.ones(problem.given_size)) == MARK)
+    try:
+        with fresh_memory_of(MARK):
+            left = np.flatnonzero(problem.b(problem.example, np.ones(problem.given_size)) == MARK)
+    except Exception:  # a compiler, say, that knows np.empty by another name
+        return []
     if not left.size:
         return []
     part = next(part for part in problem.results if part.begin <= left[0] < part.end)
