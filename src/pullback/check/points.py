@@ -67,14 +67,14 @@ def beyond(problem: Problem, part: Part) -> Iterator[Point]:
     example, values = problem.example, problem.example[part.begin : part.end]
     if part.width == 2 or not 0 < values.min():
         return
-    places = range(part.begin, part.end)[:TRIED]
-    for s in (0.0, *LARGE):
-        near = values.min() < NEAR_ZERO * values.max() if s == 0 else s > 0 and values.max() > 1
-        taken = [k for k in places if near and finite(problem, placed("", example, [k], s).v)]
+    low, high = values.min(), values.max()
+    fitting = [s for s in (0.0, *LARGE) if s == 0 and low < NEAR_ZERO * high or s > 0 and high > 1]
+    for s in fitting:
+        places = range(part.begin, part.end)[:TRIED]
+        taken = [k for k in places if finite(problem, placed("", example, [k], s).v)]
         if taken:
-            yield placed(f"{part.name} with {s:g} in it", example, sorted({taken[0], taken[-1]}), s)._replace(
-                beyond=True
-            )
+            point = placed(f"{part.name} with {s:g} in it", example, sorted({taken[0], taken[-1]}), s)
+            yield point._replace(beyond=True)
 
 
 def in_turn(several: list[Iterator[Point]]) -> Iterator[Point]:
