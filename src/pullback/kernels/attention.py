@@ -234,7 +234,6 @@ def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, e, gq, gk, gv, sc
         if d != wide(d):
             copy_rows(of_v, gv[head])
     returned(own)
-    returned(gradients)
 
 
 @kernel
