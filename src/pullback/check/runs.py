@@ -13,6 +13,7 @@ from pullback.check.moves import COORDINATES
 from pullback.check.probes.contract import contract
 from pullback.check.problem import Problem, forward_derivative
 from pullback.check.progress import Bar
+from pullback.check.reference import named as named_rule
 from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Report
 from pullback.check.second import NoSecondError, named, second
 from pullback.check.truth import fits
@@ -44,6 +45,8 @@ def judge(
         raise OptionError(f"seed is {seed!r}; it is a whole number, 0 or more")
     if shapes is not None and not callable(shapes):
         raise OptionError(f"shapes is {shapes!r}; it is a function of a random generator that gives example inputs")
+    if like is not None:
+        named_rule(like)  # a name that is none is said before anything else
     rng = np.random.default_rng(seed + 2)
     run = lambda given, as_: judged(forward, backward, given, like, wrt, seed, mode, as_, shapes)
     report = run(inputs, convention)

@@ -48,7 +48,11 @@ class Outcome(NamedTuple):
         if self.report is None:
             return self.problem
         wrong = self.report.leading
-        return f"{wrong.name}: {wrong.cause}: {wrong.hint}" if wrong else self.report.reason
+        if wrong is None:
+            return self.report.reason
+        evidence = wrong.causes[0].evidence if wrong.causes else ""
+        says = evidence if evidence.startswith("backward raises") else wrong.hint  # what it raises says more than that
+        return f"{wrong.name}: {wrong.cause}: {says}"
 
     @property
     def data(self) -> dict[str, Any]:

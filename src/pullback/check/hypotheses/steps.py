@@ -134,6 +134,10 @@ def factor_twice(e: Evidence) -> Says:
     return first(e, "twice")
 
 
+def slope_by_elements(e: Evidence) -> Says:
+    return first(e, "elements")
+
+
 def another_array(e: Evidence) -> Says:
     return first(e, "other")
 

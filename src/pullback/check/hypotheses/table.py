@@ -83,6 +83,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (steps.another_array, ("saved_wrong_tensor", "missing_chain_factor")),
     (steps.transposed, ("transpose_or_adjoint", "saved_wrong_tensor")),
     (steps.other_axes, ("reduction_broadcast", "missing_jacobian_term")),
+    (steps.slope_by_elements, ("wrong_local_derivative", "missing_chain_factor")),
     (places.copied_otherwise, ("mode_mismatch", "index_routing")),
     (places.within_window, ("index_routing", "conv_geometry")),
     (places.moved_window, ("conv_geometry", "index_routing")),

@@ -140,7 +140,8 @@ def chain_factor(e: Evidence) -> Says:
     mask = e.some & off if e.J.shape[0] == e.J.shape[1] else e.some
     if not mask.any() or (nonzero(e.B) & ~e.some).any() or not nonzero(e.B)[mask].any():
         return None
-    if e.J.shape[0] > 1 and look.per_row(e.ratio, mask) and not own_right(e):
+    rows = e.J.shape[0] > 1 and (mask.sum(1) > 1).any()
+    if rows and look.per_row(e.ratio, mask) and not own_right(e):
         return "the right pattern, times a factor for every output"
     columns = e.J.shape[1] > 1 and e.J.shape[0] > 1 and (mask.sum(0) > 1).any()
     if columns and look.per_row(e.ratio.T, mask.T) and not own_right(e, columns=True):
@@ -224,7 +225,8 @@ def low_rank(e: Evidence) -> Says:
     if e.elementwise or n < 3:
         return None
     lost, has = look.rank(e.J - e.B), look.rank(e.J)
-    if lost <= max(1, has // 2):
+    spread = np.mean(np.any(~e.equal, 0)[e.some.any(0)]) > 0.5  # not only in some columns, such as those of a gate
+    if lost <= max(1, has // 2) and spread:
         return f"what is missing has rank {lost} (of {has}): a mean or a sum over an axis"
     return None
 

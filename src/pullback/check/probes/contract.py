@@ -121,7 +121,7 @@ def explained(part: Part, gradient: Array, wanted: Array | None, says: str, prob
             summed = gradient.sum(axes)
             if summed.size == wanted.size and close(summed.ravel(), wanted.ravel()) and gradient.size > wanted.size:
                 return [Cause("reduction_broadcast", f"{says}: the sum over axes {axes} is right", "sum over them")]
-    for count in range(1, wanted.ndim):
+    for count in range(1, wanted.ndim) if gradient.size < wanted.size else ():
         for axes in combinations(range(wanted.ndim), count):
             if close(np.squeeze(gradient), np.squeeze(wanted.sum(axes))):
                 text = f"{says}: it is the sum of the right one over axes {axes}"

@@ -18,7 +18,7 @@ from pullback.check.points import nearby
 from pullback.check.problem import Part, Problem
 from pullback.check.steps import options
 from pullback.check.steps.candidates import Candidate, other_axes, others, simple, statistics
-from pullback.check.steps.changes import scaled
+from pullback.check.steps.changes import arrays_of, nudged, scaled
 from pullback.check.steps.tape import Changes, Place, Step, Tape, ran, says
 from pullback.check.structure import same
 from pullback.check.truth import implied, whole
@@ -32,6 +32,11 @@ Path = tuple[Place, int, Array]  # a step, an operand, and how the output moves 
 STEP = 1e-4  # of central differences
 ROUGH, CLOSE, NEAR = 3e-2, 1e-4, 1e-3  # how well a mistake explains it: at first sight, at last, and elsewhere
 EQUATIONS = 8  # at least
+ELEMENTS = 64  # of a step, each with a factor of its own
+FUNCTIONS = {
+    "tanh", "exp", "expm1", "log", "log1p", "sqrt", "square", "power", "divide", "sin", "cos", "sigmoid", "absolute",
+    "maximum", "minimum", "clip", "where", "reciprocal", "relu", "silu", "gelu", "softplus", "elu", "erf", "pow",
+}  # fmt: skip
 MOST = 100_000  # steps that are run, in all searches of a layer
 SLOW = 5.0  # seconds of work, whatever the steps are
 
@@ -86,6 +91,7 @@ class Search:
         yield from self.in_one_step(paths, simple)
         yield from self.with_options(options.numbers(self.problem))
         yield from self.in_one_step(paths, others)
+        yield from self.by_elements(paths)
 
     def multiples(self, paths: Sequence[Path]) -> Iterator[Mistake]:
         """What comes back through an operand is so many times what it should be."""
@@ -105,6 +111,37 @@ class Search:
             for kind, text, made in kinds(self.tape, place, i):
                 if self.explains(made):
                     yield self.told(kind, text, place, i)
+
+    def by_elements(self, paths: Sequence[Path]) -> Iterator[Mistake]:
+        """The slope of a function of one number is another function, whichever it is."""
+        for place, i, _ in paths:
+            alone = place[0] in FUNCTIONS and arrays_of(self.tape.steps[place][0]) == [i]
+            if alone and not self.late and careful(self.fits_by_elements, place, i):
+                yield self.told("elements", "what comes back is off by a factor for each element", place, i)
+
+    def fits_by_elements(self, place: Place, i: int) -> bool:
+        """Is there a factor for each number that comes out, with which all that is wrong is explained?"""
+        steps = self.tape.steps[place]
+        numbers = [(turn, k) for turn, step in enumerate(steps) for k in range(np.size(step.result))]
+        if len(numbers) > ELEMENTS or any(np.shape(step.operands[i]) != np.shape(step.result) for step in steps):
+            return False
+        through = np.stack([self.effect(place, turn, k) for turn, k in numbers], 1)
+        moved = np.stack([self.results_moved(place, t) for t in self.directions.T], 1)
+        reached = np.flatnonzero(np.any(through, 0) & np.any(moved, 1))
+        columns = np.concatenate([through[:, reached] * t for t in moved[reached].T])
+        gap = (self.given - self.right).T.ravel()
+        factors, _, rank, _ = np.linalg.lstsq(columns, gap, rcond=1e-9)
+        return rank == len(reached) <= np.any(columns, 1).sum() / 2 and same(columns @ factors, gap, CLOSE)
+
+    def effect(self, place: Place, turn: int, k: int) -> Array:
+        """How the output moves with one number that comes out of a step."""
+        ahead, back = (self.changed({place: nudged(turn, k, by)})(self.v) for by in (STEP, -STEP))
+        return np.where(self.rows[:, 0], (ahead - back) / (2 * STEP), 0)
+
+    def results_moved(self, place: Place, t: Array) -> Array:
+        """How all that comes out of a step moves along a direction."""
+        ahead, back = (ran(self.problem, self.v + by * t)[1].steps[place] for by in (STEP, -STEP))
+        return np.concatenate([np.ravel(a.result - b.result) / (2 * STEP) for a, b in zip(ahead, back)])
 
     def in_several(self, kinds: Callable[[Tape], Iterator[Candidate]]) -> Iterator[Mistake]:
         for kind, text, made in kinds(self.tape):
