@@ -114,15 +114,32 @@ def test_every_step_of_time_keeps_the_wrong_one():
     assert "right once cache[0][t][0] stands where cache[0][t][2] is kept" in evidence
 
 
-def test_what_was_there_is_there_again():
-    """Cells of a closure are the user's own."""
-    weight = np.full(3, 2.0)
+class Scale:
+    def __init__(self):
+        self.w, self.b = np.linspace(0.5, 2, 12).reshape(3, 4), np.ones((3, 4))
 
+
+def by_cache(scale):
+    forward = lambda x: (softmax(x * scale.w), (scale, x))
+    return forward, lambda g, cache: cache[0].w * pulled(g, cache[1])
+
+
+def by_closure(scale):
     def layer(x):
-        return softmax(x * weight), lambda g: weight * pulled(g, x)
+        return softmax(x * scale.w), lambda g: scale.w * pulled(g, x)
 
-    pb.check(layer, None, (2, 3))
-    assert np.array_equal(weight, [2, 2, 2]) and layer(np.ones(3))[1](np.ones(3)).shape == (3,)
+    return layer, None
+
+
+@pytest.mark.parametrize("layer", [by_cache, by_closure])
+def test_what_was_there_is_there_again(layer):
+    """The user's own objects, in caches and in cells, are not written to, nor are the arrays in them."""
+    scale = Scale()
+    w, b = scale.w, scale.b
+    report = pb.check(*layer(scale), (3, 4))
+    assert report.cause == "saved_wrong_tensor"
+    assert scale.w is w and scale.b is b
+    assert np.array_equal(w, np.linspace(0.5, 2, 12).reshape(3, 4)) and np.array_equal(b, np.ones((3, 4)))
 
 
 def test_ways_and_back():
@@ -131,3 +148,15 @@ def test_ways_and_back():
     assert first == (0, "a", 0) and second == (0, "a", 1)
     other = exchanged(kept, second, np.full(2, 7.0))
     assert np.array_equal(other[0]["a"][1], [7, 7]) and not kept[0]["a"][1].any()
+
+
+def test_cells_hold_what_they_held():
+    """Another weight may stand in a cell for a while; the same function has its own one afterwards."""
+    weight = np.full((3, 4), 2.0)
+
+    def layer(x):
+        return softmax(x * weight), lambda g: weight * pulled(g, x)
+
+    pb.check(layer, None, (3, 4))
+    assert np.array_equal(layer(np.ones((3, 4)))[0], softmax(np.full((3, 4), 2.0)))
+    assert layer.__closure__[0].cell_contents is weight

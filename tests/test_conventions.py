@@ -98,7 +98,24 @@ def test_at_the_readers_numbers():
 
 def test_at_the_readers_hyperparameters():
     assert "PyTorch" in shown("leaky_relu", "--x", "0", "--negative_slope", "0.01")
-    assert "Nothing was measured" in shown("leaky_relu", "--x", "0", "--negative_slope", "0.3")
+    assert "with these hyperparameters" in shown("leaky_relu", "--x", "0", "--negative_slope", "0.3")
+    assert "with these hyperparameters" in shown("relu", "--x", "0", "--kink", "torch")
+
+
+@pytest.mark.parametrize(
+    "typed, measured",
+    [
+        (["relu6", "--x", "6"], True),
+        (["relu6", "--x", "5"], False),
+        (["hardtanh", "--x", "1,0,-1"], True),
+        (["hardshrink", "--x", "0.5,0.2"], True),
+        (["l1_loss", "--x", "1,2", "--t", "0,1"], False),
+        (["l1_loss", "--x", "1,2", "--t", "1,1"], True),
+    ],
+    ids=str,
+)
+def test_one_of_the_numbers_in_the_place_of_all_inputs(typed, measured):
+    assert ("PyTorch" in shown(*typed)) == measured
 
 
 def test_only_words_that_hold_are_recommended():

@@ -114,8 +114,14 @@ def test_foreign_states():
         Adam().load({"0.weight/m": np.zeros(2)})
     adam = Adam()
     adam.step(parameters(), parameters())
+    sgd = SGD(momentum=0.5)
+    sgd.step(parameters(), parameters())
+    before = sgd.state
     with pytest.raises(DataError, match="another optimiser than SGD"):
-        SGD().load(adam.state)
+        sgd.load(adam.state)
+    assert sgd.state.keys() == before.keys() and sgd.steps == 1  # as it was
+    with pytest.raises(OptionError, match="a gradient of q, and no parameter of that name"):
+        sgd.step(parameters(), {"q": np.zeros(2)})
 
 
 @pytest.mark.parametrize("optimiser", [SGD(0.1, momentum=0.9), Adam(), AdamW()])

@@ -53,6 +53,7 @@ class Judge:
         self.like = like
         self.reference: Reference | None = None
         self.remarks: list[Cause] = []
+        self.noted: set[str] = set()  # inputs of which a remark tells what is wrong beyond the example
         self.terms: dict[str, list[str]] = {}  # what is wrong with them, and in whose gradients
         self.rough: list[str] = []  # inputs by which differences at the example say nothing
         self.left: list[str] = []  # inputs at which forward does not seem to arrive where it goes
@@ -155,12 +156,11 @@ class Judge:
                 break
             self.at(point, list(cotangents(self.problem, self.rng, plain=False))[:1], example=False)
         if not self.findings:
-            self.add(remainders(self.problem))
-        if not self.findings:
             findings, notes = lengths(self.problem)
             self.add(findings)
             g = np.ones(self.problem.given_size)
             self.remarks += [*far(self.problem), *notes, *widened(self.problem, g), *batches(self.problem)]
+            self.remarks += remainders(self.problem)
 
     @cached_property
     def lost(self) -> int:
@@ -201,12 +201,21 @@ class Judge:
             self.opinion(point, gradients[0], example)
         for mismatch in comparison.found.values():
             degenerate = point.one_example and not mismatch.finite
-            vague = (truth.unknown | truth.kink)[:, mismatch.column].any()
-            if point.beyond and (mismatch.finite or vague):
+            if point.beyond:
+                self.beyond(point, mismatch, truth)
                 continue
             if not example and mismatch.kind != "smooth" and len(point.coordinates) > 2 and not degenerate:
                 continue
             self.findings[mismatch.part.name] = self.wrong(point, mismatch, truth, example)
+
+    def beyond(self, point: Point, mismatch: Mismatch, truth: Truth) -> None:
+        """Outside of what the example spans a gradient that is no number is worth a note, and no fault."""
+        vague = (truth.unknown | truth.kink)[:, mismatch.column].any()
+        if not mismatch.finite and not vague and mismatch.part.name not in self.noted:
+            self.noted.add(mismatch.part.name)
+            cause = self.wrong(point, mismatch, truth, example=False).causes[0]
+            text = f"the gradient of {mismatch.part.name}, beyond your example ({point.where}): {cause.evidence}"
+            self.remarks.append(replace(cause, evidence=text))
 
     def along(self, point: Point, example: bool) -> Truth:
         """What is special, and a direction or two; at the example, of everything."""

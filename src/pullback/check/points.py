@@ -27,9 +27,7 @@ class Point(NamedTuple):
     coordinates: tuple[int, ...] = ()  # those that are special here
     ties: bool = False  # is it that two numbers are equal?
     one_example: bool = False  # is it a whole one of several examples that is special? That happens, as in padding
-    beyond: bool = (
-        False  # does it lie outside of what the example spans? Then a gradient has to be finite there, no more
-    )
+    beyond: bool = False  # does it lie outside of what the example spans?
 
 
 def points(problem: Problem, rng: np.random.Generator) -> Iterator[Point]:

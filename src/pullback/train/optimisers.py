@@ -48,6 +48,8 @@ class Optimiser:
     def step(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Move the parameters that have a gradient, in place."""
         for name, g in gradients.items():
+            if name not in parameters:
+                raise OptionError(f"there is a gradient of {name}, and no parameter of that name")
             if (p := parameters[name]).shape != g.shape:
                 raise ShapeError(f"the gradient of {name} is {g.shape}, and {name} itself {p.shape}")
             self.recall(name, p)
@@ -92,15 +94,16 @@ class Optimiser:
     def load(self, state: Mapping[str, Array]) -> None:
         """Take over the state of an optimiser of the same kind."""
         rest = dict(state)
-        try:
-            self.steps, self.memory = int(rest.pop("steps")), {}
-            for name, a in rest.items():
-                place, _, what = name.rpartition("/")
-                self.memory.setdefault(place, {})[what] = np.array(a)
-        except KeyError:
-            raise DataError("this is no state of an optimiser: it does not say how many steps were taken") from None
-        if any(set(kept) != set(self.remembers) for kept in self.memory.values()):
+        memory: dict[str, Arrays] = {}
+        if "steps" not in rest:
+            raise DataError("this is no state of an optimiser: it does not say how many steps were taken")
+        steps = int(rest.pop("steps"))
+        for name, a in rest.items():
+            place, _, what = name.rpartition("/")
+            memory.setdefault(place, {})[what] = np.array(a)
+        if any(set(kept) != set(self.remembers) for kept in memory.values()):
             raise DataError(f"this is the state of another optimiser than {type(self).__name__}")
+        self.steps, self.memory = steps, memory
 
 
 @dataclass

@@ -2,6 +2,7 @@
 array into it, to see what backward makes of that."""
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def contents(value: Any) -> list[tuple[Any, Any]]:
 
 
 def exchanged(value: Any, way: Way, array: Any) -> Any:
-    """The same with another array at the end of the way: objects are changed, all else is copied."""
+    """A copy with another array at the end of the way: nothing on it is the user's own any more."""
     if not way:
         return array
     key, rest = way[0], way[1:]
@@ -48,5 +49,6 @@ def exchanged(value: Any, way: Way, array: Any) -> Any:
         return type(value)(*each) if hasattr(value, "_fields") else type(value)(each)
     if isinstance(value, dict):
         return value | {key: exchanged(value[key], rest, array)}
-    setattr(value, key, exchanged(getattr(value, key), rest, array))
-    return value
+    found = copy(value)
+    setattr(found, key, exchanged(getattr(value, key), rest, array))
+    return found

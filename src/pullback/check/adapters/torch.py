@@ -76,7 +76,7 @@ def module(code: Code, torch: Any) -> Adapted:
         held.update(zip(names, tensors[own:], strict=True))
         return torch.func.functional_call(code.forward, held, tuple(code.arguments.filled(tensors[:own])))
 
-    return differentiated(code, run, *parameters)
+    return differentiated(code, run, *parameters)._replace(module=True)
 
 
 def differentiated(code: Code, run: Callable[[Sequence[Any]], Any], *parameters: Leaf) -> Adapted:

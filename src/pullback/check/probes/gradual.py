@@ -19,6 +19,9 @@ NONE, IN_SINGLE, LITTLE = -12, -5, -1  # powers of ten of relative errors that a
 MANY = 0.45  # of the powers between
 RIGHT = 1e-8, 1e-4  # in double precision and in single
 HALVES = 12  # of the way from the example
+HIGH = (
+    4  # power of the way with which the error grows: that of a formula which holds near 0 alone grows with a lower one
+)
 STEP = 0.93  # from one place to the next on the way back
 
 
@@ -30,10 +33,20 @@ def gradual(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
     right = next((t for t in 0.5 ** np.arange(1, HALVES) if at(t) < RIGHT[problem.single]), None)
     if right is None:
         return False
-    errors = np.array([at(t) for t in STEP ** np.arange(1 + np.log(right) / np.log(STEP))])
+    way = STEP ** np.arange(1 + np.log(right) / np.log(STEP))
+    errors = np.array([at(t) for t in way])
+    if not grows(way, errors, RIGHT[problem.single]):
+        return False
     least = IN_SINGLE if problem.single else NONE
     powers = {int(power) for power in np.floor(np.log10(errors + 1e-99)) if least <= power < LITTLE}
     return len(powers) >= MANY * (LITTLE - least)
+
+
+def grows(way: Array, errors: Array, right: float) -> bool:
+    """Steeply, from where it is right to where it is wrong?"""
+    last_right = np.max(way[errors < right], initial=way[-1])
+    first_wrong = np.min(way[errors >= min(10.0**LITTLE, errors[0])], initial=1.0)
+    return bool(np.log10(errors[0] / right) >= HIGH * np.log10(max(first_wrong / last_right, 1.0)))
 
 
 def error(problem: Problem, v: Array, g: Array) -> float:

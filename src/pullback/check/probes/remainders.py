@@ -1,6 +1,7 @@
 """Is backward right where a size is one more? A stride that divides the example's sizes leaves nothing over there.
 
-Nothing is said of a backward that is right at one size alone: it has to be right where the size is doubled.
+It is worth a note, and no fault: nobody has said that there may be such a size. Nothing is said of a backward that is
+right at one size alone: it has to be right where the size is doubled.
 """
 
 from typing import Any
@@ -11,18 +12,19 @@ from numpy.typing import NDArray
 from pullback.check.moves import dense, dice
 from pullback.check.points import nearby
 from pullback.check.problem import Part, Problem
-from pullback.check.report import WRONG, Cause, Finding
+from pullback.check.report import Cause
 from pullback.check.resizing import resized
 from pullback.check.truth import Truth, fits
 
 Array = NDArray[Any]
 
 WRONG_BY, RIGHT_BY = 1e-2, 1e-4  # of the largest gradient
-HINT = "mind what no window reaches: a size that the stride does not divide"
+HINT = "mind what is left over: a size that the stride does not divide, an odd one"
 
 
-def remainders(problem: Problem) -> list[Finding]:
-    if problem.mode == "jvp" or problem.single or not fits(problem) or any(part.width == 2 for part in problem.inputs):
+def remainders(problem: Problem) -> list[Cause]:
+    unfit = problem.mode == "jvp" or problem.single or not fits(problem) or problem.adapted.module
+    if unfit or any(part.width == 2 for part in problem.inputs):
         return []
     for n in sorted({n for part in problem.inputs for n in part.shape if n > 1}):
         more, twice = resized(problem, {n: n + 1}), resized(problem, {n: 2 * n})
@@ -34,12 +36,11 @@ def remainders(problem: Problem) -> list[Finding]:
     return []
 
 
-def told(part: Part, off: float, twice: Problem) -> Finding:
+def told(part: Part, off: float, twice: Problem) -> Cause:
     fine = next(each for each in twice.inputs if each.name == part.name)
-    what = f"off by {off:.2g} of the largest" if np.isfinite(off) else "of another shape"
-    text = f"right for {part.name} {fine.shape}, {what} for {part.name} {part.shape}"
-    where = f"{part.name} of shape {part.shape}"
-    return Finding(part.name, WRONG, off, where=where, causes=(Cause("edge_shape", text, HINT),))
+    what = f"is off by {off:.2g} of the largest" if np.isfinite(off) else "has another shape"
+    says = f"forward takes {part.name} {part.shape} too, and the gradient {what} there; for {fine.shape} it is right"
+    return Cause("edge_shape", says, HINT)
 
 
 def errors(problem: Problem) -> dict[str, float] | None:

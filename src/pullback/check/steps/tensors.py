@@ -49,7 +49,8 @@ def step(torch: Any, noted: Noted, function: Any, arguments: Sequence[Any], opti
     if not operands or in_place or not moves(found):
         return found
     if name in VIEWS:
-        found.made = getattr(operands[0], "made", None)
+        if found is not operands[0]:  # which may be the user's own
+            found.made = getattr(operands[0], "made", None)
         return found
 
     def call(*given: Any) -> Any:

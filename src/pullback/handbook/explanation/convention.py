@@ -43,14 +43,31 @@ def ours(point: dict[str, Any], **options: Any) -> np.ndarray:
 
 def asked(point: dict[str, Any], options: dict[str, Any], given: dict[str, Any]) -> bool:
     """Is it one of these numbers, or these arrays, with these hyperparameters?"""
+    return configured_as(point, options) and (not given or met(point, given))
+
+
+def configured_as(point: dict[str, Any], options: dict[str, Any]) -> bool:
     own = known(point["rule"]).options | point["options"]
-    return all(own[name] == value for name, value in options.items()) and all(
-        alike(np.array(point["inputs"].get(name, []), float), np.asarray(value, float)) for name, value in given.items()
-    )
+    return all(own[name] == value for name, value in options.items())
 
 
-def alike(measured: np.ndarray, value: np.ndarray) -> bool:
-    return measured.size == 1 and measured.item() in value or np.array_equal(measured, value)
+def met(point: dict[str, Any], given: dict[str, Any]) -> bool:
+    """The same arrays; or, of a rule for single numbers, the measured ones of all inputs in one place."""
+    measured = {name: np.array(point["inputs"].get(name, []), float) for name in given}
+    if all(np.array_equal(measured[name], value) for name, value in given.items()):
+        return True
+    rows = zip(*(np.ravel(a) for a in measured.values())) if single(known(point["rule"])) else ()
+    arrays = np.broadcast_arrays(*given.values()) if one_shape(given) else []
+    return any(arrays and np.all([a == x for a, x in zip(arrays, row)], 0).any() for row in rows)
+
+
+def single(rule: Rule) -> bool:
+    """Does it treat every number alone?"""
+    return all(slot.axes == ("...",) for slot in rule.inputs)
+
+
+def one_shape(given: dict[str, Any]) -> bool:
+    return len({np.shape(a) for a in given.values()}) == 1
 
 
 class Conventions:
@@ -102,6 +119,8 @@ class Conventions:
 
     def reason(self) -> str:
         """Why there is no table."""
+        if self.measured and not any(configured_as(point, self.options) for point in self.measured):
+            return say("convention.otherwise", self.lang)
         if self.measured:
             places = "; ".join(place(point).replace("\n", ", ") for point in self.measured)
             return say("convention.elsewhere", self.lang, points=places)
