@@ -25,7 +25,9 @@ PATIENCE = 100_000  # terms of sums, for a whole derivation: about a second
 FEW = 64  # elements of an output by which a derivation is known to speak of it
 TERMS = 4  # of a sum that is written out; of one with more, those that are not 0
 MOST_POINTS = 64  # that are tried for one at which a line is not 0
-MARKS = {"same": "≡", "exact": "✓", "digits": "≈", "unknown": "✗", "": ""}  # words.toml says what they mean
+MARKS = {  # words.toml says what they mean
+    "same": "≡", "exact": "✓", "digits": "≈", "unknown": "✗", "ungraded": "○", "": "",
+}  # fmt: skip
 
 
 class Line(NamedTuple):
