@@ -86,7 +86,7 @@ def measured(row, changes, rounds, threads, console):
             else:
                 found.setdefault(library, []).append(result)
         if not peers:
-            raise click.ClickException(f"{row.name}: there is nobody to compare with; pip install 'pullback[peers]'")
+            raise click.ClickException(f'{row.name}: there is nobody to compare with; pip install ".[peers]"')
         times = {peer: found[peer][-1]["seconds"] for peer in peers}
         peers = [peer for peer, time in times.items() if time <= FAR * min(times.values())]
     return found

@@ -123,7 +123,7 @@ def test_whose_numbers_these_are():
 def test_what_a_derivation_does_not_cover_is_not_called_unwritten():
     instead = "What stands above is the chain rule with these numbers."
     said = str(explain("log", [0.0], lang="en"))
-    assert "does not cover this case." in said and instead in said and "not written down yet" not in said
+    assert "There is -inf in y, which" in said and instead in said and "not written down yet" not in said
     said = str(explain("log", [], lang="en"))  # of nothing there is no chain rule either
     assert "does not cover this case." in said and instead not in said
     said = str(explain(pb.Chain((pb.tanh, pb.softmax)), [1.0, 2.0], lang="en"))
@@ -244,5 +244,20 @@ def test_formulas_are_typeset(text, typeset):
 @pytest.mark.parametrize("name, x", [("relu", [np.nan]), ("softmax", [np.nan, 1.0]), ("layer_norm", [1.0, np.nan])])
 def test_no_line_is_said_to_hold_of_nan(name, x):
     said = str(pb.explain(getattr(pb, name), np.array(x), lang="en"))
-    assert "does not cover this case." in said and "Every line equals" not in said
+    assert "There is nan in x, which" in said and "Every line equals" not in said
     assert "Every line equals" in str(pb.explain(pb.relu, np.array([1.0, np.nan]), lang="en")), "it speaks of the first"
+
+
+@pytest.mark.parametrize("name, x, en, zh", [
+    ("relu", "nan", "There is nan in x, which the derivation", "x 中有 nan，已写出的推导不涵盖"),
+    ("softmax", "nan,1", "There is nan in x, which the derivation", "x 中有 nan，已写出的推导不涵盖"),
+    ("softmax", "inf,1", "There is inf in x, which the derivation", "x 中有 inf，已写出的推导不涵盖"),
+    ("sqrt", "[-1]", "There is nan in y, which the derivation", "y 中有 nan，已写出的推导不涵盖"),
+])  # fmt: skip
+def test_what_is_not_finite_is_named(name, x, en, zh):
+    assert en in run(name, "--x", x, "--lang", "en").output and zh in run(name, "--x", x, "--lang", "zh").output
+
+
+def test_what_stands_behind_the_first_example_is_not_blamed():
+    said = str(pb.explain(pb.log, np.array([0.0, np.nan]), lang="en"))
+    assert "There is -inf in y" in said and "There is nan" not in said
