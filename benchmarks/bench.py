@@ -6,7 +6,8 @@ gives the median over the rounds, with the lowest and the highest. With --write,
 
     python benchmarks/bench.py --rows xent --set batch=64 --set classes=10      the same rows at other sizes
 
-The last row has no peers: it is what the smallest call costs over the NumPy in it, as overhead.py measures it.
+The peers are installed by `make bench`, or by `pip install ".[peers]"`. The last row has none: it is what the
+smallest call costs over the NumPy in it, as overhead.py measures it.
 """
 
 import json
