@@ -6,7 +6,8 @@ gives the median over the rounds, with the lowest and the highest. With --write,
 
     python benchmarks/bench.py --rows xent --set batch=64 --set classes=10      the same rows at other sizes
 
-The last row has no peers: it is what the smallest call costs over the NumPy in it, as overhead.py measures it.
+The peers are installed by `make bench`, or by `pip install ".[peers]"`. The last row has none: it is what the
+smallest call costs over the NumPy in it, as overhead.py measures it.
 """
 
 import json
@@ -86,7 +87,7 @@ def measured(row, changes, rounds, threads, console):
             else:
                 found.setdefault(library, []).append(result)
         if not peers:
-            raise click.ClickException(f"{row.name}: there is nobody to compare with; pip install 'pullback[peers]'")
+            raise click.ClickException(f'{row.name}: there is nobody to compare with; pip install ".[peers]"')
         times = {peer: found[peer][-1]["seconds"] for peer in peers}
         peers = [peer for peer, time in times.items() if time <= FAR * min(times.values())]
     return found

@@ -1,6 +1,7 @@
 """The scripts in benchmarks/ run to their end. What they measure is nobody's business here."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,20 @@ def printed(script, *arguments):
 def test_a_row_is_measured():
     found = json.loads(printed("worker.py", "pullback", "conv first 5x5", "2", '{"batch": 2}'))
     assert 0 < found["seconds"] < found["first"]
+
+
+def test_without_peers(tmp_path):
+    """It says how to get them, as the pages do, which are read in a clone."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules |= dict.fromkeys(['torch', 'jax'])\n")
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "bench.py", "--rows", "conv first 5x5", "--rounds", "1", "--set", "batch=2"],
+        capture_output=True, text=True, check=False, cwd=BENCHMARKS,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
+    )  # fmt: skip
+    assert done.returncode == 1 and 'there is nobody to compare with; pip install ".[peers]"' in done.stderr
+    root = BENCHMARKS.parent
+    pages = [root / "README.md", *root.glob("docs/*.md"), *BENCHMARKS.glob("*.py"), *BENCHMARKS.glob("*.md")]
+    assert not [page.name for page in pages if "pullback[" in page.read_text("utf-8")]
 
 
 def test_the_products_of_a_convolution_are_measured():

@@ -1,11 +1,15 @@
 """The derivation with numbers in it: every line has the value of the line above, and says how it is known."""
 
+import re
+import sys
+
 import numpy as np
 import pytest
-from explaining import RULES, lines_agree, numbers
+from explaining import RULES, lines_agree, numbers, run
 
 import pullback as pb
 from pullback.discovery import every
+from pullback.handbook.derivation.grading import found_now
 from pullback.handbook.derivation.typesetting import latex
 from pullback.handbook.explanation import explain
 from pullback.handbook.explanation.formula import tree, written
@@ -119,7 +123,7 @@ def test_whose_numbers_these_are():
 def test_what_a_derivation_does_not_cover_is_not_called_unwritten():
     instead = "What stands above is the chain rule with these numbers."
     said = str(explain("log", [0.0], lang="en"))
-    assert "does not cover this case." in said and instead in said and "not written down yet" not in said
+    assert "There is -inf in y, which" in said and instead in said and "not written down yet" not in said
     said = str(explain("log", [], lang="en"))  # of nothing there is no chain rule either
     assert "does not cover this case." in said and instead not in said
     said = str(explain(pb.Chain((pb.tanh, pb.softmax)), [1.0, 2.0], lang="en"))
@@ -148,6 +152,40 @@ def test_every_line_says_how_it_is_known(told):
     found = OTHER_TEXTS[told]().derivation
     chains = [chain for chain in found if len({line.grade for line in chain.lines}) and chain.lines[0].grade]
     assert chains and {line.grade for chain in chains for line in chain.lines} <= {"same", "exact", "digits"}
+
+
+@pytest.fixture
+def without_sympy(monkeypatch):
+    for package in ("sympy", "mpmath"):
+        monkeypatch.setitem(sys.modules, package, None)
+    found_now.cache_clear()  # what other tests have found with them
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("name, options", [
+    ("lstm", ["--num_layers", "3"]), ("gru", ["--num_layers", "3", "--bidirectional", "true"]),
+])  # fmt: skip
+def test_what_cannot_be_graded_is_shown_all_the_same(without_sympy, name, options, lang):
+    done = run(name, *options, "--lang", lang)
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    for word in texts()["grades.ungraded"][lang].split():
+        assert word in said
+    assert 'pip install "pullback[docs]"' in said and " ○" in done.output
+    assert not re.search("[≡✓≈✗]", said) and texts()["explain.lines"][lang] not in said
+    grades = {line.grade for chain in explain(name, num_layers=3, lang=lang).derivation for line in chain.lines}
+    assert grades == {"", "ungraded"}
+
+
+def test_what_is_not_graded_has_its_numbers_and_is_typeset(without_sympy):
+    found = explain("lstm", num_layers=3, lang="en")
+    lines_agree(found)
+    assert r"\quad \circ" in found.to_latex() and "○" not in found.to_latex() and "○" in found.to_html()
+
+
+def test_marks_that_are_written_down_need_no_sympy(without_sympy):
+    said = str(explain("lstm", num_layers=2, lang="en"))
+    assert "✓" in said and "○" not in said and texts()["explain.lines"]["en"] in said
 
 
 def test_lines_that_do_not_follow_are_not_marked_as_if_they_did():
@@ -206,5 +244,20 @@ def test_formulas_are_typeset(text, typeset):
 @pytest.mark.parametrize("name, x", [("relu", [np.nan]), ("softmax", [np.nan, 1.0]), ("layer_norm", [1.0, np.nan])])
 def test_no_line_is_said_to_hold_of_nan(name, x):
     said = str(pb.explain(getattr(pb, name), np.array(x), lang="en"))
-    assert "does not cover this case." in said and "Every line equals" not in said
+    assert "There is nan in x, which" in said and "Every line equals" not in said
     assert "Every line equals" in str(pb.explain(pb.relu, np.array([1.0, np.nan]), lang="en")), "it speaks of the first"
+
+
+@pytest.mark.parametrize("name, x, en, zh", [
+    ("relu", "nan", "There is nan in x, which the derivation", "x 中有 nan，已写出的推导不涵盖"),
+    ("softmax", "nan,1", "There is nan in x, which the derivation", "x 中有 nan，已写出的推导不涵盖"),
+    ("softmax", "inf,1", "There is inf in x, which the derivation", "x 中有 inf，已写出的推导不涵盖"),
+    ("sqrt", "[-1]", "There is nan in y, which the derivation", "y 中有 nan，已写出的推导不涵盖"),
+])  # fmt: skip
+def test_what_is_not_finite_is_named(name, x, en, zh):
+    assert en in run(name, "--x", x, "--lang", "en").output and zh in run(name, "--x", x, "--lang", "zh").output
+
+
+def test_what_stands_behind_the_first_example_is_not_blamed():
+    said = str(pb.explain(pb.log, np.array([0.0, np.nan]), lang="en"))
+    assert "There is -inf in y" in said and "There is nan" not in said

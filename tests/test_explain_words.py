@@ -112,3 +112,10 @@ def test_letters_are_told_before_they_are_used(name, en, zh):
         before, _, _ = re.split(r"(^ +=.*[≡✓≈]$)", str(explain(name, lang=lang)), maxsplit=1, flags=re.MULTILINE)
         said = " ".join(before.split())
         assert words in said and mark in said
+
+
+def test_it_is_places_that_a_sum_runs_over():
+    """o, p and k do not run over q: they are all those for which the equation holds."""
+    said = " ".join(str(explain("conv2d", lang="zh")).split())
+    assert "对满足 q = stride p + dilation k - padding 的所有 o, p, k 求和" in said
+    assert not [line for line in chinese()["formulas"].values() if re.search("取遍[^，]*=", line)]

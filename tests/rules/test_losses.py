@@ -601,3 +601,13 @@ def test_refused(name, inputs, options, kind, message):
         getattr(pb, name)(*inputs, **options)
     assert type(error.value) is kind
     assert str(error.value).startswith(f"{name}: ") and message in str(error.value)
+
+
+@pytest.mark.parametrize("axis, shown", [
+    (0, "x[c *d], int t[*d]<c, const w[c]=1 -> y[*d]"), (1, "x[n c *d], int t[n *d]<c, const w[c]=1 -> y[n *d]"),
+    (-1, "x[*d c], int t[*d]<c, const w[c]=1 -> y[*d]"), (-2, "x[*d c n], int t[*d n]<c, const w[c]=1 -> y[*d n]"),
+])  # fmt: skip
+@pytest.mark.parametrize("rule", [ClassCrossEntropy, type(pb.nll_loss)])
+def test_the_signature_shows_the_axis_of_classes(rule, axis, shown):
+    """Without a blank where no axis stands."""
+    assert rule(axis=axis, reduction="none").signature == shown

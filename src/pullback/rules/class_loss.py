@@ -34,7 +34,8 @@ class ClassLoss(Loss):
         """The signature, of a text with the classes on axis 1: where it says n c *d, they go to their place."""
         named = lambda count: " ".join(f"n{j or ''}" for j in range(count))
         before, after = (named(self.axis), "*d") if self.axis >= 0 else ("*d", named(-self.axis - 1))
-        text = text.replace("[n c *d]", f"[{before} c {after}]").replace("[n *d]", f"[{before} {after}]")
+        slot = lambda *axes: f"[{' '.join(filter(None, axes))}]"
+        text = text.replace("[n c *d]", slot(before, "c", after)).replace("[n *d]", slot(before, after))
         return super().losses(text)
 
     def located(self, t, w):

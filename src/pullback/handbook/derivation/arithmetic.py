@@ -5,14 +5,25 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
+from importlib import import_module
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 
+from pullback.errors import MissingError
 from pullback.handbook.derivation.dual import Dual, moved, value
 from pullback.handbook.derivation.errors import NoValue
 from pullback.handbook.derivation.polynomial import Polynomial
+
+
+def wanted(package: str) -> Any:
+    """A package that only those need who check derivations."""
+    try:
+        return import_module(package)
+    except ImportError:
+        words = f'derivations are checked with {package}, which is not installed: pip install "pullback[docs]"'
+        raise MissingError(words) from None
 
 
 class Field:
@@ -57,9 +68,7 @@ class Digits(Field):
     """Numbers of fifty digits."""
 
     def __init__(self, digits: int = 50) -> None:
-        import mpmath
-
-        self.module = mpmath.MPContext()
+        self.module = wanted("mpmath").MPContext()
         self.module.dps = digits
 
     def number(self, v: Any) -> Any:
@@ -70,9 +79,7 @@ class Symbols(Field):
     """SymPy's expressions: x[0,1] is the symbol x_0_1. They are compared by the numbers for which they stand."""
 
     def __init__(self) -> None:
-        import sympy
-
-        self.module = sympy
+        self.module = wanted("sympy")
         self.worth: dict[Any, Any] = {}
 
     def number(self, v: Any) -> Any:

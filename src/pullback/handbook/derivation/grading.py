@@ -17,7 +17,8 @@ from importlib.resources import files
 from itertools import islice, pairwise
 from typing import Any
 
-from pullback.handbook.derivation.arithmetic import Field, Letters, Polynomials, Symbols
+from pullback.errors import MissingError
+from pullback.handbook.derivation.arithmetic import Field, Letters, Polynomials, Symbols, wanted
 from pullback.handbook.derivation.checking import (
     POINTS,
     Instance,
@@ -45,6 +46,7 @@ LARGEST = 5_000  # parts of a difference that is simplified
 
 def graded(rule: Rule) -> Grades:
     """The grades of all lines, chain by chain."""
+    wanted("sympy")
     derivation = parse(rule.derivation)  # type: ignore[attr-defined]
     found = [["digits"] * len(chain.steps) for chain in derivation.chains]
     first, *others = derivation.cases or [{}]
@@ -121,8 +123,14 @@ def is_zero(difference: Any) -> bool:
 
 
 def grades(rule: Rule, text: str) -> Grades:
-    """The grades of one of the rule's derivations: those that `make docs` wrote down, of any other text found now."""
-    return written_down(text) or found_now(rule, text)
+    """The grades of one of the rule's derivations: those that `make docs` wrote down, of any other text found now.
+
+    "ungraded" are the lines of such a text where there is no SymPy.
+    """
+    try:
+        return written_down(text) or found_now(rule, text)
+    except MissingError:
+        return [["ungraded"] * len(chain.steps) for chain in parse(text).chains]
 
 
 @cache

@@ -130,7 +130,7 @@ class Content:
 
     @cached_property
     def derivation(self) -> list[Derived] | str:
-        """The chains of the derivation; or why there are none, as the name of a text."""
+        """The chains of the derivation; or why there are none, in words."""
         above = {a.name: a.values for a in self.above}
         outputs = {a.name: a.values for a in self.outputs}
         return derived(Instance(self.rule, self._complete() | above, outputs, {}, self.at.plan.sizes), self.lang)

@@ -75,9 +75,9 @@ def brief(values: Any, lang: str) -> str:
 
 def derivation(e: Content) -> list[Part]:
     if isinstance(e.derivation, str):  # why there is none
-        why = [e.derivation, *(["instead"] if e.chain_rule else [])]
-        return [*e.chain_rule, *(Words(say(f"explain.{word}", e.lang), quiet=True) for word in why)]
-    holds = all(line.grade != "unknown" for chain in e.derivation for line in chain.lines)
+        why = [e.derivation, *([say("explain.instead", e.lang)] if e.chain_rule else [])]
+        return [*e.chain_rule, *(Words(words, quiet=True) for words in why)]
+    holds = all(line.grade not in ("unknown", "ungraded") for chain in e.derivation for line in chain.lines)
     notes = ["explain.lines"] * holds
     if e.at.plan.sizes.get("..."):
         unreduced = e.rule.options.get("reduction") == "none"

@@ -25,7 +25,9 @@ PATIENCE = 100_000  # terms of sums, for a whole derivation: about a second
 FEW = 64  # elements of an output by which a derivation is known to speak of it
 TERMS = 4  # of a sum that is written out; of one with more, those that are not 0
 MOST_POINTS = 64  # that are tried for one at which a line is not 0
-MARKS = {"same": "≡", "exact": "✓", "digits": "≈", "unknown": "✗", "": ""}  # words.toml says what they mean
+MARKS = {  # words.toml says what they mean
+    "same": "≡", "exact": "✓", "digits": "≈", "unknown": "✗", "ungraded": "○", "": "",
+}  # fmt: skip
 
 
 class Line(NamedTuple):
@@ -45,12 +47,12 @@ class Derived(NamedTuple):
 
 
 def derived(instance: Instance, lang: str) -> list[Derived] | str:
-    """The chains of a rule on these numbers, of the first example of a batch; the name of a text if there are none."""
+    """The chains of a rule on these numbers, of the first example of a batch; why there are none, in words."""
     known = texts_of(instance.rule)
     found = ((text, values) for text in known if (values := spoken_of(text, instance)))
     text, values = next(found, ("", None))
     if values is None:
-        return "uncovered" if known else "unwritten"
+        return unsaid(instance, known, lang)
     said = values.derivation
     return [
         *(defined(let, values, lang) for let in said.lets.values()),
@@ -60,6 +62,17 @@ def derived(instance: Instance, lang: str) -> list[Derived] | str:
             if values.holds(chain.when)
         ),
     ]
+
+
+def unsaid(instance: Instance, known: list[str], lang: str) -> str:
+    """Why no text speaks of these numbers."""
+    if not known:
+        return say("explain.unwritten", lang)
+    for first in islice(examples(instance, derivation.parse(known[0])), 1):
+        for name, a in (first.arrays | first.outputs).items():
+            if a is not None and not (finite := np.isfinite(a)).all():
+                return say("explain.infinite", lang, name=name, value=number(np.asarray(a)[~finite][0]))
+    return say("explain.uncovered", lang)
 
 
 def texts_of(rule: Any) -> list[str]:

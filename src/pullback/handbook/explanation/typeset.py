@@ -13,7 +13,7 @@ from pullback.handbook.explanation.outline import jacobians, kinks
 from pullback.handbook.explanation.steps import MARKS, Derived, Line
 from pullback.handbook.words import say
 
-SYMBOLS = {"≡": r"\equiv", "✓": r"\checkmark", "≈": r"\approx", "✗": r"\times"}
+SYMBOLS = {"≡": r"\equiv", "✓": r"\checkmark", "≈": r"\approx", "✗": r"\times", "○": r"\circ"}
 SPECIAL = str.maketrans(
     {c: "\\" + c for c in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
