@@ -201,6 +201,24 @@ def test_a_gate_between_turns():
     assert first(forward, backward_with(True, 1), (4, 3), (3,))[0] != "bptt_time"
 
 
+@pytest.mark.parametrize("slope", [lambda t: 1 - t, lambda t: t * (1 - t), lambda t: np.cos(3 * t)])
+def test_a_slope_inside_that_may_be_any_function(slope):
+    mixed = np.random.default_rng(3).normal(size=(2, 3))
+
+    def forward(x, w):
+        t = np.tanh(x @ w)
+        return (t * np.exp(-t)) @ mixed + x, (x, w, t)
+
+    def backward(g, cache):
+        x, w, t = cache
+        ga = g @ mixed.T * np.exp(-t) * (1 - t) * slope(t)
+        return ga @ w.T + g, x.T @ ga
+
+    name, says = first(forward, backward, (5, 3), (3, 2))
+    assert name == "wrong_local_derivative"
+    assert says.startswith("what comes back is off by a factor for each element: tanh in line")
+
+
 class Normalised(torch.autograd.Function):
     """Without the path through the variance."""
 

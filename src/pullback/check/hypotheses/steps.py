@@ -135,7 +135,8 @@ def factor_twice(e: Evidence) -> Says:
 
 
 def slope_by_elements(e: Evidence) -> Says:
-    return first(e, "elements")
+    """Of a layer that acts element by element this would say nothing."""
+    return first(e, "elements") if not e.elementwise else None
 
 
 def another_array(e: Evidence) -> Says:

@@ -33,6 +33,7 @@ STEP = 1e-4  # of central differences
 ROUGH, CLOSE, NEAR = 3e-2, 1e-4, 1e-3  # how well a mistake explains it: at first sight, at last, and elsewhere
 EQUATIONS = 8  # at least
 ELEMENTS = 64  # of a step, each with a factor of its own
+EACH = 3  # equations for each of them
 FUNCTIONS = {
     "tanh", "exp", "expm1", "log", "log1p", "sqrt", "square", "power", "divide", "sin", "cos", "sigmoid", "absolute",
     "maximum", "minimum", "clip", "where", "reciprocal", "relu", "silu", "gelu", "softplus", "elu", "erf", "pow",
@@ -131,7 +132,7 @@ class Search:
         columns = np.concatenate([through[:, reached] * t for t in moved[reached].T])
         gap = (self.given - self.right).T.ravel()
         factors, _, rank, _ = np.linalg.lstsq(columns, gap, rcond=1e-9)
-        return rank == len(reached) <= np.any(columns, 1).sum() / 2 and same(columns @ factors, gap, CLOSE)
+        return rank == len(reached) <= np.any(columns, 1).sum() / EACH and same(columns @ factors, gap, CLOSE)
 
     def effect(self, place: Place, turn: int, k: int) -> Array:
         """How the output moves with one number that comes out of a step."""
