@@ -19,8 +19,9 @@ class PReLU(Rule):
         y  = x where it is positive,     w x below
         gx = gy where x >= 0,            w gy below;    gw = Σ x gy over x < 0
 
-    At 0 the derivative with respect to x is 1 from the right (the default) and w from the left. `kink` chooses as in elementwise
-    rules; for the frameworks it is w, as in PyTorch's backward (its forward mode takes 1; JAX has no such function).
+    At 0 the derivative with respect to x is 1 from the right (the default) and w from the left. `kink` chooses as in
+    elementwise rules; for the frameworks it is w, as in PyTorch's backward (its forward mode takes 1; JAX has no such
+    function).
 
     Source: He et al. (2015), Delving deep into rectifiers.
     """
