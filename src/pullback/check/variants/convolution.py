@@ -30,7 +30,7 @@ def without_last(a):
 def border_lost(a):
     """What lies at the border comes back as 0, as if padding were cut from both arrays."""
     gx = a.gx.copy()
-    for axis, width in zip(space(a), a.rule.before(a.w.shape[-a.rule.dims :])):
+    for axis, width in zip(space(a), a.rule.padding_before(a.w.shape[-a.rule.dims :])):
         np.moveaxis(gx, axis, 0)[:width] = 0
     return dict(x=gx)
 
