@@ -160,3 +160,18 @@ def test_cells_hold_what_they_held():
     pb.check(layer, None, (3, 4))
     assert np.array_equal(layer(np.ones((3, 4)))[0], softmax(np.full((3, 4), 2.0)))
     assert layer.__closure__[0].cell_contents is weight
+
+
+def test_what_backward_leaves_in_a_cell_shows_in_its_next_run():
+    kept = None
+
+    def layer(x):
+        def back(g):
+            nonlocal kept
+            kept = 2 * g * x if kept is None else kept
+            return kept
+
+        return x**2, back
+
+    report = pb.check(layer, None, (3, 4))
+    assert report.verdict == "wrong" and report.cause == "stale_buffer"

@@ -39,13 +39,15 @@ def recognise(code: Code) -> Adapted | None:
 
 @contextmanager
 def with_handed(back: Any) -> Iterator[None]:
-    """What it has from the function around it is handed over to it like any other cache."""
+    """What it has from the function around it is handed over to it like any other cache. Cells in which something else
+    was put get back what they had; what backward itself writes to the others stays, and shows in its next run."""
     cells = dict(zip(back.__code__.co_freevars, back.__closure__ or ())) if hasattr(back, "__code__") else {}
     before = {name: cell.cell_contents for name, cell in cells.items() if cell != CellType()}
+    others = {name: value for name, value in handed(before).items() if value is not before[name]}
     try:
-        for name, value in handed(before).items():
+        for name, value in others.items():
             cells[name].cell_contents = value
         yield
     finally:
-        for name, value in before.items():
-            cells[name].cell_contents = value
+        for name in others:
+            cells[name].cell_contents = before[name]

@@ -57,7 +57,7 @@ def error(problem: Problem, v: Array, g: Array) -> float:
             truth = Truth(problem, v, [t])
             wanted, given = truth.pulled(g)[0][0], t.along(problem.b(v, g))
             size = np.sum(abs(g) * abs(truth.value[:, 0]))
-    except Exception:
+    except Exception:  # on the way there lie inputs that are not the user's
         return np.inf
     found = abs(given - wanted) / size if size else np.inf
     return float(found) if np.isfinite(found) and truth.smooth_rows.all() else np.inf
