@@ -1,8 +1,8 @@
 """Where to look: most faults do not show at ordinary random numbers.
 
 Numbers outside of what the example spans are tried only where it looks like any real numbers: with both signs, and not
-integers. A coordinate, a probability or a variance has a domain, and a derivative may rely on it: what is found `beyond`
-the example is worth a note.
+integers. A coordinate, a probability or a variance has a domain, and a derivative may rely on it: what is found beyond
+it is worth a note, and no fault.
 """
 
 from collections.abc import Iterator
