@@ -86,20 +86,25 @@ def convolve(x, w, shifts, y, sizes, back, flags, u, work, taken):
 def weights(lo, hi, w, u, ins, outs, strips, back):
     """w [outs ins 9] (back: [ins outs 9], taps reversed) -> u [36 strips ins COLUMNS]"""
     taps = np.zeros((9, WIDTH), np.float32)
-    per_in, per_out = (outs * 9, 9) if back else (9, ins * 9)
     pitch = 4 * (strips * ins * COLUMNS + WIDTH)
     for job in range(lo, hi):
-        strip, i = job // ins, job % ins
         for first in range(0, COLUMNS, WIDTH):
-            for lane in range(WIDTH):
-                o = strip * COLUMNS + first + lane
-                if o < outs:
-                    source = w[o * per_out + i * per_in :][:9]
-                    for t in range(9):
-                        taps[t, lane] = source[8 - t] if back else source[t]
-                else:
-                    taps[:, lane] = np.float32(0)
-            taps_to_points(address(taps), address(u) + job * STRIP + 4 * first, pitch, 1)
+            bring_taps(w, job // ins * COLUMNS + first, job % ins, ins, outs, back, taps)
+            taps_to_points(address(taps), address(u) + job * STRIP + 4 * first, pitch)
+
+
+@part
+def bring_taps(w, first, i, ins, outs, back, taps):
+    """The taps from input i to a vector of outputs; zeros where there are no outputs any more."""
+    per_in, per_out = (outs * 9, 9) if back else (9, ins * 9)
+    for lane in range(WIDTH):
+        o = first + lane
+        if o < outs:
+            source = w[o * per_out + i * per_in :][:9]
+            for t in range(9):
+                taps[t, lane] = source[8 - t] if back else source[t]
+        else:
+            taps[:, lane] = np.float32(0)
 
 
 @part
@@ -226,7 +231,7 @@ def pieces(lo, hi, count, x, y, sizes, work, taken, sums, outside):
             for lane in range(WIDTH):
                 found[9 * ins, lane] = bias[vector * WIDTH + lane]
             for i in range(ins):
-                taps_from_points(u + 4 * (i * wide + vector * WIDTH), u_pitch, address(found[9 * i :]), 1)
+                taps_from_points(u + 4 * (i * wide + vector * WIDTH), u_pitch, address(found[9 * i :]))
     leave(taken, desk)
 
 

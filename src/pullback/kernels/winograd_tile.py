@@ -70,87 +70,108 @@ def weights_from_points(u):
     return u[0] * AT_0 + even_a + even_b, odd_a * a + odd_b * b, u[5] + even_a * a**2 + even_b * b**2
 
 
+def tree(terms):
+    """Their sum: as few as possible wait for one another."""
+    while len(terms) > 1:
+        terms = [sum(terms[i + 1 : i + 2], terms[i]) for i in range(0, len(terms), 2)]
+    return terms[0]
+
+
 def both_ways(one_way, square):
     """Along the columns, then along the rows."""
     columns = [one_way(column) for column in zip(*square)]
     return [one_way(row) for row in zip(*columns)]
 
 
-FOUR, FIVE = types.void(*[int64] * 4), types.void(*[int64] * 5)
+THREE, FOUR, FIVE = (types.void(*[int64] * n) for n in (3, 4, 5))
 CHECKED = types.float32(*[int64] * 6)
 
 
-@intrinsic
-def _inputs(typing, table, out, pitch, count):
-    def emit(context, build, signature, args):
-        table, out, pitch, count = args
-        with cgutils.for_range(build, count) as loop:
-            here = Memory(build, build.mul(loop.index, I64(4 * WIDTH)))
-            here.spread_evenly(both_ways(to_points, here.scattered(table, 6)), out, pitch)
-        return context.get_dummy_value()
+def tile_to_points(one_way, n):
+    """n × n vectors at addresses in a table -> points, `pitch` apart."""
 
-    return FOUR, emit
+    @intrinsic
+    def transform(typing, table, out, pitch, count):
+        def emit(context, build, signature, args):
+            table, out, pitch, count = args
+            with cgutils.for_range(build, count) as loop:
+                here = Memory(build, build.mul(loop.index, I64(4 * WIDTH)))
+                here.spread_evenly(both_ways(one_way, here.scattered(table, n)), out, pitch)
+            return context.get_dummy_value()
 
+        return FOUR, emit
 
-@intrinsic
-def _outputs(typing, points, pitch, bias, table, flags, count):
-    def emit(context, build, signature, args):
-        points, pitch, bias, table, flags, count = args
-        zero = ir.Constant(LANES, [0.0] * WIDTH)
-        check = cgutils.alloca_once_value(build, zero)
-        clip = build.icmp_signed("!=", build.and_(flags, I64(RELU)), I64(0))
-        with cgutils.for_range(build, count) as loop:
-            here = Memory(build, build.mul(loop.index, I64(4 * WIDTH)))
-            y = both_ways(from_points, here.even(points, pitch, 6))
-            shift = here.load(bias)
-            y = [[each + shift for each in row] for row in y]
-            seen = Vector(build, build.load(check))
-            for each in sum(y, []):
-                seen = seen + each * 0.0
-            build.store(seen.value, check)
-            here.spread([[clipped(each, clip) for each in row] for row in y], table)
-        return total(build, build.load(check))
-
-    return CHECKED, emit
+    return transform
 
 
-@intrinsic
-def _gradients(typing, table, out, pitch, sums, count):
-    def emit(context, build, signature, args):
-        table, out, pitch, sums, count = args
-        with cgutils.for_range(build, count) as loop:
-            here = Memory(build, build.mul(loop.index, I64(4 * WIDTH)))
-            g = here.scattered(table, 4)
-            whole = here.load(sums)
-            for row in g:
-                whole = whole + ((row[0] + row[1]) + (row[2] + row[3]))
-            here.store(whole, sums)
-            here.spread_evenly(both_ways(gradient_to_points, g), out, pitch)
-        return context.get_dummy_value()
+def points_to_tile(one_way, n, clips=True):
+    """n × n points -> vectors at addresses in a table, with the bias, clipped if the flags say so."""
 
-    return FIVE, emit
+    @intrinsic
+    def transform(typing, points, pitch, bias, table, flags, count):
+        def emit(context, build, signature, args):
+            points, pitch, bias, table, flags, count = args
+            zero = ir.Constant(LANES, [0.0] * WIDTH)
+            check = cgutils.alloca_once_value(build, zero)
+            clip = build.icmp_signed("!=", build.and_(flags, I64(RELU)), I64(0))
+            with cgutils.for_range(build, count) as loop:
+                here = Memory(build, build.mul(loop.index, I64(4 * WIDTH)))
+                y = both_ways(one_way, here.even(points, pitch, n))
+                shift = here.load(bias)
+                y = [[each + shift for each in row] for row in y]
+                seen = Vector(build, build.load(check))
+                for row in y:
+                    seen = seen + tree([each * 0.0 for each in row])
+                build.store(seen.value, check)
+                here.spread([[clipped(each, clip) for each in row] for row in y] if clips else y, table)
+            return total(build, build.load(check))
+
+        return CHECKED, emit
+
+    return transform
 
 
-@intrinsic
-def _weights(typing, w, out, pitch, count):
-    def emit(context, build, signature, args):
-        w, out, pitch, count = args
-        here = Memory(build, I64(0))
-        here.spread_evenly(both_ways(weights_to_points, here.even(w, I64(4 * WIDTH), 3)), out, pitch)
-        return context.get_dummy_value()
+def gradient_tile_to_points(one_way, n):
+    """The same as `tile_to_points`; the vectors are added to `sums` as well."""
 
-    return FOUR, emit
+    @intrinsic
+    def transform(typing, table, out, pitch, sums, count):
+        def emit(context, build, signature, args):
+            table, out, pitch, sums, count = args
+            with cgutils.for_range(build, count) as loop:
+                here = Memory(build, build.mul(loop.index, I64(4 * WIDTH)))
+                g = here.scattered(table, n)
+                whole = here.load(sums)
+                for row in g:
+                    whole = whole + ((row[0] + row[1]) + (row[2] + row[3]))
+                here.store(whole, sums)
+                here.spread_evenly(both_ways(one_way, g), out, pitch)
+            return context.get_dummy_value()
+
+        return FIVE, emit
+
+    return transform
 
 
-@intrinsic
-def _weight_gradients(typing, u, pitch, out, count):
-    def emit(context, build, signature, args):
-        u, pitch, out, count = args
-        here = Memory(build, I64(0))
-        here.spread_evenly(both_ways(weights_from_points, here.even(u, pitch, 6)), out, I64(4 * WIDTH))
-        return context.get_dummy_value()
+def evenly(one_way, n):
+    """n × n vectors that lie evenly -> what becomes of them, as evenly. Both pitches are in bytes."""
 
-    return FOUR, emit
+    @intrinsic
+    def transform(typing, source, pitch, out, step):
+        def emit(context, build, signature, args):
+            source, pitch, out, step = args
+            here = Memory(build, I64(0))
+            here.spread_evenly(both_ways(one_way, here.even(source, pitch, n)), out, step)
+            return context.get_dummy_value()
+
+        return FOUR, emit
+
+    return transform
+
+
+_inputs, _outputs = tile_to_points(to_points, 6), points_to_tile(from_points, 6)
+_gradients = gradient_tile_to_points(gradient_to_points, 4)
+_weights, _weight_gradients = evenly(weights_to_points, 3), evenly(weights_from_points, 6)
 
 
 @symbol(FOUR, "pullback_winograd_inputs")
@@ -171,13 +192,13 @@ def gradients_to_points(table, out, pitch, sums, count):
     _gradients(table, out, pitch, sums, count)
 
 
-@symbol(FOUR, "pullback_winograd_weights")
-def taps_to_points(w, out, pitch, count):
+@symbol(THREE, "pullback_winograd_weights")
+def taps_to_points(w, out, pitch):
     """One vector of each of nine taps -> 36 points."""
-    _weights(w, out, pitch, count)
+    _weights(w, 4 * WIDTH, out, pitch)
 
 
-@symbol(FOUR, "pullback_winograd_weight_gradients")
-def taps_from_points(u, pitch, out, count):
+@symbol(THREE, "pullback_winograd_weight_gradients")
+def taps_from_points(u, pitch, out):
     """36 points -> nine taps."""
-    _weight_gradients(u, pitch, out, count)
+    _weight_gradients(u, pitch, out, 4 * WIDTH)
