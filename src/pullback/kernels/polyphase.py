@@ -27,8 +27,9 @@ from pullback.kernels.threads import get_threads, parallel
 from pullback.kernels.tile import ADD, COLUMNS, STRIP, WIDTH, address, tiles, unshifted
 from pullback.kernels.winograd import add_pieces, bring_taps, claim, leave, places
 
-BLOCK, GRADIENT_BLOCK = 12, 12  # tiles: at 64 channels the points of a block fill a quarter of a second-level cache
+BLOCK, GRADIENT_BLOCK = 12, 16  # tiles: at 64 channels the points of a block fill a quarter of a second-level cache
 PIECE = 64  # tiles that one job of a weight gradient adds
+ROWS = 24  # of a product, between which what is read next comes nearer
 
 
 def suits(windows, groups, channels, outs, batch):
@@ -250,19 +251,20 @@ def pieces(lo, hi, count, x, y, sizes, work, taken, points, of, sums, outside):
                 top, left = 2 * top + start_h, 2 * left + start_w
                 places(table, 9, address(x), image, top, left, rows, columns, ins, address(outside))
                 inputs_to_points(address(table), v + 4 * tile * ins, v_pitch, ins // WIDTH)
-            next = first + GRADIENT_BLOCK
-            of_x = look_ahead(ahead[0], x, next, GRADIENT_BLOCK, grid, 8, start_h, 9, (rows, columns), ins, 36)
-            of_y = look_ahead(ahead[1], y, next, GRADIENT_BLOCK, grid, 4, 0, 4, (height, width), outs, 36)
+            next, shares = first + GRADIENT_BLOCK, 81 * ((ins + ROWS - 1) // ROWS) * ((some + 1) // 2)
+            of_x = look_ahead(ahead[0], x, next, GRADIENT_BLOCK, grid, 8, start_h, 9, (rows, columns), ins, shares)
+            of_y = look_ahead(ahead[1], y, next, GRADIENT_BLOCK, grid, 4, 0, 4, (height, width), outs, shares)
             for weight in range(36):
-                approach(ahead[0], of_x)
-                approach(ahead[1], of_y)
-                mine = 8 * of[weight]
+                mine, several = 8 * of[weight], of[weight + 1] - of[weight]
                 for strip in range(0, some * WIDTH, COLUMNS):
-                    tiles(
-                        ins, v, address(at) + mine, 4, 4 * ins,
-                        g + 4 * strip, address(bt) + mine, 4 * wide, of[weight + 1] - of[weight], now,
-                        u + weight * u_pitch + 4 * strip, 4 * wide, 0, ADD,
-                    )  # fmt: skip
+                    for i in range(0, ins, ROWS):
+                        approach(ahead[0], of_x * several)
+                        approach(ahead[1], of_y * several)
+                        tiles(
+                            min(ROWS, ins - i), v + 4 * i, address(at) + mine, 4, 4 * ins,
+                            g + 4 * strip, address(bt) + mine, 4 * wide, several, now,
+                            u + weight * u_pitch + 4 * (i * wide + strip), 4 * wide, 0, ADD,
+                        )  # fmt: skip
         for vector in range(some):
             found = sums[piece, part, vector]
             for lane in range(WIDTH):

@@ -1,7 +1,7 @@
 """Winograd's transforms of polyphase convolution, F(4×4, 3×3) at stride 2, with their transposes.
 
 At stride 2 the taps w0, w2 of a kernel meet even inputs only, and w1 odd ones. In one dimension, four outputs are those
-of a kernel of two taps, which take five multiplications, one for each of the points 0, ±1, 1/2, ∞, and not eight; and
+of a kernel of two taps, which take five multiplications, one for each of the points ±a, ±b, ∞, and not eight; and
 those of one tap, which take four:
 
     y = Aᵀ [(G w) ⊙ (Bᵀ d)]          9 inputs d, 3 weights w, 4 outputs y
@@ -12,6 +12,8 @@ winograd_tile.py. In the transpose in d the phases of the input change places wi
 need not overlap where they are written:
 
     gx = A'ᵀ [(G w') ⊙ (B'ᵀ gy)]      5 gradients gy, the taps w' reversed, 8 inputs' gradients
+
+Of the points that were tried, ±1 and ±1/2 lose least.
 
 Source: Lavin & Gray (2016), Fast algorithms for convolutional neural networks.
 """
@@ -29,20 +31,26 @@ from pullback.kernels.winograd_tile import (
     tile_to_points,
 )
 
-c = 1 / 2
-AT_0, AT_1, AT_MINUS, AT_C = 1 / c, 1 / (2 - 2 * c), -1 / (2 + 2 * c), 1 / (c**3 - c)
+a, b = 1.0, 1 / 2
 
 
 def even_to_points(e):
     """Five inputs of one phase -> the points of two taps."""
-    first, second, third, last = (e[i + 1] - e[i] * c for i in range(4))
-    return third - first, third + second, third - second, e[3] - e[1], last - second
+    even_a, odd_a = e[3] - e[1] * b**2, (e[2] - e[0] * b**2) * a
+    even_b, odd_b = e[3] - e[1] * a**2, (e[2] - e[0] * a**2) * b
+    far = e[4] - e[2] * (a**2 + b**2) + e[0] * (a * b) ** 2
+    return even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, far
 
 
 def even_from_points(m):
     """-> four outputs."""
-    even, odd = m[1] + m[2], m[1] - m[2]
-    return m[0] + even + m[3], odd + m[3] * c, even + m[3] * c**2, m[4] + odd + m[3] * c**3
+    even_a, odd_a, even_b, odd_b = m[0] + m[1], m[0] - m[1], m[2] + m[3], m[2] - m[3]
+    return (
+        even_a + even_b,
+        odd_a * a + odd_b * b,
+        even_a * a**2 + even_b * b**2,
+        m[4] + odd_a * a**3 + odd_b * b**3,
+    )
 
 
 def to_points(d):
@@ -57,8 +65,9 @@ def from_points(m):
 
 def gradient_to_points(g):
     """A g"""
-    even, odd = g[0] + g[2], g[1] + g[3]
-    return g[0], even + odd, even - odd, g[0] + g[1] * c + g[2] * c**2 + g[3] * c**3, g[3], *g
+    even_a, odd_a = g[0] + g[2] * a**2, g[1] * a + g[3] * a**3
+    even_b, odd_b = g[0] + g[2] * b**2, g[1] * b + g[3] * b**3
+    return even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, g[3], *g
 
 
 def back_to_points(g):
@@ -71,16 +80,20 @@ def back_from_points(m):
     return [x for pair in zip(m[5:], even_from_points(m[:5])) for x in pair]
 
 
+AT_A, AT_B = 1 / (2 * a * (a**2 - b**2)), 1 / (2 * b * (b**2 - a**2))
+
+
 def weights_to_points(w):
     """G w"""
-    both, apart = w[0] + w[2], w[0] - w[2]
-    return w[0] * AT_0, both * AT_1, apart * AT_MINUS, (w[0] + w[2] * c) * AT_C, w[2], w[1]
+    first_a, last_a, first_b, last_b = w[0] * AT_A, w[2] * (a * AT_A), w[0] * AT_B, w[2] * (b * AT_B)
+    return last_a + first_a, last_a - first_a, last_b + first_b, last_b - first_b, w[2], w[1]
 
 
 def weights_from_points(u):
     """Gᵀ u"""
-    one, minus, at_c = u[1] * AT_1, u[2] * AT_MINUS, u[3] * AT_C
-    return u[0] * AT_0 + one + minus + at_c, u[5], u[4] + (one - minus) + at_c * c
+    first = (u[0] - u[1]) * AT_A + (u[2] - u[3]) * AT_B
+    last = (u[0] + u[1]) * (a * AT_A) + (u[2] + u[3]) * (b * AT_B) + u[4]
+    return first, u[5], last
 
 
 _inputs, _outputs = tile_to_points(to_points, 9), points_to_tile(from_points, 9)
