@@ -31,6 +31,12 @@ WINOGRAD = [  # whole vectors of channels, 3 × 3, stride 1
     dict(i=64, o=64, n=(32, 32), k=(3, 3), padding="same", batch=(9,)),
     dict(i=16, o=80, n=(70, 3), k=(3, 3), padding=(0, 2), batch=(4,), without=("b",)),
 ]
+POLYPHASE = [  # the same at stride 2
+    dict(i=64, o=64, n=(32, 32), k=(3, 3), stride=2, padding=1, batch=(3,)),
+    dict(i=16, o=48, n=(23, 62), k=(3, 3), stride=2, padding=1),
+    dict(i=32, o=16, n=(39, 126), k=(3, 3), stride=2, padding=(0, 2), batch=(2,), without=("b",)),  # wide lines
+    dict(i=16, o=16, n=(33, 33), k=(3, 3), stride=2, batch=(2,)),  # tiles do not fit gx
+]
 
 # Large and odd shapes: beyond a chunk, beyond a tile, beside both.
 LARGE = {
@@ -48,7 +54,7 @@ LARGE = {
         dict(i=48, o=48, n=(14, 18), k=(3, 3), padding="same", groups=48, batch=(2,)),
         dict(i=2, o=3, n=(2, 7), k=(1, 2), stride=(1, 5), padding=(0, 3), batch=(2,)),
         dict(i=1, o=1, n=(1, 1), k=(1, 1), batch=(1,)),
-        dict(i=64, o=64, n=(32, 32), k=(3, 3), stride=2, padding=1, batch=(3,)),
+        dict(i=60, o=63, n=(32, 32), k=(3, 3), stride=2, padding=1, batch=(3,)),
         dict(i=40, o=40, n=(7, 7), k=(3, 3), stride=2, padding=1, batch=(9,)),  # several images in a job
         dict(i=20, o=24, n=(17, 13), k=(2, 2), stride=3, batch=(2,)),  # elements that no window meets
         dict(i=40, o=33, n=(9, 15), k=(1, 1), stride=2, padding=1, batch=(5,)),
@@ -56,6 +62,7 @@ LARGE = {
         dict(i=9, o=17, n=(1, 400), k=(1, 5), stride=(1, 2), batch=(2,)),  # lines longer than a job
         dict(i=300, o=16, n=(11, 6), k=(3, 3), stride=(1, 2), padding=1, batch=(2,)),  # more channels than a slab
         *WINOGRAD,
+        *POLYPHASE,
     ],
     "conv3d": [dict(i=6, o=18, n=(9, 7, 11), k=(3, 3, 3), padding=1, batch=(2,))],
     "conv_transpose2d": [

@@ -1,15 +1,15 @@
-"""What only convolutions have: Winograd's error and overflow, and bands of images."""
+"""What only convolutions have: Winograd's error and overflow, at stride 1 and 2, and bands of images."""
 
 import numpy as np
 import pytest
-from fast import RULES, WINOGRAD, arrays, to_single
+from fast import POLYPHASE, RULES, WINOGRAD, arrays, to_single
 
 import pullback as pb
 from pullback.kernels import bands
 from pullback.kernels.compiled import kernel
 
 
-@pytest.mark.parametrize("case", WINOGRAD)
+@pytest.mark.parametrize("case", WINOGRAD + POLYPHASE)
 def test_the_error_of_winograd_is_what_its_docstring_says(case):
     """Value and gradients: in units of the root mean square of each."""
     rule, inputs = arrays(RULES["conv2d"], case)
@@ -30,6 +30,20 @@ def test_what_only_winograd_overflows_is_computed_directly():
     assert np.all(y == np.float32(2e38))
     _, gw, _ = at.vjp(np.full_like(y, 1e-2))
     np.testing.assert_allclose(gw[:, :, 1, 1], 2 * 144 * 1e36, rtol=1e-5)
+
+
+def test_what_only_polyphase_overflows_is_computed_directly():
+    """The signs of every second pixel add up at the points."""
+    signs = lambda size, period: np.sign(np.cos((np.arange(size) + 0.5) * 2 * np.pi / period))
+    squares = lambda *args: np.float32(1e38) * np.outer(signs(*args), signs(*args)).astype(np.float32)
+    x, w, gy = (np.zeros(shape, np.float32) for shape in ((8, 16, 16, 16), (16, 16, 3, 3), (8, 16, 8, 8)))
+    x[:], gy[:, 0], w[:, 0, 0, 0] = squares(16, 8), squares(8, 4), 2
+    y, at = pb.conv2d.linearize(x, w, stride=2, padding=1)
+    assert np.all(y[..., 1:, 1:] == 2 * x[..., 1:-1:2, 1:-1:2])
+    gx, _, _ = at.vjp(gy)
+    assert np.all(gx[:, 0, 1:-1:2, 1:-1:2] == 2 * gy[:, 0, 1:, 1:])
+    _, gw, _ = at.vjp(np.sign(y) * np.float32(1e-3))
+    np.testing.assert_allclose(gw[:, 0, 0, 0], 1e-3 * 1e38 * 8 * 7 * 7, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

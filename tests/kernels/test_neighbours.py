@@ -29,6 +29,7 @@ POOLED = [  # in bands of lines, by Winograd, in another way, and with windows o
     (dict(i=2, o=40, n=(15, 61), k=(3, 3), padding=1, batch=(3,)), {}),
     (dict(i=3, o=33, n=(40, 12), k=(3, 2), stride=2, batch=(2, 2)), {}),
     (dict(i=16, o=16, n=(17, 18), k=(3, 3), batch=(2,)), {}),
+    (dict(i=16, o=32, n=(32, 31), k=(3, 3), stride=2, padding=1, batch=(3,)), {}),
     (dict(i=1, o=6, n=(28, 28), k=(5, 5), batch=(3,)), {}),
     (dict(i=8, o=8, n=(9, 9), k=(3, 3), padding=1, groups=8), {}),
     (dict(i=4, o=20, n=(9, 10), k=(2, 2), batch=(3,), without=("b",)), dict(kernel_size=3, stride=2, padding=1)),

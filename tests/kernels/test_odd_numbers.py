@@ -10,6 +10,7 @@ from fast import (
     LAST,
     LOSSES,
     MORE,
+    POLYPHASE,
     RULES,
     WINOGRAD,
     arrays,
@@ -111,7 +112,7 @@ def test_an_extreme_element_stays_alone_in_the_evaluation_of_batch_norm():
 
 ATTENTION = dict(l=150, s=150, e=8, d=5, batch=(2,), m=(), without=("mask",))
 PLACES = [  # where it matters on which way a kernel goes, and what it leaves out
-    *(("conv2d", case) for case in (*(LARGE["conv2d"][k] for k in (0, 1, 4, 6, 10)), WINOGRAD[0])),
+    *(("conv2d", case) for case in (*(LARGE["conv2d"][k] for k in (0, 1, 4, 6, 10)), WINOGRAD[0], POLYPHASE[1])),
     *((f"{kind}_pool2d", dict(n=(6, 7), batch=(2, 19))) for kind in ("max", "avg", "adaptive_max", "adaptive_avg")),
     *(("scaled_dot_product_attention", ATTENTION | dict(is_causal=causal)) for causal in (True, False)),
     *((name, case) for name, case in LAST.items() if name not in ("rnn", "gru", "lstm")),

@@ -4,6 +4,7 @@ every channel by itself                                       depthwise.py
 from few channels to few, at stride 1, no dilation            narrow.py
 3 × 3 at stride 1, no dilation, no groups, whole vectors
 of channels, 256 pixels or more                               winograd.py, if all results are finite
+the same at stride 2, not too many channels                   polyphase.py, if all results are finite
 anything else                                                 direct.py, direct_weights.py
 """
 
@@ -11,7 +12,7 @@ from math import prod
 
 import numpy as np
 
-from pullback.kernels import depthwise, direct, direct_weights, narrow, winograd
+from pullback.kernels import depthwise, direct, direct_weights, narrow, polyphase, winograd
 from pullback.kernels.arrays import plain
 from pullback.kernels.compiled import kernel
 from pullback.kernels.images import channels_last, flat, result, three
@@ -57,13 +58,13 @@ def correlated(rule, x, w, b, out, flags=0):
     """`flags` are for the tile; depthwise and narrow convolutions have none."""
     dims, windows = rule.dims, three(rule.windows(rule.space(x), w, out))
     y, answer = result(rule.examples(x), out, len(w))
-    quick = winograd.suits(windows, rule.groups, w.shape[1], len(w), prod(rule.examples(x)))
+    quick = at_points(rule, windows, w, prod(rule.examples(x)))
     x, w, b = flat(channels_last(x, dims), dims), plain(w), bias(b)
     if depthwise.suits(rule.groups, w) and finite(w.reshape(w.size)):  # it leaves out 0 · inf in the padding
         depthwise.correlate(x, w, b, windows, y)
     elif narrow.suits(windows, rule.groups, *w.shape[:2]):
         narrow.correlate(x, w, b, windows, y)
-    elif not (quick and winograd.correlate(x, w, b, windows, y, flags)):
+    elif not (quick and quick.correlate(x, w, b, windows, y, flags)):
         direct.correlate(x, w, b, windows, rule.groups, y, flags)
     return answer
 
@@ -73,8 +74,14 @@ def directly(rule, windows, w, batch):
     return not (
         depthwise.suits(rule.groups, w)
         or narrow.suits(windows, rule.groups, *w.shape[:2])
-        or winograd.suits(windows, rule.groups, w.shape[1], len(w), batch)
+        or at_points(rule, windows, w, batch)
     )
+
+
+def at_points(rule, windows, w, batch):
+    """The module that has fewer multiplications for it, or None."""
+    sizes = windows, rule.groups, w.shape[1], len(w), batch
+    return next((way for way in (winograd, polyphase) if way.suits(*sizes)), None)
 
 
 def spread(rule, y, w, b, n):
@@ -84,18 +91,18 @@ def spread(rule, y, w, b, n):
         return x if b is None else x + rule.bias(b)
     dims, windows = rule.dims, three(rule.windows(n, w, rule.space(y)))
     x, answer = result(rule.examples(y), n, rule.groups * w.shape[1])
-    quick = winograd.suits(windows, rule.groups, w.shape[1], len(w), prod(rule.examples(y)))
+    quick = at_points(rule, windows, w, prod(rule.examples(y)))
     y, b = flat(channels_last(y, dims), dims), bias(b)
     if depthwise.suits(rule.groups, w):
         depthwise.spread(y, w, b, windows, x)
-    elif not (quick and winograd.correlate(y, w, b, turned(windows), x, back=True)):
+    elif not (quick and quick.spread(y, w, b, windows, x)):
         direct.spread(y, w, b, windows, rule.groups, x)
     return answer
 
 
 def weigh(rule, y, x, w):
     dims, windows = rule.dims, three(rule.windows(rule.space(x), w, rule.space(y)))
-    quick = winograd.suits(windows, rule.groups, w.shape[1], len(w), prod(rule.examples(y)))
+    quick = at_points(rule, windows, w, prod(rule.examples(y)))
     y, x = flat(channels_last(y, dims), dims), flat(channels_last(x, dims), dims)
     if depthwise.suits(rule.groups, w):
         gw, gb = depthwise.weigh(y, x, windows, w.shape)
@@ -104,16 +111,10 @@ def weigh(rule, y, x, w):
     if narrow.suits(windows, rule.groups, *w.shape[:2]):
         return narrow.weigh(y, x, windows, w.shape)
     if quick:
-        gw, gb = winograd.weigh(y, x, windows, w.shape)
+        gw, gb = quick.weigh(y, x, windows, w.shape)
         if finite(gw.reshape(gw.size)):
             return gw, gb
     return direct_weights.weigh(y, x, windows, rule.groups, w.shape)
-
-
-def turned(windows):
-    """The windows of the transpose, at stride 1."""
-    before = tuple(k - 1 - p for k, p in zip(windows.kernel, windows.before))
-    return windows._replace(n=windows.out, out=windows.n, before=before)
 
 
 def bias(b):

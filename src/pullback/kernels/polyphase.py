@@ -9,6 +9,8 @@ As in winograd.py, with tiles of 4 × 4 outputs: 81 points (see polyphase_tile.p
 Rounding, and what is not finite: as in winograd.py.
 """
 
+from math import prod
+
 import numpy as np
 
 from pullback.kernels.ahead import aim, approach
@@ -28,20 +30,29 @@ from pullback.kernels.tile import ADD, COLUMNS, STRIP, WIDTH, address, tiles, un
 from pullback.kernels.winograd import add_pieces, bring_taps, claim, leave, places
 
 BLOCK, GRADIENT_BLOCK = 12, 16  # tiles: at 64 channels the points of a block fill a quarter of a second-level cache
+SECOND = 700_000  # bytes of weights at the points, at most
 PIECE = 64  # tiles that one job of a weight gradient adds
 ROWS = 24  # of a product, between which what is read next comes nearer
 
 
 def suits(windows, groups, channels, outs, batch):
-    """3 × 3, stride 2, whole vectors of channels, and enough tiles to pay for the transform of the weights."""
+    """3 × 3, stride 2, whole vectors of channels, weights at the points that stay in the second cache, and enough tiles
+    to pay for their transform."""
     return (
         groups == 1
         and windows.kernel == (1, 3, 3)
         and windows.stride == (1, 2, 2)
         and windows.dilation == (1, 1, 1)
         and channels % WIDTH == outs % WIDTH == 0
+        and 36 * 4 * channels * outs <= SECOND
         and batch * windows.out[1] * windows.out[2] >= 256
+        and filled(windows.out[1:], 4)
     )
+
+
+def filled(n, size):
+    """Do tiles of this size cover so many pixels, and not many more?"""
+    return prod(-(-each // size) * size for each in n) <= 1.15 * prod(n)
 
 
 def shared():
@@ -61,13 +72,15 @@ def correlate(x, w, b, windows, y, flags=0):
 
 
 def spread(y, w, b, windows, x):
-    """direct.spread; or False if something is not finite.
+    """direct.spread; or False if tiles do not fit, or something is not finite.
 
     Tiles begin at the last odd place, counted from the padding on, that is not behind the first pixel: there the first
     tap does not reach, and the second one reads the window before.
     """
     starts = [(before - 1) // 2 for before in windows.before[1:]]
-    return run(y, w, b, x, windows.out, windows.n, starts, [-(1 - before % 2) for before in windows.before[1:]], 0, True)
+    firsts = [before % 2 - 1 for before in windows.before[1:]]
+    fits = filled([n - first for n, first in zip(windows.n[1:], firsts)], 8)
+    return fits and run(y, w, b, x, windows.out, windows.n, starts, firsts, 0, True)
 
 
 def run(x, w, b, y, n, out, starts, firsts, flags, back):
@@ -184,20 +197,14 @@ def blocks(lo, hi, count, x, u, shifts, y, sizes, back, flags, work, taken, poin
 
 
 def weigh(y, x, windows, shape):
-    """direct.weigh, or None if something is not finite."""
+    """direct_weights.weigh; gw is not finite if something is not."""
     outs, ins = shape[:2]
     batch = y.size // (windows.out[1] * windows.out[2] * outs)
-    strips = -(-outs // COLUMNS)
-    wide = strips  # strips of one job
-    while wide > 1 and 36 * 4 * ins * wide * COLUMNS > 700_000:
-        wide = -(-wide // 2)
-    parts = -(-strips // wide)
+    columns = -(-outs // COLUMNS) * COLUMNS
     count = batch * -(-windows.out[1] // 4) * -(-windows.out[2] // 4)
-    pieces = max(1, round(count / PIECE))
     threads = get_threads()
-    columns = wide * COLUMNS
     work = empty((threads, 36 * (ins * columns + WIDTH) + 81 * (GRADIENT_BLOCK * (ins + columns) + 2 * WIDTH)))
-    sums = empty((pieces, parts, columns // WIDTH, 9 * ins + 1, WIDTH))
+    sums = empty((max(1, round(count / PIECE)), 1, columns // WIDTH, 9 * ins + 1, WIDTH))
     starts = [-before for before in windows.before[1:]]
     sizes = np.array([batch, *windows.n[1:], ins, *windows.out[1:], outs, *starts, 0, 0])
     gw, gb = empty(shape), np.empty(outs, np.float32)
@@ -211,7 +218,7 @@ def gather(x, y, sizes, work, taken, points, of, sums, gw, gb):
     down, across = tiles_of(sizes, 4)
     outside = np.zeros(max(ins, outs), np.float32)
     arguments = (sizes[0] * down * across, x, y, sizes, work, taken, points, of, sums, outside)
-    parallel(pieces, sums.shape[0] * sums.shape[1], 1, arguments)
+    parallel(pieces, len(sums), 1, arguments)
     parallel(add_pieces, outs, 4, (sums, ins, gw, gb))
 
 
@@ -219,44 +226,36 @@ def gather(x, y, sizes, work, taken, points, of, sums, gw, gb):
 def pieces(lo, hi, count, x, y, sizes, work, taken, points, of, sums, outside):
     batch, rows, columns, ins, height, width, outs, start_h, start_w, _, _ = sizes
     down, across = tiles_of(sizes, 4)
-    parts, vectors = sums.shape[1], sums.shape[2]
-    wide = vectors * WIDTH
-    v_pitch, w_pitch, u_pitch = (
-        4 * (GRADIENT_BLOCK * ins + WIDTH),
-        4 * (GRADIENT_BLOCK * wide + WIDTH),
-        4 * (ins * wide + WIDTH),
-    )
+    wide = sums.shape[2] * WIDTH
+    v_pitch, w_pitch = 4 * (GRADIENT_BLOCK * ins + WIDTH), 4 * (GRADIENT_BLOCK * wide + WIDTH)
+    u_pitch = 4 * (ins * wide + WIDTH)
     at, bt = points * v_pitch, points * w_pitch
-    table, bias = np.empty(81, np.int64), np.empty(wide, np.float32)
+    table, bias = np.empty(81, np.int64), np.empty(outs, np.float32)
     desk = claim(taken)
     u = address(work[desk])
     v = u + 36 * u_pitch
     g = v + 81 * v_pitch
-    ahead = np.zeros((2, 2), np.int64)
-    grid = (down, across, count)
-    for job in range(lo, hi):
-        piece, part = job // parts, job % parts
-        some = min(wide, outs - part * wide) // WIDTH
+    ahead, grid = np.zeros((2, 2), np.int64), (down, across, count)
+    shares = 81 * ((ins + ROWS - 1) // ROWS) * (wide // COLUMNS)
+    for piece in range(lo, hi):
         work[desk][: 36 * (ins * wide + WIDTH)] = np.float32(0)
         bias[:] = np.float32(0)
-        start, end = count * piece // sums.shape[0], count * (piece + 1) // sums.shape[0]
+        start, end = count * piece // len(sums), count * (piece + 1) // len(sums)
         for first in range(start, end, GRADIENT_BLOCK):
-            now = min(GRADIENT_BLOCK, end - first)
+            now, next = min(GRADIENT_BLOCK, end - first), first + GRADIENT_BLOCK
             for tile in range(now):
                 image, place = (first + tile) // (down * across), (first + tile) % (down * across)
                 top, left = place // across * 4, place % across * 4
-                base = address(y) + 4 * part * wide
-                places(table, 4, base, image, top, left, height, width, outs, address(outside))
-                gradients_to_points(address(table), g + 4 * tile * wide, w_pitch, address(bias), some)
+                places(table, 4, address(y), image, top, left, height, width, outs, address(outside))
+                gradients_to_points(address(table), g + 4 * tile * wide, w_pitch, address(bias), outs // WIDTH)
                 top, left = 2 * top + start_h, 2 * left + start_w
                 places(table, 9, address(x), image, top, left, rows, columns, ins, address(outside))
                 inputs_to_points(address(table), v + 4 * tile * ins, v_pitch, ins // WIDTH)
-            next, shares = first + GRADIENT_BLOCK, 81 * ((ins + ROWS - 1) // ROWS) * ((some + 1) // 2)
             of_x = look_ahead(ahead[0], x, next, GRADIENT_BLOCK, grid, 8, start_h, 9, (rows, columns), ins, shares)
             of_y = look_ahead(ahead[1], y, next, GRADIENT_BLOCK, grid, 4, 0, 4, (height, width), outs, shares)
             for weight in range(36):
                 mine, several = 8 * of[weight], of[weight + 1] - of[weight]
-                for strip in range(0, some * WIDTH, COLUMNS):
+                for strip in range(0, outs, COLUMNS):
                     for i in range(0, ins, ROWS):
                         approach(ahead[0], of_x * several)
                         approach(ahead[1], of_y * several)
@@ -265,8 +264,8 @@ def pieces(lo, hi, count, x, y, sizes, work, taken, points, of, sums, outside):
                             g + 4 * strip, address(bt) + mine, 4 * wide, several, now,
                             u + weight * u_pitch + 4 * (i * wide + strip), 4 * wide, 0, ADD,
                         )  # fmt: skip
-        for vector in range(some):
-            found = sums[piece, part, vector]
+        for vector in range(outs // WIDTH):
+            found = sums[piece, 0, vector]
             for lane in range(WIDTH):
                 found[9 * ins, lane] = bias[vector * WIDTH + lane]
             for i in range(ins):

@@ -56,6 +56,17 @@ def correlate(x, w, b, windows, y, flags=0, back=False):
     return convolve(x, w.reshape(w.size), shifts, y, sizes, back, flags, u, work, np.zeros(threads, np.int64))
 
 
+def spread(y, w, b, windows, x):
+    """direct.spread; or False if something is not finite."""
+    return correlate(y, w, b, turned(windows), x, back=True)
+
+
+def turned(windows):
+    """The windows of the transpose, at stride 1."""
+    before = tuple(k - 1 - p for k, p in zip(windows.kernel, windows.before))
+    return windows._replace(n=windows.out, out=windows.n, before=before)
+
+
 @part
 def claim(taken):
     """A desk that nobody works at."""
