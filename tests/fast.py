@@ -31,11 +31,11 @@ WINOGRAD = [  # whole vectors of channels, 3 × 3, stride 1
     dict(i=64, o=64, n=(32, 32), k=(3, 3), padding="same", batch=(9,)),
     dict(i=16, o=80, n=(70, 3), k=(3, 3), padding=(0, 2), batch=(4,), without=("b",)),
 ]
-POLYPHASE = [  # the same at stride 2
+POLYPHASE = [  # whole strips of channels, 3 × 3, stride 2
     dict(i=64, o=64, n=(32, 32), k=(3, 3), stride=2, padding=1, batch=(3,)),
-    dict(i=16, o=48, n=(23, 62), k=(3, 3), stride=2, padding=1),
-    dict(i=32, o=16, n=(39, 126), k=(3, 3), stride=2, padding=(0, 2), batch=(2,), without=("b",)),  # wide lines
-    dict(i=16, o=16, n=(33, 33), k=(3, 3), stride=2, batch=(2,)),  # tiles do not fit gx
+    dict(i=32, o=96, n=(23, 62), k=(3, 3), stride=2, padding=1),
+    dict(i=64, o=32, n=(79, 62), k=(3, 3), stride=2, padding=(0, 2), batch=(2,), without=("b",)),
+    dict(i=32, o=32, n=(33, 33), k=(3, 3), stride=2, batch=(2,)),  # tiles do not fit gx
 ]
 
 # Large and odd shapes: beyond a chunk, beyond a tile, beside both.

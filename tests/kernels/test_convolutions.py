@@ -36,7 +36,7 @@ def test_what_only_polyphase_overflows_is_computed_directly():
     """The signs of every second pixel add up at the points."""
     signs = lambda size, period: np.sign(np.cos((np.arange(size) + 0.5) * 2 * np.pi / period))
     squares = lambda *args: np.float32(1e38) * np.outer(signs(*args), signs(*args)).astype(np.float32)
-    x, w, gy = (np.zeros(shape, np.float32) for shape in ((8, 16, 16, 16), (16, 16, 3, 3), (8, 16, 8, 8)))
+    x, w, gy = (np.zeros(shape, np.float32) for shape in ((8, 32, 16, 16), (32, 32, 3, 3), (8, 32, 8, 8)))
     x[:], gy[:, 0], w[:, 0, 0, 0] = squares(16, 8), squares(8, 4), 2
     y, at = pb.conv2d.linearize(x, w, stride=2, padding=1)
     assert np.all(y[..., 1:, 1:] == 2 * x[..., 1:-1:2, 1:-1:2])

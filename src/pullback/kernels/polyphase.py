@@ -36,16 +36,18 @@ ROWS = 24  # of a product, between which what is read next comes nearer
 
 
 def suits(windows, groups, channels, outs, batch):
-    """3 × 3, stride 2, whole vectors of channels, weights at the points that stay in the second cache, and enough tiles
-    to pay for their transform."""
+    """3 × 3, stride 2, whole strips of channels, weights at the points that stay in the second cache, enough tiles to
+    pay for their transform, and lines so short that the tiles of a block lie together."""
     return (
         groups == 1
+        and windows.n[0] == windows.out[0]
         and windows.kernel == (1, 3, 3)
         and windows.stride == (1, 2, 2)
         and windows.dilation == (1, 1, 1)
-        and channels % WIDTH == outs % WIDTH == 0
+        and channels % COLUMNS == outs % COLUMNS == 0
         and 36 * 4 * channels * outs <= SECOND
         and batch * windows.out[1] * windows.out[2] >= 256
+        and windows.out[2] <= 4 * BLOCK
         and filled(windows.out[1:], 4)
     )
 
@@ -74,8 +76,8 @@ def correlate(x, w, b, windows, y, flags=0):
 def spread(y, w, b, windows, x):
     """direct.spread; or False if tiles do not fit, or something is not finite.
 
-    Tiles begin at the last odd place, counted from the padding on, that is not behind the first pixel: there the first
-    tap does not reach, and the second one reads the window before.
+    In x, tiles begin at an odd place, counted from the padding on: one window meets it, with its middle tap. There, in y,
+    they begin as well.
     """
     starts = [(before - 1) // 2 for before in windows.before[1:]]
     firsts = [before % 2 - 1 for before in windows.before[1:]]
@@ -87,13 +89,12 @@ def run(x, w, b, y, n, out, starts, firsts, flags, back):
     """`starts`, `firsts`: where the first tile begins, in x and in y."""
     outs, ins = (w.shape[1], w.shape[0]) if back else (w.shape[0], w.shape[1])
     batch = x.size // (n[1] * n[2] * ins)
-    strips = -(-outs // COLUMNS)
-    u = empty((36 * (strips * ins * COLUMNS + WIDTH),))
-    shifts = np.zeros(strips * COLUMNS, np.float32)
+    u = empty((36 * (ins * outs + WIDTH),))
+    shifts = np.zeros(outs, np.float32)
     if b is not None:
-        shifts[:outs] = b
+        shifts[:] = b
     threads = get_threads()
-    work = empty((threads, 81 * (BLOCK * (ins + strips * COLUMNS) + 2 * WIDTH)))
+    work = empty((threads, 81 * (BLOCK * (ins + outs) + 2 * WIDTH)))
     sizes = np.array([batch, *n[1:], ins, *out[1:], outs, *starts, *firsts])
     taken = np.zeros(threads, np.int64)
     return convolve(x, w.reshape(w.size), shifts, y, sizes, back, flags, u, work, taken, POINTS, FIRST)
@@ -102,43 +103,65 @@ def run(x, w, b, y, n, out, starts, firsts, flags, back):
 @kernel
 def convolve(x, w, shifts, y, sizes, back, flags, u, work, taken, points, of):
     ins, outs = sizes[3], sizes[6]
-    strips = shifts.size // COLUMNS
-    down, across = tiles_of(sizes, 8 if back else 4)
-    count = sizes[0] * down * across
+    count = tiles_in(sizes, back)
     outside = np.zeros(max(ins, outs), np.float32)
     strange = np.zeros(1, np.int64)
-    parallel(weights, strips * ins, 32, (w, u, ins, outs, strips, back))
+    parallel(weights, outs // COLUMNS * ins, 32, (w, u, ins, outs, back))
     arguments = (count, x, u, shifts, y, sizes, back, flags, work, taken, points, of, outside, strange)
     parallel(blocks, (count + BLOCK - 1) // BLOCK, 1, arguments)
     return strange[0] == 0
 
 
 @part
-def tiles_of(sizes, size):
-    """How many tiles of so many pixels there are, from top to bottom and from left to right."""
-    return (sizes[4] - sizes[9] + size - 1) // size, (sizes[5] - sizes[10] + size - 1) // size
+def grids(sizes, back):
+    """How tiles lie in x and in y: how many from top to bottom and from left to right, how far apart, where the first
+    one begins; and the image, with its channels."""
+    _, rows, columns, ins, height, width, outs, start_h, start_w, first_h, first_w = sizes
+    step, size = (4, 8) if back else (8, 4)
+    down, across = (height - first_h + size - 1) // size, (width - first_w + size - 1) // size
+    of_x = (down, across, step, start_h, start_w, rows, columns, ins)
+    return of_x, (down, across, size, first_h, first_w, height, width, outs)
 
 
 @part
-def look_ahead(ahead, x, first, now, grid, step, start, span, n, channels, products):
-    """Where in memory the lines of some tiles lie, which are `span` high and begin every `step`; how many for a tile of
-    a product."""
-    down, across, count = grid
-    now = min(now, count - first)
-    if now <= 0 or across > BLOCK:
-        return 0  # they would bring whole lines of the image with them
-    last = first + now - 1
-    top, bottom = first // across % down * step + start, last // across % down * step + start + span
-    begin = (first // (down * across) * n[0] + max(0, top)) * n[1] * channels
-    end = (last // (down * across) * n[0] + min(n[0], bottom)) * n[1] * channels
-    return aim(ahead, x, begin, end) // products + 1
+def tiles_in(sizes, back):
+    """How many there are."""
+    grid, _ = grids(sizes, back)
+    return sizes[0] * grid[0] * grid[1]
 
 
 @part
-def weights(lo, hi, w, u, ins, outs, strips, back):
+def corner(grid, tile):
+    """Its image, and where in it the tile begins."""
+    down, across, step, top, left = grid[:5]
+    return tile // (down * across), tile // across % down * step + top, tile % across * step + left
+
+
+@part
+def tile_places(table, n, grid, tile, x, outside):
+    """Addresses of the n × n pixels from a tile's corner on."""
+    image, top, left = corner(grid, tile)
+    height, width, channels = grid[5:]
+    places(table, n, address(x), image, top, left, height, width, channels, address(outside))
+
+
+@part
+def look_ahead(ahead, x, grid, first, end, parts):
+    """Where in memory the rows of some tiles lie, with the row that the next ones share; how many lines for every part
+    of the work."""
+    step, (height, width, channels) = grid[2], grid[5:]
+    if first >= end:
+        return 0
+    image, top, _ = corner(grid, first)
+    last_image, bottom, _ = corner(grid, end - 1)
+    begin, beyond = image * height + max(0, top), last_image * height + min(height, bottom + step + 1)
+    return aim(ahead, x, begin * width * channels, beyond * width * channels) // parts + 1
+
+
+@part
+def weights(lo, hi, w, u, ins, outs, back):
     """w [outs ins 9] (back: [ins outs 9], taps reversed) -> u [36 strips ins COLUMNS]"""
-    taps = np.zeros((9, WIDTH), np.float32)
-    pitch = 4 * (strips * ins * COLUMNS + WIDTH)
+    taps, pitch = np.zeros((9, WIDTH), np.float32), 4 * (ins * outs + WIDTH)
     for job in range(lo, hi):
         for first in range(0, COLUMNS, WIDTH):
             bring_taps(w, job // ins * COLUMNS + first, job % ins, ins, outs, back, taps)
@@ -147,46 +170,38 @@ def weights(lo, hi, w, u, ins, outs, strips, back):
 
 @part
 def blocks(lo, hi, count, x, u, shifts, y, sizes, back, flags, work, taken, points, of, outside, strange):
-    batch, rows, columns, ins, height, width, outs, start_h, start_w, first_h, first_w = sizes
-    step, size = (4, 8) if back else (8, 4)  # from tile to tile, in x and in y
-    down, across = tiles_of(sizes, size)
-    wide, strips = shifts.size, shifts.size // COLUMNS
-    v_pitch, m_pitch, u_pitch = 4 * (BLOCK * ins + WIDTH), 4 * (BLOCK * wide + WIDTH), 4 * (ins * wide + WIDTH)
+    ins, outs, strips = sizes[3], sizes[6], sizes[6] // COLUMNS
+    of_x, of_y = grids(sizes, back)
+    v_pitch, m_pitch, u_pitch = 4 * (BLOCK * ins + WIDTH), 4 * (BLOCK * outs + WIDTH), 4 * (ins * outs + WIDTH)
     table, nowhere = np.empty(81, np.int64), np.empty(outs, np.float32)
     desk = claim(taken)
     v = address(work[desk])
     m = v + 81 * v_pitch
     ahead = np.zeros((2, 2), np.int64)
-    grid, span = (down, across, count), 5 if back else 9
     for job in range(lo, hi):
-        first = job * BLOCK
-        now = min(BLOCK, count - first)
-        for tile in range(now):
-            image, place = (first + tile) // (down * across), (first + tile) % (down * across)
-            top, left = place // across * step + start_h, place % across * step + start_w
-            there = v + 4 * tile * ins
-            places(table, span, address(x), image, top, left, rows, columns, ins, address(outside))
+        first, end, beyond = job * BLOCK, min(count, (job + 1) * BLOCK), min(count, (job + 2) * BLOCK)
+        for tile in range(first, end):
+            here = v + 4 * (tile - first) * ins
+            tile_places(table, 5 if back else 9, of_x, tile, x, outside)
             if back:
-                back_inputs_to_points(address(table), there, v_pitch, ins // WIDTH)
+                back_inputs_to_points(address(table), here, v_pitch, ins // WIDTH)
             else:
-                inputs_to_points(address(table), there, v_pitch, ins // WIDTH)
-        of_x = look_ahead(ahead[0], x, first + BLOCK, BLOCK, grid, step, start_h, span, (rows, columns), ins, 81 * strips)
-        of_y = look_ahead(ahead[1], y, first, BLOCK, grid, size, first_h, size, (height, width), outs, 81 * strips)
+                inputs_to_points(address(table), here, v_pitch, ins // WIDTH)
+        lines_x = look_ahead(ahead[0], x, of_x, end, beyond, 81 * strips)
+        lines_y = look_ahead(ahead[1], y, of_y, first, end, 81 * strips)
         for weight in range(36):
             for strip in range(strips):
                 for point in points[of[weight] : of[weight + 1]]:
-                    approach(ahead[0], of_x)
-                    approach(ahead[1], of_y)
+                    approach(ahead[0], lines_x)
+                    approach(ahead[1], lines_y)
                     tiles(
-                        now, v + point * v_pitch, unshifted(), 4 * ins, 4,
+                        end - first, v + point * v_pitch, unshifted(), 4 * ins, 4,
                         address(u) + weight * u_pitch + strip * ins * STRIP, unshifted(), STRIP, 1, ins,
-                        m + point * m_pitch + strip * STRIP, 4 * wide, 0, 0,
+                        m + point * m_pitch + strip * STRIP, 4 * outs, 0, 0,
                     )  # fmt: skip
-        for tile in range(now):
-            image, place = (first + tile) // (down * across), (first + tile) % (down * across)
-            top, left = place // across * size + first_h, place % across * size + first_w
-            here, shift = m + 4 * tile * wide, address(shifts)
-            places(table, size, address(y), image, top, left, height, width, outs, address(nowhere))
+        for tile in range(first, end):
+            here, shift = m + 4 * (tile - first) * outs, address(shifts)
+            tile_places(table, 8 if back else 4, of_y, tile, y, nowhere)
             if back:
                 check = back_outputs_from_points(here, m_pitch, shift, address(table), flags, outs // WIDTH)
             else:
@@ -200,11 +215,10 @@ def weigh(y, x, windows, shape):
     """direct_weights.weigh; gw is not finite if something is not."""
     outs, ins = shape[:2]
     batch = y.size // (windows.out[1] * windows.out[2] * outs)
-    columns = -(-outs // COLUMNS) * COLUMNS
     count = batch * -(-windows.out[1] // 4) * -(-windows.out[2] // 4)
     threads = get_threads()
-    work = empty((threads, 36 * (ins * columns + WIDTH) + 81 * (GRADIENT_BLOCK * (ins + columns) + 2 * WIDTH)))
-    sums = empty((max(1, round(count / PIECE)), 1, columns // WIDTH, 9 * ins + 1, WIDTH))
+    work = empty((threads, 36 * (ins * outs + WIDTH) + 81 * (GRADIENT_BLOCK * (ins + outs) + 2 * WIDTH)))
+    sums = empty((max(1, round(count / PIECE)), 1, outs // WIDTH, 9 * ins + 1, WIDTH))
     starts = [-before for before in windows.before[1:]]
     sizes = np.array([batch, *windows.n[1:], ins, *windows.out[1:], outs, *starts, 0, 0])
     gw, gb = empty(shape), np.empty(outs, np.float32)
@@ -215,59 +229,55 @@ def weigh(y, x, windows, shape):
 @kernel
 def gather(x, y, sizes, work, taken, points, of, sums, gw, gb):
     ins, outs = sizes[3], sizes[6]
-    down, across = tiles_of(sizes, 4)
     outside = np.zeros(max(ins, outs), np.float32)
-    arguments = (sizes[0] * down * across, x, y, sizes, work, taken, points, of, sums, outside)
+    arguments = (tiles_in(sizes, False), x, y, sizes, work, taken, points, of, sums, outside)
     parallel(pieces, len(sums), 1, arguments)
     parallel(add_pieces, outs, 4, (sums, ins, gw, gb))
 
 
 @part
 def pieces(lo, hi, count, x, y, sizes, work, taken, points, of, sums, outside):
-    batch, rows, columns, ins, height, width, outs, start_h, start_w, _, _ = sizes
-    down, across = tiles_of(sizes, 4)
-    wide = sums.shape[2] * WIDTH
-    v_pitch, w_pitch = 4 * (GRADIENT_BLOCK * ins + WIDTH), 4 * (GRADIENT_BLOCK * wide + WIDTH)
-    u_pitch = 4 * (ins * wide + WIDTH)
+    ins, outs = sizes[3], sizes[6]
+    of_x, of_y = grids(sizes, False)
+    v_pitch, w_pitch = 4 * (GRADIENT_BLOCK * ins + WIDTH), 4 * (GRADIENT_BLOCK * outs + WIDTH)
+    u_pitch = 4 * (ins * outs + WIDTH)
     at, bt = points * v_pitch, points * w_pitch
     table, bias = np.empty(81, np.int64), np.empty(outs, np.float32)
     desk = claim(taken)
     u = address(work[desk])
     v = u + 36 * u_pitch
     g = v + 81 * v_pitch
-    ahead, grid = np.zeros((2, 2), np.int64), (down, across, count)
-    shares = 81 * ((ins + ROWS - 1) // ROWS) * (wide // COLUMNS)
+    ahead = np.zeros((2, 2), np.int64)
+    parts = 81 * (outs // COLUMNS) * ((ins + ROWS - 1) // ROWS)
     for piece in range(lo, hi):
-        work[desk][: 36 * (ins * wide + WIDTH)] = np.float32(0)
+        work[desk][: 36 * (ins * outs + WIDTH)] = np.float32(0)
         bias[:] = np.float32(0)
-        start, end = count * piece // len(sums), count * (piece + 1) // len(sums)
-        for first in range(start, end, GRADIENT_BLOCK):
-            now, next = min(GRADIENT_BLOCK, end - first), first + GRADIENT_BLOCK
-            for tile in range(now):
-                image, place = (first + tile) // (down * across), (first + tile) % (down * across)
-                top, left = place // across * 4, place % across * 4
-                places(table, 4, address(y), image, top, left, height, width, outs, address(outside))
-                gradients_to_points(address(table), g + 4 * tile * wide, w_pitch, address(bias), outs // WIDTH)
-                top, left = 2 * top + start_h, 2 * left + start_w
-                places(table, 9, address(x), image, top, left, rows, columns, ins, address(outside))
-                inputs_to_points(address(table), v + 4 * tile * ins, v_pitch, ins // WIDTH)
-            of_x = look_ahead(ahead[0], x, next, GRADIENT_BLOCK, grid, 8, start_h, 9, (rows, columns), ins, shares)
-            of_y = look_ahead(ahead[1], y, next, GRADIENT_BLOCK, grid, 4, 0, 4, (height, width), outs, shares)
+        start, stop = count * piece // len(sums), count * (piece + 1) // len(sums)
+        for first in range(start, stop, GRADIENT_BLOCK):
+            end, beyond = min(stop, first + GRADIENT_BLOCK), min(count, first + 2 * GRADIENT_BLOCK)
+            for tile in range(first, end):
+                tile_places(table, 4, of_y, tile, y, outside)
+                here = g + 4 * (tile - first) * outs
+                gradients_to_points(address(table), here, w_pitch, address(bias), outs // WIDTH)
+                tile_places(table, 9, of_x, tile, x, outside)
+                inputs_to_points(address(table), v + 4 * (tile - first) * ins, v_pitch, ins // WIDTH)
+            lines_x = look_ahead(ahead[0], x, of_x, end, beyond, parts)
+            lines_y = look_ahead(ahead[1], y, of_y, end, beyond, parts)
             for weight in range(36):
                 mine, several = 8 * of[weight], of[weight + 1] - of[weight]
                 for strip in range(0, outs, COLUMNS):
                     for i in range(0, ins, ROWS):
-                        approach(ahead[0], of_x * several)
-                        approach(ahead[1], of_y * several)
+                        approach(ahead[0], lines_x * several)
+                        approach(ahead[1], lines_y * several)
                         tiles(
                             min(ROWS, ins - i), v + 4 * i, address(at) + mine, 4, 4 * ins,
-                            g + 4 * strip, address(bt) + mine, 4 * wide, several, now,
-                            u + weight * u_pitch + 4 * (i * wide + strip), 4 * wide, 0, ADD,
+                            g + 4 * strip, address(bt) + mine, 4 * outs, several, end - first,
+                            u + weight * u_pitch + 4 * (i * outs + strip), 4 * outs, 0, ADD,
                         )  # fmt: skip
         for vector in range(outs // WIDTH):
             found = sums[piece, 0, vector]
             for lane in range(WIDTH):
                 found[9 * ins, lane] = bias[vector * WIDTH + lane]
             for i in range(ins):
-                taps_from_points(u + 4 * (i * wide + vector * WIDTH), u_pitch, address(found[9 * i :]))
+                taps_from_points(u + 4 * (i * outs + vector * WIDTH), u_pitch, address(found[9 * i :]))
     leave(taken, desk)
