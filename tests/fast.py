@@ -64,7 +64,12 @@ LARGE = {
         *WINOGRAD,
         *POLYPHASE,
     ],
-    "conv3d": [dict(i=6, o=18, n=(9, 7, 11), k=(3, 3, 3), padding=1, batch=(2,))],
+    "conv3d": [
+        dict(i=6, o=18, n=(9, 7, 11), k=(3, 3, 3), padding=1, batch=(2,)),
+        dict(i=32, o=32, n=(2, 16, 16), k=(1, 3, 3), padding=1, batch=(2,)),  # planes in the padding
+        dict(i=32, o=32, n=(2, 16, 16), k=(1, 3, 3), stride=(1, 2, 2), padding=1, batch=(4,)),
+        dict(i=32, o=32, n=(2, 16, 16), k=(1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1), batch=(4,)),
+    ],
     "conv_transpose2d": [
         dict(i=40, o=20, n=(9, 11), k=(4, 4), stride=2, padding=1, batch=(3,)),
         dict(i=16, o=5, n=(12, 10), k=(3, 3), stride=3, output_padding=(2, 1), dilation=2, groups=4, batch=(2,)),

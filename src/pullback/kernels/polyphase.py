@@ -37,7 +37,10 @@ ROWS = 24  # of a product, between which what is read next comes nearer
 
 def suits(windows, groups, channels, outs, batch):
     """3 × 3, stride 2, whole strips of channels, weights at the points that stay in the second cache, enough tiles to
-    pay for their transform, and lines so short that the tiles of a block lie together."""
+    pay for their transform, and lines so short that the tiles of a block lie together.
+
+    Planes count as images: as many come out as go in.
+    """
     return (
         groups == 1
         and windows.n[0] == windows.out[0]
@@ -76,8 +79,8 @@ def correlate(x, w, b, windows, y, flags=0):
 def spread(y, w, b, windows, x):
     """direct.spread; or False if tiles do not fit, or something is not finite.
 
-    In x, tiles begin at an odd place, counted from the padding on: one window meets it, with its middle tap. There, in y,
-    they begin as well.
+    In x, tiles begin at an odd place, counted from the padding on: one window meets it, with its middle tap. With that
+    window they begin in y.
     """
     starts = [(before - 1) // 2 for before in windows.before[1:]]
     firsts = [before % 2 - 1 for before in windows.before[1:]]

@@ -31,9 +31,13 @@ PIECE = 512  # tiles that one job of a weight gradient adds
 
 
 def suits(windows, groups, channels, outs, batch):
-    """3 × 3, stride 1, whole vectors of channels, and enough tiles to pay for the transform of the weights."""
+    """3 × 3, stride 1, whole vectors of channels, and enough tiles to pay for the transform of the weights.
+
+    Planes count as images: as many come out as go in.
+    """
     return (
         groups == 1
+        and windows.n[0] == windows.out[0]
         and windows.kernel == (1, 3, 3)
         and windows.stride == windows.dilation == (1, 1, 1)
         and channels % WIDTH == outs % WIDTH == 0
