@@ -61,14 +61,14 @@ LARGE = {
         dict(i=5, o=9, n=(19, 22), k=(2, 3), stride=(2, 4), dilation=(3, 2), padding=2, batch=(2,)),
         dict(i=9, o=17, n=(1, 400), k=(1, 5), stride=(1, 2), batch=(2,)),  # lines longer than a job
         dict(i=300, o=16, n=(11, 6), k=(3, 3), stride=(1, 2), padding=1, batch=(2,)),  # more channels than a slab
-        *WINOGRAD,
         *POLYPHASE,
+        *WINOGRAD,
     ],
     "conv3d": [
-        dict(i=6, o=18, n=(9, 7, 11), k=(3, 3, 3), padding=1, batch=(2,)),
         dict(i=32, o=32, n=(2, 16, 16), k=(1, 3, 3), padding=1, batch=(2,)),  # planes in the padding
         dict(i=32, o=32, n=(2, 16, 16), k=(1, 3, 3), stride=(1, 2, 2), padding=1, batch=(4,)),
         dict(i=32, o=32, n=(2, 16, 16), k=(1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1), batch=(4,)),
+        dict(i=6, o=18, n=(9, 7, 11), k=(3, 3, 3), padding=1, batch=(2,)),
     ],
     "conv_transpose2d": [
         dict(i=40, o=20, n=(9, 11), k=(4, 4), stride=2, padding=1, batch=(3,)),
