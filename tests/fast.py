@@ -71,6 +71,7 @@ LARGE = {
         dict(i=6, o=18, n=(9, 7, 11), k=(3, 3, 3), padding=1, batch=(2,)),
     ],
     "conv_transpose2d": [
+        dict(i=64, o=32, n=(16, 16), k=(3, 3), stride=2, padding=1, output_padding=1, batch=(2,)),
         dict(i=40, o=20, n=(9, 11), k=(4, 4), stride=2, padding=1, batch=(3,)),
         dict(i=16, o=5, n=(12, 10), k=(3, 3), stride=3, output_padding=(2, 1), dilation=2, groups=4, batch=(2,)),
     ],
