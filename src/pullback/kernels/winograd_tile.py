@@ -105,7 +105,7 @@ def tile_to_points(one_way, n):
 
 
 def points_to_tile(one_way, n, clips=True):
-    """n × n points -> vectors at addresses in a table, with the bias, clipped if the flags say so."""
+    """n × n points -> vectors at addresses in a table, with the bias; where it `clips`, clipped if the flags say so."""
 
     @intrinsic
     def transform(typing, points, pitch, bias, table, flags, count):
