@@ -25,6 +25,8 @@ from pullback.kernels.threads import parallel
 from pullback.kernels.tile import address
 
 PIECES = 16  # of a weight gradient, whatever the number of threads
+JOB = 1 << 19  # products: where one job ends and the next is fetched, a thread waits for all that it has stored
+LINES = 32  # of a job, at most: short ones take as long to prepare as to compute
 
 
 def suits(groups, w):
@@ -99,7 +101,9 @@ def in_threes(w, advance, meets):
 
 @kernel
 def fill(x, taps, shifts, y, sizes, window, meets):
-    parallel(rows, sizes[0] * lines(meets), 2, (x, taps, shifts, y, sizes, window, meets))
+    products = sizes[1] * (meets[8].size - 1) * most(meets)  # of a line
+    job = min(LINES, max(1, JOB // products))
+    parallel(rows, sizes[0] * lines(meets), job, (x, taps, shifts, y, sizes, window, meets))
 
 
 @part
