@@ -132,6 +132,8 @@ class Linearization:
             return found() if callable(found) else found
         if wrt is not None:
             has = self._wanted((wrt,) if isinstance(wrt, str) or not isinstance(wrt, Iterable) else tuple(wrt))
+        if callable(found) and sum(z is not None for z in self.plan.tangents) > 1:  # a twin's, for all of them
+            found = found([h for h, z in zip(has, self.plan.tangents) if z is not None])
         every = self._spread(found, self.plan.tangents)
         every = tuple([None if not h else g() if callable(g) else g for h, g in zip(has, every)])
         return every if len(every) > 1 else every[0]

@@ -1,4 +1,4 @@
-"""What only convolutions have: Winograd's error and overflow, at stride 1 and 2, and bands of images."""
+"""What only convolutions have: Winograd's error and overflow, depthwise gradients in one pass, bands of images."""
 
 import numpy as np
 import pytest
@@ -62,3 +62,29 @@ def test_a_band_is_written_and_nothing_beside_it(channels, some, q, jump):
     wanted = [seen[..., c : c + q].ravel() for c in range(0, some, q)]
     np.testing.assert_array_equal(out[guard:-guard], np.concatenate(wanted))
     assert (out[:guard] == -1).all() and (out[-guard:] == -1).all()
+
+
+@pytest.mark.parametrize("odd", [None, "x", "w", "gy"])
+@pytest.mark.parametrize("batch, channels, size, stride", [(5, 64, 32, 1), (3, 20, 13, 2), (2, 3, 9, 3)])
+@np.errstate(invalid="ignore")  # the rule says 0 · inf, and so do we
+def test_depthwise_gradients_in_one_pass_are_those_asked_for_alone(batch, channels, size, stride, odd):
+    """To the bit, with any number of threads; with an infinite number as well, at the padding."""
+    rng = np.random.default_rng(4)
+    x, w = (rng.normal(size=n).astype(np.float32) for n in ((batch, channels, size, size), (channels, 1, 3, 3)))
+    options = dict(stride=stride, padding=1, groups=channels)
+    gy = rng.normal(size=pb.conv2d(x, w, **options).shape).astype(np.float32)
+    for name, array in (("x", x), ("w", w), ("gy", gy)):
+        array[1, 0, 0, 0] = np.inf if name == odd else array[1, 0, 0, 0]
+    _, at = pb.conv2d.linearize(x, w, np.zeros(channels, np.float32), **options)
+    alone = [at.vjp(gy, wrt=name)[k] for k, name in enumerate("xwb")]
+    threads = pb.get_threads()
+    try:
+        for count in (1, 2):
+            pb.set_threads(count)
+            for found, wanted in zip(at.vjp(gy), alone, strict=True):
+                np.testing.assert_array_equal(found, wanted)
+    finally:
+        pb.set_threads(threads)
+    _, exact = pb.conv2d.linearize(*(a.astype(float) for a in (x, w, np.zeros(channels))), **options)
+    for found, wanted in zip(alone, exact.vjp(gy.astype(float)), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-3)

@@ -3,7 +3,8 @@
 A twin is a file named like the rule's own. It knows no rule, but is handed one:
 
     forward(rule, *inputs)                  -> output(s), saved      as the rule's forward
-    vjp(rule, *gradients, *saved)           -> gradient(s)           as the rule's vjp
+    vjp(rule, *gradients, *saved)           -> gradient(s)           as the rule's vjp; or a function that gives them
+                                                                     and is told, by booleans, which are wanted
     jvp(rule, *tangents, *saved)            -> tangent(s)            where it pays
     saved(rule, *kept)                      -> saved                 if forward keeps something else for its own vjp
     takes(rule, *inputs)                    -> does it know this rule at such shapes? (None: an input was left out)

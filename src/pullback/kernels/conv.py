@@ -35,15 +35,15 @@ def jvp(rule, tx, tw, tb, x, w):
 
 def vjp(rule, gy, x, w):
     gy = channels_last(gy, rule.dims)
-    found = []
+    return lambda wanted: gradients(rule, gy, x, w, *wanted)
 
-    def weights():
-        found[:] = weigh(rule, gy, x, w)
-        return found[0]
 
-    gx = lambda: spread(rule, gy, w, None, rule.space(x))
-    gb = lambda: found[1] if found else weigh(rule, gy, x, w)[1]
-    return gx, weights, gb
+def gradients(rule, gy, x, w, of_x, of_w, of_b):
+    """Those that are wanted, and perhaps one more."""
+    if of_x and (of_w or of_b) and depthwise.suits(rule.groups, w) and finite(plain(w).reshape(w.size)):
+        return together(rule, gy, x, w)
+    gx = spread(rule, gy, w, None, rule.space(x)) if of_x else None
+    return gx, *(weigh(rule, gy, x, w) if of_w or of_b else (None, None))
 
 
 # The three maps of rules/convolution.py; the transposed convolution needs them as well.
@@ -115,6 +115,15 @@ def weigh(rule, y, x, w):
         if finite(gw.reshape(gw.size)):
             return gw, gb
     return direct_weights.weigh(y, x, windows, rule.groups, w.shape)
+
+
+def together(rule, y, x, w):
+    """`spread` and `weigh` of a depthwise convolution."""
+    dims, windows = rule.dims, three(rule.windows(rule.space(x), w, rule.space(y)))
+    gx, answer = result(rule.examples(x), rule.space(x), len(w))
+    y_flat, x_flat = flat(channels_last(y, dims), dims), flat(channels_last(x, dims), dims)
+    gw, gb = depthwise.weigh_and_spread(y_flat, x_flat, windows, plain(w), gx)
+    return answer, *((gw, gb) if finite(gb) else weigh(rule, y, x, w))  # as there
 
 
 def bias(b):

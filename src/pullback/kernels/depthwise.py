@@ -14,19 +14,34 @@ import numpy as np
 
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
+from pullback.kernels.depthwise_plan import (
+    COUNT,
+    MOST,
+    OUT,
+    RUNS,
+    in_threes,
+    line,
+    lines,
+    meeting,
+    number,
+    pixels,
+    plan,
+    tables,
+)
 from pullback.kernels.depthwise_tile import (
     depthwise_gradient_line,
     depthwise_gradient_line_of_three,
     depthwise_line,
     depthwise_line_of_three,
 )
-from pullback.kernels.pools import axes, line, lines, most
+from pullback.kernels.lent import returned
 from pullback.kernels.threads import parallel
-from pullback.kernels.tile import address
+from pullback.kernels.tile import LINE, address
 
-PIECES = 16  # of a weight gradient, whatever the number of threads
 JOB = 1 << 19  # products: where one job ends and the next is fetched, a thread waits for all that it has stored
 LINES = 32  # of a job, at most: short ones take as long to prepare as to compute
+PIECES = 16  # of a weight gradient, whatever the number of threads
+BAND = 1 << 16  # floats of an image that the second cache keeps, with as many of two others
 
 
 def suits(groups, w):
@@ -42,7 +57,8 @@ def meetings(windows):
         for p, met in enumerate(axis):
             for q, k in met:
                 places[q].append((p, k))
-    return axes(seen, (1, 1, 1)), axes(back, windows.stride)
+    forwards = plan(seen, (1, 1, 1), windows.n, windows.kernel)
+    return forwards, plan(back, windows.stride, windows.out, windows.kernel)
 
 
 def axis_meetings(n, kernel, out, stride, dilation, before):
@@ -52,103 +68,133 @@ def axis_meetings(n, kernel, out, stride, dilation, before):
 
 def correlate(x, w, b, windows, y):
     seen, _ = meetings(windows)
-    each_tap(x, w, b, windows, windows.n, seen, y)
+    each_tap(x, w, b, prod(windows.n), seen, y)
 
 
 def spread(y, w, b, windows, x):
     _, back = meetings(windows)
-    each_tap(y, w, b, windows, windows.out, back, x)
+    each_tap(y, w, b, prod(windows.out), back, x)
 
 
-def each_tap(x, w, b, windows, n, meets, y):
-    taps = np.ascontiguousarray(w.reshape(len(w), prod(windows.kernel)).T)
-    shifts = np.zeros(len(w), np.float32) if b is None else b
-    batch = x.size // (prod(n) * len(w))
-    fill(x, taps, shifts, y, np.array([batch, len(w), *n]), np.array(windows.kernel), meets)
+def each_tap(x, w, b, pixels, meets, y):
+    fill(x, by_tap(w), np.zeros(len(w), np.float32) if b is None else b, y, x.size // (pixels * len(w)), meets)
+
+
+def by_tap(w):
+    """[channels 1 *kernel] -> [taps channels], from the beginning of a cache line on: they are loaded all the time."""
+    taps = prod(w.shape[2:])
+    block = np.empty(w.nbytes + LINE, np.uint8)
+    found = np.ndarray((taps, len(w)), np.float32, block, -block.ctypes.data % LINE)
+    found[...] = w.reshape(len(w), taps).T
+    return found
 
 
 def weigh(y, x, windows, shape):
-    channels, (seen, _) = shape[0], meetings(windows)
+    return summed(y, x, windows, np.empty((shape[0], 1, 0), np.float32), shape, x[:0])
+
+
+def weigh_and_spread(y, x, windows, w, gx):
+    """The gradients of the weights and of the bias, and that of x in gx: every element of y is read once for all."""
+    return summed(y, x, windows, w, w.shape, gx)
+
+
+def summed(y, x, windows, w, shape, gx):
+    channels, (seen, back) = shape[0], meetings(windows)
     batch = x.size // (prod(windows.n) * channels)
     sums = empty((min(PIECES, batch * windows.out[0] * windows.out[1]), 1 + prod(windows.kernel), channels))
-    gather(x, y, sums, np.array([batch, channels, *windows.n]), np.array(windows.kernel), seen)
+    gather(x, y, sums, batch, seen, by_tap(w), np.zeros(channels, np.float32), gx, back)
     total = sums.sum(0)
     return np.ascontiguousarray(total[1:].T).reshape(shape), total[0]
 
 
-@part
-def meeting(places, taps, here, weights, step, space, kernel, d, h, w, meets):
-    """Write down where in memory place (d, h, w) meets which places of an image, and with which taps; how many."""
-    first_d, items_d, taps_d, _, first_h, items_h, taps_h, _, first_w, items_w, taps_w, _ = meets
-    met = 0
-    for a in range(first_d[d], first_d[d + 1]):
-        for b in range(first_h[h], first_h[h + 1]):
-            row = here + (items_d[a] * space[1] + items_h[b]) * space[2] * step
-            tap = weights + (np.int64(taps_d[a]) * kernel[1] + np.int64(taps_h[b])) * kernel[2] * step
-            for c in range(first_w[w], first_w[w + 1]):
-                places[met], taps[met] = row + items_w[c] * step, tap + np.int64(taps_w[c]) * step
-                met += 1
-    return met
-
-
-@part
-def in_threes(w, advance, meets):
-    """Does place w meet three neighbours, which lie as far apart as what the next place meets?"""
-    first, items = meets[8], meets[9]
-    c = first[w]
-    return first[w + 1] - c == 3 and items[c + 1] - items[c] == advance and items[c + 2] - items[c + 1] == advance
-
-
 @kernel
-def fill(x, taps, shifts, y, sizes, window, meets):
-    products = sizes[1] * (meets[8].size - 1) * most(meets)  # of a line
-    job = min(LINES, max(1, JOB // products))
-    parallel(rows, sizes[0] * lines(meets), job, (x, taps, shifts, y, sizes, window, meets))
+def fill(x, taps, shifts, y, batch, plan):
+    at, channels = address(plan), shifts.size
+    products = channels * number(at, OUT + 2) * number(at, MOST)  # of a line
+    job = min(LINES, max(1, JOB // max(1, products)))
+    parallel(filled, batch * lines(at), job, (x, taps, shifts, y, at))
 
 
 @part
-def rows(lo, hi, x, taps, shifts, y, sizes, window, meets):
-    channels, space, runs = sizes[1], sizes[2:], meets[11]
-    width, plane = meets[8].size - 1, space[0] * space[1] * space[2]
-    table, places = np.empty(most(meets), np.int64), np.empty(most(meets), np.int64)
+def filled(lo, hi, x, taps, shifts, y, plan):
+    own = tables(plan)
+    fill_lines(lo, hi, x, taps, shifts, y, plan, address(own[0]), address(own[1]))
+    returned(own)
+
+
+@part
+def fill_lines(lo, hi, x, taps, shifts, y, plan, table, places):
+    channels, width = shifts.size, number(plan, OUT + 2)
     for row in range(lo, hi):
-        image, d, h = line(row, meets)
-        here = address(x) + 4 * image * plane * channels
-        for r in range(len(runs)):
-            first, count, distance, advance = runs[r]
-            met = meeting(table, places, here, address(taps), 4 * channels, space, window, d, h, first, meets)
+        image, d, h = line(row, plan)
+        here = address(x) + 4 * image * pixels(plan) * channels
+        for r in range(number(plan, COUNT)):
+            first, count, distance, advance = run(r, plan)
+            met = meeting(table, places, here, address(taps), 4 * channels, d, h, first, plan)
             out = address(y) + 4 * (row * width + first) * channels
+            where = table, places, met, address(shifts), out, channels, count
             steps = 4 * advance * channels, 4 * distance * channels
-            where = address(table), address(places), met, address(shifts), out, channels, count
-            if in_threes(first, advance, meets):
+            if in_threes(first, advance, plan):
                 depthwise_line_of_three(*where, *steps)
             else:
                 depthwise_line(*where, *steps)
 
 
+@part
+def run(r, plan):
+    at = number(plan, RUNS) + 4 * r
+    return number(plan, at), number(plan, at + 1), number(plan, at + 2), number(plan, at + 3)
+
+
 @kernel
-def gather(x, y, sums, sizes, window, meets):
-    parallel(pieces, len(sums), 1, (x, y, sums, sizes, window, meets))
+def gather(x, y, sums, batch, seen, taps, shifts, gx, back):
+    parallel(pieces, len(sums), 1, (x, y, sums, batch, address(seen), taps, shifts, gx, address(back)))
 
 
 @part
-def pieces(lo, hi, x, y, sums, sizes, window, meets):
-    channels, space, runs = sizes[1], sizes[2:], meets[11]
-    width, plane, count_rows = meets[8].size - 1, space[0] * space[1] * space[2], sizes[0] * lines(meets)
-    table, places = np.empty(most(meets), np.int64), np.empty(most(meets), np.int64)
-    for piece in range(lo, hi):
-        bias, taps = sums[piece, 0], sums[piece, 1:]
-        sums[piece] = np.float32(0)
-        for row in range(count_rows * piece // len(sums), count_rows * (piece + 1) // len(sums)):
-            image, d, h = line(row, meets)
-            here = address(x) + 4 * image * plane * channels
-            for r in range(len(runs)):
-                first, count, distance, advance = runs[r]
-                met = meeting(table, places, here, address(taps), 4 * channels, space, window, d, h, first, meets)
-                out = address(y) + 4 * (row * width + first) * channels
-                steps = 4 * advance * channels, 4 * distance * channels
-                where = address(table), address(places), met, address(bias), out, channels, count
-                if in_threes(first, advance, meets):
-                    depthwise_gradient_line_of_three(*where, *steps)
-                else:
-                    depthwise_gradient_line(*where, *steps)
+def pieces(lo, hi, x, y, sums, batch, seen, taps, shifts, gx, back):
+    """A band of lines at a time: for gx, if it is wanted, and for the sums, while the cache still has y.
+
+    Each band has sums of its own, for a long sum is more exact in parts.
+    """
+    own, own_back, room = tables(seen), tables(back), np.empty(sums[0].size + LINE // 4, np.float32)
+    some = room[-address(room) % LINE // 4 :][: sums[0].size]
+    count, count_back = batch * lines(seen), batch * lines(back)
+    bands = max(1, max(x.size, y.size) // (len(sums) * BAND))
+    every = bands * len(sums)
+    for band in range(lo * bands, hi * bands):
+        if gx.size:
+            first, last = count_back * band // every, count_back * (band + 1) // every
+            fill_lines(first, last, y, taps, shifts, gx, back, address(own_back[0]), address(own_back[1]))
+        some[:] = np.float32(0)
+        first, last = count * band // every, count * (band + 1) // every
+        add_lines(first, last, x, y, address(some), shifts.size, seen, address(own[0]), address(own[1]))
+        put(some, sums[band // bands].reshape(some.size), band % bands > 0)
+    returned(own)
+    returned(own_back)
+
+
+@part
+def put(some, total, more):
+    """Put them there, or add them."""
+    for k in range(some.size):
+        total[k] = total[k] + some[k] if more else some[k]
+
+
+@part
+def add_lines(lo, hi, x, y, sums, channels, plan, table, places):
+    """To the sums of the bias, and of the taps behind them."""
+    taps, width = sums + 4 * channels, number(plan, OUT + 2)
+    for row in range(lo, hi):
+        image, d, h = line(row, plan)
+        here = address(x) + 4 * image * pixels(plan) * channels
+        for r in range(number(plan, COUNT)):
+            first, count, distance, advance = run(r, plan)
+            met = meeting(table, places, here, taps, 4 * channels, d, h, first, plan)
+            out = address(y) + 4 * (row * width + first) * channels
+            where = table, places, met, sums, out, channels, count
+            steps = 4 * advance * channels, 4 * distance * channels
+            if in_threes(first, advance, plan):
+                depthwise_gradient_line_of_three(*where, *steps)
+            else:
+                depthwise_gradient_line(*where, *steps)

@@ -1,9 +1,11 @@
 """A line of pixels of a depthwise convolution: every channel by itself, in whole vectors.
 
-What the first pixel meets stands in tables: addresses of other pixels, and of the taps that they meet. Four pixels
+What the first pixel meets stands in tables: addresses of other pixels, and of the taps that they meet. Six pixels
 share every tap that is loaded. Where a row of three taps moves on by a pixel at a time, they share the pixels as well:
-six are loaded for twelve products.
+eight are loaded for eighteen products. More would not have registers for all their addresses.
 """
+
+from functools import reduce
 
 import llvmlite.ir as ir
 from numba import types
@@ -14,7 +16,7 @@ from pullback.kernels.lanes import Sum, Vector, broadcast, covering, entry, floa
 from pullback.kernels.tile import I32, I64, WIDTH, int64
 
 NINE = types.void(*[int64] * 9)
-TOGETHER = 4  # pixels
+TOGETHER = 6  # pixels
 
 
 def make_line(across):
@@ -55,59 +57,44 @@ def make_line(across):
     return line
 
 
-def make_gradient(across, rows):
-    """The intrinsic for taps in rows of `across`, as many rows at a time as `rows` says, one size after the other."""
+def make_gradient(across):
+    """The intrinsic for taps in rows of `across`.
+
+    The sums of a few pixels are made in registers and added to those in memory: so pixels are read in the order in
+    which they lie there, all channels of one after the other, and the machine foresees what comes next.
+    """
 
     @intrinsic
     def gradient(typing, table, weights, taps, bias, y, channels, pixels, x_step, y_step):
         def emit(context, build, signature, args):
             table, weights, taps, bias, y, channels, pixels, x_step, y_step = args
 
-            def body(lanes, c, again):
-                still = floats(build, c, lanes, I64(0), I64(0))
-                nothing = Vector(build, ir.Constant(still.kind, [0.0] * lanes))
-                number = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
-                fresh = build.icmp_signed(">=", number, broadcast(build, build.trunc(again, I32), lanes))
+            def some(count, first):
+                each = [build.add(first, I64(k)) for k in range(count + across - 1)]
 
-                def add(total, to):
-                    still.store(still.load(to) + total.where(fresh, nothing), to)
+                def body(lanes, c, again):
+                    still = floats(build, c, lanes, I64(0), I64(0))
+                    nothing = Vector(build, ir.Constant(still.kind, [0.0] * lanes))
+                    number = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
+                    fresh = build.icmp_signed(">=", number, broadcast(build, build.trunc(again, I32), lanes))
+                    g = [floats(build, c, lanes, p, y_step).load(y) for p in each[:count]]
 
-                def gradients(first, count):
-                    return [floats(build, c, lanes, build.add(first, I64(k)), y_step).load(y) for k in range(count)]
+                    def add(total, to):
+                        still.store(still.load(to) + total.where(fresh, nothing), to)
 
-                def shift():
-                    sums = [Sum(nothing) for _ in range(TOGETHER)]
+                    def row(_, t):
+                        place = entry(build, table, t)
+                        x = [floats(build, c, lanes, p, x_step).load(place) for p in each]
+                        for k in range(across):
+                            products = [x[j + k] * g[j] for j in range(count)]
+                            add(reduce(Vector.__add__, products), entry(build, weights, build.add(t, I64(k))))
 
-                    def some(count, first):
-                        for total, g in zip(sums, gradients(first, count)):
-                            total.add(g)
+                    add(reduce(Vector.__add__, g), bias)
+                    in_groups(build, taps, (across,), row)
 
-                    in_groups(build, pixels, (TOGETHER, 1), some)
-                    a, b, c, d = (total.value() for total in sums)
-                    add((a + b) + (c + d), bias)
+                covering(build, channels, WIDTH, body)
 
-                def products(count, t):
-                    each = [build.add(t, I64(k)) for k in range(count)]
-                    places = [entry(build, table, k) for k in each[::across]]
-                    sums = [Sum(nothing) for _ in each]
-
-                    def some(count, first):
-                        g = gradients(first, count)
-                        for row, place in enumerate(places):
-                            for j in range(count + across - 1):
-                                x = floats(build, c, lanes, build.add(first, I64(j)), x_step).load(place)
-                                for k in range(across):
-                                    if 0 <= j - k < count:
-                                        sums[across * row + k].add(x * g[j - k])
-
-                    in_groups(build, pixels, (TOGETHER, 1), some)
-                    for k, total in zip(each, sums):
-                        add(total.value(), entry(build, weights, k))
-
-                shift()
-                in_groups(build, taps, [across * n for n in rows], products)
-
-            covering(build, channels, WIDTH, body)
+            in_groups(build, pixels, (TOGETHER, 3, 1), some)
             return context.get_dummy_value()
 
         return NINE, emit
@@ -116,7 +103,7 @@ def make_gradient(across, rows):
 
 
 _line, _rows_of_three = make_line(1), make_line(3)
-_gradient, _gradient_of_three = make_gradient(1, (9, 3, 1)), make_gradient(3, (3, 1))
+_gradient, _gradient_of_three = make_gradient(1), make_gradient(3)
 
 
 @symbol(NINE, "pullback_depthwise_line")
