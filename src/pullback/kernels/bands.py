@@ -52,6 +52,16 @@ def cut(batch, counts, step, reach, channels):
 
 
 @part
+def corner(axes, d, h, w):
+    """Where in the input the band of this pixel begins, per axis (see direct.axes_of)."""
+    return (
+        d * axes[3, 0] * axes[2, 0] - axes[1, 0],
+        h * axes[3, 1] * axes[2, 1] - axes[1, 1],
+        w * axes[3, 2] * axes[2, 2] - axes[1, 2],
+    )
+
+
+@part
 def bring(x, n, channels, some, q, first, jump, size, out):
     """[*n channels] at x -> [panels *size q] at out: every jump-th element from `first` on, of each some channels.
 

@@ -8,6 +8,7 @@ Numba keeps code by the file of the function, and does not notice an edited help
 named by all sources of the kernels. Where no folder can be written to, code is compiled anew by every process.
 """
 
+import gc
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -52,7 +53,7 @@ def kernel(f: Any = None, **options: Any) -> Any:
     """Compile for Python, when it is first called."""
     if f is None:
         return lambda f: kernel(f, **options)
-    return decorated(njit, f, **OPTIONS | options)
+    return decorated(njit, f, **OPTIONS | options, no_cfunc_wrapper=True)
 
 
 def part(f: Any = None, **options: Any) -> Any:
@@ -96,6 +97,14 @@ class Broad(JITCodeLibrary):
             if not function.is_declaration:
                 set.add(function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own `add` knows but a few
         super().add_ir_module(module)
+
+    def _optimize_functions(self, module: Any) -> None:
+        """As Numba does, who makes the passes anew for every function: not for those that are only declared."""
+        module.data_layout = self._codegen._data_layout
+        for function in module.functions:
+            if not function.is_declaration:
+                passes, builder = self._codegen._function_pass_manager()
+                passes.run(function, builder)
 
 
 class Ingredient(Broad):
@@ -155,11 +164,27 @@ class Mixing(Compiler):
 class Sealing(Compiler):
     """Compiles a kernel as such a library."""
 
+    def compile_extra(self, func: Any) -> Any:
+        with uncollected():
+            return super().compile_extra(func)
+
     def define_pipelines(self) -> Any:
         state = self.state
         state.library = Sealed(state.targetctx.codegen(), state.func_id.func_qualname)
         state.library.enable_object_caching()  # as Numba does with its own
         return super().define_pipelines()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Meanwhile nobody looks for garbage: again and again it would be among all that a compiler makes, and holds."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def decorated(compiler: Any, f: Any, *args: Any, **options: Any) -> Any:

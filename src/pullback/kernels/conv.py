@@ -12,10 +12,20 @@ from math import prod
 
 import numpy as np
 
-from pullback.kernels import depthwise, direct, direct_weights, narrow, polyphase, winograd
+from pullback.kernels import direct, direct_weights, narrow, polyphase, twin_of, winograd
 from pullback.kernels.arrays import plain
 from pullback.kernels.compiled import kernel
 from pullback.kernels.images import channels_last, flat, result, three
+
+
+def by_itself(groups, w):
+    """Is every channel?"""
+    return w.shape[1] == 1 and groups == len(w) > 1
+
+
+def depthwise():
+    """Loaded where it is needed: what its tile is made of is compiled then."""
+    return twin_of("depthwise")
 
 
 def takes(rule, x, w, b):
@@ -40,7 +50,7 @@ def vjp(rule, gy, x, w):
 
 def gradients(rule, gy, x, w, of_x, of_w, of_b):
     """Those that are wanted, and perhaps one more."""
-    if of_x and (of_w or of_b) and depthwise.suits(rule.groups, w) and finite(plain(w).reshape(w.size)):
+    if of_x and (of_w or of_b) and by_itself(rule.groups, w) and finite(plain(w).reshape(w.size)):
         return together(rule, gy, x, w)
     gx = spread(rule, gy, w, None, rule.space(x)) if of_x else None
     return gx, *(weigh(rule, gy, x, w) if of_w or of_b else (None, None))
@@ -60,8 +70,8 @@ def correlated(rule, x, w, b, out, flags=0):
     y, answer = result(rule.examples(x), out, len(w))
     quick = at_points(rule, windows, w, prod(rule.examples(x)))
     x, w, b = flat(channels_last(x, dims), dims), plain(w), bias(b)
-    if depthwise.suits(rule.groups, w) and finite(w.reshape(w.size)):  # it leaves out 0 · inf in the padding
-        depthwise.correlate(x, w, b, windows, y)
+    if by_itself(rule.groups, w) and finite(w.reshape(w.size)):  # it leaves out 0 · inf in the padding
+        depthwise().correlate(x, w, b, windows, y)
     elif narrow.suits(windows, rule.groups, *w.shape[:2]):
         narrow.correlate(x, w, b, windows, y)
     elif not (quick and quick.correlate(x, w, b, windows, y, flags)):
@@ -72,7 +82,7 @@ def correlated(rule, x, w, b, out, flags=0):
 def directly(rule, windows, w, batch):
     """Does neither of the special ways take it?"""
     return not (
-        depthwise.suits(rule.groups, w)
+        by_itself(rule.groups, w)
         or narrow.suits(windows, rule.groups, *w.shape[:2])
         or at_points(rule, windows, w, batch)
     )
@@ -93,8 +103,8 @@ def spread(rule, y, w, b, n):
     x, answer = result(rule.examples(y), n, rule.groups * w.shape[1])
     quick = at_points(rule, windows, w, prod(rule.examples(y)))
     y, b = flat(channels_last(y, dims), dims), bias(b)
-    if depthwise.suits(rule.groups, w):
-        depthwise.spread(y, w, b, windows, x)
+    if by_itself(rule.groups, w):
+        depthwise().spread(y, w, b, windows, x)
     elif not (quick and quick.spread(y, w, b, windows, x)):
         direct.spread(y, w, b, windows, rule.groups, x)
     return answer
@@ -104,8 +114,8 @@ def weigh(rule, y, x, w):
     dims, windows = rule.dims, three(rule.windows(rule.space(x), w, rule.space(y)))
     quick = at_points(rule, windows, w, prod(rule.examples(y)))
     y, x = flat(channels_last(y, dims), dims), flat(channels_last(x, dims), dims)
-    if depthwise.suits(rule.groups, w):
-        gw, gb = depthwise.weigh(y, x, windows, w.shape)
+    if by_itself(rule.groups, w):
+        gw, gb = depthwise().weigh(y, x, windows, w.shape)
         if finite(gb):  # and so is y: there was no 0 · inf in the padding to be left out
             return gw, gb
     if narrow.suits(windows, rule.groups, *w.shape[:2]):
@@ -122,7 +132,7 @@ def together(rule, y, x, w):
     dims, windows = rule.dims, three(rule.windows(rule.space(x), w, rule.space(y)))
     gx, answer = result(rule.examples(x), rule.space(x), len(w))
     y_flat, x_flat = flat(channels_last(y, dims), dims), flat(channels_last(x, dims), dims)
-    gw, gb = depthwise.weigh_and_spread(y_flat, x_flat, windows, plain(w), gx)
+    gw, gb = depthwise().weigh_and_spread(y_flat, x_flat, windows, plain(w), gx)
     return answer, *((gw, gb) if finite(gb) else weigh(rule, y, x, w))  # as there
 
 

@@ -3,7 +3,7 @@
 At 0 itself that is 1, from the right.
 """
 
-from pullback.kernels import conv, depthwise, narrow
+from pullback.kernels import conv, narrow
 from pullback.kernels.conv_pool import passed
 from pullback.kernels.images import channels_last, three
 from pullback.kernels.tile import RELU
@@ -12,7 +12,7 @@ from pullback.kernels.tile import RELU
 def takes(rule, x, w, b):
     """Where the products themselves clip."""
     first, relu = rule.rules
-    if relu.kink != "right" or not conv.takes(first, x, w, b) or depthwise.suits(first.groups, w):
+    if relu.kink != "right" or not conv.takes(first, x, w, b) or conv.by_itself(first.groups, w):
         return False
     n = first.space(x)
     windows = three(first.windows(n, w, first.out(n, first.space(w))))

@@ -44,10 +44,6 @@ PIECES = 16  # of a weight gradient, whatever the number of threads
 BAND = 1 << 16  # floats of an image that the second cache keeps, with as many of two others
 
 
-def suits(groups, w):
-    return w.shape[1] == 1 and groups == len(w) > 1
-
-
 @lru_cache(1024)
 def meetings(windows):
     """What windows see with which taps, and where elements are seen with which."""

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pullback.kernels.ahead import aim_at_band, approach
-from pullback.kernels.bands import band, bring, cut, grid
+from pullback.kernels.bands import band, bring, corner, cut, grid
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.rowtile import ROWS, row_tile, strip_of
@@ -210,7 +210,9 @@ def blocks(lo, hi, x, strips, shifts, y, take, axes, taps, at, bt, phases, insid
     rows, places = np.empty(most, np.int64), np.empty(most, np.int64)
     own = np.empty(take[0] * axes[4, 0] * axes[4, 1] * axes[4, 2] * groups * ins, np.float32)
     begin, ahead = np.empty(4, np.int64), np.zeros(2, np.int64)
-    depth = max(1, (phases[:, 4] * phases[:, 5]).sum()) * groups * per_group  # of all sums for a pixel
+    depth = 0  # of all sums for a pixel
+    for k in range(len(phases)):
+        depth += phases[k, 4] * phases[k, 5] * groups * per_group
     for job in range(lo, hi):
         lines = look_ahead(job + 1, x, take, axes, phases, sizes, begin, ahead)
         begin_of(job, phases, sizes, take, begin)
@@ -224,7 +226,7 @@ def blocks(lo, hi, x, strips, shifts, y, take, axes, taps, at, bt, phases, insid
         for k in range(len(phases)):
             m = place(phases[k], images, begin, take, axes, groups * ins, y_image, rows, places)
             first, runs, length = phases[k, 3:6]
-            share = lines * ROWS * runs * length // (depth * max(1, m))
+            share = lines * ROWS * runs * length // (max(1, depth) * max(1, m))
             for strip in range(groups * per_group):
                 g, o = strip // per_group, strip % per_group * wide
                 strip_product(
@@ -241,7 +243,8 @@ def look_ahead(job, x, take, axes, phases, sizes, begin, ahead):
     if take[3] < phases[0, 2]:
         return 0  # no whole lines, and so much else would come with them
     begin_of(job, phases, sizes, take, begin)
-    return aim_at_band(ahead, x, begin[0], take[0], begin[1:] * axes[3] * axes[2] - axes[1], axes, sizes[2] * sizes[3])
+    first = corner(axes, begin[1], begin[2], begin[3])
+    return aim_at_band(ahead, x, begin[0], take[0], first, axes, sizes[2] * sizes[3])
 
 
 @part
@@ -255,8 +258,8 @@ def begin_of(job, phases, sizes, take, begin):
 @part
 def bring_images(x, images, begin, axes, channels, own):
     """The band of a job, in its own memory."""
-    n, before, jump, step, size = axes
-    first = begin[1:] * step * jump - before
+    n, jump, size = axes[0], axes[2], axes[4]
+    first = corner(axes, begin[1], begin[2], begin[3])
     for i in range(images):
         source = address(x) + 4 * (begin[0] + i) * n[0] * n[1] * n[2] * channels
         target = address(own) + 4 * i * size[0] * size[1] * size[2] * channels

@@ -14,7 +14,7 @@ from math import prod
 import numpy as np
 
 from pullback.kernels.ahead import aim, aim_at_band, approach
-from pullback.kernels.bands import ROOM, band, bring, clear, dense, grid
+from pullback.kernels.bands import ROOM, band, bring, clear, corner, dense, grid
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.direct import floats, taps
@@ -79,7 +79,7 @@ def weight_parts(lo, hi, x, y, axes, taps, wide, starts, places, sizes, sums):
     Row 0 of the sums is the bias, the weight of a 1.
     """
     _, _, across, lines, columns, units, parts, some, groups, ins, outs, in_place = sizes
-    n, before, jump, step, size = axes
+    n, jump, step, size = axes[0], axes[2], axes[3], axes[4]
     strip = sums.shape[3]
     per_group, channels, whole = (outs + strip - 1) // strip, groups * ins, size[0] * size[1] * size[2]
     slab = min(ins, wide * max(1, ROOM // (whole * wide)))
@@ -98,7 +98,7 @@ def weight_parts(lo, hi, x, y, axes, taps, wide, starts, places, sizes, sums):
         for unit in range(units * piece // sums.shape[0], units * (piece + 1) // sums.shape[0]):
             of_x, of_y = look_ahead(unit + 1, x, y, axes, sizes, ahead)
             image, d, top, left, height, width = block(unit, sizes)
-            corner = np.array([d, top, left]) * step * jump - before
+            first_x = corner(axes, d, top, left)
             gradients, gy_line = address(strips), 4 * width * strip
             if as_it_stands:
                 gradients, gy_line = address(y) + 4 * pixel_of(image, d, top, left, sizes) * outs, 4 * across * outs
@@ -115,7 +115,7 @@ def weight_parts(lo, hi, x, y, axes, taps, wide, starts, places, sizes, sums):
                 else:
                     if c % slab == 0:
                         source = address(x) + 4 * (image * n[0] * n[1] * n[2] * channels + g * ins + c)
-                        bring(source, n, channels, min(slab, ins - c), wide, corner, jump, size, address(own))
+                        bring(source, n, channels, min(slab, ins - c), wide, first_x, jump, size, address(own))
                     panel = address(own) + 4 * (c % slab) * whole
                     line, pixel = 4 * step[1] * size[2] * q, 4 * step[2] * q
                 together = line == width * pixel and gy_line == 4 * width * strip  # then the block is one run
@@ -142,9 +142,9 @@ def look_ahead(unit, x, y, axes, sizes, ahead):
         return 0, 0  # no whole lines, and so much else would come with them
     image, d, top, left, height, width = block(unit, sizes)
     outs, ins = sizes[8] * sizes[10], sizes[8] * sizes[9]
-    pixel, corner = pixel_of(image, d, top, left, sizes), np.array([d, top, left]) * axes[3] * axes[2] - axes[1]
+    pixel = pixel_of(image, d, top, left, sizes)
     of_y = aim(ahead[1], y, pixel * outs, (pixel + height * width) * outs)
-    return aim_at_band(ahead[0], x, image, 1, corner, axes, ins), of_y
+    return aim_at_band(ahead[0], x, image, 1, corner(axes, d, top, left), axes, ins), of_y
 
 
 @part
