@@ -11,6 +11,7 @@ that its derivative needs: at 0 itself it is 1, from the right.
 
 import numpy as np
 
+from pullback.kernels.buffers import empty
 from pullback.kernels.cells import sigmoids_and_slopes, tanhs_and_slopes
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.dense_lanes import pull_relu
@@ -32,7 +33,7 @@ def arena_of(batch, layers):
     """Per layer its output, the slope of its activation, and the gradient of its output; then work space."""
     size = room.py_func
     work = max(max(size(batch, o, i), size(batch, i, o), size(o, i, batch)) for i, o, _ in layers)
-    return np.empty(3 * batch * sum(o for _, o, _ in layers) + work, f)
+    return empty((3 * batch * sum(o for _, o, _ in layers) + work,))
 
 
 @part

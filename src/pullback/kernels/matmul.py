@@ -5,7 +5,8 @@
     gw = gᵀ x                matmul(g.T, x, gw, NONE, work, 0)
 
 Each job owns some strips of columns of c. Along k it copies a block of its part of b into strips (once, into its own
-cache: the floats of one k lie together) and runs the tile down all rows of a. a is read where it lies, unless its rows
+cache: the floats of one k lie together) and runs the tile down all rows of a. In a small product, whose b has contiguous
+rows of whole strips, b is read where it lies. a is read where it lies, unless its rows
 are not contiguous: then it is copied first, as many rows to a panel as a tile has, the floats of one k together.
 
 From Python `product(a, b)` is all there is to it. Compiled code calls `matmul` with arrays, or `multiply` with
@@ -94,6 +95,7 @@ def strips(lo, hi, m, n, depth, a, a_row, a_step, a_panel, b, b_row, b_column, c
     """Jobs lo..hi of `per_job` strips each; `work` has room for each job's block of b."""
     edge = np.empty((PANEL, COLUMNS), np.float32)
     table, spare = unshifted(), address(edge)
+    as_it_stands = m * n * depth < SERIAL and b_column == 4 and n % COLUMNS == 0  # to copy it would take longer
     for job in range(lo, hi):
         first, last = job * per_job, min((n + COLUMNS - 1) // COLUMNS, (job + 1) * per_job)
         mine = work + job * per_job * min(depth, DEPTH) * STRIP
@@ -101,10 +103,13 @@ def strips(lo, hi, m, n, depth, a, a_row, a_step, a_panel, b, b_row, b_column, c
             now = min(DEPTH, depth - k)
             end = k + now == depth
             columns = min(n, last * COLUMNS) - first * COLUMNS
-            pack(b + k * b_row + first * COLUMNS * b_column, b_row, b_column, now, columns, mine)
+            block, pitch, next_strip = b + k * b_row + first * COLUMNS * b_column, b_row, STRIP
+            if not as_it_stands:
+                pack(block, b_row, b_column, now, columns, mine)
+                block, pitch, next_strip = mine, STRIP, now * STRIP
             how = (flags & ADD if k == 0 else ADD) | (flags & RELU if end else 0)
             for strip in range(first, last):
-                at, shift = mine + (strip - first) * now * STRIP, bias + strip * STRIP if bias and end else 0
+                at, shift = block + (strip - first) * next_strip, bias + strip * STRIP if bias and end else 0
                 out, width, here = c + strip * STRIP, n - strip * COLUMNS, a + k * a_step
                 if width < COLUMNS:
                     for i in range(0, m, PANEL):
@@ -113,11 +118,11 @@ def strips(lo, hi, m, n, depth, a, a_row, a_step, a_panel, b, b_row, b_column, c
                         take_edge(edge, height, width, out + i * c_row, c_row, shift, how)
                         here += a_panel
                 elif a_panel == PANEL * a_row:
-                    tiles(m, here, table, a_row, a_step, at, table, STRIP, 1, now, out, c_row, shift, how)
+                    tiles(m, here, table, a_row, a_step, at, table, pitch, 1, now, out, c_row, shift, how)
                 else:
                     for i in range(0, m, PANEL):
                         height, row = min(PANEL, m - i), out + i * c_row
-                        tiles(height, here, table, a_row, a_step, at, table, STRIP, 1, now, row, c_row, shift, how)
+                        tiles(height, here, table, a_row, a_step, at, table, pitch, 1, now, row, c_row, shift, how)
                         here += a_panel
 
 
