@@ -12,6 +12,7 @@ import numpy as np
 from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
+from pullback.kernels.elementary import larger
 from pullback.kernels.lent import lent, returned
 from pullback.kernels.past import LARGE, scaled_past, stored
 from pullback.kernels.rows import LONG, SHARE, largest_of, raised, room, scaled, scaled_in_place, shares_of_infinity
@@ -30,13 +31,14 @@ def takes(rule, x, t, w):
 @part
 def rows(lo, hi, x, t, g, losses, gx):
     """Losses of some rows; unless gx is empty, their gradients, times g. Where g is 0, a row does not count."""
-    scratch, past = room(x.shape[1]), gx.size >= LARGE
-    alone = gx.size and x.shape[1] >= LONG and not past
+    scratch, long, past = room(x.shape[1]), x.shape[1] >= LONG, gx.size >= LARGE
+    alone = gx.size and long and not past
     spare = lent(scratch)
     top = largest_of(x[lo], f(1))
     for i in range(lo, hi):
         e = gx[i] if alone else spare
         row, own, most, ahead = x[i], t[i], top, x[min(i + 1, hi - 1)]
+        early, late = (ahead[:0], ahead) if long and past else (ahead, ahead[:0])  # when this row is raised, or stored
         if g[i] == 0:
             losses[i] = 0.0
             gx[i if gx.size else 0 :][:1] = f(0)
@@ -45,12 +47,12 @@ def rows(lo, hi, x, t, g, losses, gx):
         rest, right, total = 0.0, np.nan, np.nan
         if abs(most) < f(np.inf):
             logit = np.float64(row[own] - most)
-            rest, top = raised(row, f(1), most, e, ahead, own)
+            rest, top = raised(row, f(1), most, e, early, own)
             right = np.exp(logit)
             losses[i] = np.log1p(rest) if logit == 0 else np.log1p((rest - 1.0) + right) - logit
             total = rest + right
         else:
-            top = largest_of(ahead, f(1))
+            top = largest_of(early, f(1))
         if total != total:  # inf and nan
             total = shares_of_infinity(row, f(1), e)
             found = row[own] == np.inf
@@ -61,7 +63,7 @@ def rows(lo, hi, x, t, g, losses, gx):
             e[own] = f(-rest)
             scale = f(np.float64(g[i]) / total)
             if past:
-                scaled_past(e, scale, gx[i])
+                top = larger(scaled_past(e, scale, gx[i], late), top)
             elif alone:
                 scaled_in_place(e, scale)
             else:

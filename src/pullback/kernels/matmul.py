@@ -5,9 +5,9 @@
     gw = gᵀ x                matmul(g.T, x, gw, NONE, work, 0)
 
 Each job owns some strips of columns of c. Along k it copies a block of its part of b into strips (once, into its own
-cache: the floats of one k lie together) and runs the tile down all rows of a. In a small product, whose b has contiguous
-rows of whole strips, b is read where it lies. a is read where it lies, unless its rows
-are not contiguous: then it is copied first, as many rows to a panel as a tile has, the floats of one k together.
+cache: the floats of one k lie together) and runs the tile down all rows of a. In small products b is read where it
+lies, if its rows are contiguous and whole strips. a is read where it lies, unless its rows are not contiguous: then it
+is copied first, as many rows to a panel as a tile has, the floats of one k together.
 
 From Python `product(a, b)` is all there is to it. Compiled code calls `matmul` with arrays, or `multiply` with
 addresses and strides in bytes; `room(m, n, k)` says how many floats `work` needs. A caller that shares its rows among

@@ -1,13 +1,18 @@
 """Results that no cache would hold are stored past it: no line has to be read first to be written over."""
 
+import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
 from pullback.kernels.compiled import part
+from pullback.kernels.elementary import larger
 from pullback.kernels.lanes import Memory, Vector, broadcast
+from pullback.kernels.rows import largest
 from pullback.kernels.tile import I32, I64, WIDTH, address, int64
 
+f = np.float32
 LARGE = 1 << 25  # floats of a result that is larger than caches are
+TURN = 512  # floats that are read, then as many that are written
 
 
 @intrinsic
@@ -36,8 +41,18 @@ def stored(typing):
 
 
 @part
-def scaled_past(e, scale, out):
-    """out = scale e"""
+def scaled_past(e, scale, out, ahead):
+    """out = scale e; and the largest of a row ahead, or of none: so memory is read and written by turns."""
+    found = f(-np.inf)
+    for start in range(0, out.size, TURN):
+        here = slice(start, min(start + TURN, out.size))
+        found = larger(largest(ahead[here], f(1)), found)
+        store_past(e[here], scale, out[here])
+    return found
+
+
+@part
+def store_past(e, scale, out):
     first = min(out.size, -(address(out) // 4) % WIDTH)
     last = first + (out.size - first) // WIDTH * WIDTH
     for j in range(first):
