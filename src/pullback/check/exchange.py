@@ -34,15 +34,35 @@ class Place(NamedTuple):
     others: dict[str, Arrays]
 
 
-def mistaken(problem: Problem, v: Array, part: Part) -> str:
+class Exchange(NamedTuple):
     """What would have to stand in the place of what."""
+
+    says: str
+    factor: bool = False  # is it what is kept, times another array that there is?
+
+
+def mistaken(problem: Problem, v: Array, part: Part) -> Exchange | None:
     own = slice(part.begin, part.end)
     here = place(problem, v, own)
     there = cache(lambda: place(problem, nearby(problem, np.random.default_rng(2), 1), own))
     for slot, name in islice(pairs(here), TRIES):
         if fits(problem, here, slot, name, own) and fits(problem, there(), slot, name, own):
-            return f"right once {name} stands where {meant(here, slot)} is kept"
-    return ""
+            kept, factors = meant(here, slot), factors_between(here, slot, name)
+            factor = next((each for each in factors if each in factors_between(there(), slot, name)), None)
+            if factor and name.startswith(STEP):  # nobody keeps a product by mistake, but forgets a factor
+                return Exchange(f"right once what is kept as {kept} is multiplied by {factor}", factor=True)
+            return Exchange(f"right once {name} stands where {kept} is kept")
+    return None
+
+
+def factors_between(at: Place, slot: Key, name: str) -> list[str]:
+    """The arrays by which what is kept there has to be multiplied for what is called so."""
+    products = lambda arrays: zip(at.kept[slot], arrays, at.others[name])
+    alike = lambda arrays: [np.shape(a) for a in arrays] == [a.shape for a in at.kept[slot]]
+    return [
+        other for other, arrays in at.others.items()
+        if alike(arrays) and all(same(kept * a, wanted) for kept, a, wanted in products(arrays))
+    ]  # fmt: skip
 
 
 def place(problem: Problem, v: Array, own: slice) -> Place:

@@ -207,7 +207,7 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         shares=careful(shares, None),
         recurrent=recurrent,
         sliding=careful(sliding, False),
-        exchanges=careful(cache(lambda: mistaken(problem, v, part)), ""),
+        exchanges=careful(cache(lambda: mistaken(problem, v, part)), None),
         mistakes=careful(lambda: mistakes(problem, v, part), ()),
         back=careful(back, None),
         f=careful(lambda x: problem.f(moved(x))[rows], np.full_like(y[rows], np.nan)),

@@ -18,6 +18,7 @@ Array = NDArray[Any]
 SPECIAL = 0.0, 0.5, -0.5, 1.0, -1.0, 2.0, 2.5, -2.5, 3.0, -3.0, 6.0
 LARGE = 20.0, -20.0, 100.0, -100.0, 800.0, -800.0
 NEAR_ZERO = 0.2  # of the largest: the least of a few numbers that may be anything from 0
+GRID = 256.0  # of numbers whose differences are exact
 TRIED = 32  # of an input, one by one
 STEPS_BACK = 8  # each half the way to the example
 
@@ -88,16 +89,31 @@ def in_turn(several: list[Iterator[Point]]) -> Iterator[Point]:
 
 
 def ties(problem: Problem, part: Part) -> Iterator[Point]:
-    """Two equal numbers, two that are the largest, along every axis, and one in another input."""
+    """Two equal numbers, two that are the largest, two that are as far from 0, along every axis; one in another input."""
     example, first = problem.example, part.begin
     for step in neighbours(part):
         yield tied(f"equal numbers in {part.name}", example, (first, first + step), example[first])
         top = example[first : part.end].max()
         yield tied(f"two largest in {part.name}", example, (first, first + step), top)
+        if anything(example[first : part.end]):
+            far = abs(example[first : part.end]).max()
+            where = f"a number and its negative farthest from 0 in {part.name}"
+            yield tied(where, example, (first, first + step), np.array([far, -far]))
     for other in problem.inputs[problem.inputs.index(part) + 1 :]:
         if other.shape == part.shape:
             where = f"equal numbers in {part.name} and {other.name}"
             yield tied(where, example, (first, other.begin), example[first])
+            for step in neighbours(part) if anything(example[first : part.end]) else ():
+                yield as_far(example, part, other, step)
+
+
+def as_far(example: Array, part: Part, other: Part, step: int) -> Point:
+    """Two numbers of one input farther from those of another than all else, and both as far."""
+    v, pair = example.copy(), np.array([0, step])
+    v[part.begin + pair] = np.round(v[part.begin + pair] * GRID) / GRID
+    v[other.begin + pair] = v[part.begin + pair] + np.ceil(2 * abs(example).max())
+    where = f"two numbers of {other.name} as far from those of {part.name}"
+    return Point(where, v, tuple(int(k) for k in other.begin + pair), ties=True)
 
 
 def degenerate(problem: Problem, part: Part) -> Iterator[Point]:
@@ -112,7 +128,7 @@ def degenerate(problem: Problem, part: Part) -> Iterator[Point]:
     where = f"{part.name}[1] equal to {part.name}[0]"
     yield tied(where, example, second, example[list(first)])._replace(one_example=True)
     for other in problem.inputs[problem.inputs.index(part) + 1 :]:
-        if other.shape == part.shape and other.width == part.width:
+        if other.shape[1:] == part.shape[1:] and other.width == part.width:
             there = range(other.begin, other.begin + len(first))
             where = f"{other.name}[0] equal to {part.name}[0]"
             yield tied(where, example, there, example[list(first)])._replace(one_example=True)

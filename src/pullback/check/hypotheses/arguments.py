@@ -17,7 +17,14 @@ Array = NDArray[Any]
 
 def kept_wrongly(e: Evidence) -> Says:
     """Backward is right if another array stands where forward keeps one."""
-    return e.exchanges() or None
+    found = e.exchanges()
+    return found.says if found and not found.factor else None
+
+
+def kept_without_a_factor(e: Evidence) -> Says:
+    """It is right if what forward keeps is multiplied by something else that is at hand."""
+    found = e.exchanges()
+    return found.says if found and found.factor else None
 
 
 def left_out(e: Evidence) -> Says:
@@ -85,17 +92,24 @@ def flips(e: Evidence, axes_of: Callable[[Array], range]) -> Iterator[tuple[str,
             yield name, np.flip(a, some), f"right for {name} reversed along {some}"
 
 
+def a_step_off(e: Evidence) -> Says:
+    """Of a layer that takes steps along the first axis: what belongs to one is read in the next, or in the one before."""
+    steps = e.y_shape[0] if e.y_shape and e.recurrent() else 0
+    return first(e, ((name, a, says) for name, a, says in off_by_some(e, 1) if a.shape[:1] == (steps,)))
+
+
 def rolled(e: Evidence) -> Says:
     """Blocks of a parameter in another order: gates, groups, rows off by one."""
     return first(e, off_by_some(e))
 
 
-def off_by_some(e: Evidence) -> Iterator[tuple[str, Array, str]]:
+def off_by_some(e: Evidence, axes: int | None = None) -> Iterator[tuple[str, Array, str]]:
+    """Moved along all axes, or along the first of them."""
     for name, a in e.partners.items():
         if a.dtype.kind in "iu":
             yield name, np.maximum(a - 1, 0), f"right for {name} - 1"
             continue
-        for axis, n in enumerate(np.shape(a)):
+        for axis, n in enumerate(np.shape(a)[:axes]):
             for step in sorted({1, -1, n // 2} - {0}):
                 yield name, np.roll(a, step, axis), f"right for {name} moved by {step} along axis {axis}"
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check import structure as look
+from pullback.check.exchange import Exchange
 from pullback.check.steps import Mistake
 from pullback.check.structure import nonzero, same
 
@@ -43,7 +44,7 @@ class Evidence:
     recurrent: Callable[[], bool] = lambda: False  # does the layer take steps, one after the other?
     sliding: Callable[[], bool] = lambda: False  # does it read another input in windows that slide?
     mistakes: Callable[[], Sequence[Mistake]] = lambda: ()  # in one step of forward, that explain B
-    exchanges: Callable[[], str] = lambda: ""  # which array in the place of which other makes backward right
+    exchanges: Callable[[], Exchange | None] = lambda: None  # which array in the place of which other makes backward right
     back: Callable[[Array], Array | None] = lambda x: None  # what backward gives for ones, with another x (flat)
 
     @cached_property

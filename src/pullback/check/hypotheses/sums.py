@@ -1,5 +1,7 @@
 """What was handed to many comes back from one, from none, or from the wrong ones."""
 
+from itertools import combinations
+
 import numpy as np
 
 from pullback.check import structure as look
@@ -17,6 +19,19 @@ def summed_over(e: Evidence) -> Says:
         for name, total in (("sum", right.sum(axes, keepdims=True)), ("mean", right.mean(axes, keepdims=True))):
             if same(given, spread(total)):
                 return f"every element gets the {name} over axes {tuple(k - 1 for k in axes)} of the right gradient"
+    return None
+
+
+def summed_before(e: Evidence) -> Says:
+    """Σ g Σ b in the place of Σ g b: what every output has of the input is summed (or averaged) before g comes in."""
+    right = e.J.reshape(*e.y_shape, -1)
+    axes_of_y = range(len(e.y_shape))
+    for axes in [some for count in axes_of_y for some in combinations(axes_of_y, count + 1)]:
+        if same(right, np.broadcast_to(right.mean(axes, keepdims=True), right.shape)):
+            continue
+        for name, total in (("sum", right.sum(axes, keepdims=True)), ("mean", right.mean(axes, keepdims=True))):
+            if same(e.B, np.broadcast_to(total, right.shape).reshape(e.B.shape)):
+                return f"the {name} over axes {axes} of the output is taken before the gradient from above comes in"
     return None
 
 
