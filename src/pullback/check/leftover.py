@@ -21,17 +21,21 @@ def left_over(problem: Problem, v: Array) -> str:
     for part in problem.inputs:
         for axis, n in enumerate(part.shape if part.width == 1 else ()):
             count = silent(problem, v, part, axis)
-            fitting = resized(problem, {n: n - count}) if 0 < count < n else None
-            if fitting is not None and max((errors(fitting) or {"": np.inf}).values()) < RIGHT_BY:
+            if 0 < count < n and all(right(resized(problem, {n: times * (n - count)})) for times in (1, 2)):
                 last = f"the last {count} of {n}" if count > 1 else f"the last of {n}"
                 return f"{last} along axis {axis} of {part.name} get nothing; with {n - count} there all is right"
     return ""
 
 
+def right(problem: Problem | None) -> bool:
+    found = None if problem is None else errors(problem)
+    return found is not None and max(found.values()) < RIGHT_BY
+
+
 def silent(problem: Problem, v: Array, part: Part, axis: int) -> int:
     """How many places at the end of an axis get nothing that should, where those before them are right."""
     by_place = lambda M: np.moveaxis(M[:, part.begin : part.end].reshape(-1, *part.shape), 1 + axis, 0)
-    right, given = by_place(whole(problem, v).value), by_place(implied(problem, v))
-    nothing = ~nonzero(given).any(tuple(range(1, given.ndim))) & nonzero(right).any(tuple(range(1, right.ndim)))
+    wanted, given = by_place(whole(problem, v).value), by_place(implied(problem, v))
+    nothing = ~nonzero(given).any(tuple(range(1, given.ndim))) & nonzero(wanted).any(tuple(range(1, wanted.ndim)))
     first = len(nothing) - int(np.argmin(nothing[::-1])) if not nothing.all() else 0
-    return len(nothing) - first if same(given[:first], right[:first]) else 0
+    return len(nothing) - first if same(given[:first], wanted[:first]) else 0

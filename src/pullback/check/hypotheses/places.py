@@ -40,6 +40,17 @@ def moved(e: Evidence) -> Says:
     return "the right values in the wrong places" if (columns or whole) and not e.elementwise else None
 
 
+def moved_or_lost(e: Evidence) -> Says:
+    """What belongs to one output lands elsewhere, or is written over by what belongs to the next."""
+    if same(e.B, e.J) or not nonzero(e.B).any() or not (nonzero(e.B) & ~e.some).any():
+        return None
+    lost = ~nonzero(e.B).any(1)
+    right, given = (np.sort(M[~lost], 1) for M in (e.J, e.B))
+    if not lost.any() or not (e.some.any(1) & lost).any() or not same(right, given):
+        return None
+    return "the right values in the wrong places, and what does not arrive there is written over"
+
+
 def reach(e: Evidence) -> Array:
     """Which inputs an output may read, of those that choose by the numbers: seen from other orders of them."""
     rng = np.random.default_rng(0)

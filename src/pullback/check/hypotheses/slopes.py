@@ -115,6 +115,15 @@ def first_slice(e: Evidence) -> Says:
     return None
 
 
+def other_side(e: Evidence) -> Says:
+    """A mask the wrong way round: what does not move with x, and does not depend on it."""
+    if e.diagonals is None or not e.fixed:
+        return None
+    right, given = (nonzero(d) for d in e.diagonals)
+    apart = right.any() and given.any() and not (right & given).any()
+    return "what takes part gets nothing, and what does not gets the gradient: a mask the other way round" if apart else None
+
+
 def unmasked(e: Evidence) -> Says:
     if e.diagonals is None:
         return None

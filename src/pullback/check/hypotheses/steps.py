@@ -59,6 +59,11 @@ def path_lost(e: Evidence) -> Says:
     return first(e, "path", fits=lost) or first(e, "statistics", "held")
 
 
+def masked(e: Evidence) -> Says:
+    """By a mask that forward does not have, such as one that lets nothing look ahead."""
+    return first(e, "mask")
+
+
 def statistics_held(e: Evidence) -> Says:
     """Those of all examples, in code that knows of another mode, in which they are."""
     return first(e, "statistics", fits=knows_modes)

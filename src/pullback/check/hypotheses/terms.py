@@ -11,6 +11,8 @@ from pullback.check import structure as look
 from pullback.check.hypotheses.evidence import Evidence, Says
 from pullback.check.structure import nonzero, same
 
+Array = NDArray[Any]
+
 
 def diagonal_only(e: Evidence) -> Says:
     """The direct path alone: what goes through a mean, a variance, a sum of exponentials is missing."""
@@ -147,6 +149,78 @@ def chain_factor(e: Evidence) -> Says:
     if columns and look.per_row(e.ratio.T, mask.T) and not own_right(e, columns=True):
         return "the right pattern, times a factor for every input"
     return None
+
+
+def of_its_exponential(e: Evidence) -> Says:
+    """The backward of softmax behind a log_softmax."""
+    rows = per_output(e)
+    known = rows is not None and np.ptp(e.y) > 0 and np.all(e.y < 30)
+    return "it is the derivative of exp(y): of softmax, where forward is its logarithm" if known and same(
+        rows, np.exp(e.y), 1e-4
+    ) else None
+
+
+def per_output(e: Evidence) -> Array | None:
+    """A factor for every output by which all that it has of the inputs is off."""
+    if e.elementwise or not e.some.any(1).all() or not np.array_equal(e.some, nonzero(e.B)):
+        return None
+    return np.nanmean(e.ratio, 1) if look.per_row(e.ratio, e.some) else None
+
+
+def along_another_axis(e: Evidence) -> Says:
+    """A factor for every row where one for every column is meant: of as many rows as columns, nobody complains."""
+    rows = per_output(e)
+    if rows is None or rows.size != np.prod(e.y_shape):
+        return None
+    for a, b in combinations(range(len(e.y_shape)), 2):
+        if e.y_shape[b] < 2:
+            continue
+        factors = np.moveaxis(rows.reshape(e.y_shape), (a, b), (0, 1)).reshape(e.y_shape[a], e.y_shape[b], -1)
+        p, q = factors[:, 0, 0] / factors[0, 0, 0], factors[0, :, 0]
+        product = same(factors, np.multiply.outer(p, q)[..., None] * np.ones_like(factors), 1e-4)
+        values = [np.unique(np.round(each / np.max(each), 5)) for each in (1 / p, q)]
+        if product and min(map(len, values)) > 1 and np.min(p) > 0 and np.min(q) > 0 and same(*values, 1e-4):
+            return f"off by a factor that runs along axis {b} of the output, and should along axis {a}, or the reverse"
+    return None
+
+
+def factor_of_itself(e: Evidence) -> Says:
+    """What is missing grows with the input: x, or x less something."""
+    if e.elementwise or e.other is None or e.away is None or not np.array_equal(e.some, nonzero(e.B)):
+        return None
+    J, B = e.other
+    here, there = (missing_per_input(*each) for each in ((e.J, e.B), (J, B)))
+    if here is None or there is None:
+        return None
+    both = np.isfinite(here) & np.isfinite(there)
+    moved = (e.away - e.x.ravel())[both]
+    slope = look.constant_ratio((there - here)[both], moved) if both.sum() > 2 else None
+    return f"a factor made of {e.name or 'x'} itself is missing: it, or how far it is from something" if slope else None
+
+
+def missing_per_input(J: Array, B: Array) -> Array | None:
+    """J / B, where that is one number for every input; nan for inputs of which there is nothing."""
+    some = nonzero(B)
+    with np.errstate(all="ignore"):
+        ratio = np.where(some, J / np.where(some, B, 1), np.nan)
+    if not some.any() or not look.per_row(ratio.T, some.T):
+        return None
+    return np.array([column[mask][0] if mask.any() else np.nan for column, mask in zip(ratio.T, some.T)])
+
+
+def outputs_silent(e: Evidence) -> Says:
+    """A part of the outputs, made of several inputs each, hands nothing back; all that the others do is right."""
+    silent = ~nonzero(e.B).any(1) & e.some.any(1)
+    if e.elementwise or not silent.any() or silent.all() or not e.equal[~silent].all():
+        return None
+    several = e.some.sum(1) > 1
+    return "a part of the outputs hands nothing back, and all of the others is right" if several[silent].all() else None
+
+
+def same_places(e: Evidence) -> Says:
+    """Nothing goes the wrong way."""
+    sparse = not e.elementwise and not look.dense(e.J) and np.array_equal(e.some, nonzero(e.B))
+    return "all in the right places, and off by factors of no simple form" if sparse else None
 
 
 def own_right(e: Evidence, columns: bool = False) -> bool:

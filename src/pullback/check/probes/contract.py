@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from pullback.check.problem import Part, Problem
 from pullback.check.report import WRONG, Cause, Finding
 from pullback.check.resizing import others, resized, runs
+from pullback.check.structure import nonzero, windowed
 from pullback.check.truth import fits, whole
 
 Array = NDArray[Any]
 
+MOST = 0.7  # of the inputs that anything reads
 AXES = 5  # all orders of more would be too many to try
 
 
@@ -109,6 +111,18 @@ def right_elsewhere(problem: Problem) -> bool:
     return any(each is not None and runs(each) for each in grown) or bool(others(problem))
 
 
+def slides(problem: Problem, part: Part) -> bool:
+    """Does forward read windows that slide over this input, or is it their kernel?"""
+    J = whole(problem, problem.example).value[:, part.begin : part.end]
+    return any(windowed(J[y.begin : y.end], part.shape, y.shape) for y in problem.outputs)
+
+
+def reads_all_or_nothing(problem: Problem, part: Part) -> bool:
+    """Do all outputs read the same inputs, or most of them? Then there are no windows."""
+    some = nonzero(whole(problem, problem.example).value[:, part.begin : part.end])
+    return not problem.outputs[0].shape or len(some) > 1 and bool(some[:, some.any(0)].mean() > MOST)
+
+
 def explained(part: Part, gradient: Array, wanted: Array | None, says: str, problem: Problem) -> list[Cause]:
     if gradient.size == 0 and part.end > part.begin:
         return [Cause("edge_shape", f"{says}: nothing is left, as of a slice [a:-0]")]
@@ -139,8 +153,10 @@ def explained(part: Part, gradient: Array, wanted: Array | None, says: str, prob
     if gradient.ndim == wanted.ndim:
         common = tuple(slice(0, min(a, b)) for a, b in zip(gradient.shape, wanted.shape))
         if close(gradient[common], wanted[common]) and gradient.size < wanted.size:
-            name = "conv_geometry" if any(output.shape for output in problem.outputs) else "edge_shape"
+            name = "edge_shape" if reads_all_or_nothing(problem, part) else "conv_geometry"
             return [Cause(name, f"{says}: the end is cut off", "inputs that no window reaches get zeros")]
+        if slides(problem, part):
+            return [Cause("conv_geometry", f"{says}: a layer of sliding windows", "check stride, dilation, padding")]
     if any(gradient.shape == output.shape for output in problem.outputs):
         return [Cause("reduction_broadcast", f"{says}: that is the shape of the output", "sum over what was broadcast")]
     return []

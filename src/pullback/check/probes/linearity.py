@@ -3,7 +3,7 @@
 Checkers that try one-hot gradients alone pass `g * g`, `|g|` and `relu(g)`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -127,17 +127,8 @@ def without_upstream(problem: Problem, part: Part, b: Array, first: Array) -> tu
             return Cause("stale_buffer", says, "compute it anew for every call"), upstream
         if same(b, whole(problem, problem.example).value.sum(0)[part.begin : part.end], 1e-4):
             return (replace(upstream, evidence=f"{text}: it is taken for ones"),)
-    for name, array in [
-        *zip(problem.names, problem.arrays),
-        *((p.name, problem.first[p.place]) for p in problem.outputs),
-    ]:
-        values = np.asarray(array).ravel()
-        if (
-            values.size == b.size > 1
-            and values.dtype.kind == "f"
-            and same(values, b)
-            and not same(values, values[::-1] * 0 + 1)
-        ):
+    for name, values in tensors(problem):
+        if values.size == b.size > 1 and same(values, b) and not same(values, np.ones_like(values)):
             saved = Cause("saved_wrong_tensor", f"what comes back is {name} itself", "the wrong array is returned")
             return saved, upstream
     ones = np.ones(problem.given_size)
@@ -146,7 +137,19 @@ def without_upstream(problem: Problem, part: Part, b: Array, first: Array) -> tu
     stale = Cause("stale_buffer", f"{text}, nor do the inputs: a buffer that was never written")
     if not moves and (np.ptp(b) or same_as_zero(problem, part)):
         return Cause("saved_wrong_tensor", f"{text}, nor do the inputs"), stale, upstream
+    if same_as_zero(problem, part):
+        says = f"{text}, and the derivative is zero: what stood in its memory before is left there"
+        stale = Cause("stale_buffer", says, "write to every element, zeros as well")
+        return stale, Cause("mode_mismatch", says), upstream
     return upstream, Cause("mode_mismatch", text), stale
+
+
+def tensors(problem: Problem) -> Iterator[tuple[str, Array]]:
+    """All that forward takes and gives, flat."""
+    outputs = ((part.name, problem.first[part.place]) for part in problem.outputs)
+    for name, array in (*zip(problem.names, problem.arrays), *outputs):
+        if np.asarray(array).dtype.kind == "f":
+            yield name, np.asarray(array).ravel()
 
 
 def same_as_zero(problem: Problem, part: Part) -> bool:
@@ -166,6 +169,11 @@ def something_added(
         stale = Cause("stale_buffer", text, "zero the buffer before it is summed into")
         return stale, Cause("edge_shape", text), Cause("missing_upstream_grad", text)
     text = "a term is not multiplied by the gradient from above"
+    for name, values in tensors(problem):
+        if values.size == b0.size and len(set(b0[b0 != 0])) > 1 and same(b0, np.where(b0 == 0, 0, values)):
+            return Cause("saved_wrong_tensor", f"where the gradient from above is meant stands {name}"), Cause(
+                "missing_upstream_grad", text
+            )
     upstream, term = Cause("missing_upstream_grad", text), Cause("missing_jacobian_term", text)
     if J is not None and same(b1 - b0, one @ J, 1e-4):
         return upstream, term

@@ -69,6 +69,13 @@ def repetition(problem: Problem, g: Array, rng: np.random.Generator, times: int 
             "aliasing_inplace",
         )
         hint = "what an earlier call left behind must not be read"
+    elif problem.b(problem.example, np.zeros_like(g)).any():
+        evidence, name, other = (
+            "the same call gives different results, and for a gradient of zeros what earlier calls left behind",
+            "stale_buffer",
+            "race_nondeterminism",
+        )
+        hint = "clear the buffer before it is read"
     else:
         evidence, name, other = "the same call gives different results", "race_nondeterminism", "stale_buffer"
         hint = "two writers of one place, or random numbers that are not those of the forward pass"

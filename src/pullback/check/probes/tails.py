@@ -35,9 +35,10 @@ def tails(problem: Problem, g: Array) -> list[Finding]:
     if J is None or J.shape != (n_out, n_in) or not np.isfinite(J).all() or not elementwise(J):
         return []
     wanted, found = g * np.diag(J), problem.b(problem.example, g)
-    # A kink is where both sides differ: differences say nothing there.
+    # A forward that has underflowed to zero does not move any more, and nobody can tell from it how little it should.
     with np.errstate(all="ignore"):
-        off = np.where(abs(wanted) > 1e-290, abs(found - wanted) / abs(wanted), 0)
+        alive = (abs(wanted) > 1e-290) & (problem.f(problem.example) != 0)
+        off = np.where(alive, abs(found - wanted) / abs(wanted), 0)
     k = int(np.argmax(off))
     part = problem.inputs[0]
     if not off[k] > BOUND or abs(wanted[k]) > TINY * np.max(abs(g)):

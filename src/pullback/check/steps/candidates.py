@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.steps.changes import arrays_of, at_output, bridged, partnered, reduced, scaled, sloped, subsets
+from pullback.check.steps.changes import arrays_of, at_output, bridged, masked, partnered, reduced, scaled, sloped, subsets
 from pullback.check.steps.tape import Change, Changes, Place, Tape, says
 
 Array = NDArray[Any]
@@ -58,6 +58,10 @@ def simple(tape: Tape, place: Place, i: int) -> Iterator[Candidate]:
         yield Candidate("turns", f"as if it did nothing in {text}", here(scaled, 0.0, some))
     for axes in subsets(np.ndim(a)) if name in MEANS and np.ndim(a) > 1 else ():
         yield Candidate("axes", f"as if it ran over axes {axes}", here(reduced, axes))
+    shape = np.shape(first.result)
+    if len(shape) > 1 and shape[-1] == shape[-2] > 2:
+        for text, mask in (("later", np.tri(shape[-1])), ("earlier", np.tri(shape[-1]).T)):
+            yield Candidate("mask", f"as if {text} columns of every row did nothing", here(masked, mask))
     if name in SLOPES and alike:
         yield Candidate("other", "its slope is taken at what comes out", here(at_output))
     if name in PRODUCTS and len(first.operands) == 2 and np.ndim(first.operands[1 - i]):

@@ -38,6 +38,16 @@ def scaled(steps: Steps, i: int, c: float, turns: range | None = None) -> Change
     return change
 
 
+def masked(steps: Steps, i: int, mask: Array) -> Change:
+    """What the operand does, where the mask is 1."""
+
+    def change(turn: int, call: Any, given: Sequence[Any]) -> Any:
+        calm = call(*put(given, i, steps[turn].operands[i]))
+        return calm + mask * (call(*given) - calm)
+
+    return change
+
+
 def sloped(steps: Steps, i: int, slope: Slope, values: Sequence[Any]) -> Change:
     """With a slope of our own, of these values."""
 

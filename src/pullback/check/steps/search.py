@@ -19,7 +19,7 @@ from pullback.check.problem import Part, Problem
 from pullback.check.steps import options
 from pullback.check.steps.candidates import Candidate, other_axes, others, simple, statistics
 from pullback.check.steps.changes import arrays_of, nudged, scaled
-from pullback.check.steps.tape import Changes, Place, Step, Tape, ran, says
+from pullback.check.steps.tape import ALONE, CALLS, Changes, Place, Step, Tape, ran, says
 from pullback.check.structure import same
 from pullback.check.truth import implied, whole
 
@@ -59,8 +59,10 @@ class Mistake(NamedTuple):
 class Search:
     """What explains the gradients of these inputs at one place, and at another, while those of others are right."""
 
-    def __init__(self, problem: Problem, v: Array, wrong: Sequence[Part], right: Sequence[Part]) -> None:
-        self.problem, self.v, self.begun = problem, v, time.process_time()
+    def __init__(
+        self, problem: Problem, v: Array, wrong: Sequence[Part], right: Sequence[Part], depth: int = CALLS
+    ) -> None:
+        self.problem, self.v, self.begun, self.depth = problem, v, time.process_time(), depth
         truth, rng = whole(problem, v), np.random.default_rng(11)
         self.rows = truth.smooth_rows[:, None]
         self.J, self.B = (np.where(self.rows, M, 0) for M in (truth.value, implied(problem, v)))
@@ -68,7 +70,7 @@ class Search:
         self.directions = np.stack([along(problem, rng, wrong) for _ in range(count)], 1)
         self.quiet = along(problem, rng, right)  # nothing is wrong along it
         self.right, self.given = self.J @ self.directions, self.B @ self.directions
-        self.value, self.tape = ran(problem, v)
+        self.value, self.tape = self.ran(v)
         self.elsewhere = nearby(problem, np.random.default_rng(2), 1)
 
     def all(self) -> list[Mistake]:
@@ -141,7 +143,7 @@ class Search:
 
     def results_moved(self, place: Place, t: Array) -> Array:
         """How all that comes out of a step moves along a direction."""
-        ahead, back = (ran(self.problem, self.v + by * t)[1].steps[place] for by in (STEP, -STEP))
+        ahead, back = (self.ran(self.v + by * t)[1].steps[place] for by in (STEP, -STEP))
         return np.concatenate([np.ravel(a.result - b.result) / (2 * STEP) for a, b in zip(ahead, back)])
 
     def in_several(self, kinds: Callable[[Tape], Iterator[Candidate]]) -> Iterator[Mistake]:
@@ -173,7 +175,7 @@ class Search:
 
     @cached_property
     def tape_elsewhere(self) -> Tape:
-        return ran(self.problem, self.elsewhere)[1]
+        return self.ran(self.elsewhere)[1]
 
     @property
     def late(self) -> bool:
@@ -202,7 +204,7 @@ class Search:
 
     def moving(self) -> Iterator[tuple[Place, int]]:
         """The steps with operands that move with the inputs."""
-        there = ran(self.problem, self.v + STEP * (self.directions.sum(1) + self.quiet))[1].steps
+        there = self.ran(self.v + STEP * (self.directions.sum(1) + self.quiet))[1].steps
         for place, steps in self.tape.steps.items():
             again, count = there.get(place, []), len(steps[0].operands)
             if len(steps) == len(again) and all(len(each.operands) == count for each in (*steps, *again)):
@@ -226,7 +228,10 @@ class Search:
         return self.fits_elsewhere(self.changed(made(self.tape_elsewhere)))
 
     def changed(self, changes: Changes) -> Run:
-        return lambda v: ran(self.problem, v, changes)[0]
+        return lambda v: self.ran(v, changes)[0]
+
+    def ran(self, v: Array, changes: Changes | None = None) -> tuple[Array, Tape]:
+        return ran(self.problem, v, changes, self.depth)
 
     def moved(self, run: Run, v: Array, t: Array) -> Array:
         return np.where(self.rows[:, 0], (run(v + STEP * t) - run(v - STEP * t)) / (2 * STEP), 0)
@@ -294,5 +299,14 @@ def mistakes(problem: Problem, v: Array, part: Part) -> list[Mistake]:
     right = [each for each in problem.inputs if each not in wrong]
     if part not in wrong:
         return []
-    found = problem.once("mistakes", v, lambda: Search(problem, v, wrong, right).all())
+    found = problem.once("mistakes", v, lambda: of_all(problem, v, wrong, right))
     return found if found or len(wrong) == 1 else Search(problem, v, [part], right).all()
+
+
+def of_all(problem: Problem, v: Array, wrong: Sequence[Part], right: Sequence[Part]) -> list[Mistake]:
+    """In one step; or in one of a function that is called from several places, wherever that is."""
+    search = Search(problem, v, wrong, right)
+    found = search.all()
+    codes = {place[:3] for place in search.tape.steps}
+    again = not found and len(codes) < len(search.tape.steps)
+    return Search(problem, v, wrong, right, ALONE).all() if again else found

@@ -23,6 +23,7 @@ Changes = Mapping[Place, Change]
 
 RUN = 10  # steps, that a run costs beside its own
 CALLS = 6  # within the user's code, by which places are told apart
+ALONE = 1  # of them: a function that is called from several places is one place
 
 
 class Step(NamedTuple):
@@ -38,12 +39,12 @@ class Step(NamedTuple):
 class Tape:
     """The steps of one run by their places, each in order of its turns."""
 
-    def __init__(self, changes: Changes) -> None:
-        self.changes, self.turns = changes, Counter[Place]()
+    def __init__(self, changes: Changes, depth: int = CALLS) -> None:
+        self.changes, self.turns, self.depth = changes, Counter[Place](), depth
         self.steps: dict[Place, list[Step]] = {}
 
     def noted(self, name: str, call: Operation, operands: Sequence[Any]) -> Any:
-        place, bare = (name, *calls()), [unwatched(each) for each in operands]
+        place, bare = (name, *calls(self.depth)), [unwatched(each) for each in operands]
         turn = self.turns[place]
         self.turns[place] += 1
         if place in self.changes:
@@ -58,11 +59,11 @@ class Tape:
         return watched(result, place)
 
 
-def calls() -> Place:
+def calls(depth: int) -> Place:
     """Where in the user's code we are, and how we came there."""
     frame: Any = sys._getframe(2)
     found: list[Any] = []
-    while frame is not None and len(found) < 2 * CALLS:
+    while frame is not None and len(found) < 2 * depth:
         home = frame.f_globals.get("__name__") or ""
         if home.startswith("pullback.check.adapters"):
             break
@@ -72,9 +73,9 @@ def calls() -> Place:
     return tuple(found)
 
 
-def ran(problem: Problem, v: Array, changes: Changes | None = None) -> tuple[Array, Tape]:
+def ran(problem: Problem, v: Array, changes: Changes | None = None, depth: int = CALLS) -> tuple[Array, Tape]:
     """What forward gives at v, and the tape of that run."""
-    tape = Tape(changes or {})
+    tape = Tape(changes or {}, depth)
     given = [watched(each) for each in problem.unpack(v, exact=problem.takes_double)]
     running.append(tape.noted)
     try:
