@@ -34,6 +34,11 @@ def back_in_time(e: Evidence) -> Says:
     return first(e, "turns") or first(e, "path", fits=lambda m: lost(m) and m.again)
 
 
+def another_turn(e: Evidence) -> Says:
+    """What belongs to one step of time is read in another."""
+    return first(e, "turn")
+
+
 def slope_in_time(e: Evidence) -> Says:
     """What a turn leaves to the next comes back without a factor: of a gate, of a decay."""
     return first(e, "slope", "function", fits=lambda m: m.carried)

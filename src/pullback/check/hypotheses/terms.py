@@ -208,13 +208,29 @@ def missing_per_input(J: Array, B: Array) -> Array | None:
     return np.array([column[mask][0] if mask.any() else np.nan for column, mask in zip(ratio.T, some.T)])
 
 
-def outputs_silent(e: Evidence) -> Says:
-    """A part of the outputs, made of several inputs each, hands nothing back; all that the others do is right."""
+def silent_outputs(e: Evidence) -> Array | None:
+    """Those that hand nothing back, if they are made of several inputs each, and all that the others do is right."""
     silent = ~nonzero(e.B).any(1) & e.some.any(1)
     if e.elementwise or not silent.any() or silent.all() or not e.equal[~silent].all():
         return None
-    several = e.some.sum(1) > 1
-    return "a part of the outputs hands nothing back, and all of the others is right" if several[silent].all() else None
+    return silent if (e.some.sum(1) > 1)[silent].all() else None
+
+
+def outputs_silent(e: Evidence) -> Says:
+    silent = silent_outputs(e)
+    if silent is None or (np.ptp(np.argwhere(~silent.reshape(e.y_shape)), axis=0) == 0).any():
+        return None
+    return "a part of the outputs hands nothing back, and all of the others is right"
+
+
+def last_of_the_outputs(e: Evidence) -> Says:
+    """Of a loop over heads, groups or branches that share this input the last turn (or the first) counts."""
+    silent = silent_outputs(e)
+    places = [] if silent is None else np.argwhere(~silent.reshape(e.y_shape)).T
+    for axis, (n, own) in enumerate(zip(e.y_shape, places)):
+        if n > 1 and np.ptp(own) == 0 and own[0] in (0, n - 1):
+            return f"of all places along axis {axis} of the output one hands something back: written over, not added"
+    return None
 
 
 def same_places(e: Evidence) -> Says:

@@ -17,6 +17,7 @@ PRODUCTS = "multiply", "matmul", "dot", "einsum", "tensordot", "outer", "inner",
 MEANS = "mean", "sum", "add.reduce", "var", "std"
 SUMS = "add", "subtract"
 ELEMENTWISE = (*SUMS, "negative", "exp", "divide", "multiply", "tanh", "log", "log1p", "sqrt", "square", "expm1")
+TURNS = {0: "", 1: " in the next turn", -1: " in the turn before"}
 CHAIN = 6  # steps at most
 SIGMOID = ["negative", "exp", "add", "divide"]
 SLOPES: dict[str, Slope] = {  # of what comes out
@@ -91,16 +92,21 @@ def others(tape: Tape, place: Place, i: int) -> Iterator[Candidate]:
         maker = first.made_at[1 - i]
         call = tape.steps[maker][0].call if maker and len(tape.steps[maker][0].operands) == 1 else None
         for source in sources(tape, np.shape(first.operands[1 - i]), turns):
-            what = says(source.place)
-            yield Candidate("other", f"its other factor is {what}", partial(with_factor, place, i, source, None))
+            kind, what = ("turn" if source.shift else "other"), told(source)
+            yield Candidate(kind, f"its other factor is {what}", partial(with_factor, place, i, source, None))
             if call:
                 made = partial(with_factor, place, i, source, call)
-                yield Candidate("other", f"its other factor is made of {what}", made)
+                yield Candidate(kind, f"its other factor is made of {what}", made)
     ends = [chain for chain in chains(tape, place) if is_sigmoid(chain)]
     if place[0] in SLOPES and np.shape(first.operands[i]) == shape or ends:
         for source in sources(tape, shape, turns):
-            text = f"its slope is that of {says(source.place)}"
-            yield Candidate("other", text, partial(with_slope, place, i, source, ends[0] if ends else None))
+            text = f"its slope is that of {told(source)}"
+            yield Candidate("turn" if source.shift else "other", text, partial(with_slope, place, i, source, ends[0] if ends else None))
+
+
+def told(source: Source) -> str:
+    what = "what goes into" if source.operand >= 0 else "what comes out of"
+    return f"{what} {says(source.place)}{TURNS[source.shift]}"
 
 
 def with_factor(place: Place, i: int, source: Source, call: Any, tape: Tape) -> Changes:

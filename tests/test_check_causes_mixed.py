@@ -1,0 +1,221 @@
+"""What is sent elsewhere, left over, mixed too early or masked: each beside its neighbour, which has another cause."""
+
+import numpy as np
+import pytest
+from causes import named
+
+import pullback
+
+
+def scaled(x, gamma):
+    return x * gamma
+
+
+def test_sums_that_are_multiplied_where_products_are_to_be_summed():
+    early = lambda g, x, gamma: (g * gamma, g.sum((0, 1)) * x.sum((0, 1)))
+    causes, evidence = named(scaled, early, (2, 3, 4), (4,))
+    assert causes[0] == "reduction_broadcast" and "before the gradient from above" in evidence
+    late = lambda g, x, gamma: (g * gamma, (g * x).mean((0, 1)))
+    assert named(scaled, late, (2, 3, 4), (4,))[0][0] == "constant_factor"
+
+
+def rows_in_fours(last):
+    """A product that goes through its rows four at a time."""
+
+    def backward(g, x, w):
+        gx, gw = np.zeros_like(x), np.zeros_like(w)
+        for k in range(0, last(len(x)), 4):
+            some = slice(k, k + 4)
+            gx[some], gw = g[some] @ w.T, gw + x[some].T @ g[some]
+        return gx, gw
+
+    return backward
+
+
+def test_rows_that_a_block_leaves_over():
+    product = lambda x, w: x @ w
+    assert pullback.check(product, rows_in_fours(lambda n: n), (6, 3), (3, 2)).verdict == "right"
+    causes, evidence = named(product, rows_in_fours(lambda n: n - 3), (6, 3), (3, 2))
+    assert causes[0] == "edge_shape" and "the last 2 of 6 along axis 0 of x" in evidence
+    causes, _ = named(product, rows_in_fours(lambda n: 4), (6, 3), (3, 2))  # at 8 rows it is wrong too
+    assert causes[0] != "edge_shape"
+
+
+def coupling(x, y):
+    s = np.tanh(x)
+    return y * np.exp(s) + x, (y, s, np.exp(s))
+
+
+def coupling_backward(factor):
+    def backward(g, cache):
+        y, s, scale = cache
+        return g * y * (scale if factor else 1) * (1 - s * s) + g, g * scale
+
+    return backward
+
+
+def test_a_factor_that_is_kept_and_not_used():
+    assert pullback.check(coupling, coupling_backward(True), (4, 3), (4, 3)).verdict == "right"
+    assert named(coupling, coupling_backward(False), (4, 3), (4, 3))[0][0] == "missing_chain_factor"
+
+
+def decaying(decay, x):
+    h = [np.zeros_like(x[0])]
+    for d, each in zip(decay, x):
+        h.append(d * h[-1] + each)
+    return np.stack(h[1:]), np.stack(h[:-1])
+
+
+def decaying_backward(late):
+    def backward(g, decay, x):
+        before, carry = decaying(decay, x)[1], np.zeros_like(x[0])
+        gx = np.zeros_like(x)
+        for t in range(len(x))[::-1]:
+            gx[t] = g[t] + (decay[t] * carry if late else carry)
+            carry = gx[t] if late else decay[t] * gx[t]
+        return gx * before, gx
+
+    return backward
+
+
+def test_the_decay_of_another_step():
+    states, inputs = lambda decay, x: decaying(decay, x)[0], (np.linspace(0.2, 0.9, 15).reshape(5, 3), (5, 3))
+    assert pullback.check(states, decaying_backward(False), *inputs).verdict == "right"
+    assert named(states, decaying_backward(True), *inputs)[0][0] == "bptt_time"
+
+
+MASK = np.array([1.0, 0.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "forward, backward, cause",
+    [
+        (lambda x: x * MASK, lambda g, x: g * (1 - MASK), "index_routing"),
+        (lambda x: np.maximum(x, 0), lambda g, x: g * (x < 0), "wrong_local_derivative"),
+    ],
+)
+def test_a_mask_the_other_way_round(forward, backward, cause):
+    assert named(forward, backward, (3, 4))[0][0] == cause
+
+
+def log_softmax(x):
+    return x - np.log(np.exp(x).sum(-1, keepdims=True))
+
+
+def test_the_backward_of_softmax_behind_a_log_softmax():
+    p = lambda x: np.exp(log_softmax(x))
+    causes, evidence = named(log_softmax, lambda g, x: p(x) * (g - (g * p(x)).sum(-1, keepdims=True)), (3, 4))
+    assert causes[0] == "mode_mismatch" and "softmax" in evidence
+    assert "mode_mismatch" not in named(log_softmax, lambda g, x: x * g - x * p(x) * g.sum(-1, keepdims=True), (3, 4))[0]
+
+
+GROUP, COUNT = np.array([0, 1, 0, 0, 1]), np.array([3.0, 2.0])
+
+
+def by_group(v):
+    found = np.zeros((2, 2))
+    np.add.at(found, GROUP, v)
+    return found
+
+
+def test_counts_of_rows_that_divide_columns():
+    mean = lambda x: (by_group(x) / COUNT[:, None])[GROUP]
+    assert named(mean, lambda g, x: (by_group(g) / COUNT)[GROUP], (5, 2))[0][0] == "reduction_broadcast"
+
+
+def distance(a, b):
+    return ((a - b) ** 2).sum(1) / 2
+
+
+def test_how_far_x_is_from_something_is_left_out():
+    everywhere = lambda g, a, b: g[:, None] + 0 * a
+    causes, _ = named(distance, lambda g, a, b: (everywhere(g, a, b), -everywhere(g, a, b)), (4, 3), (4, 3))
+    assert causes[0] == "missing_chain_factor"
+
+
+def test_all_rows_land_in_the_first():
+    def backward(g, x):
+        gx = np.zeros_like(x)
+        gx[0] = (2 * x * g)[-1]
+        return gx
+
+    assert named(np.square, backward, (3, 4))[0][0] == "index_routing"
+
+
+def moments(x):
+    return np.concatenate([x.ravel(), x.mean(0), x.var(0)])
+
+
+def test_outputs_that_hand_nothing_back():
+    causes, _ = named(moments, lambda g, x: g[: x.size].reshape(x.shape), (4, 3))
+    assert causes[0] == "missing_jacobian_term"
+
+
+K = np.array([[1.0, 0.2], [-0.5, 1.0], [0.3, -0.8]])
+
+
+def attended(q):
+    e = np.exp(q @ K.T)
+    return e / e.sum(-1, keepdims=True)
+
+
+def test_a_causal_mask_that_forward_does_not_have():
+    def backward(g, q):
+        p = attended(q)
+        return (np.tri(3) * p * (g - (g * p).sum(-1, keepdims=True))) @ K
+
+    causes, evidence = named(attended, backward, (3, 2))
+    assert causes[0] == "mode_mismatch" and "columns of every row" in evidence
+
+
+def halves(x):
+    return RATE * x + 1 + np.sin(x)
+
+
+RATE = np.array([2.0, 3.0, 0.5])
+
+
+def test_a_step_of_a_function_that_is_called_twice():
+    """The mistake is made wherever the function is called; in one of the calls alone it explains nothing."""
+    inner = lambda x: 1 + RATE * x
+    root = lambda x: np.sqrt((inner(x) ** 2).mean(-1, keepdims=True))
+    forward = lambda x: inner(x) / root(x)
+
+    def backward(g, x):
+        h, r = inner(x), root(x)
+        return g / r - h * (g * h).mean(-1, keepdims=True) / r**3  # times RATE
+
+    causes, evidence = named(forward, backward, (4, 3))
+    assert causes[0] == "missing_chain_factor" and "multiply in line" in evidence
+
+
+def test_what_earlier_calls_left_is_no_race():
+    left = np.zeros((3, 4))
+
+    def backward(g, x):
+        left[...] = g * 2 * x + left / 2
+        return left.copy()
+
+    assert named(np.square, backward, (3, 4))[0][0] == "stale_buffer"
+
+
+def test_the_input_itself_in_the_place_of_a_part_of_the_gradient():
+    half = lambda x: np.concatenate([x[:2] ** 2, x[2:]])
+    causes, evidence = named(half, lambda g, x: np.concatenate([2 * x[:2] * g[:2], x[2:]]), (4, 3))
+    assert causes[0] == "saved_wrong_tensor" and evidence.endswith("stands x")
+
+
+def test_a_transposed_convolution_whose_stride_and_dilation_are_exchanged():
+    """The gradient has another size, and the layer slides windows."""
+    w = np.array([1.0, -2.0, 0.5])
+
+    def forward(x):
+        y = np.zeros(2 * len(x) + 1)
+        for i in range(len(x)):
+            y[2 * i : 2 * i + 3] += x[i] * w
+        return y
+
+    dilated = lambda g, x: np.array([w @ g[i : i + 5 : 2] for i in range(len(g) - 4)])
+    assert named(forward, dilated, (5,))[0][0] == "conv_geometry"
+    spectrum = np.linspace(1, 2, 20).reshape(5, 4) ** 2
+    assert named(lambda x: x[:5] @ spectrum, lambda g, x: spectrum @ g, (8,))[0][0] == "edge_shape"
