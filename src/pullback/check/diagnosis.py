@@ -21,6 +21,8 @@ from pullback.check.truth import Truth, fits, whole
 Array = NDArray[Any]
 
 LARGE = 10.0  # from here on a number is large
+TINY = 1e-6  # a derivative that has died out
+FINITE = 0.4  # of the logarithm of the largest number: the square of an exponential of so much does not overflow
 
 HINTS = {
     "singular_point_nan": "look for 0 / 0 and inf - inf, also in a branch that is not taken: np.where evaluates both",
@@ -142,13 +144,20 @@ def overflown(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
 
 def not_finite(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:
     """Large numbers overflow, special ones divide by zero: which is it? They may stand in another input than this."""
-    big = abs(point.v) > LARGE
+    big = (abs(point.v) > LARGE) & np.isfinite(point.v)
     text = f"{mismatch.found} where the derivative is {mismatch.wanted:.4g}"
-    if big.any():
-        milder = np.where(big, np.sign(point.v) * 2.0, point.v)
-        if np.isfinite(problem.b(milder, mismatch.g)).all():
-            yield "overflow_large_input", f"{text}, and finite when the large inputs are small"
-            yield "singular_point_nan", text
+    if big.any() and np.isfinite(point.v).all():
+        clipped = lambda most: np.where(big, np.clip(point.v, -most, most), point.v)
+        if np.isfinite(problem.b(clipped(2.0), mismatch.g)).all():
+            largest = min(float(np.finfo(part.dtype).max) for part in (*problem.inputs, *problem.outputs))
+            no_overflow = clipped(FINITE * np.log(largest))
+            vanishes = abs(mismatch.wanted) < TINY * np.max(abs(mismatch.g))
+            early = vanishes and not np.isfinite(problem.b(no_overflow, mismatch.g)).all()
+            says = "finite when the large inputs are small"
+            if early:
+                says += ", and these are not so large that an exponential of them overflows: 0 times infinity, or 0 / 0"
+            names = "overflow_large_input", "singular_point_nan"
+            yield from ((name, f"{text}, and {says}") for name in (names[::-1] if early else names))
             return
     if nan_everywhere(problem, point, mismatch):
         yield "singular_point_nan", "nan everywhere, and so it is at other inputs, where nothing is special"

@@ -23,12 +23,12 @@ from pullback.check.probes.lengths import lengths
 from pullback.check.probes.linearity import linearity
 from pullback.check.probes.manners import again, forward_repeats, mutation, repetition
 from pullback.check.probes.remainders import remainders
-from pullback.check.probes.tails import far, tails
+from pullback.check.probes.tails import far, far_from_zero, tails
 from pullback.check.probes.values import Comparison, Convention, Mismatch, cotangents, tolerance
 from pullback.check.problem import Part, Problem
 from pullback.check.reference import Reference
 from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Finding, Report
-from pullback.check.resizing import others, smaller
+from pullback.check.resizing import others, raised, resized, smaller
 from pullback.check.truth import Truth, fits, whole
 
 Array = NDArray[Any]
@@ -38,6 +38,7 @@ OTHERS = 2  # shapes at which a cause has to hold as well, where `shapes` gives 
 NUMBERS = 2e8  # that may go into forward and backward, and come out, at further inputs
 SLOW = 6.0  # seconds of work for them, after which code that is slow in itself gets no more
 APART = 2.0  # seconds of work to take a layer apart, with which it is done at other shapes too
+SQUARE = 3  # all sizes, where a matrix fits from either side
 FAINT = 1e-9  # a derivative that differences do not tell from zero
 
 
@@ -80,6 +81,7 @@ class Judge:
             except NotImplementedError as error:  # nobody claims that it is right
                 return self.cannot(f"backward is not implemented: {error}".rstrip(": "))
             if self.findings:
+                self.add_what_squares_show()
                 return self.finished()
             if not problem.inputs:
                 return self.cannot("there is a gradient of none of the inputs")
@@ -89,6 +91,24 @@ class Judge:
         if not self.findings:
             self.values()
         return self.finished()
+
+    def add_what_squares_show(self) -> None:
+        """Of a backward that raises: a matrix that is not transposed fits where all sizes are one."""
+        square = None if raised(self.problem) is None else resized(self.problem, dict.fromkeys(self.present, SQUARE))
+        if square is None or raised(square) is not None:
+            return
+        leading = Judge(square, None, 0).report().leading
+        seen = [each for each in leading.causes if not each.guess] if leading else []
+        if leading and seen:
+            (raises,) = self.findings.values()
+            runs = f"{raises.causes[0].evidence}; where all sizes are {SQUARE} it runs"
+            first = replace(seen[0], evidence=f"{runs}, and {leading.name} is wrong: {seen[0].evidence}")
+            self.findings = {leading.name: replace(raises, name=leading.name, causes=(first, *seen[1:], *raises.causes))}
+
+    @property
+    def present(self) -> set[int]:
+        """All sizes of axes."""
+        return {int(n) for array in self.problem.arrays for n in array.shape}
 
     def not_finite(self) -> str:
         """The inputs with nan or infinity in them, by name."""
@@ -144,7 +164,8 @@ class Judge:
         """The example first; what is wrong there needs no further input."""
         self.at(Point("your example", self.problem.example), list(cotangents(self.problem, self.rng)))
         if not self.findings:
-            self.add(tails(self.problem, np.ones(self.problem.given_size)))
+            ones = np.ones(self.problem.given_size)
+            self.add(tails(self.problem, ones) or far_from_zero(self.problem, ones))
         if self.lost:
             return  # where it is defined, nobody has said
         begun, runs, most = time.process_time(), self.problem.runs, NUMBERS / sum(self.problem.sizes)
@@ -291,7 +312,8 @@ class Judge:
 
     def finished(self) -> Report:
         problem = self.problem
-        findings = [self.findings.get(p.name, Finding(p.name, RIGHT)) for p in problem.results]
+        other = RIGHT if self.tried else CANNOT  # what ended before values were compared says nothing of them
+        findings = [self.findings.get(p.name, Finding(p.name, other)) for p in problem.results]
         faint = lambda p: p.name not in self.findings and self.power.get(p.name, 1.0) < FAINT
         silent = [p.name for p in problem.results if problem.mode == "vjp" and faint(p)]
         verdict = WRONG if self.findings else CANNOT if self.rough or not self.tried else RIGHT

@@ -122,7 +122,7 @@ def row(finding: Finding) -> list[str]:
     at = f"[{', '.join(map(str, finding.index))}]" if known else ""
     digits = enough(finding.found, finding.wanted)
     values = [number(value, digits) for value in (finding.found, finding.wanted, finding.ratio)]
-    error = number(finding.error) if known or finding.verdict != WRONG else ""  # what is wrong may be no number
+    error = number(finding.error) if known or finding.verdict == RIGHT else ""  # what is wrong may be no number
     return [finding.name, finding.verdict, error, at, *values]
 
 

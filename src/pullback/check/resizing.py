@@ -107,6 +107,15 @@ def changes(shapes: Shapes, targets: Sequence[int]) -> Iterator[Shapes]:
                 yield [(*s[:axis], to, *s[axis + 1 :]) if j == k else s for j, s in enumerate(shapes)]
 
 
+def raised(problem: Problem) -> Exception | None:
+    """What backward raises at the example."""
+    try:
+        problem.call(problem.cotangents(np.ones(problem.given_size)), problem.unpack(problem.example))
+    except Exception as error:  # whatever their code does with sizes that it was not given
+        return error
+    return None
+
+
 def runs(problem: Problem) -> bool:
     """Some backwards know the sizes of the example by heart."""
     try:

@@ -40,15 +40,41 @@ def moved(e: Evidence) -> Says:
     return "the right values in the wrong places" if (columns or whole) and not e.elementwise else None
 
 
+def unfolded(e: Evidence) -> Says:
+    """A matrix of which one half is read, and both halves get a share."""
+    if e.x.ndim != 2 or e.x.shape[0] != e.x.shape[1] or len(e.x) < 2:
+        return None
+    right, given = (M.reshape(-1, *e.x.shape) for M in (e.J, e.B))
+    for half in (np.tril(np.ones(e.x.shape), -1), np.triu(np.ones(e.x.shape), 1)):
+        folded = given * (1 - half) + (given * half).swapaxes(1, 2)
+        if not nonzero(right * half).any() and nonzero(given * half).any() and same(folded, right):
+            return "the half that is never read gets a part of the gradient: fold it onto the other"
+    return None
+
+
 def moved_or_lost(e: Evidence) -> Says:
     """What belongs to one output lands elsewhere, or is written over by what belongs to the next."""
     if same(e.B, e.J) or not nonzero(e.B).any() or not (nonzero(e.B) & ~e.some).any():
         return None
     lost = ~nonzero(e.B).any(1)
     right, given = (np.sort(M[~lost], 1) for M in (e.J, e.B))
-    if not lost.any() or not (e.some.any(1) & lost).any() or not same(right, given):
+    some_lost = (e.some.any(1) & lost).any()
+    if not same(right, given) or not (some_lost or e.elementwise):
         return None
+    if not some_lost:
+        return "the right values in the wrong places"
     return "the right values in the wrong places, and what does not arrive there is written over"
+
+
+def in_other_places(e: Evidence) -> Says:
+    """A factor that is multiplied in before a permutation, not behind it: some numbers change places, others are right."""
+    if e.elementwise or not np.array_equal(e.some, nonzero(e.B)) or e.J.shape[0] != e.J.shape[1]:
+        return None
+    off = ~e.equal
+    if not off.any() or not (e.equal & e.some).any() or (np.diag(off)).any():
+        return None
+    changed = same(np.sort(abs(e.B[off])), np.sort(abs(e.J[off])), 1e-4) and not same(abs(e.B[off]), abs(e.J[off]), 1e-4)
+    return "numbers beside the diagonal have changed places: a factor stands on the wrong side of a turn" if changed else None
 
 
 def reach(e: Evidence) -> Array:

@@ -40,7 +40,19 @@ def evaluated_at_output(e: Evidence) -> Says:
     if e.x.size != e.y.size or e.fixed:
         return None
     there = e.at(e.y)
-    return "the derivative is taken at the output, not at the input" if there is not None and same(e.B, there) else None
+    if there is None or not same(e.B, there) or not so_farther_out(e):
+        return None
+    return "the derivative is taken at the output, not at the input"
+
+
+def so_farther_out(e: Evidence) -> bool:
+    """Of an elementwise layer with few slopes, such as those of a clip, one is right by chance: is it three times as far
+    from 0 as well?"""
+    if not e.elementwise or e.f is None or len(np.unique(np.round(np.diag(e.J), 9))) > 2:
+        return True
+    x = 3 * e.x.ravel()
+    both, there = e.both_at(x), e.at(e.f(x))
+    return both is not None and there is not None and same(both[1], there)
 
 
 def input_for_output(e: Evidence) -> Says:
@@ -101,6 +113,21 @@ def scaled(e: Evidence) -> Says:
         if there is not None and same(e.B, there):
             return f"the derivative is right for {c:g} x"
     return None
+
+
+def stands_for_a_constant(e: Evidence) -> Says:
+    """Where a slope does not move, x stands, or x less something."""
+    if e.diagonals is None or e.other is None or e.away is None or not look.elementwise(e.other[1]):
+        return None
+    right, given, there = *e.diagonals, np.diag(e.other[0])
+    alive = nonzero(right) & nonzero(there) & (abs(right - there) < 1e-4 * np.max(abs(right)))
+    moved = (e.away - e.x.ravel())[alive]
+    if alive.sum() < 3 or np.ptp(abs(right[alive])) > 1e-4 * np.max(abs(right)):
+        return None
+    with np.errstate(all="ignore"):
+        slopes = (np.diag(e.other[1]) - given)[alive] / moved
+    steady = np.isfinite(slopes).all() and slopes.any() and same(abs(slopes), np.full(len(slopes), abs(slopes[0])), 1e-4)
+    return f"{e.name or 'x'}, or how far it is from something, stands where the slope does not move" if steady else None
 
 
 def first_slice(e: Evidence) -> Says:

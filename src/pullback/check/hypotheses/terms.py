@@ -75,6 +75,17 @@ def one_of_alike(e: Evidence) -> Says:
     return None
 
 
+def counted_otherwise(e: Evidence) -> Says:
+    """An index that runs over other places than it should: some are met twice, and others never."""
+    if (nonzero(e.B) & ~e.some).any() or not e.some.any():
+        return None
+    times = e.ratio[e.some]
+    count = np.round(times)
+    if abs(times - count).max() > 1e-4 or count.min() < 0 or not ((count > 1).any() and (count == 0).any()):
+        return None
+    return f"some terms are counted up to {count.max():g} times, and others never"
+
+
 def fewer_terms(e: Evidence) -> Says:
     return "some terms are missing, the others right" if e.subset and not e.elementwise else None
 
@@ -125,6 +136,17 @@ def coupled_axes(e: Evidence) -> list[int]:
     pairs = product(range(len(e.y_shape)), range(e.x.ndim))
     apart = lambda M, a, b: look.apart(M, e.x.shape, e.y_shape, b, a)
     return [b for a, b in pairs if apart(e.J, a, b) and not apart(e.B, a, b)]
+
+
+def upstream_along_another_axis(e: Evidence) -> Says:
+    """The gradient from above belongs to examples, and is multiplied in along another axis of their number."""
+    for a in range(len(e.y_shape)):
+        apart = lambda M, b, a=a: look.apart(M, e.x.shape, e.y_shape, b, a)
+        own = [b for b in range(e.x.ndim) if apart(e.J, b) and not apart(e.B, b)]
+        other = [b for b in range(e.x.ndim) if apart(e.B, b) and not apart(e.J, b)]
+        if own and other and not e.elementwise:
+            return f"the gradient from above runs along axis {other[0]} of {e.name or 'x'}, and belongs to axis {own[0]}"
+    return None
 
 
 def coupled(e: Evidence) -> Says:
@@ -218,7 +240,7 @@ def silent_outputs(e: Evidence) -> Array | None:
 
 def outputs_silent(e: Evidence) -> Says:
     silent = silent_outputs(e)
-    if silent is None or (np.ptp(np.argwhere(~silent.reshape(e.y_shape)), axis=0) == 0).any():
+    if silent is None or e.fixed or (np.ptp(np.argwhere(~silent.reshape(e.y_shape)), axis=0) == 0).any():
         return None
     return "a part of the outputs hands nothing back, and all of the others is right"
 
@@ -230,7 +252,7 @@ def last_of_the_outputs(e: Evidence) -> Says:
     for axis, (n, own) in enumerate(zip(e.y_shape, places)):
         if n > 1 and np.ptp(own) == 0 and own[0] in (0, n - 1):
             return f"of all places along axis {axis} of the output one hands something back: written over, not added"
-    return None
+    return "of several products one hands something back: written over, not added" if len(places) and e.fixed else None
 
 
 def same_places(e: Evidence) -> Says:
@@ -367,9 +389,22 @@ def one_use(e: Evidence) -> Says:
 
 
 def of_one_output(e: Evidence) -> Says:
-    if e.J.shape[0] == 1 and not (nonzero(e.B) & ~e.some).any():
+    if e.J.shape[0] == 1 and not (nonzero(e.B) & ~e.some).any() and not mixed(e):
         return "every element is off by a factor of its own"
     return None
+
+
+def of_a_mixture(e: Evidence) -> Says:
+    """One number, made of all inputs together: there is no slope of one alone."""
+    return "the difference has no simple form" if e.J.shape[0] == 1 and mixed(e) else None
+
+
+def mixed(e: Evidence) -> bool:
+    """Does the derivative by one input move with another one?"""
+    x = e.x.ravel().copy()
+    x[0] += 0.25 * (1 + abs(x[0]))
+    there = e.at(x) if x.size > 1 else None
+    return there is not None and not same(there[:, 1:], e.J[:, 1:], 1e-4)
 
 
 def anything_dense(e: Evidence) -> Says:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pullback.check import structure as look
 from pullback.check.hypotheses.evidence import Evidence, Says
+from pullback.check.hypotheses.sums import output_ignored
 from pullback.check.structure import nonzero, same
 
 Array = NDArray[Any]
@@ -60,6 +61,11 @@ def last_output_only(e: Evidence) -> Says:
 def of_steps(e: Evidence) -> Says:
     """The state or the parameters of a layer whose other inputs are sequences."""
     return "wrong in a layer of steps, each after the other" if e.recurrent() and steps(e) is None else None
+
+
+def steps_not_read(e: Evidence) -> Says:
+    """Of a layer of steps: some gradients from above have no effect, and others too much."""
+    return output_ignored(e) if e.recurrent() else None
 
 
 def some_steps(e: Evidence) -> Says:

@@ -43,6 +43,23 @@ def moving_factor(e: Evidence) -> Says:
     return f"the right gradient times {c:.6g}, and elsewhere times {there:.6g}: a factor that moves with the inputs"
 
 
+def of_logits(e: Evidence) -> Says:
+    """The gradient of what stands before: of logits, where forward takes their softmax, its logarithm, or a sigmoid."""
+    if not e.x.ndim or e.x.size < 2 or not np.isfinite(e.x).all():
+        return None
+    right = e.J.reshape(-1, *e.x.shape)
+    given, x = e.B.reshape(right.shape), e.x
+    for axis in range(x.ndim) if x.max() < 30 else ():
+        total = lambda a, axis=axis: a.sum(axis - x.ndim, keepdims=True)
+        if same(given, x * (right - total(right * x))):
+            return "it is the gradient of logits: forward takes what softmax makes of them"
+        if same(given, right - np.exp(x) * total(right)):
+            return "it is the gradient of logits: forward takes what log_softmax makes of them"
+    if x.min() > 0 and x.max() < 1 and same(given, right * x * (1 - x)):
+        return "it is the gradient of logits: forward takes what a sigmoid makes of them"
+    return None
+
+
 def named_factor(e: Evidence) -> list[str]:
     """What the factor may be: a size of this shape, and of every other that was looked at."""
     found = list(sizes_like(look.constant_ratio(e.B, e.J), e))

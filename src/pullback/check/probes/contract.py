@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pullback.check.problem import Part, Problem
 from pullback.check.report import WRONG, Cause, Finding
 from pullback.check.resizing import others, resized, runs
-from pullback.check.structure import nonzero, windowed
+from pullback.check.structure import nonzero, same, windowed
 from pullback.check.truth import fits, whole
 
 Array = NDArray[Any]
@@ -123,6 +123,13 @@ def reads_all_or_nothing(problem: Problem, part: Part) -> bool:
     return not problem.outputs[0].shape or len(some) > 1 and bool(some[:, some.any(0)].mean() > MOST)
 
 
+def sums(problem: Problem, part: Part) -> bool:
+    """Is forward a sum, or a mean, of this input over some of its axes?"""
+    J = whole(problem, problem.example).value[:, part.begin : part.end]
+    several = len(J) < J.shape[1] and bool((nonzero(J).sum(0) == 1).all())
+    return several and same(J[nonzero(J)], np.full(J.shape[1], J[nonzero(J)][0]))
+
+
 def explained(part: Part, gradient: Array, wanted: Array | None, says: str, problem: Problem) -> list[Cause]:
     if gradient.size == 0 and part.end > part.begin:
         return [Cause("edge_shape", f"{says}: nothing is left, as of a slice [a:-0]")]
@@ -157,6 +164,8 @@ def explained(part: Part, gradient: Array, wanted: Array | None, says: str, prob
             return [Cause(name, f"{says}: the end is cut off", "inputs that no window reaches get zeros")]
         if slides(problem, part):
             return [Cause("conv_geometry", f"{says}: a layer of sliding windows", "check stride, dilation, padding")]
+    if gradient.size > wanted.size and sums(problem, part):
+        return [Cause("reduction_broadcast", f"{says}: of a sum each element gets the gradient", "np.broadcast_to")]
     if any(gradient.shape == output.shape for output in problem.outputs):
         return [Cause("reduction_broadcast", f"{says}: that is the shape of the output", "sum over what was broadcast")]
     return []

@@ -24,6 +24,8 @@ Array = NDArray[Any]
 STEP = 2  # from one length to the next
 SHORT, MOST = 64, 2**16  # the first length that counts, and how many numbers there may be at the last
 PATIENCE = 0.1  # seconds of work for a length, before it is the last: what needs N² of something stays short
+ENDLESS = 5.0  # seconds that the next length would take, if time grew as before, and by as much again
+LEAST = 1e-5  # seconds that a run takes
 BY_CHANCE, MANY = 30, 500  # roundings: what may be chance, and what is worth a note
 HINT = "sum pairwise (np.sum along the last axis), or in a wider type"
 
@@ -89,7 +91,9 @@ def grown(problem: Problem) -> Iterator[Growth]:
 
 def longer(problem: Problem, n: int) -> list[tuple[int, Problem]]:
     """The layer at greater and greater lengths, as long as it runs and takes no time."""
-    found, length = [], n
+    start = time.process_time()
+    runs(problem)
+    found, length, before = [], n, time.process_time() - start
     while length < MOST:
         length *= STEP
         start = time.process_time()
@@ -101,8 +105,10 @@ def longer(problem: Problem, n: int) -> list[tuple[int, Problem]]:
             break
         if length >= SHORT:
             found.append((length, each))
-        if time.process_time() - start > PATIENCE:
+        took = time.process_time() - start
+        if took > PATIENCE or took * (took / max(before, LEAST)) ** 2 > ENDLESS:  # what tries all orders would never come back
             break
+        before = took
     return found
 
 

@@ -17,6 +17,7 @@ Array = NDArray[Any]
 
 INPUTS = 64
 BOUND = 1e-3
+HUGE = 1e3
 TINY = 1e-6  # a derivative
 FAR = np.array([4.0, 5.0, 6.5, 8.0, 10.0, 13.0, 16.0, 20.0, 25.0, 30.0, 34.5, 36.0])
 STEPS = 0.024, 0.012, 0.008
@@ -52,6 +53,28 @@ def tails(problem: Problem, g: Array) -> list[Finding]:
     return [
         Finding(part.name, WRONG, error, 0.0, part.where(k), float(found[k]), float(wanted[k]), "your example", causes)
     ]
+
+
+def far_from_zero(problem: Problem, g: Array) -> list[Finding]:
+    """Of an elementwise layer at large numbers of the example: a small slope moves the output as much as a large one
+    does elsewhere, and is nothing that rounding may take."""
+    n_in, n_out = problem.sizes
+    if problem.mode == "jvp" or n_in != n_out or not fits(problem) or not np.max(abs(problem.example)) > HUGE:
+        return []
+    truth, v = whole(problem, problem.example), problem.example
+    if not elementwise(truth.value) or not truth.smooth_rows.all():
+        return []
+    wanted, doubt, found = g * np.diag(truth.value), abs(g) * np.diag(truth.error), problem.b(v, g)
+    moves = (abs(v) > HUGE) & (abs(wanted * v) > BOUND * abs(problem.f(v))) & (20 * doubt < BOUND * abs(wanted))
+    lost = moves & ~(abs(found - wanted) <= abs(wanted) / 2)
+    if not lost.any() or (abs(found[lost]) > abs(wanted[lost])).any():
+        return []
+    k = int(np.argmax(lost))
+    part = next(part for part in problem.inputs if part.begin <= k < part.end)
+    text = f"{found[k]:.3g} where the derivative is {wanted[k]:.3g}: a square or a power overflows on the way"
+    causes = Cause("overflow_large_input", text, "scale before you square: np.hypot does"), Cause("cancellation", text)
+    error, values = float(abs(found[k] - wanted[k])), (float(found[k]), float(wanted[k]))
+    return [Finding(part.name, WRONG, error, float(doubt[k]), part.where(k), *values, "your example", causes)]
 
 
 def far(problem: Problem) -> list[Cause]:
