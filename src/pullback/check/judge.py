@@ -103,7 +103,9 @@ class Judge:
             (raises,) = self.findings.values()
             runs = f"{raises.causes[0].evidence}; where all sizes are {SQUARE} it runs"
             first = replace(seen[0], evidence=f"{runs}, and {leading.name} is wrong: {seen[0].evidence}")
-            self.findings = {leading.name: replace(raises, name=leading.name, causes=(first, *seen[1:], *raises.causes))}
+            self.findings = {
+                leading.name: replace(raises, name=leading.name, causes=(first, *seen[1:], *raises.causes))
+            }
 
     @property
     def present(self) -> set[int]:

@@ -36,6 +36,7 @@ def silent(problem: Problem, v: Array, part: Part, axis: int) -> int:
     """How many places at the end of an axis get nothing that should, where those before them are right."""
     by_place = lambda M: np.moveaxis(M[:, part.begin : part.end].reshape(-1, *part.shape), 1 + axis, 0)
     wanted, given = by_place(whole(problem, v).value), by_place(implied(problem, v))
-    nothing = ~nonzero(given).any(tuple(range(1, given.ndim))) & nonzero(wanted).any(tuple(range(1, wanted.ndim)))
+    reached = lambda M: nonzero(M).reshape(len(M), -1).any(1)
+    nothing = np.asarray(~reached(given) & reached(wanted))
     first = len(nothing) - int(np.argmin(nothing[::-1])) if not nothing.all() else 0
     return len(nothing) - first if same(given[:first], wanted[:first]) else 0

@@ -89,7 +89,7 @@ def in_turn(several: list[Iterator[Point]]) -> Iterator[Point]:
 
 
 def ties(problem: Problem, part: Part) -> Iterator[Point]:
-    """Two equal numbers, two that are the largest, two that are as far from 0, along every axis; one in another input."""
+    """Two equal numbers, two that are the largest, two as far from 0, along every axis; one in another input."""
     example, first = problem.example, part.begin
     for step in neighbours(part):
         yield tied(f"equal numbers in {part.name}", example, (first, first + step), example[first])

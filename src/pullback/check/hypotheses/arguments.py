@@ -93,7 +93,7 @@ def flips(e: Evidence, axes_of: Callable[[Array], range]) -> Iterator[tuple[str,
 
 
 def a_step_off(e: Evidence) -> Says:
-    """Of a layer that takes steps along the first axis: what belongs to one is read in the next, or in the one before."""
+    """Of a layer that takes steps along the first axis: what belongs to one is read in the next, or the one before."""
     steps = e.y_shape[0] if e.y_shape and e.recurrent() else 0
     return first(e, ((name, a, says) for name, a, says in off_by_some(e, 1) if a.shape[:1] == (steps,)))
 

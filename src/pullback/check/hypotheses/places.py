@@ -67,14 +67,20 @@ def moved_or_lost(e: Evidence) -> Says:
 
 
 def in_other_places(e: Evidence) -> Says:
-    """A factor that is multiplied in before a permutation, not behind it: some numbers change places, others are right."""
+    """A factor that is multiplied in before a permutation, not behind it: some numbers change places."""
     if e.elementwise or not np.array_equal(e.some, nonzero(e.B)) or e.J.shape[0] != e.J.shape[1]:
         return None
     off = ~e.equal
     if not off.any() or not (e.equal & e.some).any() or (np.diag(off)).any():
         return None
-    changed = same(np.sort(abs(e.B[off])), np.sort(abs(e.J[off])), 1e-4) and not same(abs(e.B[off]), abs(e.J[off]), 1e-4)
-    return "numbers beside the diagonal have changed places: a factor stands on the wrong side of a turn" if changed else None
+    changed = same(np.sort(abs(e.B[off])), np.sort(abs(e.J[off])), 1e-4) and not same(
+        abs(e.B[off]), abs(e.J[off]), 1e-4
+    )
+    return (
+        "numbers beside the diagonal have changed places: a factor stands on the wrong side of a turn"
+        if changed
+        else None
+    )
 
 
 def reach(e: Evidence) -> Array:

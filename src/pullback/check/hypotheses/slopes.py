@@ -46,8 +46,7 @@ def evaluated_at_output(e: Evidence) -> Says:
 
 
 def so_farther_out(e: Evidence) -> bool:
-    """Of an elementwise layer with few slopes, such as those of a clip, one is right by chance: is it three times as far
-    from 0 as well?"""
+    """Of few slopes, such as those of a clip, one is right by chance: is it three times as far from 0 as well?"""
     if not e.elementwise or e.f is None or len(np.unique(np.round(np.diag(e.J), 9))) > 2:
         return True
     x = 3 * e.x.ravel()
@@ -126,7 +125,9 @@ def stands_for_a_constant(e: Evidence) -> Says:
         return None
     with np.errstate(all="ignore"):
         slopes = (np.diag(e.other[1]) - given)[alive] / moved
-    steady = np.isfinite(slopes).all() and slopes.any() and same(abs(slopes), np.full(len(slopes), abs(slopes[0])), 1e-4)
+    steady = (
+        np.isfinite(slopes).all() and slopes.any() and same(abs(slopes), np.full(len(slopes), abs(slopes[0])), 1e-4)
+    )
     return f"{e.name or 'x'}, or how far it is from something, stands where the slope does not move" if steady else None
 
 
@@ -148,7 +149,11 @@ def other_side(e: Evidence) -> Says:
         return None
     right, given = (nonzero(d) for d in e.diagonals)
     apart = right.any() and given.any() and not (right & given).any()
-    return "what takes part gets nothing, and what does not gets the gradient: a mask the other way round" if apart else None
+    return (
+        "what takes part gets nothing, and what does not gets the gradient: a mask the other way round"
+        if apart
+        else None
+    )
 
 
 def unmasked(e: Evidence) -> Says:

@@ -6,7 +6,19 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from pullback.check.faults import FAULTS
-from pullback.check.hypotheses import arguments, places, products, slopes, steps, sums, terms, through_time, whole
+from pullback.check.hypotheses import (
+    arguments,
+    factors,
+    outputs,
+    places,
+    products,
+    slopes,
+    steps,
+    sums,
+    terms,
+    through_time,
+    whole,
+)
 from pullback.check.hypotheses.evidence import Evidence, Says
 from pullback.check.structure import same
 
@@ -55,7 +67,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (sums.only_first_output, ("missing_upstream_grad", "reduction_broadcast")),
     (places.copied_place, ("index_routing", "reduction_broadcast")),
     (places.copied_tensor, ("saved_wrong_tensor", "index_routing")),
-    (terms.factor_stays, ("missing_chain_factor", "saved_wrong_tensor")),
+    (factors.factor_stays, ("missing_chain_factor", "saved_wrong_tensor")),
     (sums.summed_over, ("reduction_broadcast",)),
     (sums.summed_before, ("reduction_broadcast", "missing_chain_factor")),
     (sums.one_slice, ("reduction_broadcast", "overwrite_vs_accumulate")),
@@ -69,10 +81,10 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (steps.masked, ("mode_mismatch", "missing_jacobian_term")),
     (steps.statistics_held, ("mode_mismatch", "missing_jacobian_term")),
     (terms.diagonal_only, ("missing_jacobian_term",)),
-    (terms.output_dropped, ("missing_jacobian_term", "bptt_time", "missing_upstream_grad")),
+    (outputs.output_dropped, ("missing_jacobian_term", "bptt_time", "missing_upstream_grad")),
     (through_time.last_output_only, ("bptt_time", "missing_upstream_grad")),
-    (terms.outputs_silent, ("missing_jacobian_term", "overwrite_vs_accumulate", "index_routing")),
-    (terms.last_of_the_outputs, ("overwrite_vs_accumulate", "missing_jacobian_term", "index_routing")),
+    (outputs.outputs_silent, ("missing_jacobian_term", "overwrite_vs_accumulate", "index_routing")),
+    (outputs.last_of_the_outputs, ("overwrite_vs_accumulate", "missing_jacobian_term", "index_routing")),
     (terms.last_of_an_index, ("overwrite_vs_accumulate", "index_routing")),
     (terms.one_of_several, ("overwrite_vs_accumulate", "index_routing")),
     (steps.negated, ("sign",)),
@@ -125,13 +137,13 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (products.one_for_another, ("saved_wrong_tensor", "missing_chain_factor")),
     (sums.weighted_sum, ("reduction_broadcast", "missing_chain_factor")),
     (products.numbers_elsewhere, ("index_routing", "saved_wrong_tensor")),
-    (terms.of_its_exponential, ("mode_mismatch", "missing_chain_factor")),
-    (terms.along_another_axis, ("reduction_broadcast", "missing_chain_factor")),
-    (terms.factor_of_itself, ("missing_chain_factor", "saved_wrong_tensor")),
-    (terms.chain_factor, ("missing_chain_factor",)),
+    (factors.of_its_exponential, ("mode_mismatch", "missing_chain_factor")),
+    (factors.along_another_axis, ("reduction_broadcast", "missing_chain_factor")),
+    (factors.factor_of_itself, ("missing_chain_factor", "saved_wrong_tensor")),
+    (factors.chain_factor, ("missing_chain_factor",)),
     (products.term_lost, ("missing_jacobian_term", "missing_chain_factor")),
-    (terms.path_scaled, ("missing_jacobian_term", "missing_chain_factor")),
-    (terms.path_factor, ("missing_chain_factor", "missing_jacobian_term")),
+    (factors.path_scaled, ("missing_jacobian_term", "missing_chain_factor")),
+    (factors.path_factor, ("missing_chain_factor", "missing_jacobian_term")),
     (terms.sum_not_kept, ("missing_jacobian_term", "missing_chain_factor")),
     (terms.low_rank, ("missing_jacobian_term", "missing_chain_factor")),
     (through_time.some_steps, ("bptt_time",)),
@@ -140,12 +152,12 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (slopes.branch_factor, ("missing_chain_factor", "wrong_local_derivative")),
     (slopes.close, ("mode_mismatch", "wrong_local_derivative")),
     (slopes.factor_of_its_own, ("wrong_local_derivative", "missing_chain_factor", "higher_order")),
-    (terms.steady_ratio, ("missing_chain_factor", "wrong_local_derivative")),
+    (factors.steady_ratio, ("missing_chain_factor", "wrong_local_derivative")),
     (terms.of_one_output, ("wrong_local_derivative", "missing_chain_factor", "overwrite_vs_accumulate")),
     (terms.of_a_mixture, ("wrong_local_derivative", "missing_jacobian_term", "missing_chain_factor")),
     (slopes.local, ("wrong_local_derivative", "saved_wrong_tensor", "missing_chain_factor")),
     (through_time.of_steps, ("bptt_time", "missing_jacobian_term", "overwrite_vs_accumulate")),
-    (terms.same_places, ("missing_chain_factor", "wrong_local_derivative", "missing_jacobian_term")),
+    (factors.same_places, ("missing_chain_factor", "wrong_local_derivative", "missing_jacobian_term")),
     (terms.anything_dense, ("missing_jacobian_term", "missing_chain_factor", "overwrite_vs_accumulate")),
 )  # fmt: skip
 
@@ -155,7 +167,7 @@ GUESSES = (
     terms.of_one_output,
     terms.of_a_mixture,
     slopes.local,
-    terms.same_places,
+    factors.same_places,
     terms.anything_dense,
 )  # there is always one that holds
 

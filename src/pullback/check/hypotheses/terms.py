@@ -22,15 +22,6 @@ def diagonal_only(e: Evidence) -> Says:
     return None
 
 
-def output_dropped(e: Evidence) -> Says:
-    """Of several outputs, one hands nothing back: the memory of an LSTM, whose gradient comes beside that of h."""
-    for name, rows in e.outputs if len(e.outputs) > 1 else ():
-        others = np.delete(e.equal, rows, 0)
-        if e.some[rows].any() and not nonzero(e.B)[rows].any() and nonzero(e.B).any() and others.all():
-            return f"the gradient of {name} from above is dropped, that of the other outputs is right"
-    return None
-
-
 def one_of_several(e: Evidence) -> Says:
     """Of several terms of a sum, the last (or first) that was written. A term may be a sum itself: over the channels of
     a window, or over examples."""
@@ -145,7 +136,9 @@ def upstream_along_another_axis(e: Evidence) -> Says:
         own = [b for b in range(e.x.ndim) if apart(e.J, b) and not apart(e.B, b)]
         other = [b for b in range(e.x.ndim) if apart(e.B, b) and not apart(e.J, b)]
         if own and other and not e.elementwise:
-            return f"the gradient from above runs along axis {other[0]} of {e.name or 'x'}, and belongs to axis {own[0]}"
+            return (
+                f"the gradient from above runs along axis {other[0]} of {e.name or 'x'}, and belongs to axis {own[0]}"
+            )
     return None
 
 
@@ -154,165 +147,6 @@ def coupled(e: Evidence) -> Says:
     if e.elementwise or not (away := coupled_axes(e)):
         return None
     return f"numbers along axis {away[0]} act on each other, which forward keeps apart: summed over the wrong axes"
-
-
-def chain_factor(e: Evidence) -> Says:
-    """The right pattern, times something for every input or output."""
-    if e.elementwise:
-        return None
-    off = np.eye(*e.J.shape) == 0
-    mask = e.some & off if e.J.shape[0] == e.J.shape[1] else e.some
-    if not mask.any() or (nonzero(e.B) & ~e.some).any() or not nonzero(e.B)[mask].any():
-        return None
-    rows = e.J.shape[0] > 1 and (mask.sum(1) > 1).any()
-    if rows and look.per_row(e.ratio, mask) and not own_right(e):
-        return "the right pattern, times a factor for every output"
-    columns = e.J.shape[1] > 1 and e.J.shape[0] > 1 and (mask.sum(0) > 1).any()
-    if columns and look.per_row(e.ratio.T, mask.T) and not own_right(e, columns=True):
-        return "the right pattern, times a factor for every input"
-    return None
-
-
-def of_its_exponential(e: Evidence) -> Says:
-    """The backward of softmax behind a log_softmax."""
-    rows = per_output(e)
-    known = rows is not None and np.ptp(e.y) > 0 and np.all(e.y < 30)
-    return "it is the derivative of exp(y): of softmax, where forward is its logarithm" if known and same(
-        rows, np.exp(e.y), 1e-4
-    ) else None
-
-
-def per_output(e: Evidence) -> Array | None:
-    """A factor for every output by which all that it has of the inputs is off."""
-    if e.elementwise or not e.some.any(1).all() or not np.array_equal(e.some, nonzero(e.B)):
-        return None
-    return np.nanmean(e.ratio, 1) if look.per_row(e.ratio, e.some) else None
-
-
-def along_another_axis(e: Evidence) -> Says:
-    """A factor for every row where one for every column is meant: of as many rows as columns, nobody complains."""
-    rows = per_output(e)
-    if rows is None or rows.size != np.prod(e.y_shape):
-        return None
-    for a, b in combinations(range(len(e.y_shape)), 2):
-        if e.y_shape[b] < 2:
-            continue
-        factors = np.moveaxis(rows.reshape(e.y_shape), (a, b), (0, 1)).reshape(e.y_shape[a], e.y_shape[b], -1)
-        p, q = factors[:, 0, 0] / factors[0, 0, 0], factors[0, :, 0]
-        product = same(factors, np.multiply.outer(p, q)[..., None] * np.ones_like(factors), 1e-4)
-        values = [np.unique(np.round(each / np.max(each), 5)) for each in (1 / p, q)]
-        if product and min(map(len, values)) > 1 and np.min(p) > 0 and np.min(q) > 0 and same(*values, 1e-4):
-            return f"off by a factor that runs along axis {b} of the output, and should along axis {a}, or the reverse"
-    return None
-
-
-def factor_of_itself(e: Evidence) -> Says:
-    """What is missing grows with the input: x, or x less something."""
-    if e.elementwise or e.other is None or e.away is None or not np.array_equal(e.some, nonzero(e.B)):
-        return None
-    J, B = e.other
-    here, there = (missing_per_input(*each) for each in ((e.J, e.B), (J, B)))
-    if here is None or there is None:
-        return None
-    both = np.isfinite(here) & np.isfinite(there)
-    moved = (e.away - e.x.ravel())[both]
-    slope = look.constant_ratio((there - here)[both], moved) if both.sum() > 2 else None
-    return f"a factor made of {e.name or 'x'} itself is missing: it, or how far it is from something" if slope else None
-
-
-def missing_per_input(J: Array, B: Array) -> Array | None:
-    """J / B, where that is one number for every input; nan for inputs of which there is nothing."""
-    some = nonzero(B)
-    with np.errstate(all="ignore"):
-        ratio = np.where(some, J / np.where(some, B, 1), np.nan)
-    if not some.any() or not look.per_row(ratio.T, some.T):
-        return None
-    return np.array([column[mask][0] if mask.any() else np.nan for column, mask in zip(ratio.T, some.T)])
-
-
-def silent_outputs(e: Evidence) -> Array | None:
-    """Those that hand nothing back, if they are made of several inputs each, and all that the others do is right."""
-    silent = ~nonzero(e.B).any(1) & e.some.any(1)
-    if e.elementwise or not silent.any() or silent.all() or not e.equal[~silent].all():
-        return None
-    return silent if (e.some.sum(1) > 1)[silent].all() else None
-
-
-def outputs_silent(e: Evidence) -> Says:
-    silent = silent_outputs(e)
-    if silent is None or e.fixed or (np.ptp(np.argwhere(~silent.reshape(e.y_shape)), axis=0) == 0).any():
-        return None
-    return "a part of the outputs hands nothing back, and all of the others is right"
-
-
-def last_of_the_outputs(e: Evidence) -> Says:
-    """Of a loop over heads, groups or branches that share this input the last turn (or the first) counts."""
-    silent = silent_outputs(e)
-    places = [] if silent is None else np.argwhere(~silent.reshape(e.y_shape)).T
-    for axis, (n, own) in enumerate(zip(e.y_shape, places)):
-        if n > 1 and np.ptp(own) == 0 and own[0] in (0, n - 1):
-            return f"of all places along axis {axis} of the output one hands something back: written over, not added"
-    return "of several products one hands something back: written over, not added" if len(places) and e.fixed else None
-
-
-def same_places(e: Evidence) -> Says:
-    """Nothing goes the wrong way."""
-    sparse = not e.elementwise and not look.dense(e.J) and np.array_equal(e.some, nonzero(e.B))
-    return "all in the right places, and off by factors of no simple form" if sparse else None
-
-
-def own_right(e: Evidence, columns: bool = False) -> bool:
-    """Is what every output has of its own input right, or off by another factor than what it has of the others?"""
-    square = e.J.shape[0] == e.J.shape[1] and look.dense(e.J)
-    others = e.some & (np.eye(*e.J.shape) == 0)
-    return (
-        square
-        and not e.equal[others].all()
-        and not (look.per_row(e.ratio.T, e.some.T) if columns else look.per_row(e.ratio, e.some))
-    )
-
-
-def factor_stays(e: Evidence) -> Says:
-    """The right places, and numbers that do not move with an argument that moves the right ones."""
-    if not np.array_equal(e.some, nonzero(e.B)) or e.steady and e.fixed:
-        return None
-    moving = (name for name, a in e.partners.items() if a.dtype.kind == "f" and e.moves_with(name) == (True, False))
-    name = next(moving, None)
-    if name is None:
-        return None
-    return f"a factor made of {name} is missing: the right gradient moves with it, this one does not"
-
-
-def steady_ratio(e: Evidence) -> Says:
-    """The right places, times numbers that stay where they are when J moves: widths, sizes of pixels, units."""
-    if e.elementwise or e.other is None or e.fixed or not np.array_equal(e.some, nonzero(e.B)):
-        return None
-    J, B = e.other
-    both = e.some & nonzero(J)
-    if not both.any() or not same(e.ratio[both], B[both] / J[both], 1e-4):
-        return None
-    return "every element is off by a factor of its own, which does not move with the inputs"
-
-
-def path_scaled(e: Evidence) -> Says:
-    """What every output has of the other inputs, through a mean or a sum, is off by one factor; its own is not."""
-    others = e.some & (np.eye(*e.J.shape) == 0)
-    if e.elementwise or not own_right(e) or not same(e.ratio[others], np.full(others.sum(), e.ratio[others][0]), 1e-4):
-        return None
-    return f"what goes through a sum over all inputs is off by {e.ratio[others][0]:.4g}, and what goes straight is not"
-
-
-def path_factor(e: Evidence) -> Says:
-    """The same by a factor for every output, or every input."""
-    others = e.some & (np.eye(*e.J.shape) == 0)
-    if e.elementwise or not own_right(e):
-        return None
-    if look.per_row(e.ratio, others):
-        return (
-            "what goes through a sum over all inputs is off by a factor for every output, and what goes straight is not"
-        )
-    rows = look.per_row(e.ratio.T, others.T)
-    return "what goes through a sum is off by a factor for every input, and what goes straight is not" if rows else None
 
 
 def sum_not_kept(e: Evidence) -> Says:

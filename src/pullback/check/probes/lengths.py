@@ -106,7 +106,9 @@ def longer(problem: Problem, n: int) -> list[tuple[int, Problem]]:
         if length >= SHORT:
             found.append((length, each))
         took = time.process_time() - start
-        if took > PATIENCE or took * (took / max(before, LEAST)) ** 2 > ENDLESS:  # what tries all orders would never come back
+        if (
+            took > PATIENCE or took * (took / max(before, LEAST)) ** 2 > ENDLESS
+        ):  # what tries all orders would never come back
             break
         before = took
     return found

@@ -7,7 +7,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.steps.changes import arrays_of, at_output, bridged, masked, partnered, reduced, scaled, sloped, subsets
+from pullback.check.steps.changes import (
+    arrays_of,
+    at_output,
+    bridged,
+    masked,
+    partnered,
+    reduced,
+    scaled,
+    sloped,
+    subsets,
+)
 from pullback.check.steps.tape import Change, Changes, Place, Tape, says
 
 Array = NDArray[Any]
@@ -101,7 +111,11 @@ def others(tape: Tape, place: Place, i: int) -> Iterator[Candidate]:
     if place[0] in SLOPES and np.shape(first.operands[i]) == shape or ends:
         for source in sources(tape, shape, turns):
             text = f"its slope is that of {told(source)}"
-            yield Candidate("turn" if source.shift else "other", text, partial(with_slope, place, i, source, ends[0] if ends else None))
+            yield Candidate(
+                "turn" if source.shift else "other",
+                text,
+                partial(with_slope, place, i, source, ends[0] if ends else None),
+            )
 
 
 def told(source: Source) -> str:
