@@ -1,5 +1,7 @@
 """What ordinary differences are too rough for: steps that are much smaller, and long double."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -114,7 +116,7 @@ def test_digits_lost_far_from_the_example(name):
     assert not pullback.check(forward, right, *inputs).notes
     report = pullback.check(forward, wrong, *inputs)
     assert report.verdict == "right" and [note.name for note in report.notes] == ["cancellation"]
-    assert "x at -36" in str(report) or "x at 36" in str(report)
+    assert re.search(r"x at -?3[46]", str(report))
 
 
 LABELS = np.round(abs(np.sin(X)))
