@@ -202,3 +202,54 @@ def test_two_differences_that_are_the_largest():
 
     assert pullback.check(farthest, shared, (4, 3), (4, 3)).verdict == "right"
     assert named(farthest, each, (4, 3), (4, 3))[0][0] == "kink_convention"
+
+
+def test_a_bias_that_is_summed_over_other_axes():
+    """Of as many channels as columns nobody complains."""
+    images = np.zeros((2, 3, 4, 3))
+    causes, evidence = named(lambda b: images + b, lambda g, b: g.sum((0, 2, 3)), (3,))
+    assert causes[0] == "reduction_broadcast" and "axis 1 of the output is kept" in evidence
+
+
+@pytest.mark.parametrize(
+    "forward, wrong, x",
+    [
+        (np.cos, lambda g, x: np.where(x == 0, g, -g * np.sin(x)), np.array([0.0, 0.5, -2.0])),
+        (
+            lambda b: np.log((b * np.exp([0.3, -1, 0.5])).sum()),
+            lambda g, b: np.where(b == 0, 0, g * np.exp([0.3, -1, 0.5]) / (b * np.exp([0.3, -1, 0.5])).sum()),
+            np.array([1.0, 0.0, 2.0]),
+        ),
+    ],
+)
+def test_wrong_where_the_input_is_zero_alone(forward, wrong, x):
+    assert named(forward, wrong, x)[0][0] == "kink_convention"
+
+
+def test_a_gradient_of_one_number_for_many():
+    causes, _ = named(lambda x: 2 * x.sum(), lambda g, x: np.array([2 * g]), (4,))
+    assert causes[0] == "reduction_broadcast"
+
+
+def test_nothing_from_above_is_nothing():
+    divided = lambda g, x: g * g / g * (1 - np.tanh(x) ** 2)
+    causes, _ = named(np.tanh, divided, (3, 4))
+    assert causes[0] == "singular_point_nan"
+
+
+def test_the_derivative_of_the_last_example_for_all():
+    a = np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    causes, evidence = named(lambda x: np.tanh(x) @ a, lambda g, x: (g @ a.T) * (1 - np.tanh(x[-1:]) ** 2), (4, 3))
+    assert causes[0] == "saved_wrong_tensor" and "last place of axis 0" in evidence
+
+
+def test_a_term_that_is_right_for_ones_from_above():
+    loss = lambda x: np.log(np.exp(x).sum()) - x[0]
+    partly = lambda g, x: softmax(x) - g * np.eye(len(x))[0]
+    assert named(loss, partly, (4,))[0][0] == "missing_upstream_grad"
+
+
+def test_an_elementwise_layer_is_not_right_at_other_shapes_by_their_numbers():
+    """Only where the last elements are off does it hang on the size."""
+    far = lambda g, x: np.where(x < -4, 0, g * np.cosh(x))
+    assert named(np.sinh, far, np.array([-5.0, 0.3, 1.0]))[0][0] == "wrong_local_derivative"

@@ -221,3 +221,49 @@ def test_a_transposed_convolution_whose_stride_and_dilation_are_exchanged():
     assert named(forward, dilated, (5,))[0][0] == "conv_geometry"
     spectrum = np.linspace(1, 2, 20).reshape(5, 4) ** 2
     assert named(lambda x: x[:5] @ spectrum, lambda g, x: spectrum @ g, (8,))[0][0] == "edge_shape"
+
+
+def test_noise_is_no_stale_buffer():
+    noise = np.random.default_rng(3)
+    causes, _ = named(np.square, lambda g, x: 2 * g * x + 1e-2 * noise.normal(size=x.shape), (3, 4))
+    assert causes[0] == "race_nondeterminism"
+
+
+def normed(x):
+    return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+
+
+def normed_back(g, x):
+    """Without the path through the variance."""
+    g = g / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    return g - g.mean(-1, keepdims=True)
+
+
+def test_a_function_that_is_called_twice_takes_no_steps_of_time():
+    w = np.random.default_rng(4).normal(size=(4, 4))
+    backward = lambda g, x: normed_back(normed_back(g, normed(x) @ w) @ w.T, x)
+    causes, _ = named(lambda x: normed(normed(x) @ w), backward, (3, 4))
+    assert causes[0] == "missing_jacobian_term"
+
+
+def test_rows_that_a_loop_leaves_out_are_no_missing_term():
+    a = np.random.default_rng(5).normal(size=(5, 3))
+    causes, evidence = named(lambda x: a @ x, lambda g, x: a[:-1].T @ g[:-1], (3, 2))
+    assert causes[0] == "index_routing" and "written over" not in evidence
+
+
+def test_a_term_that_is_added_is_not_the_input_in_the_place_of_the_gradient():
+    decayed = lambda g, x, w: (g @ w.T, x.T @ g + w)
+    assert named(lambda x, w: x @ w, decayed, (4, 3), (3, 2))[0][0] != "saved_wrong_tensor"
+
+
+def test_a_backward_that_raises_now_and_then_is_reported():
+    turns = []
+
+    def backward(g, x, w):
+        turns.append(1)
+        if len(turns) % 2 == 0:
+            raise RuntimeError("the graph was freed")
+        return (g @ w.T).T, (x.T @ g).T
+
+    assert pullback.check(lambda x, w: x @ w, backward, (5, 4), (4, 3)).verdict == "wrong"

@@ -128,14 +128,11 @@ def exchanged(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tu
 
 
 def lonely(problem: Problem, point: Point, mismatch: Mismatch, e: Evidence) -> Iterable[tuple[str, str]]:
-    """An elementwise layer that is wrong in isolated places, where the input is special: 0, or equal to another."""
-    if e.diagonals is None:
-        return
-    right, given = e.diagonals
-    wrong = ~np.diag(e.equal)
-    zero = e.x.ravel() == 0
-    if wrong.any() and np.array_equal(wrong, zero) and not zero.all() and np.all(given[wrong] == 0):
-        yield "kink_convention", "zero where the input is 0, and right elsewhere: the function is smooth there"
+    """Wrong in isolated places, where the input is 0."""
+    wrong, zero = ~e.equal.all(0), e.x.ravel() == 0
+    if wrong.any() and np.array_equal(wrong, zero) and not zero.all():
+        what = "zero" if not e.B[:, wrong].any() else "wrong"
+        yield "kink_convention", f"{what} where the input is 0, and right elsewhere: the function is smooth there"
 
 
 def overflown(problem: Problem, point: Point, mismatch: Mismatch) -> bool:

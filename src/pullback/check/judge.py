@@ -81,7 +81,8 @@ class Judge:
             except NotImplementedError as error:  # nobody claims that it is right
                 return self.cannot(f"backward is not implemented: {error}".rstrip(": "))
             if self.findings:
-                self.add_what_squares_show()
+                if probe is contract:
+                    self.add_what_squares_show()
                 return self.finished()
             if not problem.inputs:
                 return self.cannot("there is a gradient of none of the inputs")
@@ -94,18 +95,19 @@ class Judge:
 
     def add_what_squares_show(self) -> None:
         """Of a backward that raises: a matrix that is not transposed fits where all sizes are one."""
-        square = None if raised(self.problem) is None else resized(self.problem, dict.fromkeys(self.present, SQUARE))
+        (first, *others), error = self.findings.values(), raised(self.problem)
+        if others or error is None or type(error).__name__ not in first.causes[0].evidence:
+            return
+        square = resized(self.problem, dict.fromkeys(self.present, SQUARE))
         if square is None or raised(square) is not None:
             return
         leading = Judge(square, None, 0).report().leading
         seen = [each for each in leading.causes if not each.guess] if leading else []
         if leading and seen:
-            (raises,) = self.findings.values()
-            runs = f"{raises.causes[0].evidence}; where all sizes are {SQUARE} it runs"
-            first = replace(seen[0], evidence=f"{runs}, and {leading.name} is wrong: {seen[0].evidence}")
-            self.findings = {
-                leading.name: replace(raises, name=leading.name, causes=(first, *seen[1:], *raises.causes))
-            }
+            runs = f"{first.causes[0].evidence}; where all sizes are {SQUARE} it runs"
+            cause = replace(seen[0], evidence=f"{runs}, and {leading.name} is wrong: {seen[0].evidence}")
+            causes = cause, *seen[1:], *first.causes
+            self.findings = {leading.name: replace(first, name=leading.name, causes=causes)}
 
     @property
     def present(self) -> set[int]:

@@ -103,7 +103,7 @@ def ties(problem: Problem, part: Part) -> Iterator[Point]:
         if other.shape == part.shape:
             where = f"equal numbers in {part.name} and {other.name}"
             yield tied(where, example, (first, other.begin), example[first])
-            for step in neighbours(part) if anything(example[first : part.end]) else ():
+            for step in neighbours(part) if free(part, example) and free(other, example) else ():
                 yield as_far(example, part, other, step)
 
 
@@ -128,13 +128,19 @@ def degenerate(problem: Problem, part: Part) -> Iterator[Point]:
     where = f"{part.name}[1] equal to {part.name}[0]"
     yield tied(where, example, second, example[list(first)])._replace(one_example=True)
     for other in problem.inputs[problem.inputs.index(part) + 1 :]:
-        if other.shape[1:] == part.shape[1:] and other.width == part.width:
+        as_many = other.shape == part.shape or free(other, example) and free(part, example)
+        if other.shape[1:] == part.shape[1:] and other.width == part.width and as_many:
             there = range(other.begin, other.begin + len(first))
             where = f"{other.name}[0] equal to {part.name}[0]"
             yield tied(where, example, there, example[list(first)])._replace(one_example=True)
             if anything(values) and anything(example[other.begin : other.end]):
                 where = f"{part.name}[0] and {other.name}[0] 0 everywhere"
                 yield tied(where, example, [*first, *there], 0.0)._replace(one_example=True)
+
+
+def free(part: Part, example: Array) -> bool:
+    """May its numbers be any real ones, each by itself?"""
+    return part.width == 1 and anything(example[part.begin : part.end]) and not symmetric(part.of(example))
 
 
 def neighbours(part: Part) -> list[int]:

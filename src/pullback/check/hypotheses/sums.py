@@ -54,7 +54,9 @@ def weighted_sum(e: Evidence) -> Says:
 def only_first_output(e: Evidence) -> Says:
     if e.J.shape[0] < 2 or nonzero(e.B[1:]).any() or (c := look.constant_ratio(e.B[0], e.J.sum(0))) is None:
         return None
-    return "one number of the gradient from above is taken for all" + ("" if np.isclose(c, 1) else f", times {c:.4g}")
+    if np.isclose(c, 1):
+        return "one number of the gradient from above is taken for all"
+    return None if look.broadcast(e.J) else f"one number of the gradient from above is taken for all, times {c:.4g}"
 
 
 def output_ignored(e: Evidence) -> Says:

@@ -68,7 +68,7 @@ def one_of_alike(e: Evidence) -> Says:
 
 def counted_otherwise(e: Evidence) -> Says:
     """An index that runs over other places than it should: some are met twice, and others never."""
-    if (nonzero(e.B) & ~e.some).any() or not e.some.any():
+    if e.elementwise or (nonzero(e.B) & ~e.some).any() or not e.some.any():
         return None
     times = e.ratio[e.some]
     count = np.round(times)
@@ -130,15 +130,18 @@ def coupled_axes(e: Evidence) -> list[int]:
 
 
 def upstream_along_another_axis(e: Evidence) -> Says:
-    """The gradient from above belongs to examples, and is multiplied in along another axis of their number."""
-    for a in range(len(e.y_shape)):
-        apart = lambda M, b, a=a: look.apart(M, e.x.shape, e.y_shape, b, a)
-        own = [b for b in range(e.x.ndim) if apart(e.J, b) and not apart(e.B, b)]
-        other = [b for b in range(e.x.ndim) if apart(e.B, b) and not apart(e.J, b)]
-        if own and other and not e.elementwise:
-            return (
-                f"the gradient from above runs along axis {other[0]} of {e.name or 'x'}, and belongs to axis {own[0]}"
-            )
+    """The gradient from above belongs to examples, and is multiplied in along another axis of their number; or it is
+    summed over other axes than the input was handed to."""
+    pairs = list(product(range(len(e.y_shape)), range(e.x.ndim)))
+    apart = lambda M, a, b: look.apart(M, e.x.shape, e.y_shape, b, a)
+    own = [pair for pair in pairs if apart(e.J, *pair) and not apart(e.B, *pair)]
+    other = [pair for pair in pairs if apart(e.B, *pair) and not apart(e.J, *pair)]
+    name = e.name or "x"
+    for (a, b), (c, d) in product(own, other) if not e.elementwise else ():
+        if a == c:
+            return f"the gradient from above runs along axis {d} of {name}, and belongs to axis {b}"
+        if b == d:
+            return f"axis {c} of the output is kept for axis {b} of {name}, and the others are summed: it should be {a}"
     return None
 
 

@@ -123,6 +123,13 @@ def reads_all_or_nothing(problem: Problem, part: Part) -> bool:
     return not problem.outputs[0].shape or len(some) > 1 and bool(some[:, some.any(0)].mean() > MOST)
 
 
+def broadcasts(gradient: Array, wanted: Array) -> bool:
+    try:
+        return bool(same(np.broadcast_to(gradient, wanted.shape), wanted))
+    except ValueError:
+        return False
+
+
 def sums(problem: Problem, part: Part) -> bool:
     """Is forward a sum, or a mean, of this input over some of its axes?"""
     J = whole(problem, problem.example).value[:, part.begin : part.end]
@@ -157,6 +164,8 @@ def explained(part: Part, gradient: Array, wanted: Array | None, says: str, prob
         loose = lambda shape: [n for n in shape if n > 1]
         always = loose(gradient.shape) == loose(part.shape) and not right_elsewhere(problem)
         return [Cause("contract_shape_dtype" if always else "edge_shape", text)]
+    if gradient.size < wanted.size and broadcasts(gradient, wanted):
+        return [Cause("reduction_broadcast", f"{says}: broadcast to that it is right", "np.broadcast_to")]
     if gradient.ndim == wanted.ndim:
         common = tuple(slice(0, min(a, b)) for a, b in zip(gradient.shape, wanted.shape))
         if close(gradient[common], wanted[common]) and gradient.size < wanted.size:

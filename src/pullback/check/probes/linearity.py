@@ -39,6 +39,9 @@ def linearity(problem: Problem, rng: np.random.Generator, first: Array) -> list[
     findings = []
     for part in problem.results:
         own = slice(part.begin, part.end)
+        if (lost := np.isfinite(at_one[own]) & ~np.isfinite(at_zero[own])).any():
+            findings.append(not_zero(part, int(np.argmax(lost)) + part.begin, at_zero))
+            continue
         if not all(np.isfinite(a[own]).all() and np.isfinite(c[own]).all() for a, c in pairs):
             continue
         scale = max(float(np.max(abs(c[own]), initial=0)) for a in pairs for c in a)
@@ -54,6 +57,13 @@ def linearity(problem: Problem, rng: np.random.Generator, first: Array) -> list[
                 )
             )
     return findings
+
+
+def not_zero(part: Part, k: int, at_zero: Array) -> Finding:
+    """Where nothing comes from above nothing goes on: what is masked out has a gradient of zero."""
+    text = f"{at_zero[k]} for a gradient from above of zero, where it is a number for others"
+    causes = Cause("singular_point_nan", text, "look for a case of its own for g == 0"), Cause("edge_shape", text)
+    return Finding(part.name, WRONG, np.inf, 0.0, part.where(k), float(at_zero[k]), 0.0, "your example", causes)
 
 
 def named(
@@ -170,12 +180,17 @@ def something_added(
         return stale, Cause("edge_shape", text), Cause("missing_upstream_grad", text)
     text = "a term is not multiplied by the gradient from above"
     for name, values in tensors(problem):
-        if values.size == b0.size and len(set(b0[b0 != 0])) > 1 and same(b0, np.where(b0 == 0, 0, values)):
+        alone = (
+            len(set(b0[b0 != 0])) > 1 and not (b1 - b0)[b0 != 0].any()
+        )  # nothing of the gradient from above is there
+        if values.size == b0.size and alone and same(b0, np.where(b0 == 0, 0, values)):
             return Cause("saved_wrong_tensor", f"where the gradient from above is meant stands {name}"), Cause(
                 "missing_upstream_grad", text
             )
     upstream, term = Cause("missing_upstream_grad", text), Cause("missing_jacobian_term", text)
-    if J is not None and same(b1 - b0, one @ J, 1e-4):
+    ones = np.ones_like(one)
+    for_ones = J is not None and same(problem.b(problem.example, ones)[part.begin : part.end], ones @ J, 1e-4)
+    if J is not None and (for_ones or same(b1 - b0, one @ J, 1e-4)):
         return upstream, term
     return term, upstream
 

@@ -17,6 +17,7 @@ from pullback.check.truth import Truth, fits
 
 Array = NDArray[Any]
 
+MORE = 100  # times as much is left of a gradient ten thousand times as large: noise is not
 MARK = 7.25e7  # also in single precision
 
 
@@ -69,7 +70,7 @@ def repetition(problem: Problem, g: Array, rng: np.random.Generator, times: int 
             "aliasing_inplace",
         )
         hint = "what an earlier call left behind must not be read"
-    elif problem.b(problem.example, np.zeros_like(g)).any():
+    elif MORE * left_behind(problem, g) < left_behind(problem, 1e4 * g):
         evidence, name, other = (
             "the same call gives different results, and for a gradient of zeros what earlier calls left behind",
             "stale_buffer",
@@ -85,6 +86,12 @@ def repetition(problem: Problem, g: Array, rng: np.random.Generator, times: int 
             causes=(Cause(name, evidence, hint), Cause(other, evidence)),
         )
     ]  # fmt: skip
+
+
+def left_behind(problem: Problem, g: Array) -> float:
+    """What a call leaves to the next, which gets a gradient of zeros."""
+    problem.b(problem.example, g)
+    return float(np.max(abs(problem.b(problem.example, np.zeros_like(g))), initial=0))
 
 
 def again(problem: Problem, g: Array) -> list[Finding]:

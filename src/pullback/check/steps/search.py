@@ -38,6 +38,7 @@ FUNCTIONS = {
     "tanh", "exp", "expm1", "log", "log1p", "sqrt", "square", "power", "divide", "sin", "cos", "sigmoid", "absolute",
     "maximum", "minimum", "clip", "where", "reciprocal", "relu", "silu", "gelu", "softplus", "elu", "erf", "pow",
 }  # fmt: skip
+TURNS = "turn", "turns"  # of a loop
 MOST = 100_000  # steps that are run, in all searches of a layer
 SLOW = 5.0  # seconds of work, whatever the steps are
 
@@ -112,7 +113,7 @@ class Search:
     ) -> Iterator[Mistake]:
         for place, i, _ in paths:
             for kind, text, made in kinds(self.tape, place, i):
-                if self.explains(made):
+                if not (kind in TURNS and self.depth == ALONE) and self.explains(made):
                     yield self.told(kind, text, place, i)
 
     def by_elements(self, paths: Sequence[Path]) -> Iterator[Mistake]:
@@ -159,6 +160,8 @@ class Search:
 
     def told(self, kind: str, text: str, place: Place, i: int, factor: float = 1.0) -> Mistake:
         steps = self.tape.steps[place]
+        if self.depth == ALONE:  # its turns are calls, and no loop
+            return Mistake(kind, f"{text}: {says(place)}", factor, steps[0], i, words=self.words, numbers=self.numbers)
         again = any(not np.array_equal(steps[0].operands[i], each.operands[i]) for each in steps[1:])
         made_at = [each.made_at[i : i + 1] for each in steps]
         carried = len(steps) > 2 and made_at[0] != made_at[1] == made_at[-1]

@@ -1,0 +1,53 @@
+"""Points that check makes of two inputs leave alone what has a domain, and right code is right at all of them."""
+
+import numpy as np
+import pytest
+
+import pullback
+
+drawn = np.random.default_rng(0).normal
+S = drawn(size=(3, 3))
+S = S @ S.T + np.eye(3)
+
+RIGHT = {
+    "a symmetric matrix beside rows of its size": (
+        lambda x, s: ((x @ s) * x).sum(1),
+        lambda g, x, s: (2 * g[:, None] * (x @ s), (x * g[:, None]).T @ x),
+        drawn(size=(5, 3)), S,
+    ),
+    "shares beside other numbers of rows": (
+        lambda x, t: x.sum(0) * np.clip(t, 0, 1) ** 2,
+        lambda g, x, t: (np.broadcast_to((g * t**2).sum(0), x.shape), 2 * g * x.sum(0) * t),
+        drawn(size=(4, 3)), np.random.default_rng(1).uniform(0.1, 0.9, (2, 3)),
+    ),
+    "shares beside as many numbers": (
+        lambda x, t: x * np.minimum(t, 1) ** 2,
+        lambda g, x, t: (g * t**2, 2 * g * x * t),
+        np.array([0.3, -1.2, 0.7, 0.5]), np.array([0.2, 0.9, 0.6, 0.4]),
+    ),
+    "positive numbers": (
+        lambda x, t: x.sum(0) * np.sqrt(t * t),
+        lambda g, x, t: (np.broadcast_to((g * t).sum(0), x.shape), g * x.sum(0)),
+        drawn(size=(4, 3)), np.random.default_rng(2).uniform(0.1, 0.9, (2, 3)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_code_is_right(name):
+    forward, backward, *inputs = RIGHT[name]
+    assert pullback.check(forward, backward, *inputs).verdict == "right"
+
+
+def largest(x):
+    """Of each row, with its sign."""
+    return np.take_along_axis(x, abs(x).argmax(-1)[:, None], -1)[:, 0]
+
+
+def test_the_farthest_from_zero_of_either_sign():
+    def backward(g, x):
+        gx = np.zeros_like(x)
+        np.put_along_axis(gx, abs(x).argmax(-1)[:, None], g[:, None], -1)
+        return gx
+
+    assert pullback.check(largest, backward, (3, 4)).verdict == "right"
