@@ -1,9 +1,14 @@
 """Where the code of kernels lives: in a cache, in none, or nowhere."""
 
 import sys
+from pathlib import Path
 
 import pytest
 from fast import TESTS, run
+
+import pullback
+
+SOURCES = Path(pullback.__file__).parent / "kernels"
 
 HERE = f"import sys; sys.path.insert(0, {str(TESTS)!r}); "
 
@@ -40,8 +45,11 @@ def test_without_numba_the_rule_does_the_work():
 
 
 def test_where_nothing_can_be_kept(tmp_path):
-    """A cache folder that cannot be written to: everything is compiled anew."""
+    """A cache folder that cannot be written to: everything is compiled anew, and nothing is left beside the sources."""
     (tmp_path / "file").write_text("")
+    beside = lambda: {file: file.stat().st_mtime_ns for file in SOURCES.glob("__pycache__/*.nb?")}
+    before = beside()
     assert run(USE + "print(at.plan.forward.func.__module__)", NUMBA_CACHE_DIR=str(tmp_path / "file")) == [
         "pullback.kernels.softmax"
     ]
+    assert beside() == before

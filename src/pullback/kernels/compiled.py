@@ -5,7 +5,8 @@
     @symbol(signature)          called from kernels, but compiled once: they find its machine code by name
 
 Numba keeps code by the file of the function, and does not notice an edited helper in another file: so the folder is
-named by all sources of the kernels. Where no folder can be written to, code is compiled anew by every process.
+named by all sources of the kernels. Where it cannot be written to, code is compiled anew by every process: Numba would
+keep it beside the sources, under no such name.
 """
 
 import gc
@@ -36,6 +37,15 @@ def folder() -> Path:
     edition = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(config.CACHE_DIR or Path(cache, "pullback")) / f"kernels-{edition}"
+
+
+def usable(folder: Path) -> bool:
+    """Can code be kept there?"""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 @contextmanager
@@ -178,21 +188,29 @@ class Sealing(Compiler):
 @contextmanager
 def uncollected() -> Iterator[None]:
     """Meanwhile nobody looks for garbage: again and again it would be among all that a compiler makes, and holds."""
-    before = gc.isenabled()
-    gc.disable()
+    if not gc.isenabled():
+        yield
+        return
     try:
+        gc.disable()
+        looking.append(gc.enable)
         yield
     finally:
-        if before:
-            gc.enable()
+        looking.clear()
+        gc.enable()
+
+
+looking: list[Callable[[], None]] = []  # what has to be called by a child that is forked meanwhile
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: [again() for again in looking])
 
 
 def decorated(compiler: Any, f: Any, *args: Any, **options: Any) -> Any:
     options["pipeline_class"] = Sealing
     try:
         with kept():
-            return compiler(*args, cache=True, **options)(f)
-    except (RuntimeError, OSError):  # nowhere to keep it
+            return compiler(*args, cache=KEEPS, **options)(f)
+    except (RuntimeError, OSError):  # sources that are in no file
         return compiler(*args, **options)(f)
 
 
@@ -229,3 +247,4 @@ try:
     FOLDER = folder()
 except (OSError, RuntimeError):  # sources that cannot be read, a user without a home
     FOLDER = Path(os.devnull)
+KEEPS = usable(FOLDER)

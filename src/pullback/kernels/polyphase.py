@@ -134,7 +134,7 @@ def tiles_in(sizes, back):
 
 
 @part
-def corner(grid, tile):
+def corner_of(grid, tile):
     """Its image, and where in it the tile begins."""
     down, across, step, top, left = grid[:5]
     return tile // (down * across), tile // across % down * step + top, tile % across * step + left
@@ -143,7 +143,7 @@ def corner(grid, tile):
 @part
 def tile_places(table, n, grid, tile, x, outside):
     """Addresses of the n × n pixels from a tile's corner on."""
-    image, top, left = corner(grid, tile)
+    image, top, left = corner_of(grid, tile)
     height, width, channels = grid[5:]
     places(table, n, address(x), image, top, left, height, width, channels, address(outside))
 
@@ -155,8 +155,8 @@ def look_ahead(ahead, x, grid, first, end, parts):
     step, (height, width, channels) = grid[2], grid[5:]
     if first >= end:
         return 0
-    image, top, _ = corner(grid, first)
-    last_image, bottom, _ = corner(grid, end - 1)
+    image, top, _ = corner_of(grid, first)
+    last_image, bottom, _ = corner_of(grid, end - 1)
     begin, beyond = image * height + max(0, top), last_image * height + min(height, bottom + step + 1)
     return aim(ahead, x, begin * width * channels, beyond * width * channels) // parts + 1
 

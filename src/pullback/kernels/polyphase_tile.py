@@ -98,7 +98,7 @@ def weights_from_points(u):
 
 _inputs, _outputs = tile_to_points(to_points, 9), points_to_tile(from_points, 9)
 _back_inputs, _back_outputs = tile_to_points(back_to_points, 5), points_to_tile(back_from_points, 9, clips=False)
-_gradients = gradient_tile_to_points(gradient_to_points, 4)
+_gradients = gradient_tile_to_points(gradient_to_points)
 _weights, _weight_gradients = evenly(weights_to_points, 3), evenly(weights_from_points, 6)
 
 

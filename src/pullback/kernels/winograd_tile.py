@@ -131,8 +131,8 @@ def points_to_tile(one_way, n, clips=True):
     return transform
 
 
-def gradient_tile_to_points(one_way, n):
-    """The same as `tile_to_points`; the vectors are added to `sums` as well."""
+def gradient_tile_to_points(one_way):
+    """The same as `tile_to_points`, of 4 × 4 gradients; the vectors are added to `sums` as well."""
 
     @intrinsic
     def transform(typing, table, out, pitch, sums, count):
@@ -140,7 +140,7 @@ def gradient_tile_to_points(one_way, n):
             table, out, pitch, sums, count = args
             with cgutils.for_range(build, count) as loop:
                 here = Memory(build, build.mul(loop.index, I64(4 * WIDTH)))
-                g = here.scattered(table, n)
+                g = here.scattered(table, 4)
                 whole = here.load(sums)
                 for row in g:
                     whole = whole + ((row[0] + row[1]) + (row[2] + row[3]))
@@ -170,7 +170,7 @@ def evenly(one_way, n):
 
 
 _inputs, _outputs = tile_to_points(to_points, 6), points_to_tile(from_points, 6)
-_gradients = gradient_tile_to_points(gradient_to_points, 4)
+_gradients = gradient_tile_to_points(gradient_to_points)
 _weights, _weight_gradients = evenly(weights_to_points, 3), evenly(weights_from_points, 6)
 
 
