@@ -73,6 +73,14 @@ def test_a_body_that_finds_no_memory_is_heard(number, threads):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_that_is_forked_during_a_compilation_collects_garbage():
+    code = "import gc, os\nfrom pullback.kernels.compiled import uncollected\n"
+    code += "with uncollected():\n    child = os.fork()\n    if not child: os._exit(not gc.isenabled())\n"
+    code += "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), gc.isenabled())"
+    assert run(code) == ["0", "True"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_after_a_fork():
     """The child has a pool of its own: it and the parent go on to find the same bits."""
     code = f"""
