@@ -90,12 +90,9 @@ def classes(
     rng = np.random.default_rng(1)
     yield from exchanged(problem, point, mismatch)
     yield from lonely(problem, point, mismatch, evidence)
-    if (
-        not ordinary
-        and problem.mode == "vjp"
-        and (says := problem.once("left over", point.v, lambda: left_over(problem, point.v)))
-    ):
-        yield "edge_shape", says
+    if not ordinary and problem.mode == "vjp":
+        remainder = problem.once("left over", point.v, lambda: left_over(problem, point.v))
+        yield from [("edge_shape", remainder)] if remainder else []
     found = surviving(evidence, repeated([] if ordinary else elsewhere, evidence))
     known = [] if found and found[0].guess else found[:1]  # a planted fault that fits exactly says more than a guess
     yield from known

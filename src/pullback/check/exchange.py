@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from pullback.check.adapters.handing import Turn, Way, exchanged, watching, ways
 from pullback.check.points import nearby
 from pullback.check.problem import Part, Problem
-from pullback.check.steps.tape import ran
-from pullback.check.steps.tape import says as told
+from pullback.check.steps.tape import ran, says
 from pullback.check.structure import same
 from pullback.check.truth import whole
 
@@ -51,8 +50,8 @@ def mistaken(problem: Problem, v: Array, part: Part) -> Exchange | None:
             kept, factors = meant(here, slot), factors_between(here, slot, name)
             factor = next((each for each in factors if each in factors_between(there(), slot, name)), None)
             if factor and name.startswith(STEP):  # nobody keeps a product by mistake, but forgets a factor
-                says = f"right once {called(slot)}, which is {kept}, is multiplied by {factor}: that is left out, or"
-                return Exchange(f"{says} {name} should be kept", factor=True)
+                forgotten = f"right once {called(slot)}, which is {kept}, is multiplied by {factor}: that is left out"
+                return Exchange(f"{forgotten}, or {name} should be kept", factor=True)
             return Exchange(f"right once {name} stands where {kept} is kept")
     return None
 
@@ -74,7 +73,7 @@ def place(problem: Problem, v: Array, own: slice) -> Place:
     inputs = {name: [array] for name, array in zip(problem.names, problem.unpack(v))}
     y, tape = ran(problem, v)
     outputs = {f"the output {part.name}": [part.of(y)] for part in problem.outputs}
-    steps = {f"{STEP} {told(at)}": [each.result for each in steps] for at, steps in tape.steps.items()}
+    steps = {f"{STEP} {says(at)}": [each.result for each in steps] for at, steps in tape.steps.items()}
     others = inputs | outputs | {called(slot): arrays for slot, arrays in kept.items()} | steps
     return Place(v, above, [truth.pulled(g)[0][own] for g in above], kept, others)
 

@@ -44,9 +44,7 @@ class Evidence:
     recurrent: Callable[[], bool] = lambda: False  # does the layer take steps, one after the other?
     sliding: Callable[[], bool] = lambda: False  # does it read another input in windows that slide?
     mistakes: Callable[[], Sequence[Mistake]] = lambda: ()  # in one step of forward, that explain B
-    exchanges: Callable[[], Exchange | None] = lambda: (
-        None
-    )  # which array in the place of which other makes backward right
+    exchanges: Callable[[], Exchange | None] = lambda: None  # which array in the place of which makes B right
     back: Callable[[Array], Array | None] = lambda x: None  # what backward gives for ones, with another x (flat)
 
     @cached_property
