@@ -29,6 +29,7 @@ def silent_outputs(e: Evidence) -> Array | None:
 
 
 def outputs_silent(e: Evidence) -> Says:
+    """Statistics beside the values, say: not one place along an axis, nor a part of a product."""
     silent = silent_outputs(e)
     if silent is None or e.fixed or e.steady or (np.ptp(np.argwhere(~silent.reshape(e.y_shape)), axis=0) == 0).any():
         return None

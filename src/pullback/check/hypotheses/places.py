@@ -73,14 +73,10 @@ def in_other_places(e: Evidence) -> Says:
     off = ~e.equal
     if not off.any() or not (e.equal & e.some).any() or (np.diag(off)).any():
         return None
-    changed = same(np.sort(abs(e.B[off])), np.sort(abs(e.J[off])), 1e-4) and not same(
-        abs(e.B[off]), abs(e.J[off]), 1e-4
-    )
-    return (
-        "numbers beside the diagonal have changed places: a factor stands on the wrong side of a turn"
-        if changed
-        else None
-    )
+    given, right = abs(e.B[off]), abs(e.J[off])
+    if same(given, right, 1e-4) or not same(np.sort(given), np.sort(right), 1e-4):
+        return None
+    return "numbers beside the diagonal have changed places: a factor stands on the wrong side of a turn"
 
 
 def reach(e: Evidence) -> Array:

@@ -148,12 +148,9 @@ def other_side(e: Evidence) -> Says:
     if e.diagonals is None or not e.fixed:
         return None
     right, given = (nonzero(d) for d in e.diagonals)
-    apart = right.any() and given.any() and not (right & given).any()
-    return (
-        "what takes part gets nothing, and what does not gets the gradient: a mask the other way round"
-        if apart
-        else None
-    )
+    if not right.any() or not given.any() or (right & given).any():
+        return None
+    return "what takes part gets nothing, and what does not gets the gradient: a mask the other way round"
 
 
 def at_one_place(e: Evidence) -> Says:

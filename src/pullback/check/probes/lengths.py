@@ -106,9 +106,8 @@ def longer(problem: Problem, n: int) -> list[tuple[int, Problem]]:
         if length >= SHORT:
             found.append((length, each))
         took = time.process_time() - start
-        if (
-            took > PATIENCE or took * (took / max(before, LEAST)) ** 2 > ENDLESS
-        ):  # what tries all orders would never come back
+        ahead = took * (took / max(before, LEAST)) ** 2  # what tries all orders would never come back
+        if took > PATIENCE or ahead > ENDLESS:
             break
         before = took
     return found

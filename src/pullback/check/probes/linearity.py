@@ -180,13 +180,11 @@ def something_added(
         return stale, Cause("edge_shape", text), Cause("missing_upstream_grad", text)
     text = "a term is not multiplied by the gradient from above"
     for name, values in tensors(problem):
-        alone = (
-            len(set(b0[b0 != 0])) > 1 and not (b1 - b0)[b0 != 0].any()
-        )  # nothing of the gradient from above is there
+        # where it stands, nothing of the gradient from above is
+        alone = len(set(b0[b0 != 0])) > 1 and not (b1 - b0)[b0 != 0].any()
         if values.size == b0.size and alone and same(b0, np.where(b0 == 0, 0, values)):
-            return Cause("saved_wrong_tensor", f"where the gradient from above is meant stands {name}"), Cause(
-                "missing_upstream_grad", text
-            )
+            saved = Cause("saved_wrong_tensor", f"where the gradient from above is meant stands {name}")
+            return saved, Cause("missing_upstream_grad", text)
     upstream, term = Cause("missing_upstream_grad", text), Cause("missing_jacobian_term", text)
     ones = np.ones_like(one)
     for_ones = J is not None and same(problem.b(problem.example, ones)[part.begin : part.end], ones @ J, 1e-4)
