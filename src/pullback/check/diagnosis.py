@@ -172,6 +172,13 @@ def nan_everywhere(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
 
 def conjugated(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:
     """Right for real numbers: then it is a conjugate that is missing, or too much."""
+    if problem.mode == "jvp":
+        t = mismatch.g.copy()
+        for part in problem.inputs:
+            t[part.begin + 1 : part.end : part.width] *= part.width == 1
+        if np.allclose(whole(problem, point.v).value @ t, problem.b(point.v, t), rtol=1e-5, atol=1e-8):
+            yield "complex_conjugate", "right along real directions, wrong along imaginary ones"
+        return
     if mismatch.part.width == 1:
         return
     real = point.v.copy()

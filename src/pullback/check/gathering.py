@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pullback.check import structure as look
 from pullback.check.exchange import mistaken
 from pullback.check.hypotheses import Evidence
+from pullback.check.mending import mends
 from pullback.check.moves import Move, coordinate, dense, dice
 from pullback.check.points import nearby
 from pullback.check.problem import Part, Problem
@@ -209,6 +210,7 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         sliding=careful(sliding, False),
         exchanges=careful(cache(lambda: mistaken(problem, v, part)), None),
         mistakes=careful(lambda: mistakes(problem, v, part), ()),
+        mend=careful(lambda: mends(problem, v).get(part.name), None),
         back=careful(back, None),
         f=careful(lambda x: problem.f(moved(x))[rows], np.full_like(y[rows], np.nan)),
         outputs=several if rows == slice(None) else (),
@@ -248,9 +250,10 @@ def pushed(problem: Problem, v: Array) -> Evidence | None:
     B = implied(problem, v).T
     if not np.isfinite(B).all() or not np.isfinite(truth.value).all():
         return None
-    return Evidence(
-        truth.value, B, v.reshape(problem.inputs[0].shape), problem.outputs[0].shape, lambda x: None, problem.f(v)
-    )
+    (taken,), (given,) = problem.inputs, problem.outputs
+    y = problem.f(v)
+    x, y_shape = v.reshape(taken.shape if taken.width == 1 else (-1,)), given.shape if given.width == 1 else y.shape
+    return Evidence(truth.value, B, x, y_shape, lambda x: None, y)
 
 
 def settled(truth: Truth, B: Array, own: slice) -> Array:

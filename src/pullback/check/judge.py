@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from pullback.check.diagnosis import diagnose
 from pullback.check.differences import COARSE
-from pullback.check.gathering import taken_apart
+from pullback.check.gathering import careful, taken_apart
+from pullback.check.mending import Mend, mends
 from pullback.check.moves import few, sample
 from pullback.check.points import Point, points
 from pullback.check.probes.batches import batches
@@ -268,9 +269,18 @@ class Judge:
             if told:
                 self.terms.setdefault(told, []).append(part.name)
         error = abs(mismatch.found - mismatch.wanted)
+        mend = self.mends.get(part.name) if example and mismatch.finite else None
         return Finding(
-            part.name, WRONG, error, mismatch.uncertainty, index, mismatch.found, mismatch.wanted, point.where, causes
+            part.name, WRONG, error, mismatch.uncertainty, index, mismatch.found, mismatch.wanted, point.where, causes,
+            mend.says if mend else "",
         )
+
+    @cached_property
+    def mends(self) -> dict[str, Mend]:
+        """Changes with which gradients are right that are wrong at the example."""
+        real = all(part.width == 1 for part in (*self.problem.inputs, *self.problem.outputs))
+        found = careful(mends, {})(self.problem, self.problem.example) if real and taken_apart(self.problem) else {}
+        return found
 
     @cached_property
     def at_small_sizes(self) -> dict[str, tuple[Cause, ...]]:

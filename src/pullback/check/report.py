@@ -34,6 +34,7 @@ class Finding:
     wanted: complex | None = None  # and the right one
     where: str = ""  # at which inputs
     causes: tuple[Cause, ...] = ()  # the likeliest first
+    mend: str = ""  # a change of one step of backward with which it is right, if one was found
 
     @property
     def cause(self) -> str:
@@ -95,6 +96,8 @@ class Report:
             for k, cause in enumerate(self.causes[:3]):
                 said.append(("cause" if k == 0 else "or", f"{cause.name}: {cause.evidence}"))
                 said += [("hint", cause.hint)] if cause.hint and k == 0 else []
+            mend = self.leading.mend
+            said += [("mend", f"right with {mend}")] if mend and mend not in self.causes[0].evidence else []
         said += [("note", f"{note.name}: {note.evidence}" if note.name else note.evidence) for note in self.notes]
         return said + [("unseen", text) for text in self.power]
 

@@ -2,6 +2,7 @@
 array into it, to see what backward makes of that."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from typing import Any
 
@@ -13,6 +14,11 @@ Way = tuple[Any, ...]  # to an array: names, keys, numbers
 DEPTH = 5
 
 watching: list[Callable[[Any], Any]] = []  # the last of them is asked
+within: list[Callable[[], AbstractContextManager[None]]] = []  # what is left where a library calls a backward, entered again
+
+
+def entered() -> AbstractContextManager[None]:
+    return within[-1]() if within else nullcontext()
 
 
 class Turn(int):

@@ -7,7 +7,7 @@ from typing import Any
 from pullback.check.adapters.arguments import Leaf
 from pullback.check.adapters.code import Adapted, Code, is_function, outputs
 from pullback.check.adapters.frameworks import to_numpy
-from pullback.check.adapters.handing import handed, watching
+from pullback.check.adapters.handing import entered, handed, watching, within
 
 LOOKS = "a torch.autograd.Function, a torch.nn.Module, or a function of tensors"
 
@@ -16,15 +16,16 @@ def classes(code: Code) -> Adapted | None:
     torch = sys.modules.get("torch")
     if torch is None or code.backward is not None:
         return None
-    if isinstance(code.forward, type) and issubclass(code.forward, torch.autograd.Function):
-        return differentiated(code, lambda tensors: handing(code).apply(*code.arguments.filled(tensors)))
+    function = getattr(code.forward, "__self__", code.forward)  # itself, or its apply
+    if isinstance(function, type) and issubclass(function, torch.autograd.Function):
+        lift = code.framework.lift
+        return differentiated(code, lambda tensors: handing(function, lift).apply(*code.arguments.filled(tensors)))
     return module(code, torch) if isinstance(code.forward, torch.nn.Module) else None
 
 
-def handing(code: Code) -> Any:
+def handing(function: Any, lift: Callable[[Any], Any]) -> Any:
     """The Function; if somebody watches, one whose backward gets what forward saved through their hands."""
-    function, lift = code.forward, code.framework.lift
-    if not watching:
+    if not watching and not within:
         return function
 
     class Watched(function):  # type: ignore[misc, valid-type]
@@ -32,7 +33,9 @@ def handing(code: Code) -> Any:
         def backward(ctx: Any, *above: Any) -> Any:
             names = ("saved_tensors", *vars(ctx))
             found = handed({name: each_of(to_numpy, getattr(ctx, name)) for name in names})
-            return function.backward(Saved(ctx, {name: each_of(lift, value) for name, value in found.items()}), *above)
+            with entered():
+                saved = Saved(ctx, {name: each_of(lift, value) for name, value in found.items()})
+                return function.backward(saved, *above)
 
     return Watched
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pullback.check import structure as look
 from pullback.check.exchange import Exchange
+from pullback.check.mending import Mend
 from pullback.check.steps import Mistake
 from pullback.check.structure import nonzero, same
 
@@ -45,6 +46,7 @@ class Evidence:
     sliding: Callable[[], bool] = lambda: False  # does it read another input in windows that slide?
     mistakes: Callable[[], Sequence[Mistake]] = lambda: ()  # in one step of forward, that explain B
     exchanges: Callable[[], Exchange | None] = lambda: None  # which array in the place of which makes B right
+    mend: Callable[[], Mend | None] = lambda: None  # a change of one step of backward with which it is right
     back: Callable[[Array], Array | None] = lambda x: None  # what backward gives for ones, with another x (flat)
 
     @cached_property

@@ -9,6 +9,7 @@ from pullback.check.faults import FAULTS
 from pullback.check.hypotheses import (
     arguments,
     factors,
+    mends,
     outputs,
     places,
     products,
@@ -106,6 +107,11 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (steps.another_array, ("saved_wrong_tensor", "missing_chain_factor")),
     (steps.transposed, ("transpose_or_adjoint", "saved_wrong_tensor")),
     (steps.other_axes, ("reduction_broadcast", "missing_jacobian_term")),
+    (mends.negated, ("sign", "wrong_local_derivative")),
+    (mends.written_over, ("overwrite_vs_accumulate", "index_routing")),
+    (mends.one_too_many, ("overwrite_vs_accumulate", "missing_jacobian_term")),
+    (mends.another_branch, ("wrong_local_derivative", "saved_wrong_tensor")),
+    (mends.another_whole, ("saved_wrong_tensor", "missing_chain_factor")),
     (steps.slope_by_elements, ("wrong_local_derivative", "missing_chain_factor")),
     (places.copied_otherwise, ("mode_mismatch", "index_routing")),
     (places.within_window, ("index_routing", "conv_geometry")),
@@ -138,6 +144,21 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (products.one_for_another, ("saved_wrong_tensor", "missing_chain_factor")),
     (sums.weighted_sum, ("reduction_broadcast", "missing_chain_factor")),
     (products.numbers_elsewhere, ("index_routing", "saved_wrong_tensor")),
+    (mends.scaled, ("constant_factor", "missing_chain_factor")),
+    (mends.another_array, ("saved_wrong_tensor", "missing_chain_factor")),
+    (mends.step_left_out, ("missing_chain_factor", "saved_wrong_tensor")),
+    (mends.slope_factor, ("wrong_local_derivative", "missing_chain_factor")),
+    (mends.factor_more, ("missing_chain_factor", "wrong_local_derivative")),
+    (mends.factor_less, ("missing_chain_factor", "saved_wrong_tensor")),
+    (mends.another_operation, ("wrong_local_derivative", "sign")),
+    (mends.another_condition, ("wrong_local_derivative", "mode_mismatch")),
+    (mends.another_size, ("reduction_broadcast", "constant_factor")),
+    (mends.another_number, ("wrong_local_derivative", "mode_mismatch")),
+    (mends.turned, ("transpose_or_adjoint", "index_routing")),
+    (mends.moved, ("index_routing", "conv_geometry")),
+    (mends.summed_otherwise, ("reduction_broadcast", "missing_jacobian_term")),
+    (mends.term_more, ("missing_jacobian_term", "overwrite_vs_accumulate")),
+    (mends.silenced, ("wrong_local_derivative", "missing_jacobian_term")),
     (factors.of_its_exponential, ("mode_mismatch", "missing_chain_factor")),
     (factors.along_another_axis, ("reduction_broadcast", "missing_chain_factor")),
     (factors.factor_of_itself, ("missing_chain_factor", "saved_wrong_tensor")),
@@ -174,8 +195,9 @@ GUESSES = (
 
 
 EXACT = whole.flipped, whole.adjoint, whole.factor, slopes.evaluated_at_output  # true of every number, as are those of
-EXACT_MODULES = arguments.__name__, products.__name__, steps.__name__
-ANY_SHAPE = arguments.__name__, steps.__name__  # what they say does not hang on the shape
+EXACT_MODULES = arguments.__name__, products.__name__, steps.__name__, mends.__name__
+SEARCHES = steps.__name__, mends.__name__  # which look elsewhere themselves
+ANY_SHAPE = arguments.__name__, *SEARCHES  # what they say does not hang on the shape
 
 
 LONG = products.term_negated, products.term_lost, products.numbers_elsewhere  # tried elsewhere only if they hold here
@@ -214,7 +236,7 @@ def ranked(everywhere: Sequence[Evidence]) -> list["Held"]:
     """Forward is taken apart only where nothing simpler explains it."""
     found: list[Held] = []
     for test, names in TABLE:
-        if test.__module__ == steps.__name__ and any(not each.rank for each in found):
+        if test.__module__ in SEARCHES and any(not each.rank for each in found):
             continue
         each = held(test, names, everywhere)
         found += [each] if each else []
@@ -233,7 +255,7 @@ def held(test: Test, names: tuple[str, ...], everywhere: Sequence[Evidence]) -> 
     here = test(everywhere[0])
     if not here and (test.__module__ in ANY_SHAPE or test in LONG):
         return None
-    alone = test.__module__ == steps.__name__  # it was looked at elsewhere
+    alone = test.__module__ in SEARCHES
     said = [here, *(here if alone else test(each) for each in everywhere[1:])]
     mostly = 2 * sum(map(bool, said)) + bool(here) > len(said)
     if not here and not mostly:

@@ -9,6 +9,7 @@ Operation = Callable[..., Any]
 Noted = Callable[[str, Operation, Sequence[Any]], Any]  # (name, operation, operands) -> result
 
 running: list[Noted] = []  # those who want to know, the last of whom is told
+writing: list[Noted] = []  # those who want to know of what is written into a part of an array, too
 
 
 class Watched(np.ndarray[Any, Any]):
@@ -37,6 +38,16 @@ class Watched(np.ndarray[Any, Any]):
             return function(*positional, **named)
 
         return running[-1](function.__name__, call, operands) if running else call(*map(unwatched, operands))
+
+    def __getitem__(self, key: Any) -> Any:
+        """A single number is watched on."""
+        found = super().__getitem__(key)
+        return watched(found, self.made) if isinstance(found, np.floating) else found
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if writing and np.ndim(value) and not np.may_share_memory(self, value):
+            value = writing[-1]("setitem", lambda old, new: new, (self[key], value))
+        super().__setitem__(key, unwatched(value))
 
     # Methods that NumPy takes apart itself, into several steps.
 
@@ -72,7 +83,7 @@ HOLE = object()
 
 
 def floating(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fb"
 
 
 def taken_apart(value: Any, operands: list[Any], moves: Callable[[Any], bool] = floating) -> Any:

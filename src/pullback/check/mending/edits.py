@@ -1,0 +1,225 @@
+"""What may have gone wrong in one step of backward: kinds of changes, the likeliest first.
+
+A change is made for a scene, since what it puts in has to be of that run. Where it does not fit, it raises, as the user's
+code does where it does not fit in there: nothing is mended then.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.mending.known import Known
+from pullback.check.mending.scene import Scene, Source, is_step
+from pullback.check.steps.changes import of_turn, put, subsets
+from pullback.check.steps.tape import Change, Changes, Place, Step
+
+Array = NDArray[Any]
+Steps = Sequence[Step]
+Make = Callable[[Any], Any]
+
+TWINS = {  # what stands for one another by mistake
+    "add": ["subtract"], "subtract": ["add"], "multiply": ["divide"], "divide": ["multiply"],
+    "maximum": ["minimum"], "minimum": ["maximum"], "sin": ["cos"], "cos": ["sin"], "sinh": ["cosh"],
+    "cosh": ["sinh"], "tan": ["tanh"], "tanh": ["tan", "cosh"], "exp": ["log", "expm1"], "log": ["exp", "log1p"],
+    "sqrt": ["square"], "square": ["sqrt"], "greater": ["less"], "less": ["greater"],
+    "greater_equal": ["less_equal"], "less_equal": ["greater_equal"], "equal": ["not_equal"],
+    "not_equal": ["equal"], "logical_and": ["logical_or"], "logical_or": ["logical_and"],
+}  # fmt: skip
+WRITING = "setitem"
+SUMS = "add.reduce", "sum", "mean"
+
+
+class Edit(NamedTuple):
+    """A change of one step, of its result (-1) or an operand; `says` names {step}, {operand} and {other}."""
+
+    kind: str
+    says: str
+    changes: Callable[[Scene], Changes]
+    place: Place
+    operand: int = -1
+    other: Source | None = None
+    number: float = 1.0
+
+
+def arrays(steps: Steps) -> list[int]:
+    return [k for k, each in enumerate(steps[0].operands) if isinstance(each, np.ndarray) and each.dtype.kind in "fb"]
+
+
+def scaled(place: Place, i: int, c: float, says: str = "") -> Edit:
+    """An operand, or the result, times c."""
+    return Edit("scale", says, always(place, made(i, lambda a: c * a)), place, i, number=c)
+
+
+def other_operands(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    for i in arrays(steps):
+        for source in known.in_place_of([each.operands[i] for each in steps], place):
+            says = "in {step}, {other} in the place of {operand}"
+            yield Edit("operand", says, with_source(place, source, partial(exchanged, i)), place, i, source)
+
+
+def added(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    """To what stands there, not written over it."""
+    if place[0] == WRITING:
+        yield Edit("added", "{step} added to, not written over", always(place, lambda turn, call, given: sum(given)), place)
+
+
+def one_factor_less(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    if place[0] in ("multiply", "divide") and len(steps[0].operands) == 2:
+        for i in (0, 1) if place[0] == "multiply" else (0,):
+            change = lambda turn, call, given, i=i: alike(given[i], call(*given))
+            yield Edit("alone", "{operand} alone, for {step}", always(place, change), place, i)
+
+
+def one_factor_more(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    for source in known.beside([each.result for each in steps], place, smaller=True):
+        for kind, operation, word in (("factor", np.multiply, "times"), ("quotient", np.divide, "divided by")):
+            changes = with_source(place, source, partial(combined, operation))
+            yield Edit(kind, f"{{step}} {word} {{other}}", changes, place, -1, source)
+
+
+def other_operations(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    for name in TWINS.get(place[0], ()):
+        change = lambda turn, call, given, other=getattr(np, name): other(*given)
+        yield Edit("operation", f"in {{step}}, {name} for {place[0]}", always(place, change), place)
+    if place[0] in ("subtract", "divide", "matmul", "dot"):
+        change = lambda turn, call, given: call(*given[::-1])
+        kind = "turned" if place[0] in ("matmul", "dot") else "operation"
+        yield Edit(kind, "in {step}, the two the other way round", always(place, change), place)
+
+
+def other_conditions(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    for i in (-1, *arrays(steps)):
+        a = steps[0].result if i < 0 else steps[0].operands[i]
+        if a is not None and a.dtype.kind == "b":
+            what = "{step}" if i < 0 else "in {step}, {operand}"
+            yield Edit("condition", f"{what} turned into its opposite", always(place, made(i, np.logical_not)), place, i)
+            for truth in (True, False):
+                change = made(i, lambda a, truth=truth: np.full_like(a, truth))
+                yield Edit("condition", f"{what} taken for {truth} everywhere", always(place, change), place, i)
+
+
+def moved(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    """Turned, reversed, or shifted by one."""
+    for i in (*arrays(steps), -1):
+        a = steps[0].operands[i] if i >= 0 else steps[0].result
+        what = "{step}" if i < 0 else "in {step}, {operand}"
+        if np.ndim(a) > 1 and a.shape[-1] == a.shape[-2] > 1:
+            turn = lambda a: np.swapaxes(a, -1, -2)
+            yield Edit("turned", f"{what} transposed", always(place, made(i, turn)), place, i)
+        for axis in range(np.ndim(a)):
+            if a.shape[axis] > 1:
+                flip = partial(np.flip, axis=axis)
+                yield Edit("moved", f"{what} reversed along axis {axis}", always(place, made(i, flip)), place, i)
+                for roll in (partial(np.roll, axis=axis), partial(pushed, axis=axis)):
+                    for by in (1, -1):
+                        says = f"{what} moved by {by} along axis {axis}"
+                        yield Edit("moved", says, always(place, made(i, partial(roll, shift=by))), place, i)
+
+
+def other_numbers(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    """In this step, or wherever it stands."""
+    for i, old in enumerate(steps[0].operands):
+        for new in known.numbers if type(old) in (int, float) else ():
+            if new != old:
+                says, here = f"in {{step}}, {new:.6g} for {old:.6g}", made(i, lambda a, new=new: new)
+                yield Edit("number", says, always(place, here), place, i, number=new)
+                everywhere = partial(number_everywhere, old, new)
+                yield Edit("number", f"{says}, and wherever that stands", everywhere, place, i, number=new)
+
+
+def number_everywhere(old: float, new: float, scene: Scene) -> Changes:
+    exchange = lambda turn, call, given: call(*[new if type(a) in (int, float) and a == old else a for a in given])
+    return dict.fromkeys(filter(is_step, scene.steps), exchange)
+
+
+def other_sums(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    """Over other axes, or over none; or one where there is none."""
+    first, floats = steps[0], [k for k in arrays(steps) if np.ndim(steps[0].operands[k])]
+    if place[0] in SUMS and len(floats) == 1:
+        (i,) = floats
+        total, keep = np.mean if place[0] == "mean" else np.sum, np.ndim(first.result) == np.ndim(first.operands[i])
+        for axes in subsets(np.ndim(first.operands[i])):
+            change = lambda turn, call, given, axes=axes: alike(total(given[i], axes, keepdims=keep), call(*given))
+            yield Edit("axes", f"{{step}} over axes {axes}", always(place, change), place, i)
+        yield Edit("axes", "{operand} as it is, for {step}", always(place, lambda turn, call, given: given[i]), place, i)
+    for axis in range(np.ndim(first.result)):
+        if np.shape(first.result)[axis] > 1:
+            for word, total in (("summed", np.sum), ("averaged", np.mean)):
+                summed = lambda r, total=total, axis=axis: np.broadcast_to(total(r, axis, keepdims=True), np.shape(r))
+                yield Edit("axes", f"{{step}} {word} over axis {axis}", always(place, made(-1, summed)), place)
+                less = lambda r, total=total, axis=axis: r - total(r, axis, keepdims=True)
+                what = "sum" if total is np.sum else "mean"
+                yield Edit("term", f"{{step}} less its {what} over axis {axis}", always(place, made(-1, less)), place)
+
+
+def one_term_more(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    for source in known.beside([each.result for each in steps], place, smaller=False):
+        for operation, word in ((np.add, "plus"), (np.subtract, "less")):
+            changes = with_source(place, source, partial(combined, operation))
+            yield Edit("term", f"{{step}} {word} {{other}}", changes, place, -1, source)
+
+
+KINDS = (
+    added,
+    other_operands,
+    one_factor_less,
+    one_factor_more,
+    other_operations,
+    other_conditions,
+    moved,
+    other_numbers,
+    other_sums,
+    one_term_more,
+)
+
+
+# The changes themselves.
+
+
+def always(place: Place, change: Change) -> Callable[[Scene], Changes]:
+    return lambda scene: {place: change}
+
+
+def made(i: int, make: Make) -> Change:
+    """With something made of the operand, or of the result."""
+    if i >= 0:
+        return lambda turn, call, given: call(*put(given, i, make(given[i])))
+    return lambda turn, call, given: of_its_result(call(*given), make)
+
+
+def of_its_result(found: Any, make: Make) -> Any:
+    return alike(make(found), found)
+
+
+def with_source(place: Place, source: Source, change: Callable[[list[Array]], Change]) -> Callable[[Scene], Changes]:
+    def changes(scene: Scene) -> Changes:
+        values = scene.values(source)
+        if len(values) not in (1, len(scene.steps.get(place, ()))):
+            raise ValueError("neither one for all turns, nor one for each")
+        return {place: change(values)}
+
+    return changes
+
+
+def exchanged(i: int, values: Sequence[Array]) -> Change:
+    return lambda turn, call, given: call(*put(given, i, of_turn(values, turn).reshape(np.shape(given[i]))))
+
+
+def combined(operation: Callable[..., Any], values: Sequence[Array]) -> Change:
+    return lambda turn, call, given: of_its_result(call(*given), lambda r: operation(r, of_turn(values, turn)))
+
+
+def pushed(a: Array, shift: int, axis: int) -> Array:
+    """Moved, with zeros coming in."""
+    found = np.moveaxis(np.roll(a, shift, axis), axis, 0).copy()
+    found[0 if shift > 0 else -1] = 0
+    return np.moveaxis(found, 0, axis)
+
+
+def alike(new: Any, old: Any) -> Any:
+    if np.shape(new) != np.shape(old):
+        raise ValueError("of another shape")
+    return new

@@ -1,0 +1,123 @@
+"""One run of a stranger's backward, step by step: what it gave, what it should give, and all arrays that there are."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.adapters.handing import within
+from pullback.check.problem import Part, Problem, pack
+from pullback.check.steps.tape import RUN, Changes, Place, Step, Tape, ran
+from pullback.check.steps.tensors import noting
+from pullback.check.steps.watched import running, unwatched, watched, writing
+from pullback.check.truth import whole
+
+Array = NDArray[Any]
+
+BEGIN, END = "what comes from above", "what is handed back"  # places as well: (BEGIN, the name of the output)
+
+
+class Source(NamedTuple):
+    """Where an array comes from: what `whose` has under that name; of a step its result (-1), or an operand."""
+
+    whose: str  # "input", "above", "output", "forward", "backward"
+    name: Any
+    operand: int = -1
+
+
+class Scene:
+    """Inputs, a gradient from above, and the run of backward on them."""
+
+    def __init__(self, problem: Problem, v: Array, seed: int) -> None:
+        self.problem, self.v = problem, v
+        truth, rng = whole(problem, v), np.random.default_rng(seed)
+        known = truth.smooth_rows if problem.mode == "vjp" else np.ones(problem.given_size, bool)
+        self.above = np.where(known, rng.normal(size=problem.given_size), 0)
+        value = truth.value if problem.mode == "vjp" else truth.value.T
+        self.right = self.above @ np.where(known[:, None], value, 0)
+        self.given, self.tape = self.run({})
+
+    def run(self, changes: Changes) -> tuple[Array, Tape]:
+        """What backward gives with these changes, and the tape of the run."""
+        problem, tape = self.problem, Tape({place: change for place, change in changes.items() if is_step(place)})
+
+        def end(which: str, arrays: list[Any], parts: list[Part]) -> list[Any]:
+            """Changes before the first step, or behind the last."""
+            for part in parts:
+                if (which, part.name) in changes:
+                    arrays[part.place] = changes[which, part.name](0, same_again, [arrays[part.place]])
+            return arrays
+
+        above = end(BEGIN, problem.cotangents(self.above), problem.given)
+        running.append(tape.noted)
+        writing.append(tape.noted)
+        within.append(lambda: noting(tape.noted))
+        try:
+            with noting(tape.noted):
+                found = problem.call([*map(watched, above)], [*map(watched, problem.unpack(self.v))])
+        finally:
+            running.pop()
+            writing.pop()
+            within.pop()
+            problem.searched += RUN + tape.turns.total()
+        return pack(end(END, [*map(unwatched, found)], problem.results), problem.results), tape
+
+    @cached_property
+    def forward(self) -> Tape:
+        return ran(self.problem, self.v)[1]
+
+    @cached_property
+    def output(self) -> Array:
+        return self.problem.f(self.v)
+
+    @cached_property
+    def steps(self) -> dict[Place, list[Step]]:
+        """Backward's in their order, with its beginning and its end; and nothing of a forward that is run before it."""
+        roots = {place[-2] for place in self.forward.steps if is_step(place)}
+        own = {place: each for place, each in self.tape.steps.items() if is_step(place) and place[-2] not in roots}
+        begin = {(BEGIN, part.name): nothing_done(part.of(self.above)) for part in self.problem.given}
+        end = {(END, part.name): nothing_done(part.of(self.given)) for part in self.problem.results}
+        return {**begin, **own, **end}
+
+    @cached_property
+    def order(self) -> dict[Place, int]:
+        return {place: k for k, place in enumerate(self.steps)}
+
+    def sources(self) -> Iterator[Source]:
+        yield from (Source("input", name) for name in self.problem.names)
+        yield from (Source("above", part.name) for part in self.problem.given)
+        yield from (Source("output", part.name) for part in self.problem.outputs)
+        for whose, tape in (("forward", self.forward), ("backward", self.tape)):
+            for place, steps in tape.steps.items():
+                yield from (Source(whose, place, k) for k in range(-1, len(steps[0].operands)))
+
+    def values(self, source: Source) -> list[Array]:
+        """One for every turn of a loop, or one; none if these are no arrays."""
+        problem, (whose, name, k) = self.problem, source
+        if whose == "input":
+            found = [array for each, array in zip(problem.names, problem.unpack(self.v)) if each == name]
+        elif whose in ("above", "output"):
+            parts, flat = (problem.given, self.above) if whose == "above" else (problem.outputs, self.output)
+            found = [part.of(flat) for part in parts if part.name == name]
+        else:
+            steps = (self.forward if whose == "forward" else self.tape).steps.get(name, [])
+            found = [each.result if k < 0 else (*each.operands, *[None] * k)[k] for each in steps]
+        return found if all(map(usable, found)) else []
+
+
+def is_step(place: Place) -> bool:
+    return len(place) > 2
+
+
+def same_again(a: Any) -> Any:
+    return a
+
+
+def nothing_done(a: Array) -> list[Step]:
+    return [Step("", same_again, (a,), a, (None,))]
+
+
+def usable(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fb" and bool(value.any())

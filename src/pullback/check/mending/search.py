@@ -1,0 +1,156 @@
+"""The search for the change: backward is run with one, and its gradients are compared with the right ones."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.mending.edits import KINDS, SUMS, Edit, arrays, scaled
+from pullback.check.mending.known import Known
+from pullback.check.mending.scene import Scene, Source, is_step
+from pullback.check.mending.words import fraction, sentence
+from pullback.check.points import nearby
+from pullback.check.problem import Part, Problem
+from pullback.check.steps.search import careful, covers, multiple
+from pullback.check.steps.tape import Place
+from pullback.check.structure import same
+
+Array = NDArray[Any]
+
+CLOSE = 1e-5  # of the largest gradient
+NOTHING = 1e-4  # a factor that is none
+MOST = 60_000  # steps that are run again
+SLOW = 3.0  # seconds of work
+
+
+class Mend(NamedTuple):
+    """A change with which some gradients become right, in a word and in a sentence."""
+
+    kind: str
+    says: str
+    parts: frozenset[str]
+    number: float  # that is put in
+    moves: bool  # is it an array that moves with the gradient from above?
+    whole: bool  # is it an input, an output, or a gradient from above?
+    turns: int  # of a loop, in which the step is run
+    operation: str
+
+
+def mends(problem: Problem, v: Array) -> dict[str, Mend]:
+    """By the name of the input whose gradient it makes right; none where the whole Jacobian is not known."""
+    return problem.once("mends", v, lambda: Search(problem, v).found())
+
+
+class Search:
+    """What makes the gradients right here, for another gradient from above, and at other inputs."""
+
+    def __init__(self, problem: Problem, v: Array) -> None:
+        self.problem, self.begun, self.searched = problem, time.process_time(), problem.searched
+        self.here, self.again = Scene(problem, v, 21), Scene(problem, v, 22)
+        self.right = self.right_with(self.here.given, self.here)
+        self.wrong = {part.name for part in problem.results} - self.right
+
+    @cached_property
+    def elsewhere(self) -> Scene:
+        return Scene(self.problem, nearby(self.problem, np.random.default_rng(2), 1), 23)
+
+    @cached_property
+    def known(self) -> Known:
+        return Known(self.here)
+
+    def found(self) -> dict[str, Mend]:
+        """The first for each gradient; one that makes several right is the first for all of them."""
+        found: dict[str, Mend] = {}
+        for edit in self.edits():
+            names = self.mended_by(edit) - found.keys()
+            if names:
+                mend = self.told(edit, names)
+                found |= dict.fromkeys(names, mend)
+            if self.late or found.keys() == self.wrong:
+                break
+        return found
+
+    @property
+    def late(self) -> bool:
+        """Told by what was run, which is the same on every machine, unless that is slow in itself."""
+        return self.problem.searched - self.searched > MOST or time.process_time() - self.begun > SLOW
+
+    def edits(self) -> Iterator[Edit]:
+        places = sorted(filter(self.matters, self.here.steps), key=lambda place: not is_step(place))
+        for place in sorted(places, key=lambda place: place[0] not in SUMS):  # a mean is confused with a sum
+            yield from self.multiples(place)
+        for kind in KINDS:
+            for place in places:
+                yield from kind(place, self.here.steps[place], self.known)
+
+    def matters(self, place: Place) -> bool:
+        """Does all that is wrong with some gradient go through this step?"""
+        path = self.path(place, -1)
+        return path is not None and any(covers(own(path), gap) for own, gap in self.gaps)
+
+    def path(self, place: Place, i: int) -> Array | None:
+        """What comes of a step, or of its operand."""
+        without = self.given_with(scaled(place, i, 0.0), self.here)
+        return None if without is None else self.here.given - without
+
+    @cached_property
+    def gaps(self) -> list[tuple[Callable[[Array], Array], Array]]:
+        gap, wrong = self.here.right - self.here.given, [p for p in self.problem.results if p.name in self.wrong]
+        return [(own, own(gap)) for own in map(cut, wrong)]
+
+    def multiples(self, place: Place) -> Iterator[Edit]:
+        """The result, or an operand, times a number: the one with which what is wrong vanishes."""
+        for i in (-1, *arrays(self.here.steps[place])):
+            path = self.path(place, i)
+            for own, gap in self.gaps if path is not None else ():
+                k = multiple(gap, own(path)) if own(path).any() else None
+                if k is not None:
+                    yield times(place, i, 1 + k)
+
+    def mended_by(self, edit: Edit) -> set[str]:
+        """Whose gradients become right, if no other becomes wrong."""
+        found = self.right_after(edit, self.here)
+        if not found & self.wrong or not self.right <= found:
+            return set()
+        for scene in (self.again, self.elsewhere):
+            found &= self.right_after(edit, scene)
+        return found & self.wrong
+
+    def right_after(self, edit: Edit, scene: Scene) -> set[str]:
+        given = self.given_with(edit, scene)
+        return set() if given is None else self.right_with(given, scene)
+
+    def right_with(self, given: Array, scene: Scene) -> set[str]:
+        pairs = ((part.name, cut(part)) for part in self.problem.results)
+        return {name for name, own in pairs if same(own(given), own(scene.right), CLOSE)}
+
+    def given_with(self, edit: Edit, scene: Scene) -> Array | None:
+        given = careful(lambda: scene.run(edit.changes(scene))[0])
+        return given if given is not None and np.isfinite(given).all() else None
+
+    def told(self, edit: Edit, names: set[str]) -> Mend:
+        steps = self.here.steps[edit.place]
+        moves = edit.other is not None and self.moves(edit.other)
+        says = sentence(edit, steps, self.known)
+        whole = edit.other is not None and edit.other.whose in ("input", "output", "above")
+        return Mend(edit.kind, says, frozenset(names), edit.number, moves, whole, len(steps), edit.place[0])
+
+    def moves(self, source: Source) -> bool:
+        here, again = self.here.values(source), self.again.values(source)
+        return not all(map(np.array_equal, here, again))
+
+
+def times(place: Place, i: int, factor: float) -> Edit:
+    what = "{step}" if i < 0 else "in {step}, {operand}"
+    if abs(factor) < NOTHING:
+        return scaled(place, i, 0.0, "0 for {step}" if i < 0 else "{step} without {operand}")
+    number = float(f"{factor:.9g}")
+    return scaled(place, i, number, f"{what} times {fraction(number)}")
+
+
+def cut(part: Part) -> Callable[[Array], Array]:
+    """Its own numbers, out of those of all."""
+    return lambda flat: flat[part.begin : part.end]
