@@ -152,7 +152,10 @@ def not_finite(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[t
             vanishes = abs(mismatch.wanted) < TINY * np.max(abs(mismatch.g))
             early = vanishes and not np.isfinite(problem.b(no_overflow, mismatch.g)).all()
             says = "finite when the large inputs are small"
-            if early:
+            if early and overflows(problem, point, mismatch):
+                says += ", and a number overflows on the way to it"
+                early = False
+            elif early:
                 says += ", and these are not so large that an exponential of them overflows: 0 times infinity, or 0 / 0"
             names = "overflow_large_input", "singular_point_nan"
             yield from ((name, f"{text}, and {says}") for name in (names[::-1] if early else names))
@@ -162,6 +165,14 @@ def not_finite(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[t
         return
     yield "singular_point_nan", f"{text}: at a special value, such as 0, a tie or an empty row"
     yield "overflow_large_input", text
+
+
+def overflows(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
+    """Is the first thing that NumPy would warn of, in backward, that a number is too large?"""
+    warned: list[str] = []
+    with np.errstate(over="call", divide="call", invalid="call", call=lambda kind, flag: warned.append(kind)):
+        problem.adapted.backward(problem.cotangents(mismatch.g), problem.unpack(point.v))
+    return warned[:1] == ["overflow"]
 
 
 def nan_everywhere(problem: Problem, point: Point, mismatch: Mismatch) -> bool:

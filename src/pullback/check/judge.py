@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pullback.check.diagnosis import diagnose
 from pullback.check.differences import COARSE
-from pullback.check.gathering import careful, taken_apart
+from pullback.check.gathering import taken_apart
 from pullback.check.mending import Mend, mends
 from pullback.check.moves import few, sample
 from pullback.check.points import Point, points
@@ -279,8 +279,7 @@ class Judge:
     def mends(self) -> dict[str, Mend]:
         """Changes with which gradients are right that are wrong at the example."""
         real = all(part.width == 1 for part in (*self.problem.inputs, *self.problem.outputs))
-        found = careful(mends, {})(self.problem, self.problem.example) if real and taken_apart(self.problem) else {}
-        return found
+        return mends(self.problem, self.problem.example) if real and taken_apart(self.problem) else {}
 
     @cached_property
     def at_small_sizes(self) -> dict[str, tuple[Cause, ...]]:

@@ -27,6 +27,7 @@ Array = NDArray[Any]
 Test = Callable[[Evidence], Says]
 
 TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
+    (whole.moves_nothing, ("wrong_local_derivative", "missing_chain_factor")),
     (whole.vanishes, ("missing_jacobian_term", "missing_upstream_grad")),
     (through_time.forwards, ("bptt_time", "transpose_or_adjoint")),
     (whole.index_adjoint, ("index_routing", "transpose_or_adjoint")),
@@ -123,6 +124,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (places.averaged_otherwise, ("mode_mismatch", "conv_geometry")),
     (places.interpolated, ("mode_mismatch", "conv_geometry")),
     (places.slid, ("conv_geometry", "index_routing")),
+    (whole.right_with_other_numbers, ("kink_convention", "wrong_local_derivative")),
     (whole.right_elsewhere, ("edge_shape", "conv_geometry")),
     (places.pooled_elsewhere, ("index_routing", "conv_geometry")),
     (terms.future_seen, ("mode_mismatch", "bptt_time")),

@@ -14,10 +14,26 @@ def vanishes(e: Evidence) -> Says:
 
 
 def right_elsewhere(e: Evidence) -> Says:
-    """Of an elementwise layer other shapes say nothing, for they have other numbers: unless the last are off."""
+    """Of an elementwise layer other shapes say nothing, for they have other numbers: unless the last are off. Nor do
+    they where it is right at this shape too, with other numbers."""
+    if right_with_other_numbers(e):
+        return None
     wrong = np.flatnonzero(~e.equal.all(0))
     scattered = e.elementwise and not np.array_equal(wrong, np.arange(e.x.size)[-len(wrong) :])
     return f"right at other shapes ({e.right_at[0]}): it hangs on this one" if e.right_at and not scattered else None
+
+
+def right_with_other_numbers(e: Evidence) -> Says:
+    """At a tie, or at a zero, in the example."""
+    numbers = e.x.ravel()
+    special = len(np.unique(numbers)) < len(numbers) or not numbers.all()
+    right = e.other is not None and special and same(*e.other)
+    return "right with other numbers: it hangs on those of your example, of which some are alike, or 0" if right else None
+
+
+def moves_nothing(e: Evidence) -> Says:
+    """A function in steps."""
+    return "the derivative is zero, and this is not" if not np.any(e.J) and np.any(e.B) else None
 
 
 def flipped(e: Evidence) -> Says:

@@ -166,13 +166,13 @@ KINDS = (
     added,
     other_operands,
     one_factor_less,
+    other_numbers,
+    one_term_more,
     one_factor_more,
     other_operations,
     other_conditions,
     moved,
-    other_numbers,
     other_sums,
-    one_term_more,
 )
 
 

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.mending.edits import KINDS, SUMS, Edit, arrays, scaled
+from pullback.check.mending.edits import KINDS, SUMS, Edit, always, arrays, scaled
 from pullback.check.mending.known import Known
 from pullback.check.mending.scene import Scene, Source, is_step
 from pullback.check.mending.words import fraction, sentence
 from pullback.check.points import nearby
 from pullback.check.problem import Part, Problem
+from pullback.check.steps.changes import nudged
 from pullback.check.steps.search import careful, covers, multiple
 from pullback.check.steps.tape import Place
 from pullback.check.structure import same
@@ -22,8 +23,9 @@ Array = NDArray[Any]
 
 CLOSE = 1e-5  # of the largest gradient
 NOTHING = 1e-4  # a factor that is none
-MOST = 60_000  # steps that are run again
-SLOW = 3.0  # seconds of work
+ELEMENTS = 64  # of a step, that are moved one by one
+MOST = 200_000  # steps that are run again
+SLOW = 5.0  # seconds of work
 
 
 class Mend(NamedTuple):
@@ -41,7 +43,12 @@ class Mend(NamedTuple):
 
 def mends(problem: Problem, v: Array) -> dict[str, Mend]:
     """By the name of the input whose gradient it makes right; none where the whole Jacobian is not known."""
-    return problem.once("mends", v, lambda: Search(problem, v).found())
+
+    def found() -> dict[str, Mend]:
+        search = careful(Search, problem, v)
+        return {} if search is None else search.found()
+
+    return problem.once("mends", v, found)
 
 
 class Search:
@@ -54,8 +61,8 @@ class Search:
         self.wrong = {part.name for part in problem.results} - self.right
 
     @cached_property
-    def elsewhere(self) -> Scene:
-        return Scene(self.problem, nearby(self.problem, np.random.default_rng(2), 1), 23)
+    def elsewhere(self) -> Scene | None:
+        return careful(Scene, self.problem, nearby(self.problem, np.random.default_rng(2), 1), 23)
 
     @cached_property
     def known(self) -> Known:
@@ -79,17 +86,37 @@ class Search:
         return self.problem.searched - self.searched > MOST or time.process_time() - self.begun > SLOW
 
     def edits(self) -> Iterator[Edit]:
-        places = sorted(filter(self.matters, self.here.steps), key=lambda place: not is_step(place))
-        for place in sorted(places, key=lambda place: place[0] not in SUMS):  # a mean is confused with a sum
-            yield from self.multiples(place)
-        for kind in KINDS:
-            for place in places:
-                yield from kind(place, self.here.steps[place], self.known)
+        """First in steps where one change can make everything right, then in the others, and last around them all."""
+        mendable = {place: self.mendable(place) for place in self.here.steps if self.matters(place)}
+        steps = [place for place in mendable if is_step(place)]
+        everything = [place for place in steps if mendable[place] == self.wrong]
+        something = [place for place in steps if set() < mendable[place] < self.wrong]
+        for some in (everything, something, [place for place in mendable if not is_step(place)]):
+            for place in sorted(some, key=lambda place: place[0] not in SUMS):  # a mean is confused with a sum
+                yield from self.multiples(place)
+            for kind in KINDS:
+                for place in some:
+                    yield from kind(place, self.here.steps[place], self.known)
 
     def matters(self, place: Place) -> bool:
         """Does all that is wrong with some gradient go through this step?"""
         path = self.path(place, -1)
-        return path is not None and any(covers(own(path), gap) for own, gap in self.gaps)
+        return path is not None and any(covers(own(path), gap) for _, own, gap in self.gaps)
+
+    def mendable(self, place: Place) -> set[str]:
+        """Which gradients would be right with another result of this step, whatever it is. It is asked of what moves
+        with the gradient from above, for all that comes after that is linear."""
+        steps = self.here.steps[place]
+        numbers = [(turn, k) for turn, step in enumerate(steps) for k in range(np.size(step.result))]
+        if not is_step(place) or len(numbers) > ELEMENTS or not self.moves(Source("backward", place)):
+            return self.wrong
+        by = max(float(np.max(abs(step.result), initial=0)) for step in steps)
+        edits = (Edit("nudge", "", always(place, nudged(turn, k, by)), place) for turn, k in numbers)
+        moved = [self.given_with(edit, self.here) for edit in edits]
+        if any(each is None for each in moved):
+            return self.wrong
+        through = (np.stack(moved) - self.here.given).T
+        return {name for name, own, gap in self.gaps if spanned(own(through), gap)}
 
     def path(self, place: Place, i: int) -> Array | None:
         """What comes of a step, or of its operand."""
@@ -97,15 +124,16 @@ class Search:
         return None if without is None else self.here.given - without
 
     @cached_property
-    def gaps(self) -> list[tuple[Callable[[Array], Array], Array]]:
+    def gaps(self) -> list[tuple[str, Callable[[Array], Array], Array]]:
+        """What each wrong gradient lacks."""
         gap, wrong = self.here.right - self.here.given, [p for p in self.problem.results if p.name in self.wrong]
-        return [(own, own(gap)) for own in map(cut, wrong)]
+        return [(part.name, cut(part), cut(part)(gap)) for part in wrong]
 
     def multiples(self, place: Place) -> Iterator[Edit]:
         """The result, or an operand, times a number: the one with which what is wrong vanishes."""
         for i in (-1, *arrays(self.here.steps[place])):
             path = self.path(place, i)
-            for own, gap in self.gaps if path is not None else ():
+            for _, own, gap in self.gaps if path is not None else ():
                 k = multiple(gap, own(path)) if own(path).any() else None
                 if k is not None:
                     yield times(place, i, 1 + k)
@@ -116,7 +144,7 @@ class Search:
         if not found & self.wrong or not self.right <= found:
             return set()
         for scene in (self.again, self.elsewhere):
-            found &= self.right_after(edit, scene)
+            found &= self.right_after(edit, scene) if scene is not None else set()
         return found & self.wrong
 
     def right_after(self, edit: Edit, scene: Scene) -> set[str]:
@@ -149,6 +177,11 @@ def times(place: Place, i: int, factor: float) -> Edit:
         return scaled(place, i, 0.0, "0 for {step}" if i < 0 else "{step} without {operand}")
     number = float(f"{factor:.9g}")
     return scaled(place, i, number, f"{what} times {fraction(number)}")
+
+
+def spanned(columns: Array, gap: Array) -> bool:
+    """Is it a sum of multiples of the columns?"""
+    return same(columns @ np.linalg.lstsq(columns, gap, rcond=1e-9)[0], gap, CLOSE)
 
 
 def cut(part: Part) -> Callable[[Array], Array]:

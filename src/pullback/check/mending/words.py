@@ -70,6 +70,8 @@ def named(source: Source) -> str:
 
 def code(place: Place, operand: int = -1) -> str:
     """The expression, or that of an operand; nothing where the source is not to be had."""
+    if not is_step(place):
+        return ""
     node = tree(place[1]).get(span(place))
     node = node if operand < 0 else operand_of(node, operand)
     text = ast.unparse(node) if node is not None else ""

@@ -1,0 +1,188 @@
+"""The one change of backward with which it is right is found, and told in the words of the code."""
+
+import numpy as np
+import pytest
+
+import pullback as pb
+
+X, W, B, S = (4, 3), (3, 2), (2,), (4, 3)
+
+
+def mend(forward, backward, *inputs, of=0):
+    report = pb.check(forward, backward, *inputs)
+    assert report.verdict == "wrong"
+    return report.findings[of].mend
+
+
+def tanh(x):
+    return np.tanh(x)
+
+
+def dense(x, w, b):
+    return np.tanh(x @ w + b)
+
+
+def smooth(x):
+    return np.where(x > 1, x - 0.5, 0.5 * x * x)
+
+
+def cumulated(x):
+    return np.cumsum(x * x, axis=0)
+
+
+def saved_input(g, x):
+    y = np.tanh(x)
+    return g * (1 - x * y)
+
+
+def slope_forgotten(g, x, w, b):
+    y = np.tanh(x @ w + b)
+    dz = g * (1 - y)
+    return dz @ w.T, x.T @ dz, dz.sum(axis=0)
+
+
+def mean_for_sum(g, x, w, b):
+    dz = g * (1 - np.tanh(x @ w + b) ** 2)
+    return dz @ w.T, x.T @ dz, dz.mean(axis=0)
+
+
+def above_forgotten(g, x, w, b):
+    dz = g * (1 - np.tanh(x @ w + b) ** 2)
+    return dz @ w.T, x.T @ g, dz.sum(axis=0)
+
+
+def plus_for_minus(g, x, w, b):
+    dz = g * (1 + np.tanh(x @ w + b) ** 2)
+    return dz @ w.T, x.T @ dz, dz.sum(axis=0)
+
+
+def other_side(g, x):
+    return g * np.where(x < 1, 1.0, x)
+
+
+def forwards(g, x):
+    return 2 * x * np.cumsum(g, axis=0)
+
+
+def cube(x):
+    return x**3
+
+
+def power_kept(g, x):
+    return 3 * g * x**3
+
+
+def windows(x, w):
+    return np.array([(x[i : i + 3] * w).sum() for i in range(5)])
+
+
+def written_over(g, x, w):
+    dx, dw = np.zeros_like(x), np.zeros_like(w)
+    for i in range(5):
+        dx[i : i + 3] = g[i] * w
+        dw += g[i] * x[i : i + 3]
+    return dx, dw
+
+
+@pytest.mark.parametrize(
+    "forward, backward, inputs, of, says",
+    [
+        (tanh, saved_input, [S], 0, "in `x * y`, the output y in the place of `x`"),
+        (dense, slope_forgotten, [X, W, B], 0, "`np.tanh(x @ w + b)` times the output y"),
+        (dense, mean_for_sum, [X, W, B], 2, "`dz.mean(axis=0)` times 4"),
+        (dense, above_forgotten, [X, W, B], 1, "in `x.T @ g`, `g * (1 - np.tanh(x @ w + b) ** 2)` (line"),
+        (dense, plus_for_minus, [X, W, B], 0, "times -1"),
+        (smooth, other_side, [S], 0, "`x > 1` (line 26 of smooth) in the place of `x < 1`"),
+        (cube, power_kept, [S], 0, "in `x ** 3`, 2 for 3"),
+        (windows, written_over, [(7,), (3,)], 0, "`dx[i:i + 3]` added to, not written over"),
+    ],
+)
+def test_the_change_is_told(forward, backward, inputs, of, says):
+    rng = np.random.default_rng(5)
+    found = mend(forward, backward, *[2 * rng.normal(size=shape) for shape in inputs], of=of)
+    assert says in found and f"of {backward.__name__}" in found
+
+
+def test_of_an_lstm():
+    def step(x, c, wi, wo):
+        i, o = 1 / (1 + np.exp(-(x @ wi))), 1 / (1 + np.exp(-(x @ wo)))
+        new = c + i * x
+        return o * np.tanh(new), new, (x, i, o, new, wi, wo)
+
+    def back(dh, dnew, cache):
+        x, i, o, new, wi, wo = cache
+        d = dh * o * (1 - np.tanh(new) ** 2)
+        zi, zo = d * x * i * (1 - i), dh * np.tanh(new) * o * (1 - o)
+        return d * i + zi @ wi.T + zo @ wo.T, d, x.T @ zi, x.T @ zo
+
+    report = pb.check(step, back, (4, 3), (4, 3), (3, 3), (3, 3))
+    for finding in report.findings[:3]:
+        assert finding.mend.endswith("`dh * o * (1 - np.tanh(new) ** 2)` plus the gradient of y1")
+    assert report.findings[3].mend == ""  # it is right
+    assert "mend " in str(report) and "plus the gradient of y1" in report.to_json()
+
+
+def test_without_the_source():
+    scope = {"np": np}
+    exec("def f(x): return np.exp(x)\ndef back(g, x):\n    return g * x", scope)
+    assert mend(scope["f"], scope["back"], (5,)) == "line 3 of back: in multiply, the output y in the place of x"
+
+
+def test_two_faults_have_two_changes():
+    def back(g, x, w, b):
+        dz = g * (1 - np.tanh(x @ w + b) ** 2)
+        return dz @ w.T * 2, x.T @ dz, -dz.sum(axis=0)
+
+    report = pb.check(dense, back, X, W, B)
+    x, w, b = (finding.mend.partition(" of back: ")[2] for finding in report.findings)
+    assert (x, w, b) == ("`dz @ w.T` times 1/2", "", "`dz.sum(axis=0)` times -1")
+
+
+def test_where_no_single_change_helps():
+    def back(g, x):
+        return np.sin(g) * np.cosh(x) ** 3
+
+    assert mend(tanh, back, (5,)) == ""
+
+
+def test_a_change_that_breaks_another_gradient_is_none():
+    """x.T @ dz is right, and would not be, if dz were changed for dx."""
+
+    def back(g, x, w, b):
+        dz = g * (1 - np.tanh(x @ w + b) ** 2)
+        return 2 * dz @ w.T, x.T @ dz, dz.sum(axis=0)
+
+    report = pb.check(dense, back, X, W, B)
+    assert "`2 * dz` times 1/2" in report.findings[0].mend or "1 for 2" in report.findings[0].mend
+
+
+def test_of_torch():
+    torch = pytest.importorskip("torch")
+
+    class Gate(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * torch.tanh(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            t = torch.tanh(x)
+            return g * (t + (1 - t * t))
+
+    for layer in (Gate, Gate.apply):
+        (finding,) = pb.check(layer, None, (4, 3)).findings
+        assert finding.mend.partition(" of backward: ")[2] == f"`1 - t * t` times {finding.name}"
+
+
+def test_the_arrays_of_the_user_are_as_they_were():
+    kept = np.arange(1.0, 7)
+
+    def back(g, x):
+        kept[...] = g * x
+        return kept * 1.0
+
+    before = kept.copy()
+    pb.check(np.exp, back, np.linspace(0.1, 1, 6))
+    assert type(kept) is np.ndarray and not np.array_equal(kept, before)
