@@ -122,6 +122,18 @@ def test_of_an_lstm():
     assert "mend " in str(report) and "plus the gradient of y1" in report.to_json()
 
 
+def test_of_a_loss_that_gives_its_gradient():
+    def softmax_loss(x, t):
+        p = np.exp(x - x.max(axis=1, keepdims=True))
+        p = p / p.sum(axis=1, keepdims=True)
+        loss = -(t * np.log(p)).sum() / len(x)
+        return loss, p - t
+
+    t = np.eye(3)[[0, 2, 1, 1]]
+    report = pb.check(softmax_loss, None, np.random.default_rng(1).normal(size=(4, 3)), t, wrt="x")
+    assert report.findings[0].mend.endswith("of softmax_loss: `p - t` times 1/4")
+
+
 def test_without_the_source():
     scope = {"np": np}
     exec("def f(x): return np.exp(x)\ndef back(g, x):\n    return g * x", scope)

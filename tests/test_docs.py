@@ -1,6 +1,7 @@
 """What the documents show is true."""
 
 import ast
+import linecache
 import re
 import runpy
 import shutil
@@ -69,13 +70,14 @@ def test_what_the_readme_shows_is_what_comes_out(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("runs").mkdir()
     for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL):
-        names = {}
+        names, page = {}, f"<README {hash(block)}>"
+        linecache.cache[page] = len(block), None, block.splitlines(keepends=True), page  # as a notebook does
         for statement in ast.parse(block).body:
             source = ast.get_source_segment(block, statement)
             if not isinstance(statement, ast.Expr):
-                exec(source, names)
+                exec(compile(ast.Module([statement], []), page, "exec"), names)
                 continue
-            value = eval(source, names)
+            value = eval(compile(ast.Expression(statement.value), page, "eval"), names)
             said = block.splitlines()[statement.end_lineno - 1].partition("  # ")[2].strip()
             if said:
                 assert " ".join(str(value).split()) == said, source

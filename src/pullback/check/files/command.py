@@ -44,14 +44,17 @@ class Outcome(NamedTuple):
 
     @property
     def why(self) -> str:
-        """Of a wrong one: the input, the cause and the hint of its first wrong gradient."""
+        """Of a wrong one: the input and the cause of its first wrong gradient, and what mends it, or a hint."""
         if self.report is None:
             return self.problem
         wrong = self.report.leading
         if wrong is None:
             return self.report.reason
-        evidence = wrong.causes[0].evidence if wrong.causes else ""
-        says = evidence if evidence.startswith("backward raises") else wrong.hint  # what it raises says more than that
+        first = wrong.causes[0] if wrong.causes else Cause("", "")
+        if first.evidence.startswith("backward raises"):  # what it raises says more than a hint
+            says = first.evidence
+        else:
+            says = f"right with {wrong.mend}" if first.hint and wrong.mend else wrong.hint
         return f"{wrong.name}: {wrong.cause}: {says}"
 
     @property

@@ -74,9 +74,11 @@ class Scene:
 
     @cached_property
     def steps(self) -> dict[Place, list[Step]]:
-        """Backward's in their order, with its beginning and its end; and nothing of a forward that is run before it."""
+        """Backward's in their order, with its beginning and its end; and nothing of a forward that is run before it,
+        unless the two are one function."""
         roots = {place[-2] for place in self.forward.steps if is_step(place)}
-        own = {place: each for place, each in self.tape.steps.items() if is_step(place) and place[-2] not in roots}
+        all_of_it = {place: each for place, each in self.tape.steps.items() if is_step(place)}
+        own = {place: each for place, each in all_of_it.items() if place[-2] not in roots} or all_of_it
         begin = {(BEGIN, part.name): nothing_done(part.of(self.above)) for part in self.problem.given}
         end = {(END, part.name): nothing_done(part.of(self.given)) for part in self.problem.results}
         return {**begin, **own, **end}

@@ -16,7 +16,7 @@ from pullback.check.points import nearby
 from pullback.check.problem import Part, Problem
 from pullback.check.steps.changes import nudged
 from pullback.check.steps.search import careful, covers, multiple
-from pullback.check.steps.tape import Place
+from pullback.check.steps.tape import Place, ran
 from pullback.check.structure import same
 
 Array = NDArray[Any]
@@ -145,7 +145,12 @@ class Search:
             return set()
         for scene in (self.again, self.elsewhere):
             found &= self.right_after(edit, scene) if scene is not None else set()
-        return found & self.wrong
+        return found & self.wrong if found and self.keeps_forward(edit) else set()
+
+    def keeps_forward(self, edit: Edit) -> bool:
+        """A function that gives its gradients itself has steps that are of both."""
+        output = careful(lambda: ran(self.problem, self.here.v, edit.changes(self.here))[0])
+        return output is not None and same(output, self.here.output)
 
     def right_after(self, edit: Edit, scene: Scene) -> set[str]:
         given = self.given_with(edit, scene)

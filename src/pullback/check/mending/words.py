@@ -65,7 +65,7 @@ def named(source: Source) -> str:
         return called(source)
     place = source.name
     text = code(place, source.operand) or f"what {'comes out of' if source.operand < 0 else 'goes into'} {operation(place)}"
-    return f"{text} ({where(place)})"
+    return f"{text} ({where(place)})" if is_step(place) else text
 
 
 def code(place: Place, operand: int = -1) -> str:
