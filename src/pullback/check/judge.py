@@ -271,7 +271,15 @@ class Judge:
         error = abs(mismatch.found - mismatch.wanted)
         mend = self.mends.get(part.name) if example and mismatch.finite else None
         return Finding(
-            part.name, WRONG, error, mismatch.uncertainty, index, mismatch.found, mismatch.wanted, point.where, causes,
+            part.name,
+            WRONG,
+            error,
+            mismatch.uncertainty,
+            index,
+            mismatch.found,
+            mismatch.wanted,
+            point.where,
+            causes,
             mend.says if mend else "",
         )
 

@@ -14,7 +14,9 @@ Way = tuple[Any, ...]  # to an array: names, keys, numbers
 DEPTH = 5
 
 watching: list[Callable[[Any], Any]] = []  # the last of them is asked
-within: list[Callable[[], AbstractContextManager[None]]] = []  # what is left where a library calls a backward, entered again
+within: list[
+    Callable[[], AbstractContextManager[None]]
+] = []  # what is left where a library calls a backward, entered again
 
 
 def entered() -> AbstractContextManager[None]:

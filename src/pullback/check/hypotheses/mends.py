@@ -42,6 +42,10 @@ def another_branch(e: Evidence) -> Says:
     return mended(e, "operand", fits=lambda m: m.operation in COMPARISONS and not m.whole and e.elementwise)
 
 
+def another_order(e: Evidence) -> Says:
+    return mended(e, "operand", fits=lambda m: m.reordered)
+
+
 def another_whole(e: Evidence) -> Says:
     """The input for the output, or another input: there is little else that it could be."""
     return mended(e, "operand", fits=lambda m: m.whole and not m.moves)
@@ -76,7 +80,9 @@ def another_condition(e: Evidence) -> Says:
 
 
 def another_size(e: Evidence) -> Says:
-    sizes = {n for array in (e.x, *e.arguments.values(), *e.results.values()) for n in (*np.shape(array), np.size(array))}
+    sizes = {
+        n for array in (e.x, *e.arguments.values(), *e.results.values()) for n in (*np.shape(array), np.size(array))
+    }
     return mended(e, "number", fits=lambda m: m.number in sizes - {0, 1} and m.operation in ("multiply", "divide"))
 
 

@@ -28,7 +28,7 @@ Test = Callable[[Evidence], Says]
 
 TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (whole.moves_nothing, ("wrong_local_derivative", "missing_chain_factor")),
-    (whole.vanishes, ("missing_jacobian_term", "missing_upstream_grad")),
+    (whole.vanishes, ("missing_jacobian_term", "higher_order", "missing_upstream_grad")),
     (through_time.forwards, ("bptt_time", "transpose_or_adjoint")),
     (whole.index_adjoint, ("index_routing", "transpose_or_adjoint")),
     (whole.adjoint, ("transpose_or_adjoint", "index_routing")),
@@ -112,6 +112,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (mends.written_over, ("overwrite_vs_accumulate", "index_routing")),
     (mends.one_too_many, ("overwrite_vs_accumulate", "missing_jacobian_term")),
     (mends.another_branch, ("wrong_local_derivative", "saved_wrong_tensor")),
+    (mends.another_order, ("index_routing", "transpose_or_adjoint")),
     (mends.another_whole, ("saved_wrong_tensor", "missing_chain_factor")),
     (steps.slope_by_elements, ("wrong_local_derivative", "missing_chain_factor")),
     (places.copied_otherwise, ("mode_mismatch", "index_routing")),
@@ -164,7 +165,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (factors.of_its_exponential, ("mode_mismatch", "missing_chain_factor")),
     (factors.along_another_axis, ("reduction_broadcast", "missing_chain_factor")),
     (factors.factor_of_itself, ("missing_chain_factor", "saved_wrong_tensor")),
-    (factors.chain_factor, ("missing_chain_factor",)),
+    (factors.chain_factor, ("missing_chain_factor", "reduction_broadcast")),
     (products.term_lost, ("missing_jacobian_term", "missing_chain_factor")),
     (factors.path_scaled, ("missing_jacobian_term", "missing_chain_factor")),
     (factors.path_factor, ("missing_chain_factor", "missing_jacobian_term")),
@@ -182,12 +183,14 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (slopes.local, ("wrong_local_derivative", "saved_wrong_tensor", "missing_chain_factor")),
     (through_time.of_steps, ("bptt_time", "missing_jacobian_term", "overwrite_vs_accumulate")),
     (factors.same_places, ("missing_chain_factor", "wrong_local_derivative", "missing_jacobian_term")),
-    (terms.anything_dense, ("missing_jacobian_term", "missing_chain_factor", "overwrite_vs_accumulate")),
+    (through_time.anything_dense, ("bptt_time", "mode_mismatch", "missing_jacobian_term")),
+    (terms.anything_dense, ("mode_mismatch", "missing_chain_factor", "index_routing", "missing_jacobian_term")),
 )  # fmt: skip
 
 
 GUESSES = (
     through_time.of_steps,
+    through_time.anything_dense,
     terms.of_one_output,
     terms.of_a_mixture,
     slopes.local,

@@ -87,3 +87,7 @@ def factors_swapped(e: Evidence) -> Says:
         return None
     same_spectrum = np.allclose(np.poly(e.J), np.poly(e.B), rtol=1e-5, atol=1e-7 * np.max(abs(e.J)))
     return "the same eigenvalues: the right factors, multiplied in the wrong order" if same_spectrum else None
+
+
+def anything_dense(e: Evidence) -> Says:
+    return "the difference has no simple form, in a layer of steps, each after the other" if e.recurrent() else None

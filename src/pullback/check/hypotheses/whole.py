@@ -28,7 +28,9 @@ def right_with_other_numbers(e: Evidence) -> Says:
     numbers = e.x.ravel()
     special = len(np.unique(numbers)) < len(numbers) or not numbers.all()
     right = e.other is not None and special and same(*e.other)
-    return "right with other numbers: it hangs on those of your example, of which some are alike, or 0" if right else None
+    return (
+        "right with other numbers: it hangs on those of your example, of which some are alike, or 0" if right else None
+    )
 
 
 def moves_nothing(e: Evidence) -> Says:

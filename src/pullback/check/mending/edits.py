@@ -1,7 +1,7 @@
 """What may have gone wrong in one step of backward: kinds of changes, the likeliest first.
 
-A change is made for a scene, since what it puts in has to be of that run. Where it does not fit, it raises, as the user's
-code does where it does not fit in there: nothing is mended then.
+A change is made for a scene, since what it puts in has to be of that run. Where it does not fit, it raises, as the
+user's code does where it does not fit in there: nothing is mended then.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +63,9 @@ def other_operands(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
 def added(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
     """To what stands there, not written over it."""
     if place[0] == WRITING:
-        yield Edit("added", "{step} added to, not written over", always(place, lambda turn, call, given: sum(given)), place)
+        yield Edit(
+            "added", "{step} added to, not written over", always(place, lambda turn, call, given: sum(given)), place
+        )
 
 
 def one_factor_less(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
@@ -82,8 +84,7 @@ def one_factor_more(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
 
 def other_operations(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
     for name in TWINS.get(place[0], ()):
-        change = lambda turn, call, given, other=getattr(np, name): other(*given)
-        yield Edit("operation", f"in {{step}}, {name} for {place[0]}", always(place, change), place)
+        yield Edit("operation", f"in {{step}}, {name} for {place[0]}", always(place, calling(getattr(np, name))), place)
     if place[0] in ("subtract", "divide", "matmul", "dot"):
         change = lambda turn, call, given: call(*given[::-1])
         kind = "turned" if place[0] in ("matmul", "dot") else "operation"
@@ -95,7 +96,9 @@ def other_conditions(place: Place, steps: Steps, known: Known) -> Iterator[Edit]
         a = steps[0].result if i < 0 else steps[0].operands[i]
         if a is not None and a.dtype.kind == "b":
             what = "{step}" if i < 0 else "in {step}, {operand}"
-            yield Edit("condition", f"{what} turned into its opposite", always(place, made(i, np.logical_not)), place, i)
+            yield Edit(
+                "condition", f"{what} turned into its opposite", always(place, made(i, np.logical_not)), place, i
+            )
             for truth in (True, False):
                 change = made(i, lambda a, truth=truth: np.full_like(a, truth))
                 yield Edit("condition", f"{what} taken for {truth} everywhere", always(place, change), place, i)
@@ -144,7 +147,9 @@ def other_sums(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
         for axes in subsets(np.ndim(first.operands[i])):
             change = lambda turn, call, given, axes=axes: alike(total(given[i], axes, keepdims=keep), call(*given))
             yield Edit("axes", f"{{step}} over axes {axes}", always(place, change), place, i)
-        yield Edit("axes", "{operand} as it is, for {step}", always(place, lambda turn, call, given: given[i]), place, i)
+        yield Edit(
+            "axes", "{operand} as it is, for {step}", always(place, lambda turn, call, given: given[i]), place, i
+        )
     for axis in range(np.ndim(first.result)):
         if np.shape(first.result)[axis] > 1:
             for word, total in (("summed", np.sum), ("averaged", np.mean)):
@@ -192,6 +197,10 @@ def made(i: int, make: Make) -> Change:
 
 def of_its_result(found: Any, make: Make) -> Any:
     return alike(make(found), found)
+
+
+def calling(other: Callable[..., Any]) -> Change:
+    return lambda turn, call, given: other(*given)
 
 
 def with_source(place: Place, source: Source, change: Callable[[list[Array]], Change]) -> Callable[[Scene], Changes]:

@@ -1,7 +1,7 @@
 """The search for the change: backward is run with one, and its gradients are compared with the right ones."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -37,6 +37,7 @@ class Mend(NamedTuple):
     number: float  # that is put in
     moves: bool  # is it an array that moves with the gradient from above?
     whole: bool  # is it an input, an output, or a gradient from above?
+    reordered: bool  # does it hold the same numbers as what it takes the place of?
     turns: int  # of a loop, in which the step is run
     operation: str
 
@@ -165,11 +166,17 @@ class Search:
         return given if given is not None and np.isfinite(given).all() else None
 
     def told(self, edit: Edit, names: set[str]) -> Mend:
-        steps = self.here.steps[edit.place]
-        moves = edit.other is not None and self.moves(edit.other)
+        steps, other = self.here.steps[edit.place], edit.other
+        moves = other is not None and self.moves(other)
+        whole = other is not None and other.whose in ("input", "output", "above")
+        reordered = (
+            edit.kind == "operand"
+            and other is not None
+            and same_numbers([each.operands[edit.operand] for each in steps], self.here.values(other))
+        )
         says = sentence(edit, steps, self.known)
-        whole = edit.other is not None and edit.other.whose in ("input", "output", "above")
-        return Mend(edit.kind, says, frozenset(names), edit.number, moves, whole, len(steps), edit.place[0])
+        operation = str(edit.place[0])
+        return Mend(edit.kind, says, frozenset(names), edit.number, moves, whole, reordered, len(steps), operation)
 
     def moves(self, source: Source) -> bool:
         here, again = self.here.values(source), self.again.values(source)
@@ -182,6 +189,10 @@ def times(place: Place, i: int, factor: float) -> Edit:
         return scaled(place, i, 0.0, "0 for {step}" if i < 0 else "{step} without {operand}")
     number = float(f"{factor:.9g}")
     return scaled(place, i, number, f"{what} times {fraction(number)}")
+
+
+def same_numbers(some: Sequence[Array], others: Sequence[Array]) -> bool:
+    return np.array_equal(*(np.sort(np.concatenate([*map(np.ravel, each)])) for each in (some, others)))
 
 
 def spanned(columns: Array, gap: Array) -> bool:

@@ -64,7 +64,10 @@ def named(source: Source) -> str:
     if source.whose not in ("forward", "backward"):
         return called(source)
     place = source.name
-    text = code(place, source.operand) or f"what {'comes out of' if source.operand < 0 else 'goes into'} {operation(place)}"
+    text = (
+        code(place, source.operand)
+        or f"what {'comes out of' if source.operand < 0 else 'goes into'} {operation(place)}"
+    )
     return f"{text} ({where(place)})" if is_step(place) else text
 
 
