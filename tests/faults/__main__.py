@@ -21,10 +21,10 @@ def main():
         for checker in peers.CHECKERS:
             if find_spec("jax" if checker == "check_grads" else "torch"):
                 count, caught, false = peers.figures(name, checker)
-                print(f"{checker:28}{count:7}{caught:8}{'':24}{false:8}")
+                print(f"{checker:28}{count:7}{caught:8}{'':32}{false:8}")
         print()
     heldout = ("heldout", *(f"heldout{k}" for k in (2, 3, 5, 7, 8, 9, 10, 11, 12)))
-    for name in (*heldout, "collected", "collected2", "collected3", "collected4"):
+    for name in (*heldout, "collected", *(f"collected{k}" for k in range(2, 9))):
         rows, missed = suite.figures(name)
         table(f"{name} faults", rows)
         print(f"missed: {', '.join(missed) or 'none'}\n")
@@ -48,7 +48,7 @@ def main():
     print(f"{time.perf_counter() - start:.0f} s")
 
 
-COLUMNS = "cases", "caught", "noted", "first", "three", "false"
+COLUMNS = "cases", "caught", "noted", "first", "three", "mended", "false"
 
 
 def table(title, rows):

@@ -60,6 +60,27 @@ def other_operands(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
             yield Edit("operand", says, with_source(place, source, partial(exchanged, i)), place, i, source)
 
 
+def other_arrays(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    """In this step, and wherever else that array stands."""
+    for i in arrays(steps) if len(steps) == 1 else ():
+        for source in known.in_place_of([steps[0].operands[i]], place):
+            everywhere = partial(array_everywhere, place, i, source)
+            says = "{other} in the place of {operand}, in {step} and wherever that stands"
+            yield Edit("operand", says, everywhere, place, i, source)
+
+
+def array_everywhere(place: Place, i: int, source: Source, scene: Scene) -> Changes:
+    """Where it stood in the run as it was: what is computed with the other array may be the same as the first."""
+    old, new = scene.steps[place][0].operands[i], scene.values(source)
+
+    def change(steps: Steps) -> Change:
+        stood = {(t, k) for t, step in enumerate(steps) for k, a in enumerate(step.operands) if np.array_equal(a, old)}
+        there = lambda turn, k, a: of_turn(new, turn) if (turn, k) in stood else a
+        return lambda turn, call, given: call(*[there(turn, k, a) for k, a in enumerate(given)])
+
+    return {each: change(steps) for each, steps in scene.steps.items() if is_step(each)}
+
+
 def added(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
     """To what stands there, not written over it."""
     if place[0] == WRITING:
@@ -178,6 +199,7 @@ KINDS = (
     other_conditions,
     moved,
     other_sums,
+    other_arrays,
 )
 
 

@@ -40,9 +40,11 @@ class Known:
         like = operand[0]
         for source in self.before(place, len(operand)):
             other = self.values[source]
-            fits = bare(other[0]) == bare(like) and other[0].dtype.kind == like.dtype.kind
-            if fits and not (len(other) == len(operand) and all(map(np.array_equal, other, operand))):
-                yield source
+            if other[0].dtype.kind == like.dtype.kind:
+                if bare(other[0]) == bare(like) and not identical(other, operand):
+                    yield source
+                elif other[0].ndim == like.ndim == 2 and other[0].shape == like.shape[::-1]:
+                    yield source._replace(turned=True)
 
     def beside(self, result: Sequence[Array], place: Place, smaller: bool) -> Iterator[Source]:
         """Of its shape, or (`smaller`) such that it is broadcast to that."""
@@ -67,6 +69,10 @@ class Known:
             return None
         named = (source for source in self.values if source.whose in ("input", "above", "output"))
         return next((each for each in named if np.array_equal(self.values[each][0], arrays[0])), None)
+
+
+def identical(some: Sequence[Array], others: Sequence[Array]) -> bool:
+    return len(some) == len(others) and all(map(np.array_equal, some, others))
 
 
 def bare(a: Array) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ class Source(NamedTuple):
     whose: str  # "input", "above", "output", "forward", "backward"
     name: Any
     operand: int = -1
+    turned: bool = False  # a matrix, transposed
 
 
 class Scene:
@@ -97,7 +98,9 @@ class Scene:
 
     def values(self, source: Source) -> list[Array]:
         """One for every turn of a loop, or one; none if these are no arrays."""
-        problem, (whose, name, k) = self.problem, source
+        problem, (whose, name, k, turned) = self.problem, source
+        if turned:
+            return [each.T for each in self.values(source._replace(turned=False))]
         if whose == "input":
             found = [array for each, array in zip(problem.names, problem.unpack(self.v)) if each == name]
         elif whose in ("above", "output"):

@@ -109,6 +109,8 @@ class Search:
         with the gradient from above, for all that comes after that is linear."""
         steps = self.here.steps[place]
         numbers = [(turn, k) for turn, step in enumerate(steps) for k in range(np.size(step.result))]
+        if self.late:
+            return set()
         if not is_step(place) or len(numbers) > ELEMENTS or not self.moves(Source("backward", place)):
             return self.wrong
         by = max(float(np.max(abs(step.result), initial=0)) for step in steps)

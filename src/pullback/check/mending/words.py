@@ -61,6 +61,8 @@ def called(source: Source | None) -> str:
 
 
 def named(source: Source) -> str:
+    if source.turned:
+        return f"{named(source._replace(turned=False))}, transposed,"
     if source.whose not in ("forward", "backward"):
         return called(source)
     place = source.name
