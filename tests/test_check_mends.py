@@ -87,8 +87,8 @@ def written_over(g, x, w):
 @pytest.mark.parametrize(
     "forward, backward, inputs, of, says",
     [
-        (tanh, saved_input, [S], 0, "in `x * y`, the output y in the place of `x`"),
-        (dense, slope_forgotten, [X, W, B], 0, "`np.tanh(x @ w + b)` times the output y"),
+        (tanh, saved_input, [S], 0, "in `x * y`, the output of forward in the place of `x`"),
+        (dense, slope_forgotten, [X, W, B], 0, "`np.tanh(x @ w + b)` times the output of forward"),
         (dense, mean_for_sum, [X, W, B], 2, "`dz.mean(axis=0)` times 4"),
         (dense, above_forgotten, [X, W, B], 1, "in `x.T @ g`, `g * (1 - np.tanh(x @ w + b) ** 2)` (line"),
         (dense, plus_for_minus, [X, W, B], 0, "times -1"),
@@ -117,7 +117,7 @@ def test_of_an_lstm():
 
     report = pb.check(step, back, (4, 3), (4, 3), (3, 3), (3, 3))
     for finding in report.findings[:3]:
-        assert finding.mend.endswith("`dh * o * (1 - np.tanh(new) ** 2)` plus the gradient of y1")
+        assert finding.mend.endswith("`dh * o * (1 - np.tanh(new) ** 2)` plus the gradient of y1 from above")
     assert report.findings[3].mend == ""  # it is right
     assert "mend " in str(report) and "plus the gradient of y1" in report.to_json()
 
@@ -137,7 +137,9 @@ def test_of_a_loss_that_gives_its_gradient():
 def test_without_the_source():
     scope = {"np": np}
     exec("def f(x): return np.exp(x)\ndef back(g, x):\n    return g * x", scope)
-    assert mend(scope["f"], scope["back"], (5,)) == "line 3 of back: in multiply, the output y in the place of x"
+    assert (
+        mend(scope["f"], scope["back"], (5,)) == "line 3 of back: in multiply, the output of forward in the place of x"
+    )
 
 
 def test_two_faults_have_two_changes():
@@ -198,3 +200,84 @@ def test_the_arrays_of_the_user_are_as_they_were():
     before = kept.copy()
     pb.check(np.exp, back, np.linspace(0.1, 1, 6))
     assert type(kept) is np.ndarray and not np.array_equal(kept, before)
+
+
+def test_what_fits_these_numbers_alone_is_none():
+    """2 x and x² are alike at 2."""
+    assert mend(cube, lambda g, x: 3 * g * x, np.full(4, 2.0)).endswith("`3 * g` times x")
+
+
+def test_a_sum_over_the_other_axis():
+    def softmax(x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def back(g, x):
+        p = softmax(x)
+        return p * (g - (g * p).sum(axis=0, keepdims=True))
+
+    found = mend(softmax, back, (4, 3))
+    assert found.endswith("of back: `(g * p).sum(axis=0, keepdims=True)` over axes (1,)")
+
+
+def test_operands_are_told_from_numbers_and_words():
+    def outer(x, w):
+        return np.einsum("i,j->ij", np.tanh(x), w)
+
+    def back(g, x, w):
+        y = np.tanh(x)
+        return np.einsum("ij,j->i", g, w) * (1 - y * y), np.einsum("ij,i->j", g, x)
+
+    found = mend(outer, back, (4,), (3,), of=1)
+    assert "in `np.einsum('ij,i->j', g, x)`, `np.tanh(x)` (line" in found and found.endswith("in the place of `x`")
+
+
+def test_a_helper_is_told_with_its_call():
+    def times(a, b):
+        return a * b
+
+    def gate(x, w):
+        return np.tanh(x) * w
+
+    def back(g, x, w):
+        y = np.tanh(x)
+        return times(times(g, w), 1 - y * y), times(g, x)
+
+    assert ", as called in line" in mend(gate, back, (4,), (4,), of=1)
+
+
+def test_numbers_in_a_loop_are_numbers():
+    """old stays what it was, when s becomes another number: three times it, in all, for the two that are right."""
+
+    def back(g, x):
+        found = np.empty_like(x)
+        for i in range(len(x)):
+            s = x[i]
+            old = s
+            s *= 2.0
+            found[i] = g[i] * (s + old)
+        return found
+
+    found = mend(np.square, back, (5,))
+    assert found.endswith(("`s *= 2.0` times 1/2", "0 for `old`", "1 for 2", "in `s *= 2.0`, 1 for 2"))
+
+
+def test_a_class_method_of_a_function_is_no_apply():
+    torch = pytest.importorskip("torch")
+
+    class Tanh(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(torch.tanh(x))
+            return torch.tanh(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            (y,) = ctx.saved_tensors
+            return g * (1 - y * y)
+
+        @classmethod
+        def doubled(cls, x):
+            return 2 * cls.apply(x)
+
+    assert pb.check(Tanh.doubled, None, (4, 3)).verdict == "right"

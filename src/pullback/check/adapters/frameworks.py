@@ -54,8 +54,9 @@ def modules(value: Any) -> Iterator[str]:
 def framework_of(*functions: Any, values: Sequence[Any] = ()) -> Framework:
     """The library whose arrays these functions take: the first that their code names, else that of the examples."""
     loaded = [name for name in FRAMEWORKS if name in sys.modules]
+    owners = [function.__self__ for function in functions if hasattr(function, "__self__")]
     for name in loaded:
-        if any(spoken(function, name) for function in functions if function is not None):
+        if any(spoken(function, name) for function in (*functions, *owners) if function is not None):
             return FRAMEWORKS[name]()
     for value in named(functions):
         for name in loaded:

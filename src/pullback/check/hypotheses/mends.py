@@ -48,7 +48,7 @@ def another_order(e: Evidence) -> Says:
 
 def another_whole(e: Evidence) -> Says:
     """The input for the output, or another input: there is little else that it could be."""
-    return mended(e, "operand", fits=lambda m: m.whole and not m.moves)
+    return mended(e, "operand", fits=lambda m: m.whole and not (m.moves or m.reordered))
 
 
 def another_array(e: Evidence) -> Says:
@@ -69,6 +69,11 @@ def factor_more(e: Evidence) -> Says:
 
 def factor_less(e: Evidence) -> Says:
     return mended(e, "alone")
+
+
+def inverted(e: Evidence) -> Says:
+    """A branch is taken where the other is meant."""
+    return mended(e, "operation", fits=lambda m: m.operation in COMPARISONS)
 
 
 def another_operation(e: Evidence) -> Says:

@@ -67,6 +67,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (slopes.scaled, ("wrong_local_derivative", "sign")),
     (slopes.wrong_where_zero, ("wrong_local_derivative", "mode_mismatch")),
     (whole.moved_axes, ("transpose_or_adjoint", "reduction_broadcast")),
+    (mends.inverted, ("wrong_local_derivative", "mode_mismatch")),
     (sums.only_first_output, ("missing_upstream_grad", "reduction_broadcast")),
     (places.copied_place, ("index_routing", "reduction_broadcast")),
     (places.copied_tensor, ("saved_wrong_tensor", "index_routing")),
@@ -112,7 +113,6 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (mends.written_over, ("overwrite_vs_accumulate", "index_routing")),
     (mends.one_too_many, ("overwrite_vs_accumulate", "missing_jacobian_term")),
     (mends.another_branch, ("wrong_local_derivative", "saved_wrong_tensor")),
-    (mends.another_order, ("index_routing", "transpose_or_adjoint")),
     (mends.another_whole, ("saved_wrong_tensor", "missing_chain_factor")),
     (steps.slope_by_elements, ("wrong_local_derivative", "missing_chain_factor")),
     (places.copied_otherwise, ("mode_mismatch", "index_routing")),
@@ -147,6 +147,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (products.one_for_another, ("saved_wrong_tensor", "missing_chain_factor")),
     (sums.weighted_sum, ("reduction_broadcast", "missing_chain_factor")),
     (products.numbers_elsewhere, ("index_routing", "saved_wrong_tensor")),
+    (mends.another_order, ("index_routing", "transpose_or_adjoint")),
     (mends.scaled, ("constant_factor", "missing_chain_factor")),
     (mends.another_array, ("saved_wrong_tensor", "missing_chain_factor")),
     (mends.step_left_out, ("missing_chain_factor", "saved_wrong_tensor")),
@@ -241,7 +242,8 @@ def ranked(everywhere: Sequence[Evidence]) -> list["Held"]:
     """Forward is taken apart only where nothing simpler explains it."""
     found: list[Held] = []
     for test, names in TABLE:
-        if test.__module__ in SEARCHES and any(not each.rank for each in found):
+        last = test.__module__ in SEARCHES and test is not mends.inverted
+        if last and any(not each.rank for each in found):
             continue
         each = held(test, names, everywhere)
         found += [each] if each else []

@@ -166,7 +166,7 @@ def other_sums(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
         (i,) = floats
         total, keep = np.mean if place[0] == "mean" else np.sum, np.ndim(first.result) == np.ndim(first.operands[i])
         for axes in subsets(np.ndim(first.operands[i])):
-            change = lambda turn, call, given, axes=axes: alike(total(given[i], axes, keepdims=keep), call(*given))
+            change = lambda turn, call, given, axes=axes: total(given[i], axes, keepdims=keep)
             yield Edit("axes", f"{{step}} over axes {axes}", always(place, change), place, i)
         yield Edit(
             "axes", "{operand} as it is, for {step}", always(place, lambda turn, call, given: given[i]), place, i

@@ -59,7 +59,8 @@ class Known:
         """One array for all turns, or one for each."""
         order = self.scene.order
         for source, values in self.values.items():
-            later = source.whose == "backward" and order.get(source.name, -1) >= order[place]
+            at = order.get(source.name, -1) if source.whose == "backward" else -1
+            later = at > order[place] or at == order[place] and source.operand < 0
             if len(values) in (1, turns) and not later:
                 yield source
 

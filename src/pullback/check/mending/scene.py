@@ -31,7 +31,7 @@ class Source(NamedTuple):
 class Scene:
     """Inputs, a gradient from above, and the run of backward on them."""
 
-    def __init__(self, problem: Problem, v: Array, seed: int) -> None:
+    def __init__(self, problem: Problem, v: Array, seed: int = 21) -> None:
         self.problem, self.v = problem, v
         truth, rng = whole(problem, v), np.random.default_rng(seed)
         known = truth.smooth_rows if problem.mode == "vjp" else np.ones(problem.given_size, bool)
@@ -80,9 +80,17 @@ class Scene:
         roots = {place[-2] for place in self.forward.steps if is_step(place)}
         all_of_it = {place: each for place, each in self.tape.steps.items() if is_step(place)}
         own = {place: each for place, each in all_of_it.items() if place[-2] not in roots} or all_of_it
-        begin = {(BEGIN, part.name): nothing_done(part.of(self.above)) for part in self.problem.given}
+        begin = {
+            (BEGIN, part.name): nothing_done(part.of(self.above)) for part in self.problem.given if self.reads(part)
+        }
         end = {(END, part.name): nothing_done(part.of(self.given)) for part in self.problem.results}
         return {**begin, **own, **end}
+
+    def reads(self, part: Part) -> bool:
+        """Does any step take the gradient from above? A loss that gives its gradients has none."""
+        above = part.of(self.above)
+        operands = (each for steps in self.tape.steps.values() for step in steps for each in step.operands)
+        return any(np.array_equal(each, above) for each in operands)
 
     @cached_property
     def order(self) -> dict[Place, int]:

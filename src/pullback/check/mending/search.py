@@ -12,7 +12,7 @@ from pullback.check.mending.edits import KINDS, SUMS, Edit, always, arrays, scal
 from pullback.check.mending.known import Known
 from pullback.check.mending.scene import Scene, Source, is_step
 from pullback.check.mending.words import fraction, sentence
-from pullback.check.points import nearby
+from pullback.check.points import finite, nearby
 from pullback.check.problem import Part, Problem
 from pullback.check.steps.changes import nudged
 from pullback.check.steps.search import careful, covers, multiple
@@ -22,10 +22,11 @@ from pullback.check.structure import same
 Array = NDArray[Any]
 
 CLOSE = 1e-5  # of the largest gradient
+NEXT_TO = 1e-9
 NOTHING = 1e-4  # a factor that is none
 ELEMENTS = 64  # of a step, that are moved one by one
 MOST = 200_000  # steps that are run again
-SLOW = 5.0  # seconds of work
+SLOW = 4.0  # seconds of work
 
 
 class Mend(NamedTuple):
@@ -47,7 +48,7 @@ def mends(problem: Problem, v: Array) -> dict[str, Mend]:
 
     def found() -> dict[str, Mend]:
         search = careful(Search, problem, v)
-        return {} if search is None else search.found()
+        return search.found() if search is not None and search.as_ever() else {}
 
     return problem.once("mends", v, found)
 
@@ -57,13 +58,17 @@ class Search:
 
     def __init__(self, problem: Problem, v: Array) -> None:
         self.problem, self.begun, self.searched = problem, time.process_time(), problem.searched
-        self.here, self.again = Scene(problem, v, 21), Scene(problem, v, 22)
+        self.here, self.again = Scene(problem, v), Scene(problem, v, seed=22)
         self.right = self.right_with(self.here.given, self.here)
         self.wrong = {part.name for part in problem.results} - self.right
 
     @cached_property
     def elsewhere(self) -> Scene | None:
-        return careful(Scene, self.problem, nearby(self.problem, np.random.default_rng(2), 1), 23)
+        """Where every number is another one, as far as forward takes that: 2 x and x² are alike at 2."""
+        rng, example = np.random.default_rng(2), self.problem.example
+        v = nearby(self.problem, rng, 1)
+        moved = v + np.where(v == example, (1 + abs(v)) * rng.uniform(0.05, 0.15, len(v)), 0)
+        return careful(Scene, self.problem, moved if finite(self.problem, moved) else v)
 
     @cached_property
     def known(self) -> Known:
@@ -81,6 +86,10 @@ class Search:
                 break
         return found
 
+    def as_ever(self) -> bool:
+        """Is backward, where its steps are noted, what it is elsewhere? Some look at the types of numbers."""
+        return same(self.here.given, self.problem.b(self.here.v, self.here.above), NEXT_TO)
+
     @property
     def late(self) -> bool:
         """Told by what was run, which is the same on every machine, unless that is slow in itself."""
@@ -88,30 +97,36 @@ class Search:
 
     def edits(self) -> Iterator[Edit]:
         """First in steps where one change can make everything right, then in the others, and last around them all."""
-        mendable = {place: self.mendable(place) for place in self.here.steps if self.matters(place)}
+        places = [place for place in self.here.steps if self.matters(place)]
+        places.sort(key=lambda place: place[0] not in SUMS)  # a mean is confused with a sum
+        multiples = [edit for place in places for edit in self.multiples(place)]
+        yield from (
+            edit for edit in multiples if is_step(edit.place) and self.right_after(edit, self.here) >= self.wrong
+        )
+        mendable = {place: self.mendable(place) for place in self.here.steps if place in places}
         steps = [place for place in mendable if is_step(place)]
         everything = [place for place in steps if mendable[place] == self.wrong]
         something = [place for place in steps if set() < mendable[place] < self.wrong]
         for some in (everything, something, [place for place in mendable if not is_step(place)]):
-            for place in sorted(some, key=lambda place: place[0] not in SUMS):  # a mean is confused with a sum
-                yield from self.multiples(place)
+            yield from (edit for edit in multiples if edit.place in some)
             for kind in KINDS:
                 for place in some:
                     yield from kind(place, self.here.steps[place], self.known)
 
     def matters(self, place: Place) -> bool:
         """Does all that is wrong with some gradient go through this step?"""
-        path = self.path(place, -1)
+        path = None if self.late else self.path(place, -1)
         return path is not None and any(covers(own(path), gap) for _, own, gap in self.gaps)
 
     def mendable(self, place: Place) -> set[str]:
         """Which gradients would be right with another result of this step, whatever it is. It is asked of what moves
         with the gradient from above, for all that comes after that is linear."""
-        steps = self.here.steps[place]
-        numbers = [(turn, k) for turn, step in enumerate(steps) for k in range(np.size(step.result))]
         if self.late:
             return set()
-        if not is_step(place) or len(numbers) > ELEMENTS or not self.moves(Source("backward", place)):
+        steps = self.here.steps[place]
+        numbers = [(turn, k) for turn, step in enumerate(steps) for k in range(np.size(step.result))]
+        linear = is_step(place) and self.moves(Source("backward", place))
+        if not linear or len(numbers) > ELEMENTS or place[0] in SUMS:  # over other axes it may have another shape
             return self.wrong
         by = max(float(np.max(abs(step.result), initial=0)) for step in steps)
         edits = (Edit("nudge", "", always(place, nudged(turn, k, by)), place) for turn, k in numbers)
@@ -165,7 +180,8 @@ class Search:
 
     def given_with(self, edit: Edit, scene: Scene) -> Array | None:
         given = careful(lambda: scene.run(edit.changes(scene))[0])
-        return given if given is not None and np.isfinite(given).all() else None
+        fits = given is not None and given.shape == scene.given.shape and np.isfinite(given).all()
+        return given if fits else None
 
     def told(self, edit: Edit, names: set[str]) -> Mend:
         steps, other = self.here.steps[edit.place], edit.other
@@ -176,7 +192,7 @@ class Search:
             and other is not None
             and same_numbers([each.operands[edit.operand] for each in steps], self.here.values(other))
         )
-        says = sentence(edit, steps, self.known)
+        says = sentence(edit, self.known)
         operation = str(edit.place[0])
         return Mend(edit.kind, says, frozenset(names), edit.number, moves, whole, reordered, len(steps), operation)
 

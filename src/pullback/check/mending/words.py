@@ -9,28 +9,37 @@ from textwrap import shorten
 from types import CodeType
 from typing import Any
 
-from pullback.check.mending.edits import Edit
+from pullback.check.mending.edits import WRITING, Edit
 from pullback.check.mending.known import Known
 from pullback.check.mending.scene import BEGIN, END, Source, is_step
-from pullback.check.steps.tape import Place, Step
+from pullback.check.steps.tape import Place
 
 LONG = 50  # letters of code
 LARGE = 1000  # for a denominator
 Span = tuple[int, int, int, int]  # line, its end, column, its end
+LIBRARIES = {"np", "numpy", "torch", "xp", "F", "jnp", "anp", "scipy", "special"}  # beside what the file imports
 
 
-def sentence(edit: Edit, steps: Sequence[Step], known: Known) -> str:
+def sentence(edit: Edit, known: Known) -> str:
     """line 7: in `g * y`, x in the place of `y`"""
-    i = edit.operand
-    operand = code(edit.place, i) or called(known.called([each.operands[i] for each in steps])) or f"operand {i + 1}"
-    other = "" if edit.other is None else named(edit.other)
-    text = edit.says.format(step=step(edit.place), operand=operand, other=other)
-    return f"{where(edit.place)}: {text}" if is_step(edit.place) else text
+    place, i, steps = edit.place, edit.operand, known.scene.steps[edit.place]
+    operand = code(place, i, len(steps[0].operands)) or called(known, [each.operands[i] for each in steps])
+    other = "" if edit.other is None else named(edit.other, known)
+    text = edit.says.format(step=step(place, known), operand=operand or f"operand {i + 1}", other=other)
+    return f"{where(place, known)}: {text}" if is_step(place) else text
 
 
-def where(place: Place) -> str:
-    name = place[1].co_name
-    return f"line {span(place)[0]}" + ("" if name.startswith("<") else f" of {name}")
+def where(place: Place, known: Known) -> str:
+    """The line; of a function that is called from several, those as well."""
+    at, others = line(place[1], place[2]), (each for each in known.scene.tape.steps if each[:3] == place[:3] != each)
+    if len(place) > 4 and any(others):
+        return f"{at}, as called in {line(place[3], place[4])}"
+    return at
+
+
+def line(code: CodeType, instruction: int) -> str:
+    named = "" if code.co_name.startswith("<") else f" of {code.co_name}"
+    return f"line {span(code, instruction)[0]}{named}"
 
 
 def fraction(number: float) -> str:
@@ -39,77 +48,127 @@ def fraction(number: float) -> str:
     return str(near) if abs(number - near) < 1e-8 * abs(number) else f"{number:.6g}"
 
 
-def step(place: Place) -> str:
+def step(place: Place, known: Known) -> str:
     if place[0] == BEGIN:
-        return f"the gradient of {place[1]}, before all else,"
+        return f"{above(place[1], known)}, before all else,"
     if place[0] == END:
         return f"the gradient of {place[1]}, at the end,"
     return code(place) or operation(place)
 
 
 def operation(place: Place) -> str:
-    if place[0] == "setitem":
+    if place[0] == WRITING:
         return "what is written"
     return "the sum" if place[0] in ("add.reduce", "sum") else str(place[0]).removesuffix(".reduce")
 
 
-def called(source: Source | None) -> str:
-    if source is None:
-        return ""
-    words = {"input": "{}", "above": "the gradient of {}", "output": "the output {}"}
-    return words[source.whose].format(source.name)
+def above(output: str, known: Known) -> str:
+    problem = known.scene.problem
+    if problem.mode == "jvp":
+        return f"the tangent of {output}"
+    return "the gradient from above" if len(problem.outputs) == 1 else f"the gradient of {output} from above"
 
 
-def named(source: Source) -> str:
+def called(known: Known, arrays: Sequence[Any]) -> str:
+    """An input, an output, or a gradient from above, if these are one."""
+    source = known.called(arrays)
+    return named(source, known) if source is not None else ""
+
+
+def named(source: Source, known: Known) -> str:
     if source.turned:
-        return f"{named(source._replace(turned=False))}, transposed,"
-    if source.whose not in ("forward", "backward"):
-        return called(source)
-    place = source.name
-    text = (
-        code(place, source.operand)
-        or f"what {'comes out of' if source.operand < 0 else 'goes into'} {operation(place)}"
-    )
-    return f"{text} ({where(place)})" if is_step(place) else text
+        return f"{named(source._replace(turned=False), known)}, transposed,"
+    if source.whose == "input":
+        return str(source.name)
+    if source.whose == "above":
+        return above(source.name, known)
+    if source.whose == "output":
+        one = len(known.scene.problem.outputs) == 1
+        return "the output of forward" if one else f"the output {source.name} of forward"
+    tape = known.scene.forward if source.whose == "forward" else known.scene.tape
+    place, count = source.name, len(tape.steps[source.name][0].operands)
+    what = f"what {'comes out of' if source.operand < 0 else 'goes into'} {operation(place)}"
+    text = code(place, source.operand, count) or what
+    return f"{text} ({line(place[1], place[2])})" if is_step(place) else text
 
 
-def code(place: Place, operand: int = -1) -> str:
-    """The expression, or that of an operand; nothing where the source is not to be had."""
+def code(place: Place, operand: int = -1, count: int = 0) -> str:
+    """The expression, or that of one of so many operands; nothing where the source is not to be had."""
     if not is_step(place):
         return ""
-    node = tree(place[1]).get(span(place))
-    node = node if operand < 0 else operand_of(node, operand)
-    text = ast.unparse(node) if node is not None else ""
-    return f"`{shorten(text, LONG, placeholder=' …')}`" if text else ""
+    nodes, libraries = tree(place[1])
+    node = nodes.get(span(place[1], place[2]))
+    if operand >= 0:
+        operands = operands_of(node, count, libraries)
+        node = operands[operand] if len(operands) == count else None
+    return f"`{shorten(ast.unparse(node), LONG, placeholder=' …')}`" if node is not None else ""
 
 
-def operand_of(node: Any, k: int) -> Any:
+def operands_of(node: Any, count: int, libraries: set[str]) -> list[Any]:
+    """Those that are arrays, as far as it can be told: a number is none where they are fewer."""
     match node:
         case ast.BinOp(left=left, right=right) | ast.AugAssign(target=left, value=right):
-            return (left, right)[k]
-        case ast.UnaryOp(operand=only):
-            return only
+            found = [left, right]
         case ast.Compare(left=left, comparators=[right]):
-            return (left, right)[k]
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="np" | "numpy")), args=args) if k < len(args):
-            return args[k]
-        case ast.Call(func=ast.Attribute(value=own)) if k == 0:
-            return own
-    return None
+            found = [left, right]
+        case ast.UnaryOp(operand=only):
+            found = [only]
+        case ast.Call(func=ast.Attribute(value=own), args=arguments) if root(own) not in libraries:
+            found = [own, *flat(arguments)]
+            return found if len(found) == count else found[:1]
+        case ast.Call(args=arguments):
+            found = flat(arguments)
+        case _:
+            found = []
+    return found if len(found) == count else [each for each in found if not isinstance(each, ast.Constant)]
 
 
-def span(place: Place) -> Span:
-    positions = list(place[1].co_positions())[place[2] // 2]
+def flat(arguments: Sequence[Any]) -> list[Any]:
+    """With those in lists, without constants."""
+    return [
+        each
+        for one in arguments
+        for each in (one.elts if isinstance(one, (ast.List, ast.Tuple)) else [one])
+        if not isinstance(each, ast.Constant)
+    ]
+
+
+def root(node: Any) -> str:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def span(code: CodeType, instruction: int) -> Span:
+    positions = list(code.co_positions())[instruction // 2]
     first, last, begin, end = (0 if each is None else each for each in positions)
     return first, last, begin, end
 
 
 @lru_cache(8)
-def tree(code: CodeType) -> dict[Span, Any]:
-    """All expressions of the file by where they stand."""
+def tree(code: CodeType) -> tuple[dict[Span, Any], set[str]]:
+    """All expressions of the file by where they stand, and what it imports; nothing if it is another file by now."""
     try:
-        parsed = ast.parse("".join(linecache.getlines(code.co_filename)))
+        nodes = list(ast.walk(ast.parse("".join(linecache.getlines(code.co_filename)))))
     except SyntaxError:
-        return {}
-    nodes = (node for node in ast.walk(parsed) if isinstance(node, (ast.expr, ast.AugAssign)))
-    return {(each.lineno, each.end_lineno or 0, each.col_offset, each.end_col_offset or 0): each for each in nodes}
+        return {}, set()
+    if not any(begins(node, code) for node in nodes):
+        return {}, set()
+    some = (node for node in nodes if isinstance(node, (ast.expr, ast.AugAssign)))
+    imports = (node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)))
+    names = {alias.asname or alias.name.partition(".")[0] for node in imports for alias in node.names}
+    return {(each.lineno, each.end_lineno or 0, each.col_offset, each.end_col_offset or 0): each for each in some}, (
+        names | LIBRARIES
+    )
+
+
+def begins(node: Any, code: CodeType) -> bool:
+    """Is it that of this code?"""
+    if isinstance(node, ast.FunctionDef):
+        lines = (node.lineno, *(each.lineno for each in node.decorator_list))
+        return node.name == code.co_name and min(lines) == code.co_firstlineno
+    if isinstance(node, ast.Lambda):
+        return code.co_name == "<lambda>" and node.lineno == code.co_firstlineno
+    if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        return code.co_name.endswith(("comp>", "genexpr>")) and node.lineno == code.co_firstlineno
+    return isinstance(node, ast.Module) and code.co_name == "<module>"

@@ -67,7 +67,7 @@ def calls(depth: int) -> Place:
         home = frame.f_globals.get("__name__") or ""
         if home.startswith("pullback.check.adapters"):
             break
-        if not home.startswith(("numpy", "torch", "pullback.check")):
+        if not home.startswith(("numpy", "torch", "functools", "pullback.check")):
             found += [frame.f_code, frame.f_lasti]
         frame = frame.f_back
     return tuple(found)
