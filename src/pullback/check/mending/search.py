@@ -22,7 +22,7 @@ from pullback.check.structure import same
 Array = NDArray[Any]
 
 CLOSE = 1e-5  # of the largest gradient
-NEXT_TO = 1e-9
+NEXT_TO = 1e-9  # but for the order of sums
 NOTHING = 1e-4  # a factor that is none
 ELEMENTS = 64  # of a step, that are moved one by one
 MOST = 200_000  # steps that are run again
@@ -34,17 +34,15 @@ class Mend(NamedTuple):
 
     kind: str
     says: str
-    parts: frozenset[str]
     number: float  # that is put in
     moves: bool  # is it an array that moves with the gradient from above?
     whole: bool  # is it an input, an output, or a gradient from above?
     reordered: bool  # does it hold the same numbers as what it takes the place of?
-    turns: int  # of a loop, in which the step is run
     operation: str
 
 
 def mends(problem: Problem, v: Array) -> dict[str, Mend]:
-    """By the name of the input whose gradient it makes right; none where the whole Jacobian is not known."""
+    """By the name of the input whose gradient it makes right; none where backward cannot be run so."""
 
     def found() -> dict[str, Mend]:
         search = careful(Search, problem, v)
@@ -80,7 +78,7 @@ class Search:
         for edit in self.edits():
             names = self.mended_by(edit) - found.keys()
             if names:
-                mend = self.told(edit, names)
+                mend = self.told(edit)
                 found |= dict.fromkeys(names, mend)
             if self.late or found.keys() == self.wrong:
                 break
@@ -183,7 +181,7 @@ class Search:
         fits = given is not None and given.shape == scene.given.shape and np.isfinite(given).all()
         return given if fits else None
 
-    def told(self, edit: Edit, names: set[str]) -> Mend:
+    def told(self, edit: Edit) -> Mend:
         steps, other = self.here.steps[edit.place], edit.other
         moves = other is not None and self.moves(other)
         whole = other is not None and other.whose in ("input", "output", "above")
@@ -194,7 +192,7 @@ class Search:
         )
         says = sentence(edit, self.known)
         operation = str(edit.place[0])
-        return Mend(edit.kind, says, frozenset(names), edit.number, moves, whole, reordered, len(steps), operation)
+        return Mend(edit.kind, says, edit.number, moves, whole, reordered, operation)
 
     def moves(self, source: Source) -> bool:
         here, again = self.here.values(source), self.again.values(source)
