@@ -25,8 +25,8 @@ CLOSE = 1e-5  # of the largest gradient
 NEXT_TO = 1e-9  # but for the order of sums
 NOTHING = 1e-4  # a factor that is none
 ELEMENTS = 64  # of a step, that are moved one by one
-MOST = 200_000  # steps that are run again
-SLOW = 4.0  # seconds of work
+MOST = 100_000  # steps that are run again
+SLOW = 2.0  # seconds of work
 
 
 class Mend(NamedTuple):
@@ -148,7 +148,7 @@ class Search:
     def multiples(self, place: Place) -> Iterator[Edit]:
         """The result, or an operand, times a number: the one with which what is wrong vanishes."""
         for i in (-1, *arrays(self.here.steps[place])):
-            path = self.path(place, i)
+            path = None if self.late else self.path(place, i)
             for _, own, gap in self.gaps if path is not None else ():
                 k = multiple(gap, own(path)) if own(path).any() else None
                 if k is not None:
