@@ -99,6 +99,7 @@ class Problem:
         self.known: dict[tuple[str, bytes], Any] = {}
         self.runs = 0  # of forward and backward
         self.searched = 0  # steps of forward that were run again, for mistakes in them
+        self.mended = 0  # and of backward, for changes that make it right
         self.moving: list[Part | None] = []  # which part of a vector each array is, once it is asked for
 
     def drop(self, places: Sequence[int]) -> None:

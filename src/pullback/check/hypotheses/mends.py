@@ -29,6 +29,11 @@ def one_too_many(e: Evidence) -> Says:
     return mended(e, "scale", fits=lambda m: not m.number and m.operation in SUMS)
 
 
+def slope_scaled(e: Evidence) -> Says:
+    """A part of a slope; of the whole it would have been said before."""
+    return scaled(e) if e.elementwise else None
+
+
 def scaled(e: Evidence) -> Says:
     return mended(e, "scale", fits=lambda m: m.number not in (0, -1))
 

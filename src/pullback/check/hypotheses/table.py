@@ -148,6 +148,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (sums.weighted_sum, ("reduction_broadcast", "missing_chain_factor")),
     (products.numbers_elsewhere, ("index_routing", "saved_wrong_tensor")),
     (mends.another_order, ("index_routing", "transpose_or_adjoint")),
+    (mends.slope_scaled, ("wrong_local_derivative", "constant_factor")),
     (mends.scaled, ("constant_factor", "missing_chain_factor")),
     (mends.another_array, ("saved_wrong_tensor", "missing_chain_factor")),
     (mends.step_left_out, ("missing_chain_factor", "saved_wrong_tensor")),

@@ -62,7 +62,7 @@ class Scene:
             running.pop()
             writing.pop()
             within.pop()
-            problem.searched += RUN + tape.turns.total()
+            problem.mended += RUN + tape.turns.total()
         return pack(end(END, [*map(unwatched, found)], problem.results), problem.results), tape
 
     @cached_property

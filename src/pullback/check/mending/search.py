@@ -55,7 +55,7 @@ class Search:
     """What makes the gradients right here, for another gradient from above, and at other inputs."""
 
     def __init__(self, problem: Problem, v: Array) -> None:
-        self.problem, self.begun, self.searched = problem, time.process_time(), problem.searched
+        self.problem, self.begun = problem, time.process_time()
         self.here, self.again = Scene(problem, v), Scene(problem, v, seed=22)
         self.right = self.right_with(self.here.given, self.here)
         self.wrong = {part.name for part in problem.results} - self.right
@@ -91,7 +91,7 @@ class Search:
     @property
     def late(self) -> bool:
         """Told by what was run, which is the same on every machine, unless that is slow in itself."""
-        return self.problem.searched - self.searched > MOST or time.process_time() - self.begun > SLOW
+        return self.problem.mended > MOST or time.process_time() - self.begun > SLOW
 
     def edits(self) -> Iterator[Edit]:
         """First in steps where one change can make everything right, then in the others, and last around them all."""
