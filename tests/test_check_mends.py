@@ -89,12 +89,12 @@ def written_over(g, x, w):
     [
         (tanh, saved_input, [S], 0, "in `x * y`, the output of forward in the place of `x`"),
         (dense, slope_forgotten, [X, W, B], 0, "`np.tanh(x @ w + b)` times the output of forward"),
-        (dense, mean_for_sum, [X, W, B], 2, "`dz.mean(axis=0)` times 4"),
-        (dense, above_forgotten, [X, W, B], 1, "in `x.T @ g`, `g * (1 - np.tanh(x @ w + b) ** 2)` (line"),
+        (dense, mean_for_sum, [X, W, B], 2, "`dz.mean(axis=0)`: a sum, not a mean"),
+        (dense, above_forgotten, [X, W, B], 1, "in `x.T @ g`, `dz` (line"),
         (dense, plus_for_minus, [X, W, B], 0, "times -1"),
         (smooth, other_side, [S], 0, "`x > 1` (line 26 of smooth) in the place of `x < 1`"),
         (cube, power_kept, [S], 0, "in `x ** 3`, 2 for 3"),
-        (windows, written_over, [(7,), (3,)], 0, "`dx[i:i + 3]` added to, not written over"),
+        (windows, written_over, [(7,), (3,)], 0, "`dx[i:i + 3]`: += for ="),
     ],
 )
 def test_the_change_is_told(forward, backward, inputs, of, says):
@@ -131,7 +131,7 @@ def test_of_a_loss_that_gives_its_gradient():
 
     t = np.eye(3)[[0, 2, 1, 1]]
     report = pb.check(softmax_loss, None, np.random.default_rng(1).normal(size=(4, 3)), t, wrt="x")
-    assert report.findings[0].mend.endswith("of softmax_loss: `p - t` times 1/4")
+    assert report.findings[0].mend.endswith("of softmax_loss: `p - t` times 1/4, at these sizes")
 
 
 def test_without_the_source():
@@ -147,7 +147,7 @@ def test_two_faults_have_two_changes():
         dz = g * (1 - np.tanh(x @ w + b) ** 2)
         return dz @ w.T * 2, x.T @ dz, -dz.sum(axis=0)
 
-    report = pb.check(dense, back, X, W, B)
+    report = pb.check(dense, back, (4, 5), (5, 3), (3,))
     x, w, b = (finding.mend.partition(" of back: ")[2] for finding in report.findings)
     assert (x, w, b) == ("`dz @ w.T` times 1/2", "", "`dz.sum(axis=0)` times -1")
 
@@ -281,3 +281,26 @@ def test_a_class_method_of_a_function_is_no_apply():
             return 2 * cls.apply(x)
 
     assert pb.check(Tanh.doubled, None, (4, 3)).verdict == "right"
+
+
+def test_of_a_loop_that_runs_back():
+    """The slope is taken at the step before."""
+
+    def rnn(x, u):
+        h = [np.zeros(u.shape[0])]
+        for row in x:
+            h.append(np.tanh(row + h[-1] @ u))
+        return h[-1], (h, u)
+
+    def back(g, cache):
+        h, u = cache
+        dx, du = [], np.zeros_like(u)
+        for t in reversed(range(len(h) - 1)):
+            d = g * (1 - h[t] ** 2)
+            dx.append(d)
+            du += np.outer(h[t], d)
+            g = u @ d
+        return np.stack(dx[::-1]), du
+
+    for finding in pb.check(rnn, back, (4, 3), (3, 3)).findings:
+        assert "in `h[t] ** 2`, `np.tanh(row + h[-1] @ u)` (line" in finding.mend

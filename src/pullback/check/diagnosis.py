@@ -153,8 +153,7 @@ def not_finite(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[t
             early = vanishes and not np.isfinite(problem.b(no_overflow, mismatch.g)).all()
             says = "finite when the large inputs are small"
             if early and overflows(problem, point, mismatch):
-                says += ", and a number overflows on the way to it"
-                early = False
+                early, says = False, f"{says}, and a number overflows on the way to it"
             elif early:
                 says += ", and these are not so large that an exponential of them overflows: 0 times infinity, or 0 / 0"
             names = "overflow_large_input", "singular_point_nan"
@@ -186,7 +185,8 @@ def conjugated(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[t
     if problem.mode == "jvp":
         t = mismatch.g.copy()
         for part in problem.inputs:
-            t[part.begin + 1 : part.end : part.width] *= part.width == 1
+            if part.width == 2:
+                t[part.begin + 1 : part.end : 2] = 0
         if np.allclose(whole(problem, point.v).value @ t, problem.b(point.v, t), rtol=1e-5, atol=1e-8):
             yield "complex_conjugate", "right along real directions, wrong along imaginary ones"
         return

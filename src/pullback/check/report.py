@@ -96,8 +96,7 @@ class Report:
             for k, cause in enumerate(self.causes[:3]):
                 said.append(("cause" if k == 0 else "or", f"{cause.name}: {cause.evidence}"))
                 said += [("hint", cause.hint)] if cause.hint and k == 0 else []
-            mend = self.leading.mend
-            said += [("mend", f"right with {mend}")] if mend and mend not in self.causes[0].evidence else []
+            said += [("mend", f"right with {self.leading.mend}")] if self.leading.mend else []
         said += [("note", f"{note.name}: {note.evidence}" if note.name else note.evidence) for note in self.notes]
         return said + [("unseen", text) for text in self.power]
 

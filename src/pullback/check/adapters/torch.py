@@ -34,7 +34,7 @@ def handing(function: Any, lift: Callable[[Any], Any]) -> Any:
     if not watching and not within:
         return function
 
-    class Watched(function):  # type: ignore[misc, valid-type]
+    class Watched(function):  # type: ignore[misc]
         @staticmethod
         def backward(ctx: Any, *above: Any) -> Any:
             names = ("saved_tensors", *vars(ctx))

@@ -13,7 +13,9 @@ COMPARISONS = "greater", "less", "greater_equal", "less_equal", "equal", "not_eq
 
 def mended(e: Evidence, *kinds: str, fits: Callable[[Mend], bool] = lambda mend: True) -> Says:
     mend = e.mend()
-    return f"right with {mend.says}" if mend is not None and mend.kind in kinds and fits(mend) else None
+    return (
+        "the change that mends it is of this kind" if mend is not None and mend.kind in kinds and fits(mend) else None
+    )
 
 
 def negated(e: Evidence) -> Says:

@@ -85,15 +85,14 @@ def added(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
     """To what stands there, not written over it."""
     if place[0] == WRITING:
         yield Edit(
-            "added", "{step} added to, not written over", always(place, lambda turn, call, given: sum(given)), place
+            "added", "{step}: += for =", always(place, lambda turn, call, given: sum(given)), place
         )
 
 
 def one_factor_less(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
     if place[0] in ("multiply", "divide") and len(steps[0].operands) == 2:
         for i in (0, 1) if place[0] == "multiply" else (0,):
-            change = lambda turn, call, given, i=i: alike(given[i], call(*given))
-            yield Edit("alone", "{operand} alone, for {step}", always(place, change), place, i)
+            yield Edit("alone", "{operand} alone, for {step}", always(place, operand_alone(i)), place, i)
 
 
 def one_factor_more(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
@@ -121,7 +120,7 @@ def other_conditions(place: Place, steps: Steps, known: Known) -> Iterator[Edit]
                 "condition", f"{what} turned into its opposite", always(place, made(i, np.logical_not)), place, i
             )
             for truth in (True, False):
-                change = made(i, lambda a, truth=truth: np.full_like(a, truth))
+                change = made(i, partial(np.full_like, fill_value=truth))
                 yield Edit("condition", f"{what} taken for {truth} everywhere", always(place, change), place, i)
 
 
@@ -148,8 +147,8 @@ def other_numbers(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
     for i, old in enumerate(steps[0].operands):
         for new in known.numbers if type(old) in (int, float) else ():
             if new != old:
-                says, here = f"in {{step}}, {new:.6g} for {old:.6g}", made(i, lambda a, new=new: new)
-                yield Edit("number", says, always(place, here), place, i, number=new)
+                says = f"in {{step}}, {new:.6g} for {old:.6g}"
+                yield Edit("number", says, always(place, exchanged(i, [np.asarray(new)])), place, i, number=new)
                 everywhere = partial(number_everywhere, old, new)
                 yield Edit("number", f"{says}, and wherever that stands", everywhere, place, i, number=new)
 
@@ -219,6 +218,10 @@ def made(i: int, make: Make) -> Change:
 
 def of_its_result(found: Any, make: Make) -> Any:
     return alike(make(found), found)
+
+
+def operand_alone(i: int) -> Change:
+    return lambda turn, call, given: alike(given[i], call(*given))
 
 
 def calling(other: Callable[..., Any]) -> Change:

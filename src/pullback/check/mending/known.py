@@ -27,12 +27,12 @@ class Known:
             if values and key not in seen:
                 seen.add(key)
                 self.values[source] = values
-        sizes = {n for values in self.values.values() for n in (*values[0].shape, values[0].size)}
+        self.sizes = {n for values in self.values.values() for n in (*values[0].shape, values[0].size)}
         constants = {
             each for tape in (scene.forward, scene.tape) for steps in tape.steps.values() for each in steps[0].operands
             if type(each) in (int, float)
         }  # fmt: skip
-        found = {*SIMPLE, *sizes, *constants, *(1 / n for n in sizes if n)}
+        found = {*SIMPLE, *self.sizes, *constants, *(1 / n for n in self.sizes if n)}
         self.numbers = sorted(found, key=lambda n: (abs(n), n))
 
     def in_place_of(self, operand: Sequence[Array], place: Place) -> Iterator[Source]:

@@ -26,6 +26,7 @@ class Source(NamedTuple):
     name: Any
     operand: int = -1
     turned: bool = False  # a matrix, transposed
+    backwards: bool = False  # the last turn of a loop first, as backward has them
 
 
 class Scene:
@@ -102,13 +103,18 @@ class Scene:
         yield from (Source("output", part.name) for part in self.problem.outputs)
         for whose, tape in (("forward", self.forward), ("backward", self.tape)):
             for place, steps in tape.steps.items():
-                yield from (Source(whose, place, k) for k in range(-1, len(steps[0].operands)))
+                for k in range(-1, len(steps[0].operands)):
+                    yield Source(whose, place, k)
+                    if whose == "forward" and len(steps) > 1:
+                        yield Source(whose, place, k, backwards=True)
 
     def values(self, source: Source) -> list[Array]:
         """One for every turn of a loop, or one; none if these are no arrays."""
-        problem, (whose, name, k, turned) = self.problem, source
-        if turned:
+        problem, (whose, name, k, *_) = self.problem, source
+        if source.turned:
             return [each.T for each in self.values(source._replace(turned=False))]
+        if source.backwards:
+            return self.values(source._replace(backwards=False))[::-1]
         if whose == "input":
             found = [array for each, array in zip(problem.names, problem.unpack(self.v)) if each == name]
         elif whose in ("above", "output"):

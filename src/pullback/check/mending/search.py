@@ -16,7 +16,7 @@ from pullback.check.points import finite, nearby
 from pullback.check.problem import Part, Problem
 from pullback.check.steps.changes import nudged
 from pullback.check.steps.search import careful, covers, multiple
-from pullback.check.steps.tape import Place, ran
+from pullback.check.steps.tape import Place, Step, ran
 from pullback.check.structure import same
 
 Array = NDArray[Any]
@@ -128,8 +128,8 @@ class Search:
             return self.wrong
         by = max(float(np.max(abs(step.result), initial=0)) for step in steps)
         edits = (Edit("nudge", "", always(place, nudged(turn, k, by)), place) for turn, k in numbers)
-        moved = [self.given_with(edit, self.here) for edit in edits]
-        if any(each is None for each in moved):
+        moved = [given for given in (self.given_with(edit, self.here) for edit in edits) if given is not None]
+        if len(moved) < len(numbers):
             return self.wrong
         through = (np.stack(moved) - self.here.given).T
         return {name for name, own, gap in self.gaps if spanned(own(through), gap)}
@@ -147,12 +147,14 @@ class Search:
 
     def multiples(self, place: Place) -> Iterator[Edit]:
         """The result, or an operand, times a number: the one with which what is wrong vanishes."""
-        for i in (-1, *arrays(self.here.steps[place])):
+        steps = self.here.steps[place]
+        for i in (-1, *arrays(steps)):
             path = None if self.late else self.path(place, i)
-            for _, own, gap in self.gaps if path is not None else ():
-                k = multiple(gap, own(path)) if own(path).any() else None
-                if k is not None:
-                    yield times(place, i, 1 + k)
+            if path is not None:
+                several = {multiple(gap, own(path)) for _, own, gap in self.gaps if own(path).any()} - {None}
+                yield from (
+                    times(place, i, 1 + k, averaged(steps[0]), self.known.sizes) for k in several if k is not None
+                )
 
     def mended_by(self, edit: Edit) -> set[str]:
         """Whose gradients become right, if no other becomes wrong."""
@@ -199,16 +201,36 @@ class Search:
         return not all(map(np.array_equal, here, again))
 
 
-def times(place: Place, i: int, factor: float) -> Edit:
+def averaged(step: Step) -> float:
+    """Over how many numbers a sum or a mean goes; 1 of anything else."""
+    sizes = [np.size(each) for each in step.operands if np.ndim(each)]
+    return sizes[0] / max(1, np.size(step.result)) if step.name in SUMS and sizes else 1.0
+
+
+def times(place: Place, i: int, factor: float, count: float, sizes: set[int]) -> Edit:
+    """Times a number, of which it is told where it comes from, if that can be seen."""
     what = "{step}" if i < 0 else "in {step}, {operand}"
     if abs(factor) < NOTHING:
         return scaled(place, i, 0.0, "0 for {step}" if i < 0 else "{step} without {operand}")
     number = float(f"{factor:.9g}")
-    return scaled(place, i, number, f"{what} times {fraction(number)}")
+    says = f"{what} times {fraction(number)}"
+    if i < 0 and count > 1 and np.isclose(number, count if place[0] == "mean" else 1 / count):
+        says = "{step}: a sum, not a mean" if place[0] == "mean" else "{step}: a mean, not a sum"
+    elif of_a_size(abs(number), sizes):
+        says += ", at these sizes"
+    return scaled(place, i, number, says)
+
+
+def of_a_size(number: float, sizes: set[int]) -> bool:
+    """Is it a size, its root, or one of these inverted? A factor 2 is more often a mistake of its own."""
+    return number not in (2, 0.5) and any(
+        np.isclose(number, each) for n in sizes - {0, 1} for each in (n, 1 / n, n**0.5, n**-0.5)
+    )
 
 
 def same_numbers(some: Sequence[Array], others: Sequence[Array]) -> bool:
-    return np.array_equal(*(np.sort(np.concatenate([*map(np.ravel, each)])) for each in (some, others)))
+    flat = [np.sort(np.concatenate([*map(np.ravel, each)])) for each in (some, others)]
+    return np.array_equal(flat[0], flat[1])
 
 
 def spanned(columns: Array, gap: Array) -> bool:

@@ -88,7 +88,7 @@ def named(source: Source, known: Known) -> str:
     tape = known.scene.forward if source.whose == "forward" else known.scene.tape
     place, count = source.name, len(tape.steps[source.name][0].operands)
     what = f"what {'comes out of' if source.operand < 0 else 'goes into'} {operation(place)}"
-    text = code(place, source.operand, count) or what
+    text = variable(place, source.operand) or code(place, source.operand, count) or what
     return f"{text} ({line(place[1], place[2])})" if is_step(place) else text
 
 
@@ -102,6 +102,15 @@ def code(place: Place, operand: int = -1, count: int = 0) -> str:
         operands = operands_of(node, count, libraries)
         node = operands[operand] if len(operands) == count else None
     return f"`{shorten(ast.unparse(node), LONG, placeholder=' …')}`" if node is not None else ""
+
+
+def variable(place: Place, operand: int) -> str:
+    """What the user calls the result."""
+    if not is_step(place) or operand >= 0:
+        return ""
+    at, (nodes, _) = span(place[1], place[2]), tree(place[1])
+    name = nodes.get((*at, "called"))
+    return f"`{name}`" if name else ""
 
 
 def operands_of(node: Any, count: int, libraries: set[str]) -> list[Any]:
@@ -146,8 +155,9 @@ def span(code: CodeType, instruction: int) -> Span:
 
 
 @lru_cache(8)
-def tree(code: CodeType) -> tuple[dict[Span, Any], set[str]]:
-    """All expressions of the file by where they stand, and what it imports; nothing if it is another file by now."""
+def tree(code: CodeType) -> tuple[dict[Any, Any], set[str]]:
+    """All expressions of the file by where they stand, what they are called, and what it imports; nothing if it is
+    another file by now."""
     try:
         nodes = list(ast.walk(ast.parse("".join(linecache.getlines(code.co_filename)))))
     except SyntaxError:
@@ -157,9 +167,16 @@ def tree(code: CodeType) -> tuple[dict[Span, Any], set[str]]:
     some = (node for node in nodes if isinstance(node, (ast.expr, ast.AugAssign)))
     imports = (node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)))
     names = {alias.asname or alias.name.partition(".")[0] for node in imports for alias in node.names}
-    return {(each.lineno, each.end_lineno or 0, each.col_offset, each.end_col_offset or 0): each for each in some}, (
-        names | LIBRARIES
-    )
+    found: dict[Any, Any] = {place_of(each): each for each in some}
+    for node in nodes:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found[*place_of(value), "called"] = name
+    return found, names | LIBRARIES
+
+
+def place_of(node: Any) -> Span:
+    return node.lineno, node.end_lineno or 0, node.col_offset, node.end_col_offset or 0
 
 
 def begins(node: Any, code: CodeType) -> bool:

@@ -44,20 +44,6 @@ class Watched(np.ndarray[Any, Any]):
         found = super().__getitem__(key)
         return watched(found, self.made) if isinstance(found, np.floating) else found
 
-    # A number that is taken from an array is none that can be changed: it gives way to another.
-
-    def __iadd__(self, other: Any) -> Any:
-        return self + other if self.ndim == 0 else super().__iadd__(other)
-
-    def __isub__(self, other: Any) -> Any:
-        return self - other if self.ndim == 0 else super().__isub__(other)
-
-    def __imul__(self, other: Any) -> Any:
-        return self * other if self.ndim == 0 else super().__imul__(other)
-
-    def __itruediv__(self, other: Any) -> Any:
-        return self / other if self.ndim == 0 else super().__itruediv__(other)
-
     def __setitem__(self, key: Any, value: Any) -> None:
         if writing and np.ndim(value) and not np.may_share_memory(self, value):
             value = writing[-1]("setitem", lambda old, new: new, (self[key], value))
@@ -76,6 +62,16 @@ class Watched(np.ndarray[Any, Any]):
 
     def dot(self, other: Any, out: Any = None) -> Any:
         return np.dot(self, other, out)
+
+
+def rebound(name: str) -> Callable[[Any, Any], Any]:
+    """A number that is taken from an array is none that can be changed: it gives way to another."""
+    new, changed = getattr(np.ndarray, f"__{name}__"), getattr(np.ndarray, f"__i{name}__")
+    return lambda self, other: (changed if self.ndim else new)(self, other)
+
+
+for operation in ("add", "sub", "mul", "truediv"):
+    setattr(Watched, f"__i{operation}__", rebound(operation))
 
 
 def watched(value: Any, made: Any = None) -> Any:
