@@ -27,7 +27,6 @@ Array = NDArray[Any]
 Test = Callable[[Evidence], Says]
 
 TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
-    (whole.moves_nothing, ("wrong_local_derivative", "missing_chain_factor")),
     (whole.vanishes, ("missing_jacobian_term", "higher_order", "missing_upstream_grad")),
     (through_time.forwards, ("bptt_time", "transpose_or_adjoint")),
     (whole.index_adjoint, ("index_routing", "transpose_or_adjoint")),
@@ -51,6 +50,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (whole.moving_factor, ("missing_chain_factor", "saved_wrong_tensor")),
     (slopes.evaluated_at_output, ("saved_wrong_tensor",)),
     (slopes.passed_through, ("missing_chain_factor", "wrong_local_derivative")),
+    (whole.moves_nothing, ("wrong_local_derivative", "missing_chain_factor")),
     (whole.of_logits, ("mode_mismatch", "missing_jacobian_term")),
     (whole.another_axis, ("reduction_broadcast", "transpose_or_adjoint")),
     (slopes.other_side, ("index_routing", "mode_mismatch")),
