@@ -84,9 +84,7 @@ def array_everywhere(place: Place, i: int, source: Source, scene: Scene) -> Chan
 def added(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
     """To what stands there, not written over it."""
     if place[0] == WRITING:
-        yield Edit(
-            "added", "{step}: += for =", always(place, lambda turn, call, given: sum(given)), place
-        )
+        yield Edit("added", "{step}: += for =", always(place, lambda turn, call, given: sum(given)), place)
 
 
 def one_factor_less(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
