@@ -11,12 +11,11 @@ import numpy as np
 from pullback.check.adapters.holders import items
 
 Way = tuple[Any, ...]  # to an array: names, keys, numbers
+Scope = Callable[[], AbstractContextManager[None]]
 DEPTH = 5
 
 watching: list[Callable[[Any], Any]] = []  # the last of them is asked
-within: list[
-    Callable[[], AbstractContextManager[None]]
-] = []  # what is left where a library calls a backward, entered again
+within: list[Scope] = []  # what is left where a library calls a backward, and is entered there again
 
 
 def entered() -> AbstractContextManager[None]:

@@ -13,9 +13,9 @@ COMPARISONS = "greater", "less", "greater_equal", "less_equal", "equal", "not_eq
 
 def mended(e: Evidence, *kinds: str, fits: Callable[[Mend], bool] = lambda mend: True) -> Says:
     mend = e.mend()
-    return (
-        "the change that mends it is of this kind" if mend is not None and mend.kind in kinds and fits(mend) else None
-    )
+    if mend is None or mend.kind not in kinds or not fits(mend):
+        return None
+    return "the change that mends it is of this kind"
 
 
 def negated(e: Evidence) -> Says:

@@ -27,10 +27,9 @@ def right_with_other_numbers(e: Evidence) -> Says:
     """At a tie, or at a zero, in the example."""
     numbers = e.x.ravel()
     special = len(np.unique(numbers)) < len(numbers) or not numbers.all()
-    right = e.other is not None and special and same(*e.other)
-    return (
-        "right with other numbers: it hangs on those of your example, of which some are alike, or 0" if right else None
-    )
+    if e.other is None or not special or not same(*e.other):
+        return None
+    return "right with other numbers: it hangs on those of your example, of which some are alike, or 0"
 
 
 def moves_nothing(e: Evidence) -> Says:
