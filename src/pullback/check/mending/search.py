@@ -26,7 +26,7 @@ NEXT_TO = 1e-9  # but for the order of sums
 NOTHING = 1e-4  # a factor that is none
 ELEMENTS = 64  # of a step, that are moved one by one
 MOST = 100_000  # steps that are run again
-SLOW = 2.0  # seconds of work
+SLOW = 10.0  # seconds of work: five times what so many steps take on a slow machine
 
 
 class Mend(NamedTuple):
