@@ -135,6 +135,24 @@ def test_options_are_for_parameters_and_for_dicts_of_hyperparameters():
         guess(cell, [(4, 5)])
 
 
+def test_what_is_called_y_may_be_labels(tmp_path):
+    path = tmp_path / "chosen.py"
+    path.write_text("""
+import numpy as np
+def chosen_forward(a, y): return a[np.arange(len(a)), y] ** 2, (a, y)
+def chosen_backward(dout, cache):
+    a, y = cache
+    da = np.zeros_like(a)
+    da[np.arange(len(a)), y] = 2 * dout * a[np.arange(len(a)), y]
+    return da
+def gap_forward(a, y): return (a - y) ** 2, (a, y)
+def gap_backward(dout, cache): return 2 * dout * (cache[0] - cache[1]), -2 * dout * (cache[0] - cache[1])
+""")
+    labels, numbers = map(guess, targets(str(path)))
+    assert labels.arguments[0] == (4, 5) and labels.arguments[1].dtype.kind == "i"
+    assert numbers.arguments == [(4, 5), (4, 5)]
+
+
 def test_what_runs_with_nothing_is_said():
     (exercise,) = targets(f"{COURSE}:affine_forward,affine_backward")
     with pytest.raises(GuessError, match="it did not run with what was given: affine_f"):

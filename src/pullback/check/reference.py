@@ -23,7 +23,7 @@ class Reference:
     """A rule at the inputs of a problem, once a way is found to hand them over that gives the problem's own output."""
 
     def __init__(self, problem: Problem, like: Any) -> None:
-        self.problem = problem
+        self.problem, self.like = problem, like
         self.rule = named(like)
         self.options: dict[str, Any] = {}
         self.turned: tuple[bool, ...] = ()

@@ -81,7 +81,9 @@ def trials(exercise: Exercise, given: Sequence[Any], fixed: dict[str, Any]) -> I
             poor.append(trial)
     if len(problems) == count:
         with_ = "what was given" if given else "any inputs that we tried; the first try"
-        raise GuessError(f"it did not run with {with_}: {next(iter(problems), 'it takes nothing')}")
+        first = next(iter(problems), "it takes nothing")
+        ask = "" if given or "; say " in first else '; say what it takes: --shape 4,5, or "4<5" for labels'
+        raise GuessError(f"it did not run with {with_}: {first}{ask}")
     best = sorted(poor, key=lambda trial: (-trial.fits, not trial.finite))
     yield from (trial._replace(runs=1 - len(problems) / count) for trial in best)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pullback.check.adapters.frameworks import named
+from pullback.check.files.numbers import integers
 from pullback.check.files.recipes import RECIPES
 
 Layout = tuple[Any, ...]
@@ -31,6 +32,7 @@ MORE = (
 )
 
 SCALAR = r"tau|temp(erature)?"  # first a single number
+LABELS = r"y(_?true)?|t|targets?"  # or numbers like any other
 
 # Weights of a cell: what their names may be, and their shapes where x has 5 features and the state 2. Weights of one
 # kind have one shape.
@@ -59,8 +61,16 @@ def layouts(called: str, names: Sequence[str], code: Sequence[Any]) -> Iterator[
     more = product([*fixed, *SHAPES, *MORE], repeat=count) if count <= 2 else ()
     of_a_cell = count > 2 or any(re.fullmatch(f"{RECURRENT}|{WEIGHT}", name) for name in names)
     unknown = (relatives(names), few) if of_a_cell else (few, relatives(names))
-    for layout in dict.fromkeys(chain(*unknown, more)):
+    several = iter(dict.fromkeys(chain(*unknown, more)))
+    for layout in chain(islice(several, 1), labelled(names), several):
         yield layout, False
+
+
+def labelled(names: Sequence[str]) -> Iterator[Layout]:
+    """Some of them are labels of the examples that the others are."""
+    labels = [bool(re.fullmatch(LABELS, name)) for name in names]
+    if any(labels) and not all(labels):
+        yield tuple(integers(4, below=5) if each else (4, 5) for each in labels)
 
 
 def relatives(names: Sequence[str]) -> Iterator[Layout]:

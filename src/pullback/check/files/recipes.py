@@ -40,7 +40,7 @@ RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     ("logits", (((4, 5), flags(4, 5).astype(float)),)),
     ("bce|binary|logistic_loss", ((probabilities(4, 5), flags(4, 5).astype(float)),)),
     ("(^|_|\\b)kl(_|\\b)|kl_?div", ((probabilities(4, 5), probabilities(4, 5)),)),
-    ("cross_?entropy|nll|ce_loss", (((4, 5), integers(4, below=5)), (probabilities(4, 5), probabilities(4, 5)))),
+    ("cross_?entropy|xent|nll|ce_loss", (((4, 5), integers(4, below=5)), (probabilities(4, 5), probabilities(4, 5)))),
     ("pos(ition(al)?)?_?(enc|emb)", (((2, 3, 5), (1, 4, 5)), ((2, 3, 5), (4, 5)), ((3, 5), (4, 5)))),
     ("cost", ((probabilities(3, 4), flags(3, 4).astype(float)), ((4,), (4,)))),
     ("mse|squared|l2|l1|huber|mae|loss", (((4, 5), (4, 5)), ((4,), (4,)), ((4, 5), integers(4, below=5)))),

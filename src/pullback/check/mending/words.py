@@ -25,7 +25,8 @@ def sentence(edit: Edit, known: Known) -> str:
     place, i, steps = edit.place, edit.operand, known.scene.steps[edit.place]
     operand = code(place, i, len(steps[0].operands)) or called(known, [each.operands[i] for each in steps])
     other = "" if edit.other is None else named(edit.other, known)
-    text = edit.says.format(step=step(place, known), operand=operand or f"operand {i + 1}", other=other)
+    says = edit.says if is_step(place) else edit.says.replace("in {step}, {operand}", "{step}")  # one and the same
+    text = says.format(step=step(place, known), operand=operand or f"operand {i + 1}", other=other)
     return f"{where(place, known)}: {text}" if is_step(place) else text
 
 

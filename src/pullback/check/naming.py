@@ -1,0 +1,148 @@
+"""What is wrong with a gradient gets its name: from the layer itself, from the same one at other sizes, and from the
+closed form."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullback.check.diagnosis import diagnose
+from pullback.check.differences import COARSE
+from pullback.check.gathering import taken_apart
+from pullback.check.mending import Mend, mends
+from pullback.check.points import Point
+from pullback.check.probes.values import Mismatch
+from pullback.check.problem import Part, Problem
+from pullback.check.reference import Reference
+from pullback.check.report import WRONG, Cause, Finding, Report
+from pullback.check.resizing import others, smaller
+from pullback.check.truth import Truth
+
+Array = NDArray[Any]
+
+SMALLER = 4  # sizes at which a fault is looked for that does not show at the first
+OTHERS = 2  # shapes at which a cause has to hold as well, where `shapes` gives them
+APART = 2.0  # seconds of work to take a layer apart, with which it is done at other shapes too
+
+
+class Naming:
+    """Findings of one problem. `another` gives the layer at other shapes, if the user says how; `judged` a report on
+    it at a smaller size."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        reference: Reference | None,
+        another: Callable[[], Problem] | None,
+        judged: Callable[[Problem], Report],
+    ) -> None:
+        self.problem, self.reference, self.another, self.judged = problem, reference, another, judged
+
+    def finding(self, point: Point, mismatch: Mismatch, truth: Truth, example: bool) -> Finding:
+        part = mismatch.part
+        mend = self.mends.get(part.name) if example and mismatch.finite else None
+        return Finding(
+            part.name,
+            WRONG,
+            abs(mismatch.found - mismatch.wanted),
+            mismatch.uncertainty,
+            self.index(mismatch, truth),
+            mismatch.found,
+            mismatch.wanted,
+            point.where,
+            self.causes(point, mismatch, example),
+            mend.says if mend else "",
+        )
+
+    def index(self, mismatch: Mismatch, truth: Truth) -> tuple[int, ...]:
+        """Of the worst element, if it is one."""
+        if truth.directions is None or self.problem.mode == "jvp":
+            return mismatch.part.where(mismatch.column)
+        place = truth.directions[mismatch.column].coordinate()
+        return () if place is None else mismatch.part.where(place)
+
+    def causes(self, point: Point, mismatch: Mismatch, example: bool) -> tuple[Cause, ...]:
+        causes = self.at_small_sizes.get(mismatch.part.name) or diagnose(
+            self.problem, point, mismatch, ordinary=not example, elsewhere=self.elsewhere
+        )
+        if self.reference is None or not mismatch.finite:
+            return causes
+        other = self.reference.other_mode(point.v, mismatch.g, self.problem.b(point.v, mismatch.g))
+        if other:
+            causes = (Cause("mode_mismatch", f"exactly the gradient of {other}"), *causes)
+        return self.known(mismatch.part, point.v, mismatch.g, causes)
+
+    def known(self, part: Part, v: Array, g: Array, causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
+        """The causes, with what is known to go wrong in this very layer first."""
+        if self.reference is None or part.width == 2 or self.reference.value(v) is None:
+            return causes
+        exact = self.reference.mistakes(v, g, part)
+        named = {each.cause: Cause(each.cause, f"exactly this mistake: {each.says}") for each in exact[::-1]}
+        return (*list(named.values())[::-1], *(cause for cause in causes if cause.name not in named))
+
+    def explained(self, finding: Finding, g: Array) -> Finding:
+        part = next(part for part in self.problem.results if part.name == finding.name)
+        return replace(finding, causes=self.known(part, self.problem.example, g, finding.causes))
+
+    def terms(self, point: Point, mismatch: Mismatch) -> str:
+        """What is wrong with the terms of the closed form."""
+        if self.reference is None or not mismatch.finite or mismatch.part.width == 2:
+            return ""
+        return self.reference.term_by_term(point.v, mismatch.g, mismatch.part)
+
+    @cached_property
+    def mends(self) -> dict[str, Mend]:
+        """Changes with which gradients are right that are wrong at the example."""
+        real = all(part.width == 1 for part in (*self.problem.inputs, *self.problem.outputs))
+        return mends(self.problem, self.problem.example) if real and taken_apart(self.problem) else {}
+
+    @cached_property
+    def at_small_sizes(self) -> dict[str, tuple[Cause, ...]]:
+        """What is wrong with a layer that is too large to be taken apart: that with the same layer, made smaller."""
+        several = iter(()) if taken_apart(self.problem) else smaller(self.problem, taken_apart)
+        for small in islice(several, SMALLER):
+            wrong = [each for each in self.judged(small).findings if each.verdict == WRONG]
+            if wrong:
+                return {finding.name: tuple(located(finding.causes, small)) for finding in wrong}
+        return {}
+
+    @cached_property
+    def elsewhere(self) -> list[Problem]:
+        """The same layer at other shapes, small enough to be taken apart; with `like`, still that rule."""
+        if not taken_apart(self.problem) or self.seconds > APART:
+            return []
+        found = others(self.problem) if self.another is None else [self.another() for _ in range(OTHERS)]
+        return [each for each in found if taken_apart(each) and self.alike(each)]
+
+    def alike(self, problem: Problem) -> bool:
+        return self.reference is None or Reference(problem, self.reference.like).fits
+
+    @cached_property
+    def seconds(self) -> float:
+        """How long it takes to take the example apart, about, whatever else the machine does: forward moves along
+        every number that goes in, backward takes a gradient for every number that comes out."""
+        problem, g = self.problem, np.ones(self.problem.given_size)
+        forward = least(lambda: problem.f(problem.example)) * problem.sizes[0] * 2 * COARSE
+        return forward + least(lambda: problem.b(problem.example, g)) * problem.given_size
+
+
+def located(causes: Iterable[Cause], problem: Problem) -> Iterator[Cause]:
+    """With the sizes at which they were found."""
+    sizes = ", ".join(f"{part.name} {part.shape}" for part in problem.inputs)
+    return (replace(cause, evidence=f"{cause.evidence} (at {sizes})") for cause in causes)
+
+
+def least(call: Callable[[], Any]) -> float:
+    """The seconds of work of three that take the fewest."""
+
+    def once() -> float:
+        start = time.process_time()
+        call()
+        return time.process_time() - start
+
+    return min(once() for _ in range(3))

@@ -1,0 +1,98 @@
+"""What the tests saw, and the report that tells it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from pullback.check.points import Point
+from pullback.check.probes.values import Convention
+from pullback.check.problem import Problem
+from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Finding, Report
+
+FAINT = 1e-9  # a derivative that differences do not tell from zero
+KINKS = 4  # that are told
+
+
+@dataclass
+class Outcome:
+    """What is wrong, what is worth a note, and what could not be seen."""
+
+    problem: Problem
+    findings: dict[str, Finding] = field(default_factory=dict)
+    remarks: list[Cause] = field(default_factory=list)
+    beyond: set[str] = field(default_factory=set)  # inputs of which a remark tells what is wrong beyond the example
+    terms: dict[str, list[str]] = field(default_factory=dict)  # what is wrong with them, and in whose gradients
+    conventions: list[tuple[Point, Convention]] = field(default_factory=list)
+    power: dict[str, float] = field(default_factory=dict)  # the largest derivative by each input
+    rough: list[str] = field(default_factory=list)  # inputs by which differences at the example say nothing
+    left: list[str] = field(default_factory=list)  # inputs at which forward does not seem to arrive where it goes
+    lost: int = 0  # numbers that forward gives as nan at the example
+    tried: int = 0  # inputs
+    hurried: bool = False  # was there no time for all of them?
+
+    def add(self, findings: list[Finding]) -> None:
+        """The first of an input stays."""
+        for finding in findings:
+            self.findings.setdefault(finding.name, finding)
+
+    def cannot(self, reason: str) -> Report:
+        return Report(self.problem.name, CANNOT, reason=reason)
+
+    def report(self) -> Report:
+        problem = self.problem
+        other = RIGHT if self.tried else CANNOT  # what ended before values were compared says nothing of them
+        verdict = WRONG if self.findings else CANNOT if self.rough or not self.tried else RIGHT
+        return Report(
+            problem.name,
+            verdict,
+            tuple(self.findings.get(part.name, Finding(part.name, other)) for part in problem.results),
+            tuple(self.unseen()),
+            tuple(self.notes()),
+            reason=self.too_rough() if verdict == CANNOT and self.rough else "",
+            tried=self.tried,
+            complex=problem.convention is None and any(part.width == 2 for part in (*problem.inputs, *problem.outputs)),
+        )
+
+    def too_rough(self) -> str:
+        return (
+            f"forward's differences are too rough to judge the gradient of {', '.join(self.rough)}: it turns within "
+            "the smallest steps, or beside large values; try others, or double precision"
+        )
+
+    def notes(self) -> list[Cause]:
+        terms = [f"the gradient of {', '.join(names)}, term by term: {text}" for text, names in self.terms.items()]
+        kinks = [
+            f"at a kink ({point.where}), {c.found:.4g} of the derivatives from {c.left:.4g} to {c.right:.4g}"
+            for point, c in self.conventions
+        ]
+        return [
+            *self.remarks,
+            *(Cause("", text) for text in terms),
+            *(Cause("kink_convention", text) for text in [*dict.fromkeys(kinks)][:KINKS]),
+        ]
+
+    def unseen(self) -> Iterator[str]:
+        problem = self.problem
+        near = f"is zero, or less than {FAINT:g}, wherever it was tried: any fault times zero is zero"
+        yield from (f"the derivative by {name} {near}" for name in self.faint())
+        for name in problem.dropped:
+            yield f"the gradient of {name} is None, and forward moves with it: if it should have one, say wrt={name!r}"
+        if self.lost:
+            where = f"forward is nan in {self.lost} of {problem.sizes[1]} numbers at your example"
+            yield f"{where}, so no other inputs were tried: give some for which it is not"
+        if self.left:
+            away = "the gradient leaves the derivative little by little, as where forward iterates and does not arrive"
+            yield f"on the way to {self.left[0]}, {away}: what is there is not judged"
+        for part in problem.inputs:
+            if len(part.shape) > 1 and part.shape[0] == 1:
+                yield f"{part.name} has a batch of one: a mean in the place of a sum would not show"
+            if len(part.shape) == 2 and part.shape[0] == part.shape[1] > 1:
+                yield f"{part.name} is square: a shape that is transposed by mistake would fit"
+        if problem.grain:
+            yield f"forward rounds to {problem.grain:.0e}: a part of it is computed in less than double precision"
+        if self.hurried:
+            yield f"forward is large, or slow: of all inputs that could be tried, {self.tried} were"
+
+    def faint(self) -> list[str]:
+        """Inputs by which no derivative was seen."""
+        power = self.power if self.problem.mode == "vjp" else {}
+        return [name for name, size in power.items() if size < FAINT and name not in self.findings]
