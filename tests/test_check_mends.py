@@ -304,3 +304,27 @@ def test_of_a_loop_that_runs_back():
 
     for finding in pb.check(rnn, back, (4, 3), (3,), (3, 3)).findings:
         assert "in `h[t] ** 2`, `np.tanh(row + h[-1] @ u)` (line" in finding.mend
+
+
+def recurrent(x, w):
+    h, found = np.zeros(w.shape[0]), []
+    for each in x:
+        h = np.tanh(each + h @ w)
+        found.append(h)
+    return np.stack(found)
+
+
+def written_over_in_every_turn(g, x, w):
+    y, dh, dx = recurrent(x, w), 0.0, np.zeros_like(x)
+    dw = np.zeros_like(w)
+    for t in reversed(range(len(x))):
+        dx[t] = dz = (g[t] + dh) * (1 - y[t] ** 2)
+        dw = np.outer(y[t - 1] if t else np.zeros(len(w)), dz)
+        dh = dz @ w.T
+    return dx, dw
+
+
+def test_what_every_turn_of_a_loop_writes_over():
+    report = pb.check(recurrent, written_over_in_every_turn, (4, 3), (3, 3))
+    assert report.cause == "overwrite_vs_accumulate"
+    assert report.findings[1].mend.endswith("added up over the turns of the loop, += for =")

@@ -27,6 +27,7 @@ Array = NDArray[Any]
 Test = Callable[[Evidence], Says]
 
 TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
+    (mends.written_over, ("overwrite_vs_accumulate", "bptt_time")),
     (whole.vanishes, ("missing_jacobian_term", "higher_order", "missing_upstream_grad")),
     (through_time.forwards, ("bptt_time", "transpose_or_adjoint")),
     (whole.index_adjoint, ("index_routing", "transpose_or_adjoint")),
@@ -110,7 +111,6 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (steps.transposed, ("transpose_or_adjoint", "saved_wrong_tensor")),
     (steps.other_axes, ("reduction_broadcast", "missing_jacobian_term")),
     (mends.negated, ("sign", "wrong_local_derivative")),
-    (mends.written_over, ("overwrite_vs_accumulate", "index_routing")),
     (mends.one_too_many, ("overwrite_vs_accumulate", "missing_jacobian_term")),
     (mends.another_branch, ("wrong_local_derivative", "saved_wrong_tensor")),
     (mends.another_whole, ("saved_wrong_tensor", "missing_chain_factor")),
@@ -204,6 +204,7 @@ GUESSES = (
 EXACT = whole.flipped, whole.adjoint, whole.factor, slopes.evaluated_at_output  # true of every number, as are those of
 EXACT_MODULES = arguments.__name__, products.__name__, steps.__name__, mends.__name__
 SEARCHES = steps.__name__, mends.__name__  # which look elsewhere themselves
+AT_ONCE = mends.written_over, mends.inverted  # as plain as what is said without one
 ANY_SHAPE = arguments.__name__, *SEARCHES  # what they say does not hang on the shape
 
 
@@ -243,7 +244,7 @@ def ranked(everywhere: Sequence[Evidence]) -> list["Held"]:
     """Forward is taken apart only where nothing simpler explains it."""
     found: list[Held] = []
     for test, names in TABLE:
-        last = test.__module__ in SEARCHES and test is not mends.inverted
+        last = test.__module__ in SEARCHES and test not in AT_ONCE
         if last and any(not each.rank for each in found):
             continue
         each = held(test, names, everywhere)

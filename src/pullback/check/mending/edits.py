@@ -15,6 +15,7 @@ from pullback.check.mending.known import Known
 from pullback.check.mending.scene import Scene, Source, is_step
 from pullback.check.steps.changes import of_turn, put, subsets
 from pullback.check.steps.tape import Change, Changes, Place, Step
+from pullback.check.steps.watched import Operation
 
 Array = NDArray[Any]
 Steps = Sequence[Step]
@@ -81,10 +82,12 @@ def array_everywhere(place: Place, i: int, source: Source, scene: Scene) -> Chan
     return {each: change(steps) for each, steps in scene.steps.items() if is_step(each)}
 
 
-def added(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+def added(place: Place, steps: Steps) -> Iterator[Edit]:
     """To what stands there, not written over it."""
     if place[0] == WRITING:
         yield Edit("added", "{step}: += for =", always(place, lambda turn, call, given: sum(given)), place)
+    elif len(steps) > 1 and np.ndim(steps[0].result):
+        yield Edit("added", "{step} added up over the turns of the loop, += for =", always(place, adding_up()), place)
 
 
 def one_factor_less(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
@@ -186,7 +189,6 @@ def one_term_more(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
 
 
 KINDS = (
-    added,
     other_operands,
     one_factor_less,
     other_numbers,
@@ -205,6 +207,17 @@ KINDS = (
 
 def always(place: Place, change: Change) -> Callable[[Scene], Changes]:
     return lambda scene: {place: change}
+
+
+def adding_up() -> Change:
+    """The sum of the results of all turns so far."""
+    total: list[Any] = []
+
+    def change(turn: int, call: Operation, given: Sequence[Any]) -> Any:
+        total[:] = [total[0] + call(*given) if turn else call(*given)]
+        return total[0]
+
+    return change
 
 
 def made(i: int, make: Make) -> Change:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.mending.edits import KINDS, SUMS, Edit, always, arrays, scaled
+from pullback.check.mending.edits import KINDS, SUMS, Edit, added, always, arrays, scaled
 from pullback.check.mending.known import Known
 from pullback.check.mending.scene import Scene, Source, is_step
 from pullback.check.mending.words import fraction, sentence
@@ -94,7 +94,9 @@ class Search:
         return self.problem.mended > MOST or time.process_time() - self.begun > SLOW
 
     def edits(self) -> Iterator[Edit]:
-        """First in steps where one change can make everything right, then in the others, and last around them all."""
+        """What is written over is soon found out. Then in steps where one change can make everything right, in the
+        others, and last around them all."""
+        yield from (edit for place, steps in self.here.steps.items() for edit in added(place, steps))
         places = [place for place in self.here.steps if self.matters(place)]
         places.sort(key=lambda place: place[0] not in SUMS)  # a mean is confused with a sum
         multiples = [edit for place in places for edit in self.multiples(place)]
