@@ -328,3 +328,14 @@ def test_what_every_turn_of_a_loop_writes_over():
     report = pb.check(recurrent, written_over_in_every_turn, (4, 3), (3, 3))
     assert report.cause == "overwrite_vs_accumulate"
     assert report.findings[1].mend.endswith("added up over the turns of the loop, += for =")
+
+
+def test_indices_that_repeat():
+    rows = np.array([1, 0, 1, 3, 1])
+
+    def written(g, x):
+        gx = np.zeros_like(x)
+        gx[rows] += 2 * g * x[rows]
+        return gx
+
+    assert mend(lambda x: x[rows] ** 2, written, (4, 3)).endswith("`gx[rows]`: np.add.at, since indices repeat")

@@ -86,6 +86,7 @@ def added(place: Place, steps: Steps) -> Iterator[Edit]:
     """To what stands there, not written over it."""
     if place[0] == WRITING:
         yield Edit("added", "{step}: += for =", always(place, lambda turn, call, given: sum(given)), place)
+        yield Edit("added", "{step}: np.add.at, since indices repeat", always(place, each_of_them), place)
     elif len(steps) > 1 and np.ndim(steps[0].result):
         yield Edit("added", "{step} added up over the turns of the loop, += for =", always(place, adding_up()), place)
 
@@ -207,6 +208,11 @@ KINDS = (
 
 def always(place: Place, change: Change) -> Callable[[Scene], Changes]:
     return lambda scene: {place: change}
+
+
+def each_of_them(turn: int, call: Any, given: Sequence[Any]) -> Any:
+    """Of several that are written to one place."""
+    return call.added_up(*given)
 
 
 def adding_up() -> Change:

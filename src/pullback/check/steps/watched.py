@@ -46,7 +46,7 @@ class Watched(np.ndarray[Any, Any]):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if writing and np.ndim(value) and not np.may_share_memory(self, value):
-            value = writing[-1]("setitem", lambda old, new: new, (self[key], value))
+            value = writing[-1]("setitem", Writing(self.shape, key), (self[key], value))
         super().__setitem__(key, unwatched(value))
 
     # Methods that NumPy takes apart itself, into several steps.
@@ -62,6 +62,22 @@ class Watched(np.ndarray[Any, Any]):
 
     def dot(self, other: Any, out: Any = None) -> Any:
         return np.dot(self, other, out)
+
+
+class Writing:
+    """Into some places of an array of that shape; where one is named more than once, what comes last stays."""
+
+    def __init__(self, shape: tuple[int, ...], key: Any) -> None:
+        self.shape, self.key = shape, key
+
+    def __call__(self, old: Any, new: Any) -> Any:
+        return new
+
+    def added_up(self, old: Any, new: Any) -> Any:
+        """What is written so that each place gets all that is added to it."""
+        total = np.zeros(self.shape)
+        np.add.at(total, self.key, new - old)
+        return old + total[self.key]
 
 
 def rebound(name: str) -> Callable[[Any, Any], Any]:
