@@ -61,8 +61,8 @@ def layouts(called: str, names: Sequence[str], code: Sequence[Any]) -> Iterator[
     more = product([*fixed, *SHAPES, *MORE], repeat=count) if count <= 2 else ()
     of_a_cell = count > 2 or any(re.fullmatch(f"{RECURRENT}|{WEIGHT}", name) for name in names)
     unknown = (relatives(names), few) if of_a_cell else (few, relatives(names))
-    several = iter(dict.fromkeys(chain(*unknown, more)))
-    for layout in chain(islice(several, 1), labelled(names), several):
+    rest = iter(dict.fromkeys(chain(*unknown, more)))
+    for layout in chain(islice(rest, 1), labelled(names), rest):
         yield layout, False
 
 
