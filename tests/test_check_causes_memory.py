@@ -113,3 +113,12 @@ def test_a_border_that_is_never_written():
     report = pullback.check(inner, backward_with(lambda x: np.empty(x.shape)), (6, 3))
     assert report.cause == "stale_buffer" and report.causes[0].evidence.startswith("x[0, 0] is never written")
     assert np.empty is before
+
+
+def test_where_the_example_shows_nothing_nothing_is_remembered():
+    """Of a gap that is zero at the example, a multiple is right there."""
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    report = pullback.check(
+        lambda x, t: np.mean((x - t) ** 2), lambda g, x, t: (2 * g * (x - t), 2 * g * (t - x)), x, x
+    )
+    assert report.cause == "constant_factor" and "stale_buffer" not in [cause.name for cause in report.causes]

@@ -3,6 +3,7 @@
 import numpy as np
 from causes import named
 
+import pullback as pb
 from pullback.check.adapters import adapt
 from pullback.check.problem import Problem
 from pullback.check.resizing import others
@@ -128,3 +129,35 @@ def test_a_causal_convolution_is_no_recurrence():
 
     causes, _ = named(causal, backward, (2, 7), (3,))
     assert causes[0] == "conv_geometry" and "bptt_time" not in causes
+
+
+def dense(x, w, b):
+    return x @ w + b
+
+
+def beside(backward):
+    """Verdicts by input, beside a gradient of a wrong shape."""
+    report = pb.check(dense, backward, (4, 3), (3, 2), (2,))
+    return report, [finding.verdict for finding in report.findings]
+
+
+def test_the_other_gradients_are_judged_beside_one_of_a_wrong_shape():
+    report, verdicts = beside(lambda g, x, w, b: (g @ w.T, x.T @ g, g))
+    assert report.verdict == "wrong" and verdicts == ["right", "right", "wrong"]
+    assert "the sum over axes (0,) is right" in report.causes[0].evidence
+    report, verdicts = beside(lambda g, x, w, b: (2 * g @ w.T, x.T @ g, g.sum()))
+    assert verdicts == ["wrong", "right", "wrong"] and report.findings[0].cause == "constant_factor"
+    assert report.leading.name == "b" and report.cause == "reduction_broadcast"
+    assert "it is the sum of the right one over axes (0,)" in report.causes[0].evidence
+
+
+def test_gradients_in_another_order():
+    report, verdicts = beside(lambda g, x, w, b: (x.T @ g, g @ w.T, g.sum(0)))
+    assert verdicts == ["wrong", "wrong", "right"] and report.cause == "index_routing"
+    assert report.causes[0].evidence == "shape (3, 2), needs (4, 3): it is the gradient of w"
+
+
+def test_a_gradient_that_none_of_the_others_goes_without():
+    report, verdicts = beside(lambda g, x, w, b: (g @ w.T, None, g))
+    assert report.verdict == "wrong" and verdicts == ["right", "wrong"]
+    assert any("the gradient of w is None" in text for text in report.power)

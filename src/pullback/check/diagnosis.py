@@ -106,7 +106,8 @@ def first_answer(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
     own = slice(mismatch.part.begin, mismatch.part.end)
     if not fits(problem) or problem.mode == "jvp":
         return False
-    return same(problem.b(point.v, mismatch.g)[own], whole(problem, problem.example).pulled(mismatch.g)[0][own])
+    first = whole(problem, problem.example).pulled(mismatch.g)[0][own]
+    return bool(first.any()) and same(problem.b(point.v, mismatch.g)[own], first)
 
 
 def exchanged(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:

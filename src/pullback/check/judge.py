@@ -26,8 +26,8 @@ from pullback.check.probes.tails import far, far_from_zero, tails
 from pullback.check.probes.values import Comparison, Mismatch, cotangents
 from pullback.check.problem import Problem
 from pullback.check.reference import Reference
-from pullback.check.report import Cause, Report
-from pullback.check.resizing import raised, resized
+from pullback.check.report import WRONG, Cause, Report
+from pullback.check.resizing import raised, replaced, resized
 from pullback.check.truth import Truth, fits, whole
 
 Array = NDArray[Any]
@@ -42,7 +42,7 @@ class Judge:
 
     def __init__(self, problem: Problem, like: Any, seed: int, another: Callable[[], Problem] | None = None) -> None:
         self.problem, self.like, self.another = problem, like, another  # `another` gives the layer at other shapes
-        self.rng = np.random.default_rng(seed + 1)
+        self.seed, self.rng = seed, np.random.default_rng(seed + 1)
         self.outcome = Outcome(problem)
         self.reference: Reference | None = None
 
@@ -65,6 +65,7 @@ class Judge:
             if outcome.findings:
                 if probe is contract:
                     self.add_what_squares_show()
+                    return self.with_the_others()
                 return outcome.report()
             if not problem.inputs:
                 return outcome.cannot("there is a gradient of none of the inputs")
@@ -111,6 +112,18 @@ class Judge:
             cause = replace(seen[0], evidence=f"{runs}, and {leading.name} is wrong: {seen[0].evidence}")
             causes = cause, *seen[1:], *first.causes
             self.outcome.findings = {leading.name: replace(first, name=leading.name, causes=causes)}
+
+    def with_the_others(self) -> Report:
+        """Beside gradients of a wrong shape, those of the right shape are judged by themselves."""
+        report, wrong, problem = self.outcome.report(), self.outcome.findings, self.problem
+        places = [part.place for part in problem.results if part.name not in wrong]
+        rest = replaced(problem, problem.arrays, places) if problem.mode == "vjp" and places else None
+        other = Judge(rest, self.like, self.seed).report() if rest else report
+        if not other.tried:  # there is more that is wrong
+            return report
+        judged = {finding.name: finding for finding in other.findings}
+        findings = [judged.get(each.name, each) for each in report.findings if each.name in {*wrong, *judged}]
+        return replace(other, verdict=WRONG, findings=tuple(findings), reason="")
 
     @property
     def present(self) -> set[int]:

@@ -64,12 +64,14 @@ class Report:
 
     @property
     def leading(self) -> Finding | None:
-        """The finding that says most: the first whose cause is exact, or more than a guess. What is wrong in the
-        gradient of a bias is seen there, and is hidden in that of the input, where much comes together."""
+        """The finding that says most: a gradient that has no values to compare; or the first whose cause is exact, or
+        more than a guess. What is wrong in the gradient of a bias is seen there, and is hidden in that of the input,
+        where much comes together."""
         wrong = [finding for finding in self.findings if finding.verdict == WRONG]
+        plain = [finding for finding in wrong if finding.found is None]
         exact = [finding for finding in wrong if finding.causes and finding.causes[0].exact]
         known = [finding for finding in wrong if finding.causes and not finding.causes[0].guess]
-        return next(iter([*exact, *known, *wrong]), None)
+        return next(iter([*plain, *exact, *known, *wrong]), None)
 
     @property
     def cause(self) -> str:

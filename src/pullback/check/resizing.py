@@ -138,11 +138,11 @@ def reshaped(problem: Problem, shapes: Shapes) -> Problem | None:
     return found if found and [np.ndim(y) for y in found.first] == [np.ndim(y) for y in problem.first] else None
 
 
-def replaced(problem: Problem, arrays: Sequence[NDArray[Any]]) -> Problem | None:
-    """The layer at other inputs; None if it does not run so."""
+def replaced(problem: Problem, arrays: Sequence[NDArray[Any]], places: Sequence[int] | None = None) -> Problem | None:
+    """The layer at other inputs, of which those at `places` are judged; None if it does not run so."""
     leaves = [leaf._replace(value=array) for leaf, array in zip(problem.adapted.leaves, arrays)]
-    places = [part.place for part in problem.inputs]
-    found = Problem(problem.adapted._replace(leaves=leaves), places, 0, problem.mode, problem.convention)
+    judged = [part.place for part in problem.inputs] if places is None else places
+    found = Problem(problem.adapted._replace(leaves=leaves), judged, 0, problem.mode, problem.convention)
     found.called, found.grain = problem.called, problem.grain
     try:
         with np.errstate(all="ignore"):

@@ -94,15 +94,30 @@ def raises(problem: Problem, error: Exception) -> Finding:
 def misshapen(problem: Problem, part: Part, gradient: Array, g: Array) -> Finding:
     """Name a wrong shape by what would make it right."""
     says = f"shape {gradient.shape}, needs {part.shape}"
-    wanted = None
-    if fits(problem):
+    causes: list[Cause] = []
+    if not gradient.size and part.end > part.begin:
+        causes = [Cause("edge_shape", f"{says}: nothing is left, as of a slice [a:-0]")]
+    elif fits(problem):
         truth = whole(problem, problem.example).value
-        flat = g @ truth if problem.mode == "vjp" else truth @ g
-        wanted = part.of(flat)
-    causes = [*explained(part, gradient, wanted, says, problem)]
+        right = g @ truth if problem.mode == "vjp" else truth @ g
+        causes = exchanged(part, gradient, right, says, problem) or explained(
+            part, gradient, part.of(right), says, problem
+        )
     causes += [Cause("edge_shape", says), Cause("contract_shape_dtype", says)]
     unique = {cause.name: cause for cause in reversed(causes)}
     return Finding(part.name, WRONG, causes=tuple(dict.fromkeys(unique[cause.name] for cause in causes)))
+
+
+def exchanged(part: Part, gradient: Array, right: Array, says: str, problem: Problem) -> list[Cause]:
+    """The gradient of another one."""
+    others = [each for each in problem.results if each.shape == gradient.shape and each != part]
+    names = [each.name for each in others if alike(gradient, each.of(right))]
+    hint = f"return them in this order: {', '.join(each.name for each in problem.results)}"
+    return [Cause("index_routing", f"{says}: it is the gradient of {name}", hint) for name in names]
+
+
+def alike(a: Array, b: Array) -> bool:
+    return a.shape == b.shape and np.allclose(a, b, rtol=1e-5, atol=1e-7 * (1 + abs(b).max(initial=0)))
 
 
 def right_elsewhere(problem: Problem) -> bool:
@@ -137,27 +152,22 @@ def sums(problem: Problem, part: Part) -> bool:
     return several and same(J[nonzero(J)], np.full(J.shape[1], J[nonzero(J)][0]))
 
 
-def explained(part: Part, gradient: Array, wanted: Array | None, says: str, problem: Problem) -> list[Cause]:
-    if gradient.size == 0 and part.end > part.begin:
-        return [Cause("edge_shape", f"{says}: nothing is left, as of a slice [a:-0]")]
-    if wanted is None:
-        return []
-    close = lambda a, b: a.shape == b.shape and np.allclose(a, b, rtol=1e-5, atol=1e-7 * (1 + abs(b).max(initial=0)))
+def explained(part: Part, gradient: Array, wanted: Array, says: str, problem: Problem) -> list[Cause]:
     several = [k for k, n in enumerate(gradient.shape) if n > 1]
     for count in range(1, len(several) + 1):
         for axes in combinations(several, count):
             summed = gradient.sum(axes)
-            if summed.size == wanted.size and close(summed.ravel(), wanted.ravel()) and gradient.size > wanted.size:
+            if summed.size == wanted.size and alike(summed.ravel(), wanted.ravel()) and gradient.size > wanted.size:
                 return [Cause("reduction_broadcast", f"{says}: the sum over axes {axes} is right", "sum over them")]
-    for count in range(1, wanted.ndim) if gradient.size < wanted.size else ():
+    for count in range(1, wanted.ndim + 1) if gradient.size < wanted.size else ():
         for axes in combinations(range(wanted.ndim), count):
-            if close(np.squeeze(gradient), np.squeeze(wanted.sum(axes))):
+            if alike(np.squeeze(gradient), np.squeeze(wanted.sum(axes))):
                 text = f"{says}: it is the sum of the right one over axes {axes}"
                 return [Cause("reduction_broadcast", text, "each has a gradient of its own")]
-    if gradient.ndim > 1 and close(gradient.T, wanted):
+    if gradient.ndim > 1 and alike(gradient.T, wanted):
         return [Cause("transpose_or_adjoint", f"{says}: its transpose is right", "transpose it")]
     for axes in permutations(range(gradient.ndim)) if gradient.ndim <= AXES else ():
-        if close(gradient.transpose(axes), wanted):
+        if alike(gradient.transpose(axes), wanted):
             return [Cause("transpose_or_adjoint", f"{says}: with its axes in the order {axes} it is right", "permute")]
     if gradient.size == wanted.size:
         text = f"{says}: the right number of elements, in another shape"
@@ -168,7 +178,7 @@ def explained(part: Part, gradient: Array, wanted: Array | None, says: str, prob
         return [Cause("reduction_broadcast", f"{says}: broadcast to that it is right", "np.broadcast_to")]
     if gradient.ndim == wanted.ndim:
         common = tuple(slice(0, min(a, b)) for a, b in zip(gradient.shape, wanted.shape))
-        if close(gradient[common], wanted[common]) and gradient.size < wanted.size:
+        if alike(gradient[common], wanted[common]) and gradient.size < wanted.size:
             name = "edge_shape" if reads_all_or_nothing(problem, part) else "conv_geometry"
             return [Cause(name, f"{says}: the end is cut off", "inputs that no window reaches get zeros")]
         if slides(problem, part):

@@ -18,6 +18,7 @@ from pullback.check.truth import Truth, fits
 Array = NDArray[Any]
 
 MORE = 100  # times as much is left of a gradient ten thousand times as large: noise is not
+LITTLE = 1e-3  # of the gradient next to it
 MARK = 7.25e7  # also in single precision
 
 
@@ -177,7 +178,11 @@ def remembered(problem: Problem, g: Array) -> bool:
         values = v[part.begin : part.end]
         if not whole(values):
             values *= 1 + 1e-3 * np.cos(np.arange(values.size))
-    return bool(Comparison(problem, Truth(problem, v), [g], example=False).found) if fits(problem) else False
+    if not fits(problem):
+        return False
+    wrong = Comparison(problem, Truth(problem, v), [g], example=False).found.values()
+    before = problem.b(problem.example, g)
+    return any(np.max(abs(each.part.of(before))) > LITTLE * abs(each.wanted) for each in wrong)  # of 0, all is right
 
 
 def forward_repeats(problem: Problem) -> bool:
