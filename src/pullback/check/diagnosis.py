@@ -21,6 +21,7 @@ from pullback.check.truth import Truth, fits, whole
 Array = NDArray[Any]
 
 LARGE = 10.0  # from here on a number is large
+LITTLE = 1e-4  # of a derivative: a change that explains less does so by chance
 TINY = 1e-6  # a derivative that has died out
 FINITE = 0.4  # of the logarithm of the largest number: the square of an exponential of so much does not overflow
 
@@ -87,6 +88,11 @@ def classes(
     if evidence is None:
         yield from [] if problem.mode == "jvp" else sampled(problem, point, mismatch)
         return
+    off = largest_part(evidence.B - evidence.J, evidence.J)
+    if off < LITTLE:
+        text = f"off by {off:.1e} of the largest, and no more: an eps that forward has in another place, say"
+        yield from ((name, text) for name in ("mode_mismatch", "wrong_local_derivative", "missing_jacobian_term"))
+        return
     rng = np.random.default_rng(1)
     yield from exchanged(problem, point, mismatch)
     yield from lonely(problem, point, mismatch, evidence)
@@ -99,6 +105,12 @@ def classes(
     if problem.mode == "vjp":
         yield from planted(evidence, list(rng.normal(size=(2, evidence.J.shape[0]))))
     yield from found[len(known) :]
+
+
+def largest_part(gap: Array, of: Array) -> float:
+    """How large the gap is, by each number that goes in, beside the largest derivative by that."""
+    sizes, largest = np.max(abs(gap), axis=0, initial=0), np.max(abs(of), axis=0, initial=0)
+    return float(np.max(sizes / np.maximum(largest, 1e-300), initial=0))
 
 
 def first_answer(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
