@@ -266,3 +266,21 @@ def test_a_backward_that_raises_now_and_then_is_reported():
         return (g @ w.T).T, (x.T @ g).T
 
     assert pullback.check(lambda x, w: x @ w, backward, (5, 4), (4, 3)).verdict == "wrong"
+
+
+def test_what_is_hardly_off_is_not_explained_by_chance():
+    """An eps beside the root, and a backward for one below it."""
+
+    def norm(x, gain, shift):
+        mean, deviation = x.mean(-1, keepdims=True), x.std(-1, keepdims=True) + 1e-5
+        unit = (x - mean) / deviation
+        return gain * unit + shift, (unit, gain, shift, deviation)
+
+    def back(g, cache):
+        unit, gain, _, deviation = cache
+        d = g * gain
+        along = d.mean(-1, keepdims=True) + unit * (d * unit).mean(-1, keepdims=True)
+        return (d - along) / deviation, (g * unit).sum(0), g.sum(0)
+
+    report = pullback.check(norm, back, (4, 5), np.ones(5), np.zeros(5))
+    assert report.cause == "mode_mismatch" and "of the largest, and no more: an eps" in report.causes[0].evidence

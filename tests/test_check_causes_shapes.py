@@ -151,6 +151,13 @@ def test_the_other_gradients_are_judged_beside_one_of_a_wrong_shape():
     assert "it is the sum of the right one over axes (0,)" in report.causes[0].evidence
 
 
+def test_a_sum_over_the_other_axis_has_the_shape_of_one():
+    report, verdicts = beside(lambda g, x, w, b: (g @ w.T, x.T @ g, g.sum(1)))
+    assert verdicts == ["right", "right", "wrong"] and report.cause == "reduction_broadcast"
+    text = "shape (4,), needs (2,): as an output (4, 2) summed over axes (1,); over axes (0,) it has the right one"
+    assert report.causes[0].evidence == text
+
+
 def test_gradients_in_another_order():
     report, verdicts = beside(lambda g, x, w, b: (x.T @ g, g @ w.T, g.sum(0)))
     assert verdicts == ["wrong", "wrong", "right"] and report.cause == "index_routing"

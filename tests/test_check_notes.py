@@ -45,3 +45,30 @@ def test_none_is_no_fault_until_somebody_asks():
     assert report.verdict == "right" and any("wrt='w'" in text for text in report.power)
     report = pullback.check(adapted, backward, (4, 5), (5, 3), (5, 3), wrt="w")
     assert report.verdict == "wrong" and report.cause == "contract_shape_dtype"
+
+
+def rows(x, at):
+    return x[at]
+
+
+def written(g, x, at):
+    gx = np.zeros_like(x)
+    gx[at] = g
+    return gx, None
+
+
+def added(g, x, at):
+    gx = np.zeros_like(x)
+    np.add.at(gx, at, g)
+    return gx, None
+
+
+@pytest.mark.parametrize(
+    "backward, at, noted", [(written, [2, 0, 4], 1), (added, [2, 0, 4], 0), (written, [2, 0, 1], 0)]
+)
+def test_indices_that_might_repeat(backward, at, noted):
+    """Of a permutation nobody asks that."""
+    report = pullback.check(rows, backward, (5, 3), np.array(at))
+    notes = [note for note in report.notes if "where a number stands twice in at" in note.evidence]
+    assert report.verdict == "right" and len(notes) == noted
+    assert all(note.name == "overwrite_vs_accumulate" for note in notes)

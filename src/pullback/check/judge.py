@@ -22,6 +22,7 @@ from pullback.check.probes.linearity import linearity
 from pullback.check.probes.manners import again, forward_repeats, mutation, repetition
 from pullback.check.probes.opinion import opinion
 from pullback.check.probes.remainders import remainders
+from pullback.check.probes.repeats import repeats
 from pullback.check.probes.tails import far, far_from_zero, tails
 from pullback.check.probes.values import Comparison, Mismatch, cotangents
 from pullback.check.problem import Problem
@@ -156,7 +157,8 @@ class Judge:
         if not outcome.findings:
             findings, notes = lengths(problem)
             outcome.add(findings)
-            outcome.remarks += [*far(problem), *notes, *widened(problem, ones), *batches(problem), *remainders(problem)]
+            outcome.remarks += [*far(problem), *notes, *widened(problem, ones)]
+            outcome.remarks += [*batches(problem), *remainders(problem), *repeats(problem)]
 
     def further(self) -> None:
         """Other inputs, until something is wrong."""

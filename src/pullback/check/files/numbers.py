@@ -9,7 +9,10 @@ Shape = tuple[int, ...]
 
 
 def integers(*shape: int, below: int) -> Any:
-    return np.random.default_rng(0).integers(0, below, shape)
+    """The first stands there once more, at the end: `=` for `+=` shows where indices repeat."""
+    found = np.random.default_rng(0).integers(0, below, shape)
+    found.flat[-1] = found.flat[0]
+    return found
 
 
 def probabilities(*shape: int) -> Any:

@@ -1,5 +1,6 @@
 """Does backward run at all, and give one gradient for every input, of its shape?"""
 
+from collections.abc import Iterator
 from itertools import combinations, permutations
 from typing import Any
 
@@ -152,6 +153,13 @@ def sums(problem: Problem, part: Part) -> bool:
     return several and same(J[nonzero(J)], np.full(J.shape[1], J[nonzero(J)][0]))
 
 
+def sums_of(shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The shapes of sums over some axes, and which these are."""
+    for count in range(1, len(shape) + 1):
+        for axes in combinations(range(len(shape)), count):
+            yield tuple(n for k, n in enumerate(shape) if k not in axes), axes
+
+
 def explained(part: Part, gradient: Array, wanted: Array, says: str, problem: Problem) -> list[Cause]:
     several = [k for k, n in enumerate(gradient.shape) if n > 1]
     for count in range(1, len(several) + 1):
@@ -185,6 +193,11 @@ def explained(part: Part, gradient: Array, wanted: Array, says: str, problem: Pr
             return [Cause("conv_geometry", f"{says}: a layer of sliding windows", "check stride, dilation, padding")]
     if gradient.size > wanted.size and sums(problem, part):
         return [Cause("reduction_broadcast", f"{says}: of a sum each element gets the gradient", "np.broadcast_to")]
+    for shape in {output.shape for output in problem.outputs}:
+        over = {reduced: axes for reduced, axes in sums_of(shape) if reduced in (gradient.shape, part.shape)}
+        if len(over) == 2:
+            text = f"{says}: as an output {shape} summed over axes {over[gradient.shape]}"
+            return [Cause("reduction_broadcast", f"{text}; over axes {over[part.shape]} it has the right one")]
     if any(gradient.shape == output.shape for output in problem.outputs):
         return [Cause("reduction_broadcast", f"{says}: that is the shape of the output", "sum over what was broadcast")]
     return []
