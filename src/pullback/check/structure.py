@@ -11,10 +11,10 @@ Array = NDArray[Any]
 
 
 def same(a: Any, b: Any, rtol: float = 1e-5) -> bool:
-    """Equal, but for rounding and the error of differences."""
+    """Equal, but for rounding and the error of differences. What is not finite is like nothing."""
     a, b = np.asarray(a), np.asarray(b)
     size = max(float(np.max(abs(a), initial=0)), float(np.max(abs(b), initial=0)))
-    return a.shape == b.shape and bool(np.all(abs(a - b) <= rtol * size + 1e-300))
+    return a.shape == b.shape and bool(np.isfinite(size) and np.all(abs(a - b) <= rtol * size + 1e-300))
 
 
 def nonzero(J: Array) -> Array:

@@ -68,9 +68,9 @@ def alternatives(first: Trial, report: Report, trials: Iterator[Trial]) -> Itera
 def with_shared(first: Trial) -> Trial | None:
     """The same, but what has the shape of the first input is one for the whole batch, as position embeddings are."""
     batch, *others = first.guess.arguments or [None]
-    shared = [(1, *a[1:]) if is_shape(a) and len(a) > 1 and a == batch else a for a in others]
-    if shared == others:
+    if not is_shape(batch) or len(batch) < 2 or batch not in filter(is_shape, others):
         return None
+    shared = [(1, *a[1:]) if is_shape(a) and a == batch else a for a in others]
     with suppress(Exception):  # whatever their code may raise
         trial = tried(first.guess._replace(arguments=[batch, *shared]), False)
         return trial if trial.fits == 1 and trial.finite else None

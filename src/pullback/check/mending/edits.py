@@ -31,6 +31,7 @@ TWINS = {  # what stands for one another by mistake
 }  # fmt: skip
 WRITING = "setitem"
 SUMS = "add.reduce", "sum", "mean"
+LINEAR = "add", "subtract", "concatenate", "stack", "hstack", "vstack", "matmul", "dot"
 
 
 class Edit(NamedTuple):
@@ -98,10 +99,14 @@ def one_factor_less(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
 
 
 def one_factor_more(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
-    for source in known.beside([each.result for each in steps], place, smaller=True):
+    """Of the result; or of an operand, where that is not the same."""
+    for i in (-1, *(arrays(steps) if place[0] in LINEAR else ())):
+        what = "{step}" if i < 0 else "in {step}, {operand}"
+        factored = [each.result if i < 0 else each.operands[i] for each in steps]
         for kind, operation, word in (("factor", np.multiply, "times"), ("quotient", np.divide, "divided by")):
-            changes = with_source(place, source, partial(combined, operation))
-            yield Edit(kind, f"{{step}} {word} {{other}}", changes, place, -1, source)
+            for source in known.beside(factored, place, smaller=True):
+                changes = with_source(place, source, partial(combined, i, operation))
+                yield Edit(kind, f"{what} {word} {{other}}", changes, place, i, source)
 
 
 def other_operations(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
@@ -185,7 +190,7 @@ def other_sums(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
 def one_term_more(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
     for source in known.beside([each.result for each in steps], place, smaller=False):
         for operation, word in ((np.add, "plus"), (np.subtract, "less")):
-            changes = with_source(place, source, partial(combined, operation))
+            changes = with_source(place, source, partial(combined, -1, operation))
             yield Edit("term", f"{{step}} {word} {{other}}", changes, place, -1, source)
 
 
@@ -259,8 +264,8 @@ def exchanged(i: int, values: Sequence[Array]) -> Change:
     return lambda turn, call, given: call(*put(given, i, of_turn(values, turn).reshape(np.shape(given[i]))))
 
 
-def combined(operation: Callable[..., Any], values: Sequence[Array]) -> Change:
-    return lambda turn, call, given: of_its_result(call(*given), lambda r: operation(r, of_turn(values, turn)))
+def combined(i: int, operation: Callable[..., Any], values: Sequence[Array]) -> Change:
+    return lambda turn, call, given: made(i, lambda a: operation(a, of_turn(values, turn)))(turn, call, given)
 
 
 def pushed(a: Array, shift: int, axis: int) -> Array:

@@ -94,8 +94,8 @@ class Search:
         return self.problem.mended > MOST or time.process_time() - self.begun > SLOW
 
     def edits(self) -> Iterator[Edit]:
-        """What is written over is soon found out. Then in steps where one change can make everything right, in the
-        others, and last around them all."""
+        """What is written over is soon found out. Then in steps where one change is known to make everything right, or
+        may do so, in the others, and last around them all."""
         yield from (edit for place, steps in self.here.steps.items() for edit in added(place, steps))
         places = [place for place in self.here.steps if self.matters(place)]
         places.sort(key=lambda place: place[0] not in SUMS)  # a mean is confused with a sum
@@ -106,8 +106,9 @@ class Search:
         mendable = {place: self.mendable(place) for place in self.here.steps if place in places}
         steps = [place for place in mendable if is_step(place)]
         everything = [place for place in steps if mendable[place] == self.wrong]
-        something = [place for place in steps if set() < mendable[place] < self.wrong]
-        for some in (everything, something, [place for place in mendable if not is_step(place)]):
+        unknown = [place for place in steps if mendable[place] is None]
+        something = [place for place in steps if set() < (mendable[place] or set()) < self.wrong]
+        for some in (everything, unknown, something, [place for place in mendable if not is_step(place)]):
             yield from (edit for edit in multiples if edit.place in some)
             for kind in KINDS:
                 for place in some:
@@ -118,21 +119,21 @@ class Search:
         path = None if self.late else self.path(place, -1)
         return path is not None and any(covers(own(path), gap) for _, own, gap in self.gaps)
 
-    def mendable(self, place: Place) -> set[str]:
-        """Which gradients would be right with another result of this step, whatever it is. It is asked of what moves
-        with the gradient from above, for all that comes after that is linear."""
+    def mendable(self, place: Place) -> set[str] | None:
+        """Which gradients would be right with another result of this step, whatever it is; None if that is not known.
+        It is asked of what moves with the gradient from above, for all that comes after that is linear."""
         if self.late:
             return set()
         steps = self.here.steps[place]
         numbers = [(turn, k) for turn, step in enumerate(steps) for k in range(np.size(step.result))]
         linear = is_step(place) and self.moves(Source("backward", place))
         if not linear or len(numbers) > ELEMENTS or place[0] in SUMS:  # over other axes it may have another shape
-            return self.wrong
+            return None
         by = max(float(np.max(abs(step.result), initial=0)) for step in steps)
         edits = (Edit("nudge", "", always(place, nudged(turn, k, by)), place) for turn, k in numbers)
         moved = [given for given in (self.given_with(edit, self.here) for edit in edits) if given is not None]
         if len(moved) < len(numbers):
-            return self.wrong
+            return None
         through = (np.stack(moved) - self.here.given).T
         return {name for name, own, gap in self.gaps if spanned(own(through), gap)}
 

@@ -12,7 +12,7 @@ from typing import Any
 from pullback.check.mending.edits import WRITING, Edit
 from pullback.check.mending.known import Known
 from pullback.check.mending.scene import BEGIN, END, Source, is_step
-from pullback.check.steps.tape import Place
+from pullback.check.steps.tape import Place, Tape
 
 LONG = 50  # letters of code
 LARGE = 1000  # for a denominator
@@ -27,12 +27,12 @@ def sentence(edit: Edit, known: Known) -> str:
     other = "" if edit.other is None else named(edit.other, known)
     says = edit.says if is_step(place) else edit.says.replace("in {step}, {operand}", "{step}")  # one and the same
     text = says.format(step=step(place, known), operand=operand or f"operand {i + 1}", other=other)
-    return f"{where(place, known)}: {text}" if is_step(place) else text
+    return f"{where(place, known.scene.tape)}: {text}" if is_step(place) else text
 
 
-def where(place: Place, known: Known) -> str:
+def where(place: Place, tape: Tape) -> str:
     """The line; of a function that is called from several, those as well."""
-    at, others = line(place[1], place[2]), (each for each in known.scene.tape.steps if each[:3] == place[:3] != each)
+    at, others = line(place[1], place[2]), (each for each in tape.steps if each[:3] == place[:3] != each)
     if len(place) > 4 and any(others):
         return f"{at}, as called in {line(place[3], place[4])}"
     return at
@@ -90,7 +90,7 @@ def named(source: Source, known: Known) -> str:
     place, count = source.name, len(tape.steps[source.name][0].operands)
     what = f"what {'comes out of' if source.operand < 0 else 'goes into'} {operation(place)}"
     text = variable(place, source.operand) or code(place, source.operand, count) or what
-    return f"{text} ({line(place[1], place[2])})" if is_step(place) else text
+    return f"{text} ({where(place, tape)})" if is_step(place) else text
 
 
 def code(place: Place, operand: int = -1, count: int = 0) -> str:
