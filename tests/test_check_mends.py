@@ -92,7 +92,7 @@ def written_over(g, x, w):
         (dense, mean_for_sum, [X, W, B], 2, "`dz.mean(axis=0)`: a sum, not a mean"),
         (dense, above_forgotten, [X, W, B], 1, "in `x.T @ g`, `dz` (line"),
         (dense, plus_for_minus, [X, W, B], 0, "times -1"),
-        (smooth, other_side, [S], 0, "`x > 1` (line 26 of smooth) in the place of `x < 1`"),
+        (smooth, other_side, [S], 0, "in `x < 1`, greater for less"),
         (cube, power_kept, [S], 0, "in `x ** 3`, 2 for 3"),
         (windows, written_over, [(7,), (3,)], 0, "`dx[i:i + 3]`: += for ="),
     ],
@@ -339,3 +339,42 @@ def test_indices_that_repeat():
         return gx
 
     assert mend(lambda x: x[rows] ** 2, written, (4, 3)).endswith("`gx[rows]`: np.add.at, since indices repeat")
+
+
+def sliding(x, w):
+    y = np.zeros((x.shape[0] - 2, x.shape[1] - 2))
+    for i, j in np.ndindex(*y.shape):
+        y[i, j] = (x[i : i + 3, j : j + 3] * w).sum()
+    return y
+
+
+def written_over_where_windows_meet(g, x, w):
+    gx, gw = np.zeros_like(x), np.zeros_like(w)
+    for i, j in np.ndindex(*g.shape):
+        gx[i : i + 3, j : j + 3] = g[i, j] * w
+        gw += g[i, j] * x[i : i + 3, j : j + 3]
+    return gx, gw
+
+
+def test_of_a_large_layer_made_smaller():
+    report = pb.check(sliding, written_over_where_windows_meet, (20, 21), (3, 3))
+    assert report.cause == "overwrite_vs_accumulate"
+    assert "`gx[i:i + 3, j:j + 3]`: += for = (at x (" in report.findings[0].mend
+
+
+def test_a_factor_of_one_operand_of_several():
+    """The reset gate of a GRU stands before what comes from h alone."""
+
+    def gates(h, u):
+        a, b = np.split(h @ u, 2, 1)
+        r = 1 / (1 + np.exp(-a))
+        return np.tanh(r * b), (h, u, r, b)
+
+    def back(g, cache):
+        h, u, r, b = cache
+        db = g * (1 - np.tanh(r * b) ** 2)
+        da = db * b * r * (1 - r)
+        d = np.concatenate([da, db], 1)
+        return d @ u.T, h.T @ d
+
+    assert "in `np.concatenate([da, db], 1)`, `db` times `r` (line" in mend(gates, back, (3, 2), (2, 4))

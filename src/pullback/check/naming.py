@@ -2,7 +2,7 @@
 closed form."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -45,7 +45,6 @@ class Naming:
 
     def finding(self, point: Point, mismatch: Mismatch, truth: Truth, example: bool) -> Finding:
         part = mismatch.part
-        mend = self.mends.get(part.name) if example and mismatch.finite else None
         return Finding(
             part.name,
             WRONG,
@@ -56,8 +55,13 @@ class Naming:
             mismatch.wanted,
             point.where,
             self.causes(point, mismatch, example),
-            mend.says if mend else "",
+            self.mend(part) if example and mismatch.finite else "",
         )
+
+    def mend(self, part: Part) -> str:
+        small = self.at_small_sizes.get(part.name)
+        found = self.mends.get(part.name)
+        return small.mend if small else found.says if found else ""
 
     def index(self, mismatch: Mismatch, truth: Truth) -> tuple[int, ...]:
         """Of the worst element, if it is one."""
@@ -67,7 +71,8 @@ class Naming:
         return () if place is None else mismatch.part.where(place)
 
     def causes(self, point: Point, mismatch: Mismatch, example: bool) -> tuple[Cause, ...]:
-        causes = self.at_small_sizes.get(mismatch.part.name) or diagnose(
+        small = self.at_small_sizes.get(mismatch.part.name)
+        causes = (small.causes if small else ()) or diagnose(
             self.problem, point, mismatch, ordinary=not example, elsewhere=self.elsewhere
         )
         if self.reference is None or not mismatch.finite:
@@ -102,13 +107,13 @@ class Naming:
         return mends(self.problem, self.problem.example) if real and taken_apart(self.problem) else {}
 
     @cached_property
-    def at_small_sizes(self) -> dict[str, tuple[Cause, ...]]:
+    def at_small_sizes(self) -> dict[str, Finding]:
         """What is wrong with a layer that is too large to be taken apart: that with the same layer, made smaller."""
         several = iter(()) if taken_apart(self.problem) else smaller(self.problem, taken_apart)
         for small in islice(several, SMALLER):
             wrong = [each for each in self.judged(small).findings if each.verdict == WRONG]
             if wrong:
-                return {finding.name: tuple(located(finding.causes, small)) for finding in wrong}
+                return {finding.name: located(finding, small) for finding in wrong}
         return {}
 
     @cached_property
@@ -131,10 +136,11 @@ class Naming:
         return forward + least(lambda: problem.b(problem.example, g)) * problem.given_size
 
 
-def located(causes: Iterable[Cause], problem: Problem) -> Iterator[Cause]:
-    """With the sizes at which they were found."""
-    sizes = ", ".join(f"{part.name} {part.shape}" for part in problem.inputs)
-    return (replace(cause, evidence=f"{cause.evidence} (at {sizes})") for cause in causes)
+def located(finding: Finding, problem: Problem) -> Finding:
+    """With the sizes at which it was found."""
+    at = f" (at {', '.join(f'{part.name} {part.shape}' for part in problem.inputs)})"
+    causes = tuple(replace(cause, evidence=f"{cause.evidence}{at}") for cause in finding.causes)
+    return replace(finding, causes=causes, mend=f"{finding.mend}{at}" if finding.mend else "")
 
 
 def least(call: Callable[[], Any]) -> float:

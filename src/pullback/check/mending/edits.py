@@ -33,6 +33,8 @@ WRITING = "setitem"
 SUMS = "add.reduce", "sum", "mean"
 LINEAR = "add", "subtract", "concatenate", "stack", "hstack", "vstack", "matmul", "dot"
 
+Kind = Callable[[Place, Steps, Known], Iterator["Edit"]]
+
 
 class Edit(NamedTuple):
     """A change of one step, of its result (-1) or an operand; `says` names {step}, {operand} and {other}."""
@@ -194,18 +196,9 @@ def one_term_more(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
             yield Edit("term", f"{{step}} {word} {{other}}", changes, place, -1, source)
 
 
-KINDS = (
-    other_operands,
-    one_factor_less,
-    other_numbers,
-    one_term_more,
-    one_factor_more,
-    other_operations,
-    other_conditions,
-    moved,
-    other_sums,
-    other_arrays,
-)
+# Beside other operands: kinds of which there are few changes, and many.
+FEW = one_factor_less, other_numbers, other_operations, other_conditions
+MANY = one_term_more, one_factor_more, moved, other_sums, other_arrays
 
 
 # The changes themselves.

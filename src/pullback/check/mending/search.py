@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.mending.edits import KINDS, SUMS, Edit, added, always, arrays, scaled
+from pullback.check.mending.edits import FEW, MANY, SUMS, Edit, Kind, added, always, arrays, other_operands, scaled
 from pullback.check.mending.known import Known
 from pullback.check.mending.scene import Scene, Source, is_step
 from pullback.check.mending.words import fraction, sentence
@@ -108,9 +108,17 @@ class Search:
         everything = [place for place in steps if mendable[place] == self.wrong]
         unknown = [place for place in steps if mendable[place] is None]
         something = [place for place in steps if set() < (mendable[place] or set()) < self.wrong]
-        for some in (everything, unknown, something, [place for place in mendable if not is_step(place)]):
-            yield from (edit for edit in multiples if edit.place in some)
-            for kind in KINDS:
+        ends = [place for place in mendable if not is_step(place)]
+        times_a_number: Kind = lambda place, steps, known: (edit for edit in multiples if edit.place == place)
+        for some, kinds in (
+            (everything, (times_a_number, other_operands)),
+            ([*everything, *unknown], FEW),
+            (everything, MANY),
+            (unknown, (times_a_number, other_operands, *MANY)),
+            (something, (times_a_number, other_operands, *FEW, *MANY)),
+            (ends, (times_a_number, other_operands, *FEW, *MANY)),
+        ):
+            for kind in kinds:
                 for place in some:
                     yield from kind(place, self.here.steps[place], self.known)
 
