@@ -100,7 +100,7 @@ def written_over(g, x, w):
 def test_the_change_is_told(forward, backward, inputs, of, says):
     rng = np.random.default_rng(5)
     found = mend(forward, backward, *[2 * rng.normal(size=shape) for shape in inputs], of=of)
-    assert says in found and f"of {backward.__name__}" in found
+    assert says in found and f", in {backward.__name__}: " in found
 
 
 def test_of_an_lstm():
@@ -138,7 +138,7 @@ def test_without_the_source():
     scope = {"np": np}
     exec("def f(x): return np.exp(x)\ndef back(g, x):\n    return g * x", scope)
     assert (
-        mend(scope["f"], scope["back"], (5,)) == "line 3 of back: in multiply, the output of forward in the place of x"
+        mend(scope["f"], scope["back"], (5,)) == "line 3, in back: in multiply, the output of forward in the place of x"
     )
 
 
@@ -187,7 +187,7 @@ def test_of_torch():
 
     for layer in (Gate, Gate.apply):
         (finding,) = pb.check(layer, None, (4, 3)).findings
-        assert finding.mend.partition(" of backward: ")[2] == f"`1 - t * t` times {finding.name}"
+        assert finding.mend.partition(", in backward: ")[2] == f"`1 - t * t` times {finding.name}"
 
 
 def test_the_arrays_of_the_user_are_as_they_were():

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pullback.check.adapters.handing import Turn, Way, exchanged, watching, ways
 from pullback.check.points import nearby
 from pullback.check.problem import Part, Problem
-from pullback.check.steps.tape import ran, says
+from pullback.check.steps.source import says
+from pullback.check.steps.tape import ran
 from pullback.check.structure import same
 from pullback.check.truth import whole
 
@@ -46,6 +47,8 @@ def mistaken(problem: Problem, v: Array, part: Part) -> Exchange | None:
     here = place(problem, v, own)
     if all(same(problem.b(v, g)[own], right, CLOSE) for g, right in zip(here.above, here.right)):
         return None  # it is so little off that any other array would do
+    if not any(right.any() for right in here.right):
+        return None  # as would much that is zero
     there = cache(lambda: place(problem, nearby(problem, np.random.default_rng(2), 1), own))
     for slot, name in islice(pairs(here), TRIES):
         if fits(problem, here, slot, name, own) and fits(problem, there(), slot, name, own):

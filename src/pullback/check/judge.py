@@ -136,7 +136,9 @@ class Judge:
         reference, remarks = Reference(self.problem, self.like), self.outcome.remarks
         name = reference.rule.name
         if self.problem.mode == "jvp" or not reference.fits:
-            text = f"forward is not {name} with these hyperparameters: judged without its closed form"
+            text = (
+                f"forward gives something else than {name}, as it is called here: backward is judged by forward alone"
+            )
             remarks.append(Cause("mode_mismatch", text))
             return
         self.reference = reference

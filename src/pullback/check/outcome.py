@@ -60,10 +60,7 @@ class Outcome:
 
     def notes(self) -> list[Cause]:
         terms = [f"the gradient of {', '.join(names)}, term by term: {text}" for text, names in self.terms.items()]
-        kinks = [
-            f"at a kink ({point.where}), {c.found:.4g} of the derivatives from {c.left:.4g} to {c.right:.4g}"
-            for point, c in self.conventions
-        ]
+        kinks = [f"at a kink ({point.where}), {chosen(convention)}" for point, convention in self.conventions]
         return [
             *self.remarks,
             *(Cause("", text) for text in terms),
@@ -96,3 +93,9 @@ class Outcome:
         """Inputs by which no derivative was seen."""
         power = self.power if self.problem.mode == "vjp" else {}
         return [name for name, size in power.items() if size < FAINT and name not in self.findings]
+
+
+def chosen(convention: Convention) -> str:
+    """Which derivative was chosen."""
+    low, high = sorted((convention.left, convention.right))
+    return f"{convention.found:.4g} of the derivatives from {low:.4g} to {high:.4g}"

@@ -44,17 +44,14 @@ class Outcome(NamedTuple):
 
     @property
     def why(self) -> str:
-        """Of a wrong one: the input and the cause of its first wrong gradient, and what mends it, or a hint."""
+        """Of a wrong one: the input and the cause of its first wrong gradient, and what mends it, or shows it."""
         if self.report is None:
             return self.problem
         wrong = self.report.leading
         if wrong is None:
             return self.report.reason
         first = wrong.causes[0] if wrong.causes else Cause("", "")
-        if first.evidence.startswith("backward raises"):  # what it raises says more than a hint
-            says = first.evidence
-        else:
-            says = f"right with {wrong.mend}" if first.hint and wrong.mend else wrong.hint
+        says = f"right with {wrong.mend}" if first.hint and wrong.mend else first.evidence
         return f"{wrong.name}: {wrong.cause}: {says}"
 
     @property

@@ -34,7 +34,9 @@ def right_with_other_numbers(e: Evidence) -> Says:
 
 def moves_nothing(e: Evidence) -> Says:
     """A function in steps."""
-    return "the derivative is zero, and this is not" if not np.any(e.J) and np.any(e.B) else None
+    meant = "if it is meant to go straight through, no difference can judge it"
+    text = f"forward moves in steps: its derivative is zero, and this is not; {meant}"
+    return text if not np.any(e.J) and np.any(e.B) else None
 
 
 def flipped(e: Evidence) -> Says:

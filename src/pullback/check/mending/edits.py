@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.mending.known import Known
-from pullback.check.mending.scene import Scene, Source, is_step
+from pullback.check.mending.scene import Scene, Source
 from pullback.check.steps.changes import of_turn, put, subsets
-from pullback.check.steps.tape import Change, Changes, Place, Step
+from pullback.check.steps.tape import Change, Changes, Place, Step, is_step
 from pullback.check.steps.watched import Operation
 
 Array = NDArray[Any]
@@ -167,20 +167,26 @@ def number_everywhere(old: float, new: float, scene: Scene) -> Changes:
     return dict.fromkeys(filter(is_step, scene.steps), exchange)
 
 
-def other_sums(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
-    """Over other axes, or over none; or one where there is none."""
+def other_axes(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    """A sum over other axes, which stay as axes of one or do not; or none."""
     first, floats = steps[0], [k for k in arrays(steps) if np.ndim(steps[0].operands[k])]
-    if place[0] in SUMS and len(floats) == 1:
-        (i,) = floats
-        total, keep = np.mean if place[0] == "mean" else np.sum, np.ndim(first.result) == np.ndim(first.operands[i])
+    if place[0] not in SUMS or len(floats) != 1:
+        return
+    (i,), total = floats, np.mean if place[0] == "mean" else np.sum
+    kept = np.ndim(first.result) == np.ndim(first.operands[i])
+    for keep in (kept,) if kept else (False, True):
         for axes in subsets(np.ndim(first.operands[i])):
-            change = lambda turn, call, given, axes=axes: total(given[i], axes, keepdims=keep)
-            yield Edit("axes", f"{{step}} over axes {axes}", always(place, change), place, i)
-        yield Edit(
-            "axes", "{operand} as it is, for {step}", always(place, lambda turn, call, given: given[i]), place, i
-        )
-    for axis in range(np.ndim(first.result)):
-        if np.shape(first.result)[axis] > 1:
+            change = lambda turn, call, given, axes=axes, keep=keep: total(given[i], axes, keepdims=keep)
+            says = f"{{step}} over axes {axes}{', with keepdims' if keep > kept else ''}"
+            yield Edit("axes", says, always(place, change), place, i)
+    yield Edit("axes", "{operand} as it is, for {step}", always(place, lambda turn, call, given: given[i]), place, i)
+
+
+def one_sum_more(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    """Over one axis; or less that sum."""
+    shape = np.shape(steps[0].result)
+    for axis in range(len(shape)):
+        if shape[axis] > 1:
             for word, total in (("summed", np.sum), ("averaged", np.mean)):
                 summed = lambda r, total=total, axis=axis: np.broadcast_to(total(r, axis, keepdims=True), np.shape(r))
                 yield Edit("axes", f"{{step}} {word} over axis {axis}", always(place, made(-1, summed)), place)
@@ -196,9 +202,9 @@ def one_term_more(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
             yield Edit("term", f"{{step}} {word} {{other}}", changes, place, -1, source)
 
 
-# Beside other operands: kinds of which there are few changes, and many.
+# Beside other axes and operands: kinds of which there are few changes, and many.
 FEW = one_factor_less, other_numbers, other_operations, other_conditions
-MANY = one_term_more, one_factor_more, moved, other_sums, other_arrays
+MANY = one_term_more, one_factor_more, moved, one_sum_more, other_arrays
 
 
 # The changes themselves.
@@ -254,7 +260,8 @@ def with_source(place: Place, source: Source, change: Callable[[list[Array]], Ch
 
 
 def exchanged(i: int, values: Sequence[Array]) -> Change:
-    return lambda turn, call, given: call(*put(given, i, of_turn(values, turn).reshape(np.shape(given[i]))))
+    """As it would be written: nothing is reshaped to fit."""
+    return lambda turn, call, given: alike(call(*put(given, i, of_turn(values, turn))), call(*given))
 
 
 def combined(i: int, operation: Callable[..., Any], values: Sequence[Array]) -> Change:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pullback.check.adapters.handing import within
 from pullback.check.problem import Part, Problem, pack
-from pullback.check.steps.tape import RUN, Changes, Place, Step, Tape, ran
+from pullback.check.steps.tape import RUN, Changes, Place, Step, Tape, is_step, ran
 from pullback.check.steps.tensors import noting
 from pullback.check.steps.watched import running, unwatched, watched, writing
 from pullback.check.truth import whole
@@ -124,10 +124,6 @@ class Scene:
             steps = (self.forward if whose == "forward" else self.tape).steps.get(name, [])
             found = [each.result if k < 0 else (*each.operands, *[None] * k)[k] for each in steps]
         return found if all(map(usable, found)) else []
-
-
-def is_step(place: Place) -> bool:
-    return len(place) > 2
 
 
 def same_again(a: Any) -> Any:

@@ -8,15 +8,27 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.mending.edits import FEW, MANY, SUMS, Edit, Kind, added, always, arrays, other_operands, scaled
+from pullback.check.mending.edits import (
+    FEW,
+    MANY,
+    SUMS,
+    Edit,
+    Kind,
+    added,
+    always,
+    arrays,
+    other_axes,
+    other_operands,
+    scaled,
+)
 from pullback.check.mending.known import Known
-from pullback.check.mending.scene import Scene, Source, is_step
+from pullback.check.mending.scene import Scene, Source
 from pullback.check.mending.words import fraction, sentence
 from pullback.check.points import finite, nearby
 from pullback.check.problem import Part, Problem
 from pullback.check.steps.changes import nudged
 from pullback.check.steps.search import careful, covers, multiple
-from pullback.check.steps.tape import Place, Step, ran
+from pullback.check.steps.tape import Place, Step, is_step, ran
 from pullback.check.structure import same
 
 Array = NDArray[Any]
@@ -58,7 +70,8 @@ class Search:
         self.problem, self.begun = problem, time.process_time()
         self.here, self.again = Scene(problem, v), Scene(problem, v, seed=22)
         self.right = self.right_with(self.here.given, self.here)
-        self.wrong = {part.name for part in problem.results} - self.right
+        moving = {part.name for part in problem.results if cut(part)(self.here.right).any()}
+        self.wrong = moving - self.right  # what should be zero, 0 mends: that says nothing
 
     @cached_property
     def elsewhere(self) -> Scene | None:
@@ -111,11 +124,13 @@ class Search:
         ends = [place for place in mendable if not is_step(place)]
         times_a_number: Kind = lambda place, steps, known: (edit for edit in multiples if edit.place == place)
         for some, kinds in (
-            (everything, (times_a_number, other_operands)),
+            (everything, (times_a_number,)),
+            ([*everything, *unknown], (other_axes,)),
+            (everything, (other_operands,)),
             ([*everything, *unknown], FEW),
             (everything, MANY),
             (unknown, (times_a_number, other_operands, *MANY)),
-            (something, (times_a_number, other_operands, *FEW, *MANY)),
+            (something, (times_a_number, other_axes, other_operands, *FEW, *MANY)),
             (ends, (times_a_number, other_operands, *FEW, *MANY)),
         ):
             for kind in kinds:

@@ -180,9 +180,11 @@ def remembered(problem: Problem, g: Array) -> bool:
             values *= 1 + 1e-3 * np.cos(np.arange(values.size))
     if not fits(problem):
         return False
-    wrong = Comparison(problem, Truth(problem, v), [g], example=False).found.values()
-    before = problem.b(problem.example, g)
-    return any(np.max(abs(each.part.of(before))) > LITTLE * abs(each.wanted) for each in wrong)  # of 0, all is right
+    truth, before = Truth(problem, v), problem.b(problem.example, g)
+    shows = lambda each: np.max(abs(each.part.of(before))) > LITTLE * abs(each.wanted)  # of 0, all is right
+    moves = lambda part: truth.value[:, part.begin : part.end].any()
+    wrong = Comparison(problem, truth, [g], example=False).found.values()
+    return any(shows(each) and moves(each.part) for each in wrong)
 
 
 def forward_repeats(problem: Problem) -> bool:

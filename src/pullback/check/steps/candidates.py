@@ -18,7 +18,8 @@ from pullback.check.steps.changes import (
     sloped,
     subsets,
 )
-from pullback.check.steps.tape import Change, Changes, Place, Tape, says
+from pullback.check.steps.source import says
+from pullback.check.steps.tape import Change, Changes, Place, Tape
 
 Array = NDArray[Any]
 Slope = Callable[[Array], Array]

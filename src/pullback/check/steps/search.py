@@ -19,7 +19,8 @@ from pullback.check.problem import Part, Problem
 from pullback.check.steps import options
 from pullback.check.steps.candidates import Candidate, other_axes, others, simple, statistics
 from pullback.check.steps.changes import arrays_of, nudged, scaled
-from pullback.check.steps.tape import ALONE, CALLS, Changes, Place, Step, Tape, ran, says
+from pullback.check.steps.source import code, says
+from pullback.check.steps.tape import ALONE, CALLS, Changes, Place, Step, Tape, ran
 from pullback.check.structure import same
 from pullback.check.truth import implied, whole
 
@@ -105,7 +106,8 @@ class Search:
                 continue
             factor = 1 + k if abs(1 + k) > CLOSE else 0.0
             if self.everywhere(partial(with_scale, place, i, factor)):
-                text = f"times {factor:.6g}" if factor else "nothing comes back through an operand"
+                operand = code(place, i, len(self.tape.steps[place][0].operands)) or "an operand"
+                text = f"times {factor:.6g}" if factor else f"nothing comes back through {operand}"
                 yield self.told("path", text, place, i, factor)
 
     def in_one_step(

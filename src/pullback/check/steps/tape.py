@@ -86,12 +86,6 @@ def ran(problem: Problem, v: Array, changes: Changes | None = None, depth: int =
         problem.searched += RUN + tape.turns.total()
 
 
-def says(place: Place) -> str:
-    """The step, and its line."""
-    name, *frames = place
-    what = name.removesuffix(".reduce").removesuffix(" (vectorized)")
-    what = "sum" if what == "add" != name else what
-    if not frames:
-        return what
-    line = list(frames[0].co_positions())[frames[1] // 2][0]
-    return f"{what} in line {line}"
+def is_step(place: Place) -> bool:
+    """Or is it what comes before all steps, or after them?"""
+    return len(place) > 2
