@@ -291,6 +291,21 @@ def copy8(typing, target, source):
 
 
 @intrinsic
+def copy_panel(typing, target, source):
+    """Copy as many floats as the tallest tile has rows, as two vectors: the second begins in the first."""
+
+    def emit(context, b, signature, args):
+        lanes = 8 if TALLEST > 8 else 4
+        kind, rest = ir.VectorType(FLOAT, lanes).as_pointer(), I64(4 * (TALLEST - lanes))
+        for shift in (I64(0), rest):
+            target, source = (b.inttoptr(b.add(place, shift), kind) for place in args)
+            b.store(b.load(source, align=4), target, align=4)
+        return context.get_dummy_value()
+
+    return types.void(int64, int64), emit
+
+
+@intrinsic
 def clear_strip(typing, target):
     """A row of a strip becomes zeros."""
 
