@@ -5,9 +5,10 @@
     gw = gᵀ x                matmul(g.T, x, gw, NONE, work, 0)
 
 Each job owns some strips of columns of c. Along k it copies a block of its part of b into strips (once, into its own
-cache: the floats of one k lie together) and runs the tile down all rows of a. In small products b is read where it
-lies, if its rows are contiguous and whole strips. a is read where it lies, unless its rows are not contiguous: then it
-is copied first, as many rows to a panel as a tile has, the floats of one k together.
+cache: the floats of one k lie together) and runs the tile down the rows of a, as many at a time as the second cache
+keeps. In small products b is read where it lies, if its rows are contiguous and whole strips. a is read where it lies,
+unless its rows are not contiguous: then it is copied first, as many rows to a panel as a tile has, the floats of one k
+together.
 
 From Python `product(a, b)` is all there is to it. Compiled code calls `matmul` with arrays, or `multiply` with
 addresses and strides in bytes; `room(m, n, k)` says how many floats `work` needs. A caller that shares its rows among
@@ -27,8 +28,10 @@ from pullback.kernels.tile import (
     RELU,
     STRIP,
     TALLEST,
+    WIDTH,
     address,
     clear_strip,
+    copy_panel,
     copy_strip,
     load,
     store,
@@ -37,8 +40,10 @@ from pullback.kernels.tile import (
     unshifted,
 )
 
-DEPTH = 256  # k per block: a strip of b is half the first-level cache, or less
+DEPTH = 256 if WIDTH == 16 else 288  # k per block, at most: a strip of b is little more than half the first cache
 PANEL = TALLEST  # rows
+TALL = 72  # rows of a that are used with all strips of a block: a fifth of the least second cache there is
+GROUP = 8  # panels that are filled side by side, with what follows each other in memory
 SHALLOW = 64  # rows of a transposed a that stay in the cache where they lie
 SERIAL = 200_000  # multiply-adds that one thread does sooner than two
 NONE = np.empty(0, np.float32)
@@ -82,12 +87,24 @@ def pack(b, b_row, b_column, depth, columns, out):
 @part
 def panels(lo, hi, a, a_row, a_column, depth, m, out):
     """Panels lo..hi of a: [depth][PANEL], the last one filled up with whatever row comes last."""
-    for panel in range(lo, hi):
-        target, height = out + panel * depth * 4 * PANEL, min(PANEL, m - panel * PANEL)
-        source = a + panel * PANEL * a_row
+    for first in range(lo, hi, GROUP):
+        last = min(first + GROUP, hi)
+        whole = max(first, min(last, m // PANEL)) if a_row == 4 else first
         for k in range(depth):
-            for i in range(height):
-                store(target + 4 * (k * PANEL + i), load(source + i * a_row + k * a_column))
+            for panel in range(first, whole):
+                copy_panel(out + (panel * depth + k) * 4 * PANEL, a + k * a_column + panel * 4 * PANEL)
+        for panel in range(whole, last):
+            target, source = out + panel * depth * 4 * PANEL, a + panel * PANEL * a_row
+            for k in range(depth):
+                for i in range(min(PANEL, m - panel * PANEL)):
+                    store(target + 4 * (k * PANEL + i), load(source + i * a_row + k * a_column))
+
+
+@part
+def even_part(depth):
+    """How much of k a block takes: all blocks nearly the same, for a short one would read c again for little."""
+    count = (depth + DEPTH - 1) // DEPTH
+    return min(depth, ((depth + count - 1) // count + 7) & ~7)
 
 
 @part
@@ -96,11 +113,12 @@ def strips(lo, hi, m, n, depth, a, a_row, a_step, a_panel, b, b_row, b_column, c
     edge = np.empty((PANEL, COLUMNS), np.float32)
     table, spare = unshifted(), address(edge)
     as_it_stands = m * n * depth < SERIAL and b_column == 4 and n % COLUMNS == 0  # to copy it would take longer
+    size = even_part(depth)
     for job in range(lo, hi):
         first, last = job * per_job, min((n + COLUMNS - 1) // COLUMNS, (job + 1) * per_job)
-        mine = work + job * per_job * min(depth, DEPTH) * STRIP
-        for k in range(0, depth, DEPTH):
-            now = min(DEPTH, depth - k)
+        mine = work + first * size * STRIP
+        for k in range(0, depth, size):
+            now = min(size, depth - k)
             end = k + now == depth
             columns = min(n, last * COLUMNS) - first * COLUMNS
             block, pitch, next_strip = b + k * b_row + first * COLUMNS * b_column, b_row, STRIP
@@ -108,22 +126,25 @@ def strips(lo, hi, m, n, depth, a, a_row, a_step, a_panel, b, b_row, b_column, c
                 pack(block, b_row, b_column, now, columns, mine)
                 block, pitch, next_strip = mine, STRIP, now * STRIP
             how = (flags & ADD if k == 0 else ADD) | (flags & RELU if end else 0)
-            for strip in range(first, last):
-                at, shift = block + (strip - first) * next_strip, bias + strip * STRIP if bias and end else 0
-                out, width, here = c + strip * STRIP, n - strip * COLUMNS, a + k * a_step
-                if width < COLUMNS:
-                    for i in range(0, m, PANEL):
-                        height = min(PANEL, m - i)
-                        tiles(height, here, table, a_row, a_step, at, table, STRIP, 1, now, spare, STRIP, 0, 0)
-                        take_edge(edge, height, width, out + i * c_row, c_row, shift, how)
-                        here += a_panel
-                elif a_panel == PANEL * a_row:
-                    tiles(m, here, table, a_row, a_step, at, table, pitch, 1, now, out, c_row, shift, how)
-                else:
-                    for i in range(0, m, PANEL):
-                        height, row = min(PANEL, m - i), out + i * c_row
-                        tiles(height, here, table, a_row, a_step, at, table, pitch, 1, now, row, c_row, shift, how)
-                        here += a_panel
+            for top in range(0, m, TALL):
+                height = min(TALL, m - top)
+                for strip in range(first, last):
+                    at, shift = block + (strip - first) * next_strip, bias + strip * STRIP if bias and end else 0
+                    out, width = c + strip * STRIP + top * c_row, n - strip * COLUMNS
+                    here = a + k * a_step + top // PANEL * a_panel
+                    if width < COLUMNS:
+                        for i in range(0, height, PANEL):
+                            some = min(PANEL, height - i)
+                            tiles(some, here, table, a_row, a_step, at, table, STRIP, 1, now, spare, STRIP, 0, 0)
+                            take_edge(edge, some, width, out + i * c_row, c_row, shift, how)
+                            here += a_panel
+                    elif a_panel == PANEL * a_row:
+                        tiles(height, here, table, a_row, a_step, at, table, pitch, 1, now, out, c_row, shift, how)
+                    else:
+                        for i in range(0, height, PANEL):
+                            some, row = min(PANEL, height - i), out + i * c_row
+                            tiles(some, here, table, a_row, a_step, at, table, pitch, 1, now, row, c_row, shift, how)
+                            here += a_panel
 
 
 @part
@@ -147,7 +168,7 @@ def multiply(m, n, depth, a, a_row, a_column, b, b_row, b_column, c, c_row, bias
         panel = 4 * PANEL
     elif a_column != 4:
         count = (m + PANEL - 1) // PANEL
-        parallel(panels, count, count if serial else 4, (a, a_row, a_column, depth, m, free))
+        parallel(panels, count, count if serial else GROUP, (a, a_row, a_column, depth, m, free))
         a, a_row, a_column, panel = free, 4, 4 * PANEL, depth * 4 * PANEL
         free += count * panel
     count = (n + COLUMNS - 1) // COLUMNS

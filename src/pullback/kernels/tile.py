@@ -7,6 +7,10 @@ two for b and two for the broadcast a, and 12 independent sums hide the latency 
 come 2 loads, 6 broadcasts and 12 multiply-adds. AVX-512 has 32 registers: 12 rows are 24 of them, with 2 loads, 12
 broadcasts and 24 multiply-adds.
 
+Either `step` is 4 (the floats of a row of a follow each other) or `row` is (those of a column do). So one of the two is
+part of the instructions, and one pointer finds all that is read of a: its moves would take the place of multiply-adds,
+the more so where two threads share the units of a core.
+
 The tables `at`, `bt` shift both operands and make one loop serve everything: a matrix product has one entry (0); a
 convolution one per kernel row (or tap); its weight gradient one per image row.
 
@@ -34,6 +38,8 @@ VECTORS = 2
 COLUMNS = WIDTH * VECTORS
 TALLEST = 12 if WIDTH == 16 else 6  # rows of a tile
 STRIP = 4 * COLUMNS  # bytes
+UNROLLED = 1 if WIDTH == 16 else 4  # k of a round: pointers move once; with 24 sums they hardly count
+TOGETHER = 6  # rows that one pointer serves
 LINE = 64  # bytes of a cache line
 ADD, RELU = 1, 2  # flags: add to c; clip below at zero, after the bias; what was clipped is -0.0
 
@@ -57,6 +63,26 @@ def soon(build, place, written=True):
     called = ir.FunctionType(ir.VoidType(), [BYTES, I32, I32, I32])
     prefetch = cgutils.get_or_insert_function(build.module, called, "llvm.prefetch.p0")
     build.call(prefetch, [place, I32(int(written)), I32(3), I32(1)])
+
+
+def multiples(build, stride):
+    """0 to 6 times a stride. Of one that is not known, 3 and 5 times are kept from LLVM, as it would make up for each
+    of them by several additions; 2 and 4 times are part of an address."""
+    found = [I64(0), stride]
+    for k in range(2, TOGETHER + 1):
+        if isinstance(stride, ir.Constant):
+            found.append(I64(k * stride.constant))
+        else:
+            found.append(build.mul(stride, I64(k)))
+    if not isinstance(stride, ir.Constant):
+        for k in (3, 5):
+            found[k] = opaque(build, found[k])
+    return found
+
+
+def opaque(build, number):
+    """The same number, but nobody can tell."""
+    return build.call(ir.InlineAsm(ir.FunctionType(number.type, [number.type]), "", "=r,0"), [number])
 
 
 def make_tile(rows):
@@ -102,30 +128,44 @@ def make_tile(rows):
                 for line in range(0, STRIP, LINE):
                     soon(build, moved(c_i, I64(line)))
 
-            # One running pointer serves three rows (p, p + row, p + 2 row): more pointers would not fit the registers.
-            twice = build.add(row, row)
-            pa = [cgutils.alloca_once(build, BYTES) for _ in range(0, rows, 3)]
-            pb = cgutils.alloca_once(build, BYTES)
-            with cgutils.for_range(build, tables) as table:
-                p = moved(pointer(a), entry(at, table.index))
-                for variable in pa:
-                    build.store(p, variable)
-                    p = moved(moved(p, twice), row)
-                build.store(moved(pointer(b), entry(bt, table.index)), pb)
-                with rolled(build, length):
-                    q = build.load(pb)
-                    right = [load(q, j) for j in lanes]
-                    heads = [build.load(variable) for variable in pa]
-                    # Where a is read by its columns, every k is another line: the next tiles' are behind them.
-                    soon(build, moved(heads[0], I64(LINE)), written=False)
-                    for i in range(rows):
-                        head = heads[i // 3]
-                        left = broadcast([head, moved(head, row), moved(head, twice)][i % 3])
-                        for j in lanes:
-                            build.store(build.call(fma, [left, right[j], build.load(sums[i][j])]), sums[i][j])
-                    for variable, head in zip(pa, heads):
-                        build.store(moved(head, step), variable)
-                    build.store(moved(q, pitch), pb)
+            def multiply(heads, q, down, along):
+                """One k of all sums."""
+                right = [load(q, j) for j in lanes]
+                for i in range(rows):
+                    left = broadcast(moved(moved(heads[i // TOGETHER], down[i % TOGETHER]), along))
+                    for j in lanes:
+                        build.store(build.call(fma, [left, right[j], build.load(sums[i][j])]), sums[i][j])
+
+            def rounds(times, size, pa, pb, down, along, across, columns):
+                with rolled(build, times):
+                    heads, q = [build.load(variable) for variable in pa], build.load(pb)
+                    for k in range(size):
+                        if columns:  # every k is another line: the next tiles' are behind them
+                            soon(build, moved(moved(heads[0], along[k]), I64(LINE)), written=False)
+                        multiply(heads, moved(q, across[k]), down, along[k])
+                    for variable, head in zip([*pa, pb], [*heads, q]):
+                        build.store(moved(head, (across if variable is pb else along)[size]), variable)
+
+            def walk(p, q, row, step, columns):
+                """All k, from where a and b begin."""
+                down, along, across = (multiples(build, each) for each in (row, step, pitch))
+                pa = [cgutils.alloca_once(build, BYTES) for _ in range(0, rows, TOGETHER)]
+                pb = cgutils.alloca_once(build, BYTES)
+                for i, variable in enumerate(pa):
+                    build.store(moved(p, build.mul(row, I64(i * TOGETHER))), variable)
+                build.store(q, pb)
+                given_to_all = pa, pb, down, along, across, columns
+                rounds(build.sdiv(length, I64(UNROLLED)), UNROLLED, *given_to_all)
+                if UNROLLED > 1:
+                    rounds(build.srem(length, I64(UNROLLED)), 1, *given_to_all)
+
+            with rolled(build, tables) as table:
+                p, q = moved(pointer(a), entry(at, table.index)), moved(pointer(b), entry(bt, table.index))
+                with build.if_else(build.icmp_signed("==", row, I64(4))) as (columns, lines):
+                    with columns:
+                        walk(p, q, I64(4), step, True)
+                    with lines:
+                        walk(p, q, row, I64(4), False)
 
             with given(build.and_(flags, I64(ADD))):  # last, for a long sum is more exact in parts
                 for i, j in every:
@@ -245,6 +285,21 @@ def copy8(typing, target, source):
     def emit(context, b, signature, args):
         target, source = (b.inttoptr(place, ir.VectorType(FLOAT, 8).as_pointer()) for place in args)
         b.store(b.load(source, align=4), target, align=4)
+        return context.get_dummy_value()
+
+    return types.void(int64, int64), emit
+
+
+@intrinsic
+def copy_panel(typing, target, source):
+    """Copy as many floats as the tallest tile has rows, as two vectors: the second begins in the first."""
+
+    def emit(context, b, signature, args):
+        lanes = 8 if TALLEST > 8 else 4
+        kind, rest = ir.VectorType(FLOAT, lanes).as_pointer(), I64(4 * (TALLEST - lanes))
+        for shift in (I64(0), rest):
+            target, source = (b.inttoptr(b.add(place, shift), kind) for place in args)
+            b.store(b.load(source, align=4), target, align=4)
         return context.get_dummy_value()
 
     return types.void(int64, int64), emit
