@@ -42,7 +42,7 @@ from pullback.kernels.tile import (
 
 DEPTH = 256 if WIDTH == 16 else 288  # k per block, at most: a strip of b is little more than half the first cache
 PANEL = TALLEST  # rows
-TALL = 72  # rows of a that are used with all strips of a block: a fifth of the least second cache there is
+TALL = 192 if WIDTH == 16 else 72  # rows of a that are used with all strips of a block: a fifth of the second cache
 GROUP = 8  # panels that are filled side by side, with what follows each other in memory
 SHALLOW = 64  # rows of a transposed a that stay in the cache where they lie
 SERIAL = 200_000  # multiply-adds that one thread does sooner than two
