@@ -24,7 +24,7 @@ FORESEES = WIDTH == 16  # the machine itself: asking ahead gave nothing there, b
 
 
 def approach(build, lanes, c, pixels, *lines):
-    """For each line: the address of its channels in a table, how far apart its pixels lie, whether it will be written."""
+    """For each line: the table and the entry where its address stands, the bytes between pixels, will it be written?"""
     if FORESEES or lanes < WIDTH:
         return
     for table, k, step, written in lines:
