@@ -2,7 +2,8 @@
 
 Every library computes every row in a process of its own, one after the other, in rounds; peers that were far behind in
 the first round are not asked again. A row's ratio in a round is the time of the best peer over ours, and the table
-gives the median over the rounds, with the lowest and the highest. With --write, the table goes to RESULTS.md.
+gives the median over the rounds, with the lowest and the highest. With --write, the table goes to the folder results,
+under the name of the machine.
 
     python benchmarks/bench.py --rows xent --set batch=64 --set classes=10      the same rows at other sizes
 
@@ -13,7 +14,6 @@ smallest call costs over the NumPy in it, as overhead.py measures it.
 import json
 import os
 import platform
-import re
 import statistics
 import subprocess
 import sys
@@ -22,6 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import click
+from processor import processor, short
 from rich.console import Console
 from rich.table import Table
 from rows import ROWS, SMALL
@@ -140,12 +141,9 @@ def duration(seconds):
 
 
 def machine(threads, roof):
-    text = Path("/proc/cpuinfo").read_text("utf-8") if Path("/proc/cpuinfo").exists() else ""
-    model = re.search(r"model name\s*: (.*)", text)
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "torch", "jax", "scikit-learn"))
-    vectors = " with AVX-512" if "avx512f" in text else ""
     return (
-        f"{date.today()}. {model[1] if model else platform.processor()}{vectors}, {threads} threads; "
+        f"{date.today()}. {' with '.join(filter(None, processor()))}, {threads} threads; "
         f"{platform.system()}, Python {platform.python_version()}; {packages}. Measured in this run: "
         f"multiply {roof['flops'] / 1e9:.0f} GFLOP/s, copy {roof['bandwidth'] / 1e9:.0f} GB/s."
     )
@@ -156,7 +154,7 @@ def machine(threads, roof):
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1))
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1))
 @click.option("--set", "sizes", multiple=True, type=Size(), help="Another size for all of these rows, as in batch=64.")
-@click.option("--write", is_flag=True, help="Write RESULTS.md.")
+@click.option("--write", is_flag=True, help="Write results/MACHINE.md.")
 def main(rows, rounds, threads, sizes, write):
     """pullback against its peers."""
     console, words = Console(width=max(Console().width, 150)), [word.strip() for word in rows.split(",")]
@@ -164,9 +162,12 @@ def main(rows, rounds, threads, sizes, write):
     if not chosen:
         raise click.BadParameter(f"no row holds {rows!r}; there are {', '.join(row.name for row in (*ROWS, SMALL))}")
     if sizes and write:
-        raise click.UsageError("RESULTS.md holds the rows at their own sizes: --set and --write do not go together")
+        raise click.UsageError("results/ holds the rows at their own sizes: --set and --write do not go together")
     changes = dict(sizes)
     shown = [resized(row, changes) if changes else row for row in chosen]
+    if console.is_terminal:
+        console.print("[dim]compiling what is not compiled yet".ljust(80), end="\r")
+    run("warm.py", threads, json.dumps(changes), *(row.name for row in chosen))  # what fails fails again, and says so
     roof, error = run("roofline.py", threads)
     if roof is None:
         raise click.ClickException(f"the machine could not be measured: {error}")
@@ -181,7 +182,8 @@ def main(rows, rounds, threads, sizes, write):
     console.print(table)
     console.print(machine(threads, roof), highlight=False)
     if write:
-        (HERE / "RESULTS.md").write_text(page(cells, machine(threads, roof), rounds), encoding="utf-8")
+        file = HERE / "results" / f"{short(*processor())}.md"
+        file.write_text(page(cells, machine(threads, roof), rounds), encoding="utf-8")
 
 
 def page(cells, described, rounds):

@@ -13,9 +13,9 @@ pytest.importorskip("numba")
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
-def printed(script, *arguments):
+def printed(script, *arguments, env=None):
     done = subprocess.run(
-        [sys.executable, BENCHMARKS / script, *arguments], capture_output=True, text=True, check=False, cwd=BENCHMARKS
+        [sys.executable, script, *arguments], capture_output=True, text=True, check=False, cwd=BENCHMARKS, env=env
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -36,7 +36,7 @@ def test_without_peers(tmp_path):
     )  # fmt: skip
     assert done.returncode == 1 and 'there is nobody to compare with; pip install ".[peers]"' in done.stderr
     root = BENCHMARKS.parent
-    pages = [root / "README.md", *root.glob("docs/*.md"), *BENCHMARKS.glob("*.py"), *BENCHMARKS.glob("*.md")]
+    pages = [root / "README.md", *root.glob("docs/*.md"), *BENCHMARKS.glob("*.py"), *BENCHMARKS.rglob("*.md")]
     assert not [page.name for page in pages if "pullback[" in page.read_text("utf-8")]
 
 
@@ -52,3 +52,16 @@ def test_the_phases_of_an_lstm_are_measured():
 def test_what_the_machine_can_do_is_measured():
     found = json.loads(printed("roofline.py", "1"))
     assert found["flops"] > 0 and found["bandwidth"] > 0
+
+
+def test_a_machine_is_named_after_its_processor():
+    call = "from processor import short; print(short('Intel(R) Xeon(R) CPU @ 2.20GHz', 'AVX-512'))"
+    assert printed("-c", call) == "intel-xeon-avx-512\n"
+
+
+def test_compiling_is_done_before_anybody_is_measured(tmp_path):
+    """Where every row compiled for itself, memory would be a hundred megabytes."""
+    row, threads, changes = "conv first 5x5", "2", '{"batch": 2}'
+    cache = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "NUMBA_CACHE_DIR": ""}
+    assert json.loads(printed("warm.py", threads, changes, row, env=cache)) == [row]
+    assert json.loads(printed("worker.py", "pullback", row, threads, changes, env=cache))["memory"] < 50

@@ -88,3 +88,26 @@ def test_depthwise_gradients_in_one_pass_are_those_asked_for_alone(batch, channe
     _, exact = pb.conv2d.linearize(*(a.astype(float) for a in (x, w, np.zeros(channels))), **options)
     for found, wanted in zip(alone, exact.vjp(gy.astype(float)), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("channels, outs, k, size, options", [
+    (1, 32, 3, 28, dict(padding=1)), (3, 16, 3, 11, dict(stride=2)), (2, 48, 4, 9, dict(dilation=2, padding=3)),
+    (256, 32, 3, 6, dict(padding=1)), (300, 32, 3, 5, dict(stride=2)),
+])  # fmt: skip
+def test_few_products_and_few_strips(channels, outs, k, size, options):
+    """A first layer; and two strips of outputs with more weights than one job sums up. With any number of threads."""
+    rng = np.random.default_rng(5)
+    shapes = (3, channels, size, size), (outs, channels, k, k), (outs,)
+    inputs = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    exact_y, exact = pb.conv2d.linearize(*(a.astype(float) for a in inputs), **options)
+    gy, found, threads = rng.normal(size=exact_y.shape).astype(np.float32), [], pb.get_threads()
+    try:
+        for count in (1, 2):
+            pb.set_threads(count)
+            y, at = pb.conv2d.linearize(*inputs, **options)
+            found.append((y, *at.vjp(gy)))
+    finally:
+        pb.set_threads(threads)
+    for one, two, wanted in zip(*found, (exact_y, *exact.vjp(gy.astype(float))), strict=True):
+        np.testing.assert_array_equal(one, two)
+        np.testing.assert_allclose(one, wanted, rtol=1e-4, atol=1e-5 * np.sqrt(channels) * k * size)

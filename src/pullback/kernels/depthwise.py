@@ -22,6 +22,7 @@ from pullback.kernels.depthwise_plan import (
     in_threes,
     line,
     lines,
+    look_ahead,
     meeting,
     number,
     pixels,
@@ -128,6 +129,7 @@ def fill_lines(lo, hi, x, taps, shifts, y, plan, table, places):
             first, count, distance, advance = run(r, plan)
             met = meeting(table, places, here, address(taps), 4 * channels, d, h, first, plan)
             out = address(y) + 4 * (row * width + first) * channels
+            look_ahead(table, met, here, out, 4 * channels, plan)
             where = table, places, met, address(shifts), out, channels, count
             steps = 4 * advance * channels, 4 * distance * channels
             if in_threes(first, advance, plan):
@@ -188,6 +190,7 @@ def add_lines(lo, hi, x, y, sums, channels, plan, table, places):
             first, count, distance, advance = run(r, plan)
             met = meeting(table, places, here, taps, 4 * channels, d, h, first, plan)
             out = address(y) + 4 * (row * width + first) * channels
+            look_ahead(table, met, here, out, 4 * channels, plan)
             where = table, places, met, sums, out, channels, count
             steps = 4 * advance * channels, 4 * distance * channels
             if in_threes(first, advance, plan):

@@ -13,6 +13,8 @@ from pullback.kernels.compiled import part
 from pullback.kernels.pools import Axis
 from pullback.kernels.tile import I64, int64
 
+AHEAD = 1 << 14  # bytes, at most: what is asked for too early has left the cache when it is needed
+
 # The head: how many places there are by axes, the space they look into, the kernel, the longest table, where the starts
 # of each axis stand, where what is met stands, how far behind it the taps are, where the runs are and how many.
 OUT, SPACE, KERNEL, MOST, FIRST, ITEMS, TAPS, RUNS, COUNT, HEAD = 0, 3, 6, 9, 10, 13, 14, 15, 16, 17
@@ -50,8 +52,8 @@ def note(typing, table, k, value):
 
 @part
 def tables(plan):
-    """For addresses of places, and of taps."""
-    return np.empty(number(plan, MOST), np.int64), np.empty(number(plan, MOST), np.int64)
+    """For addresses of places and of what is ahead, and for those of taps."""
+    return np.empty(number(plan, MOST) + 2, np.int64), np.empty(number(plan, MOST), np.int64)
 
 
 @part
@@ -97,6 +99,14 @@ def meeting(table, places, here, weights, step, d, h, w, plan):
                 note(places, met, tap + number(plan, c + taps) * step)
                 met += 1
     return met
+
+
+@part
+def look_ahead(table, met, here, out, step, plan):
+    """Write down behind them where the next line will meet what this one does not, and where its own places are."""
+    last = number(table, met - 1) if met else here
+    note(table, met, last + min(AHEAD, number(plan, SPACE + 2) * step))
+    note(table, met + 1, out + min(AHEAD, number(plan, OUT + 2) * step))
 
 
 @part

@@ -3,6 +3,9 @@
 What the first pixel meets stands in tables: addresses of other pixels, and of the taps that they meet. Six pixels
 share every tap that is loaded. Where a row of three taps moves on by a pixel at a time, they share the pixels as well:
 eight are loaded for eighteen products. More would not have registers for all their addresses.
+
+Behind the addresses in the table stand two more: what the next line will read, and what it will write, or read as well.
+These lines come nearer meanwhile, a pixel for each that is computed.
 """
 
 from functools import reduce
@@ -13,10 +16,21 @@ from numba.extending import intrinsic
 
 from pullback.kernels.compiled import symbol
 from pullback.kernels.lanes import Sum, Vector, broadcast, covering, entry, floats, in_groups
-from pullback.kernels.tile import I32, I64, WIDTH, int64
+from pullback.kernels.tile import BYTES, I32, I64, WIDTH, int64, soon
 
 NINE = types.void(*[int64] * 9)
 TOGETHER = 6  # pixels
+FORESEES = WIDTH == 16  # the machine itself: asking ahead gave nothing there, but Zen 3 with its 8 lanes waits without
+
+
+def approach(build, lanes, c, pixels, *lines):
+    """For each line: the table and the entry where its address stands, the bytes between pixels, will it be written?"""
+    if FORESEES or lanes < WIDTH:
+        return
+    for table, k, step, written in lines:
+        line = build.inttoptr(build.add(entry(build, table, k), build.mul(c, I64(4))), BYTES)
+        for p in pixels:
+            soon(build, build.gep(line, [build.mul(p, step)]), written)
 
 
 def make_line(across):
@@ -33,6 +47,8 @@ def make_line(across):
                 def body(lanes, c, _):
                     still = floats(build, c, lanes, I64(0), I64(0))
                     sums = [Sum(still.load(bias)) for _ in range(count)]
+                    coming = (table, taps, x_step, False), (table, build.add(taps, I64(1)), y_step, True)
+                    approach(build, lanes, c, each[:count], *coming)
 
                     def row(_, t):
                         w = [still.load(entry(build, weights, build.add(t, I64(k)))) for k in range(across)]
@@ -78,6 +94,8 @@ def make_gradient(across):
                     number = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
                     fresh = build.icmp_signed(">=", number, broadcast(build, build.trunc(again, I32), lanes))
                     g = [floats(build, c, lanes, p, y_step).load(y) for p in each[:count]]
+                    coming = (table, taps, x_step, False), (table, build.add(taps, I64(1)), y_step, False)
+                    approach(build, lanes, c, each[:count], *coming)
 
                     def add(total, to):
                         still.store(still.load(to) + total.where(fresh, nothing), to)

@@ -15,15 +15,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pullback.kernels import fewtile
 from pullback.kernels.ahead import aim_at_band, approach
 from pullback.kernels.bands import band, bring, corner, cut, grid
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
+from pullback.kernels.fewtile import few_tiles
 from pullback.kernels.rowtile import ROWS, row_tile, strip_of
 from pullback.kernels.threads import parallel
 from pullback.kernels.tile import ADD, WIDTH, address
 
 CHUNK = 1 << 15  # bytes of a strip of weights that are used at once
+NONE = np.empty(0, np.int64)
+SOON = 4 * ROWS  # pixels ahead of which lines are asked for, to be written
 
 
 class Products(NamedTuple):
@@ -36,6 +40,7 @@ class Products(NamedTuple):
     bt: np.ndarray  # [runs]: and its weights in a packed strip
     phases: np.ndarray  # what `phase` says of each
     inside: bool  # a band is a piece of the input as it stands
+    few: np.ndarray  # [products]: where each factor lies in the band; empty where fewtile.py does not serve
 
 
 def axes_of(n, before, jump, step, size):
@@ -99,7 +104,8 @@ def seen(windows, groups, ins, outs, batch, take=None):
     only = phase(windows.out, 0, len(at), together * ins, 0, outer)
     axes = axes_of(windows.n, windows.before, jump, step, size)
     inside = windows.n == windows.out and not any(windows.before) and step == reach == jump == (1, 1, 1)
-    return Products(np.array(take), np.array(axes), np.arange(len(found)), at, bt, np.array([only]), inside)
+    few = 4 * np.add.outer(found, range(ins)).ravel() if fewtile.suits(len(found) * ins, groups, outs) else NONE
+    return Products(np.array(take), np.array(axes), np.arange(len(found)), at, bt, np.array([only]), inside, few)
 
 
 @lru_cache(1024)
@@ -130,7 +136,7 @@ def met(windows, groups, ins, outs, batch):
         order += [np.ravel_multi_index([k for k, _ in tap], windows.kernel) for tap in found]
     numbers = take, axes_of(windows.out, before, still, still, size), order, at, bt, phases
     inside = most == windows.out and not any(before) and reach == still
-    return Products(*(np.array(each, np.int64) for each in numbers), inside)
+    return Products(*(np.array(each, np.int64) for each in numbers), inside, NONE)
 
 
 def in_a_run(count, per_tap, beside):
@@ -188,11 +194,11 @@ def packed(lo, hi, w, order, strips, count, ins, outs, wide, taps, back):
 
 
 @kernel
-def multiply(x, strips, shifts, y, take, axes, order, at, bt, phases, inside, sizes):
+def multiply(x, strips, shifts, y, take, axes, order, at, bt, phases, inside, few, sizes):
     jobs = 1
     for axis in range(4):
         jobs *= bands(phases, sizes, take, axis)
-    parallel(blocks, jobs, 1, (x, strips, shifts, y, take, axes, order.size, at, bt, phases, inside, sizes))
+    parallel(blocks, jobs, 1, (x, strips, shifts, y, take, axes, order.size, at, bt, phases, inside, few, sizes))
 
 
 @part
@@ -202,7 +208,7 @@ def bands(phases, sizes, take, axis):
 
 
 @part
-def blocks(lo, hi, x, strips, shifts, y, take, axes, taps, at, bt, phases, inside, sizes):
+def blocks(lo, hi, x, strips, shifts, y, take, axes, taps, at, bt, phases, inside, few, sizes):
     """Jobs lo..hi: a band of pixels, in all phases, all channels."""
     batch, y_image, groups, ins, outs, wide, flags = sizes
     per_group = (outs + wide - 1) // wide
@@ -229,6 +235,14 @@ def blocks(lo, hi, x, strips, shifts, y, take, axes, taps, at, bt, phases, insid
             share = lines * ROWS * runs * length // (max(1, depth) * max(1, m))
             for strip in range(groups * per_group):
                 g, o = strip // per_group, strip % per_group * wide
+                if few.size:
+                    approach(ahead, lines)
+                    few_tiles(
+                        a, address(rows), address(few), few.size, address(strips) + 4 * strip * few.size * wide,
+                        address(y) + 4 * (begin[0] * y_image + o), address(places), (m + ROWS - 1) // ROWS,
+                        4 * SOON * outs, address(shifts) + 4 * strip * wide if shifts.size else 0, flags,
+                    )  # fmt: skip
+                    continue
                 strip_product(
                     m, a + 4 * g * ins, address(rows), address(at) + 8 * first,
                     address(strips) + 4 * strip * taps * ins * wide, address(bt) + 8 * first, 4 * wide, runs, length,

@@ -4,7 +4,8 @@
 
 A job takes blocks of pixels, and as many strips of outputs as have sums that stay in its second cache. Of each block it
 copies gy, a strip in one piece, and x, a panel of few channels in one piece: in the first cache they serve all taps.
-Where one strip holds all outputs, gy is read where it stands, and so is x, if each of its elements meets one window.
+Where one strip holds all outputs, or the first cache a whole block of them, gy is read where it stands, and so is x, if
+one strip does and each of its elements meets one window.
 How many jobs there are depends on sizes alone, so the bits do not depend on the number of threads.
 """
 
@@ -20,6 +21,7 @@ from pullback.kernels.compiled import kernel, part
 from pullback.kernels.direct import floats, taps
 from pullback.kernels.edges import take
 from pullback.kernels.images import move
+from pullback.kernels.pixel_sums import add_pixels
 from pullback.kernels.rowtile import ROWS, filled, row_tile, strip_of
 from pullback.kernels.threads import parallel
 from pullback.kernels.tile import ADD, WIDTH, address
@@ -28,6 +30,7 @@ UNIT = 128  # pixels that are added at once
 PANELS = 8, 24  # channels of x that are copied at once: the weights of a panel shall fill the tiles
 SUMS = 1 << 16  # floats of a job's sums, at most, where that is a strip or more
 JOBS = 16  # at least so many, if there is so much to do
+LEFT = 1 << 12  # floats of a block of gy, at most, that the first cache holds where they stand
 
 
 def weigh(y, x, windows, groups, shape):
@@ -84,7 +87,8 @@ def weight_parts(lo, hi, x, y, axes, taps, wide, starts, places, sizes, sums):
     per_group, channels, whole = (outs + strip - 1) // strip, groups * ins, size[0] * size[1] * size[2]
     slab = min(ins, wide * max(1, ROOM // (whole * wide)))
     own = np.empty(0 if in_place else whole * slab, np.float32)
-    as_it_stands = groups == 1 and outs == strip  # gy is one strip
+    as_it_stands = groups == 1 and (outs == strip or outs % strip == 0 and outs * lines * columns <= LEFT)
+    next_strip, pitch = (4 * strip, 4 * outs) if as_it_stands else (4 * lines * columns * strip, 4 * strip)
     strips = np.empty((some, 0 if as_it_stands else lines * columns, strip), np.float32)
     at, bt = np.empty(lines, np.int64), np.empty(lines, np.int64)
     ahead = np.zeros((2, 2), np.int64)
@@ -99,13 +103,14 @@ def weight_parts(lo, hi, x, y, axes, taps, wide, starts, places, sizes, sums):
             of_x, of_y = look_ahead(unit + 1, x, y, axes, sizes, ahead)
             image, d, top, left, height, width = block(unit, sizes)
             first_x = corner(axes, d, top, left)
-            gradients, gy_line = address(strips), 4 * width * strip
+            gradients, gy_line = address(strips), width * pitch
             if as_it_stands:
-                gradients, gy_line = address(y) + 4 * pixel_of(image, d, top, left, sizes) * outs, 4 * across * outs
+                here = pixel_of(image, d, top, left, sizes) * outs + first * strip
+                gradients, gy_line = address(y) + 4 * here, across * pitch
             else:
                 bring_gradients(y, image, d, top, left, height, width, g * outs + first * strip, sizes, strips[:count])
             for s in range(count):
-                add_pixels(gradients + s * strips.strides[0], gy_line, height, width, mine[s, 0])
+                add_pixels(gradients + s * next_strip, gy_line, pitch, height, width, address(mine[s, 0]), strip)
             for c in range(0, ins, wide):
                 q = min(wide, ins - c)
                 kind = 0 if q == wide else 1
@@ -118,7 +123,7 @@ def weight_parts(lo, hi, x, y, axes, taps, wide, starts, places, sizes, sums):
                         bring(source, n, channels, min(slab, ins - c), wide, first_x, jump, size, address(own))
                     panel = address(own) + 4 * (c % slab) * whole
                     line, pixel = 4 * step[1] * size[2] * q, 4 * step[2] * q
-                together = line == width * pixel and gy_line == 4 * width * strip  # then the block is one run
+                together = line == width * pixel and gy_line == width * pitch  # then the block is one run
                 runs, length = (1, height * width) if together else (height, width)
                 for r in range(runs):
                     at[r], bt[r] = r * line, r * gy_line
@@ -130,7 +135,7 @@ def weight_parts(lo, hi, x, y, axes, taps, wide, starts, places, sizes, sums):
                         approach(ahead[1], of_y // tiles + 1)
                         row_tile(
                             panel, address(starts[kind]) + 8 * i, address(at), pixel,
-                            gradients + s * strips.strides[0], address(bt), 4 * strip, runs, length,
+                            gradients + s * next_strip, address(bt), pitch, runs, length,
                             out, address(places[kind]) + 8 * i, vectors, 0, ADD,
                         )  # fmt: skip
 
@@ -151,17 +156,6 @@ def look_ahead(unit, x, y, axes, sizes, ahead):
 def pixel_of(image, d, top, left, sizes):
     """Its number among all outputs."""
     return ((image * sizes[0] + d) * sizes[1] + top) * sizes[2] + left
-
-
-@part
-def add_pixels(gradients, line, height, width, total):
-    """The sum over a block of pixels, first by itself: a long sum is more exact in parts."""
-    here = np.zeros(total.size, np.float32)
-    for h in range(height):
-        for w in range(width):
-            add_vectors(gradients + h * line + 4 * w * total.size, here)
-    for lane in range(total.size):
-        total[lane] += here[lane]
 
 
 @part

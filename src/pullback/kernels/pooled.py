@@ -43,7 +43,7 @@ def correlate(rule, pool, x, w, b):
     y, answer = result(rule.examples(x), out, outs)
     index = empty((*rule.examples(x), *out, outs), np.uint16)
     batch = y.size // (prod(out) * outs)
-    _, axes, order, at, bt, phases, _ = direct.seen(windows, 1, ins, outs, batch, (1, 1, 2, n[1]))
+    _, axes, order, at, bt, phases, *_ = direct.seen(windows, 1, ins, outs, batch, (1, 1, 2, n[1]))
     strips, shifts = direct.packed_weights(plain(w).reshape(w.size), b, order, 1, ins, outs)
     sizes = np.array([batch, *out, n[1], phases[0, 5], ins, w.size // outs, outs, strip_of(outs)])
     largest_products(flat(x, 2), strips, shifts, y, index.reshape(index.size), axes, at, bt, sizes)
