@@ -58,7 +58,7 @@ class Judge:
             return outcome.cannot(reason)
         outcome.lost = int(np.isnan(problem.f(problem.example)).sum())
         g = self.rng.normal(size=problem.given_size)
-        for probe in (contract, mutation, partial(repetition, rng=self.rng), again, layout):
+        for probe in (contract, mutation, partial(repetition, rng=self.rng), again):
             try:
                 outcome.add(probe(problem, g))
             except NotImplementedError as error:  # nobody claims that it is right
@@ -72,9 +72,12 @@ class Judge:
                 return outcome.cannot("there is a gradient of none of the inputs")
         if self.like is not None:
             self.refer()
+        elsewhere_in_memory = layout(problem, g)
         outcome.add([self.naming.explained(finding, g) for finding in linearity(problem, self.rng, g)])
         if not outcome.findings:
             self.values()
+        if not outcome.findings:  # the order of writing to one place is that of memory: what is lost then has its name
+            outcome.add(elsewhere_in_memory)
         return outcome.report()
 
     def nothing_to_judge(self) -> str:

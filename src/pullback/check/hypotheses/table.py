@@ -272,6 +272,7 @@ def held(test: Test, names: tuple[str, ...], everywhere: Sequence[Evidence]) -> 
     first = next(k for k, says in enumerate(said) if says)
     text = f"{said[first]}{f' (for {everywhere[first].where})' if first else ''}"
     also = [each.where for each, says in zip(everywhere[1:], said[1:]) if here and says]
+    also = [where for where in also if where != everywhere[0].where]  # of other inputs alone are other shapes
     guess, exact = test in GUESSES, test in EXACT or test.__module__ in EXACT_MODULES
     rank = 3 if not mostly else 2 if guess else 0 if here else 1
     named = [Explanation(name, text, guess, exact) for name in names]

@@ -1,7 +1,5 @@
 """The whole gradient, changed in one way: lost, turned, scaled."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from pullback.check import structure as look
@@ -52,7 +50,7 @@ def factor(e: Evidence) -> Says:
     c = look.constant_ratio(e.B, e.J)
     if c is None or same(e.B, e.J) or e.other is not None and not same(e.other[1], c * e.other[0]):
         return None
-    known = next(iter(named_factor(e)), "")
+    known = next((name for name in named_factor(e) if name != "2"), "")
     return f"the right gradient times {c:.6g}" + (f" = {known}" if known else "")
 
 
@@ -83,23 +81,27 @@ def of_logits(e: Evidence) -> Says:
 
 
 def named_factor(e: Evidence) -> list[str]:
-    """What the factor may be: a size of this shape, and of every other that was looked at."""
-    found = list(sizes_like(look.constant_ratio(e.B, e.J), e))
+    """What the factor may be: a size of this shape, and of every other that was looked at, one of which has another."""
+    found = sizes_like(look.constant_ratio(e.B, e.J), e)
     for other in e.others:
-        also = set(sizes_like(look.constant_ratio(other.B, other.J), other))
-        found = [name for name in found if name in also]
-    return found
+        also = sizes_like(look.constant_ratio(other.B, other.J), other)
+        found = {name: sizes | also[name] for name, sizes in found.items() if name in also}
+    known = lambda name, sizes: not e.others or len(sizes) > 1 or name.split()[-1] == "2"
+    return [name for name, sizes in found.items() if known(name, sizes)]
 
 
-def sizes_like(c: float | None, e: Evidence) -> Iterator[str]:
+def sizes_like(c: float | None, e: Evidence) -> dict[str, set[int]]:
+    """By what it may be called, the size that it is made of."""
     sizes = {f"the size of axis {k} of the output": n for k, n in enumerate(e.y_shape) if n > 1}
     sizes |= {f"the size of axis {k} of the input": n for k, n in enumerate(e.x.shape) if n > 1}
     sizes |= {"the number of outputs": e.J.shape[0], "2": 2}
+    found: dict[str, set[int]] = {}
     if c is None:
-        return
+        return found
     for name, n in sizes.items():
         powers = (n**-1.0, f"1 / {name}"), (n, name), (n**-0.5, f"1 / sqrt of {name}"), (n**0.5, f"sqrt of {name}")
-        yield from (text for value, text in powers if n > 1 and np.isclose(c, value, rtol=1e-6))
+        found |= {text: {n} for value, text in powers if n > 1 and np.isclose(c, value, rtol=1e-6)}
+    return found
 
 
 def adjoint(e: Evidence) -> Says:
