@@ -122,3 +122,21 @@ def test_where_the_example_shows_nothing_nothing_is_remembered():
         lambda x, t: np.mean((x - t) ** 2), lambda g, x, t: (2 * g * (x - t), 2 * g * (t - x)), x, x
     )
     assert report.cause == "constant_factor" and "stale_buffer" not in [cause.name for cause in report.causes]
+
+
+def test_what_is_written_over_is_no_matter_of_layout():
+    """Which of several comes last, is one: index arrays are gone through as they lie in memory."""
+
+    def looked_up(x, p):
+        at = np.clip(np.floor(p), 0, len(x) - 1).astype(int)
+        return x[at] * p, (x, p, at)
+
+    def back(g, cache):
+        x, p, at = cache
+        gx = np.zeros_like(x)
+        gx[at] += g * p
+        return gx, g * x[at]
+
+    p = np.random.default_rng(0).uniform(0, 4, (3, 5))
+    report = pullback.check(looked_up, back, (4,), p)
+    assert report.cause == "overwrite_vs_accumulate" and "np.add.at" in report.findings[0].mend

@@ -72,13 +72,20 @@ class Judge:
                 return outcome.cannot("there is a gradient of none of the inputs")
         if self.like is not None:
             self.refer()
-        elsewhere_in_memory = layout(problem, g)
+        in_memory = layout(problem, g)
+        if in_memory and not self.written_over():
+            outcome.add(in_memory)
+            return outcome.report()
         outcome.add([self.naming.explained(finding, g) for finding in linearity(problem, self.rng, g)])
         if not outcome.findings:
             self.values()
-        if not outcome.findings:  # the order of writing to one place is that of memory: what is lost then has its name
-            outcome.add(elsewhere_in_memory)
         return outcome.report()
+
+    def written_over(self) -> bool:
+        """Is anything? The order in which one place is written to is that of memory."""
+        trial = Judge(self.problem, self.like, self.seed)
+        trial.at(Point("your example", self.problem.example), list(cotangents(self.problem, trial.rng)))
+        return any(each.cause == "overwrite_vs_accumulate" for each in trial.outcome.findings.values())
 
     def nothing_to_judge(self) -> str:
         """Why forward has no derivative here."""
