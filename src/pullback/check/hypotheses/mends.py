@@ -53,6 +53,10 @@ def another_order(e: Evidence) -> Says:
     return mended(e, "operand", fits=lambda m: m.reordered)
 
 
+def another_slope(e: Evidence) -> Says:
+    return mended(e, "operand", fits=lambda m: m.slope)
+
+
 def another_whole(e: Evidence) -> Says:
     """The input for the output, or another input: there is little else that it could be."""
     return mended(e, "operand", fits=lambda m: m.whole and not (m.moves or m.reordered))

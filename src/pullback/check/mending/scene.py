@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from pullback.check.adapters.handing import within
 from pullback.check.problem import Part, Problem, pack
+from pullback.check.steps.candidates import chains, is_sigmoid
+from pullback.check.steps.changes import arrays_of, put
+from pullback.check.steps.search import FUNCTIONS, careful
 from pullback.check.steps.tape import RUN, Changes, Place, Step, Tape, is_step, ran
 from pullback.check.steps.tensors import noting
 from pullback.check.steps.watched import running, unwatched, watched, writing
@@ -16,13 +19,14 @@ from pullback.check.truth import whole
 
 Array = NDArray[Any]
 
+STEP = 1e-5  # of central differences, beside 1
 BEGIN, END = "what comes from above", "what is handed back"  # places as well: (BEGIN, the name of the output)
 
 
 class Source(NamedTuple):
     """Where an array comes from: what `whose` has under that name; of a step its result (-1), or an operand."""
 
-    whose: str  # "input", "above", "output", "forward", "backward"
+    whose: str  # "input", "above", "output", "forward", "backward", or "slope", of a function in forward
     name: Any
     operand: int = -1
     turned: bool = False  # a matrix, transposed
@@ -108,6 +112,15 @@ class Scene:
                     if whose == "forward" and len(steps) > 1:
                         yield Source(whose, place, k, backwards=True)
 
+        yield from (Source("slope", place) for place in self.forward.steps if self.slopes(place))
+
+    def slopes(self, place: Place) -> list[Array]:
+        """Of a function of one number in forward, one for every turn."""
+        if any(is_sigmoid(chain) for chain in chains(self.forward, place)):
+            return [y * (1 - y) for y in (each.result for each in self.forward.steps[place])]
+        found = [careful(slope, each) for each in self.forward.steps[place]] if place[0] in FUNCTIONS else []
+        return [each for each in found if each is not None] if all(each is not None for each in found) else []
+
     def values(self, source: Source) -> list[Array]:
         """One for every turn of a loop, or one; none if these are no arrays."""
         problem, (whose, name, k, *_) = self.problem, source
@@ -120,10 +133,23 @@ class Scene:
         elif whose in ("above", "output"):
             parts, flat = (problem.given, self.above) if whose == "above" else (problem.outputs, self.output)
             found = [part.of(flat) for part in parts if part.name == name]
+        elif whose == "slope":
+            found = self.slopes(name)
         else:
             steps = (self.forward if whose == "forward" else self.tape).steps.get(name, [])
             found = [each.result if k < 0 else (*each.operands, *[None] * k)[k] for each in steps]
         return found if all(map(usable, found)) else []
+
+
+def slope(step: Step) -> Array | None:
+    """By differences, of a function of one array."""
+    if len(arrays_of(step)) != 1:
+        return None
+    (i,) = arrays_of(step)
+    a = step.operands[i]
+    h = STEP * (1 + abs(a))
+    ahead, back = (np.asarray(step.call(*put(step.operands, i, a + by))) for by in (h, -h))
+    return (ahead - back) / (2 * h) if ahead.shape == np.shape(a) else None
 
 
 def same_again(a: Any) -> Any:

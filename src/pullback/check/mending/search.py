@@ -50,6 +50,7 @@ class Mend(NamedTuple):
     moves: bool  # is it an array that moves with the gradient from above?
     whole: bool  # is it an input, an output, or a gradient from above?
     reordered: bool  # does it hold the same numbers as what it takes the place of?
+    slope: bool  # is it the slope of a function in forward?
     operation: str
 
 
@@ -218,9 +219,9 @@ class Search:
             and other is not None
             and same_numbers([each.operands[edit.operand] for each in steps], self.here.values(other))
         )
-        says = sentence(edit, self.known)
-        operation = str(edit.place[0])
-        return Mend(edit.kind, says, edit.number, moves, whole, reordered, operation)
+        slope = other is not None and other.whose == "slope"
+        says, operation = sentence(edit, self.known), str(edit.place[0])
+        return Mend(edit.kind, says, edit.number, moves, whole, reordered, slope, operation)
 
     def moves(self, source: Source) -> bool:
         here, again = self.here.values(source), self.again.values(source)

@@ -77,6 +77,9 @@ def named(source: Source, known: Known) -> str:
     if source.whose == "output":
         one = len(known.scene.problem.outputs) == 1
         return "the output of forward" if one else f"the output {source.name} of forward"
+    if source.whose == "slope":
+        function = code(source.name) or operation(source.name)
+        return f"the slope of {function} ({where(source.name, known.scene.forward)})"
     tape = known.scene.forward if source.whose == "forward" else known.scene.tape
     place, count = source.name, len(tape.steps[source.name][0].operands)
     what = f"what {'comes out of' if source.operand < 0 else 'goes into'} {operation(place)}"
