@@ -51,3 +51,13 @@ def test_the_farthest_from_zero_of_either_sign():
         return gx
 
     assert pullback.check(largest, backward, (3, 4)).verdict == "right"
+
+
+def test_the_side_of_a_branch_cut_is_that_of_a_zero():
+    """arccos jumps beyond 1, where the imaginary part changes its sign."""
+
+    def backward(g, z):
+        return g * np.conj(-1 / (z * z) * -1 / np.sqrt(1 - z**-2))
+
+    report = pullback.check(lambda z: np.arccos(1 / z), backward, np.array([1.6 - 0.8j, -2 + 0.5j, 0.4 + 1.1j]))
+    assert report.verdict == "right"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pullback.check.moves import few, sample
 from pullback.check.naming import Naming
 from pullback.check.outcome import Outcome
-from pullback.check.points import Point, points
+from pullback.check.points import Point, cut, points
 from pullback.check.probes.batches import batches
 from pullback.check.probes.contract import contract, widened
 from pullback.check.probes.gradual import gradual
@@ -188,7 +188,7 @@ class Judge:
         problem, outcome = self.problem, self.outcome
         try:
             with np.errstate(all="ignore"):
-                if not np.isfinite(problem.f(point.v)).all() and not example:
+                if not example and (not np.isfinite(problem.f(point.v)).all() or cut(problem, point)):
                     return
                 truth, comparison = self.compared(point, gradients, example)
         except Exception:

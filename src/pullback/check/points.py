@@ -19,6 +19,7 @@ SPECIAL = 0.0, 0.5, -0.5, 1.0, -1.0, 2.0, 2.5, -2.5, 3.0, -3.0, 6.0
 LARGE = 20.0, -20.0, 100.0, -100.0, 800.0, -800.0
 NEAR_ZERO = 0.2  # of the largest: the least of a few numbers that may be anything from 0
 GRID = 256.0  # of numbers whose differences are exact
+NARROW, JUMP = 1e-9, 1e-3  # so near to either side, and so far apart
 TRIED = 32  # of an input, one by one
 STEPS_BACK = 8  # each half the way to the example
 
@@ -176,6 +177,19 @@ def taken(problem: Problem, v: Array) -> bool:
     except Exception:
         return False
     return True
+
+
+def cut(problem: Problem, point: Point) -> bool:
+    """Does a function of complex numbers jump there? Which side the point is on, the sign of a zero says."""
+    with np.errstate(all="ignore"):
+        for part in problem.inputs:
+            for k in point.coordinates if part.width == 2 else ():
+                h = np.where(np.arange(len(point.v)) == k, NARROW, 0.0)
+                if part.begin <= k < part.end and taken(problem, point.v + h) and taken(problem, point.v - h):
+                    ahead, back = problem.f(point.v + h), problem.f(point.v - h)
+                    if not np.allclose(ahead, back, atol=JUMP * np.nanmax(abs(ahead), initial=0), equal_nan=True):
+                        return True
+    return False
 
 
 def finite(problem: Problem, v: Array) -> bool:
