@@ -1,10 +1,12 @@
 """Layers and models: what PyTorch's compute, under PyTorch's names; nothing is changed behind anyone's back."""
 
+import inspect
+
 import numpy as np
 import pytest
 
 import pullback as pb
-from pullback import nn
+from pullback import nn, train
 from pullback.check.differences import difference, inner
 from pullback.errors import DtypeError, OptionError, ShapeError
 from pullback.nn.layers import KINDS
@@ -257,6 +259,21 @@ def test_training_is_pytorchs():
     assert at.updates.keys() == {"1.running_mean", "1.running_var"}
     for name, p in ours.parameters.items():
         close(p, wanted[name], 1e-10, name)
+
+
+def test_running_statistics_move_when_they_are_loaded():
+    """In a loop of one's own as in the trainer's; and what help() shows says how."""
+    x = np.random.default_rng(0).normal(3, 2, (20, 2)).astype("f4")
+    ours, theirs = (nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 2), rng=0) for _ in range(2))
+    train.fit(theirs, train.Dataset("made up", x, np.arange(20) % 2, ("a", "b"), "made up"), epochs=1, batch=20)
+    _, at = ours.linearize(x, training=True)
+    assert not ours.parameters["0.running_mean"].any()
+    ours.load(at.updates, strict=False)
+    for name in ("0.running_mean", "0.running_var"):
+        close(ours.parameters[name], theirs.parameters[name], 1e-6, name)
+    _, inner_at = ours.layers[0].linearize(x)
+    for what in (type(ours).linearize, nn.Layer.linearize, type(at).updates, type(inner_at).updates):
+        assert "model.load(at.updates, strict=False)" in inspect.getdoc(what)
 
 
 def test_nothing_is_changed():

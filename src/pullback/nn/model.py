@@ -44,6 +44,13 @@ class Model(ABC):
         """The output, and the derivative there.
 
         In training, batch norm normalises by this batch, and dropout draws its masks from `rng`, a seed or a Generator.
+        The model stays as it is. The running statistics that the batch leads to, by which batch norm normalises
+        afterwards, stand in `at.updates`, and a loop of one's own loads them after each step:
+
+            y, at = model.linearize(x, training=True, rng=rng)
+            gx, gradients = at.vjp(gy)
+            optimiser.step(model.parameters, gradients)
+            model.load(at.updates, strict=False)
         """
 
     @abstractmethod
