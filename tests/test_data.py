@@ -718,6 +718,13 @@ def test_splits_are_disjoint_complete_and_stratified(counts, seed, share):
     assert all(0 < h < n or n == 1 and h == 0 for h, n in zip(held, counts))
 
 
+def test_a_share_is_no_seed():
+    with pytest.raises(OptionError, match="seed must be a whole number from 0 up, got 0.5; the share .* is test=0.5"):
+        split(labelled([5, 5]), 0.5)
+    with pytest.raises(OptionError, match="seed must be a whole number from 0 up, got -1$"):
+        split(labelled([5, 5]), -1)
+
+
 @given(COUNTS, st.integers(0, 2**32))
 def test_the_same_seed_makes_the_same_split(counts, seed):
     one, two = (split(labelled(counts), seed) for _ in range(2))
