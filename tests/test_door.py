@@ -245,5 +245,6 @@ def test_names():
     with pytest.raises(AttributeError, match="pullback has no 'nosuch'"):
         _ = pb.nosuch
     assert pb.conv3d.name == "conv3d" and pb.relu.name == "relu"
-    assert {"softmax", "Chain", "nn"} <= set(dir(pb))
+    assert {"softmax", "Chain", "nn", "__version__"} <= set(dir(pb))
+    assert not {"Any", "OTHERS", "PARTS", "index", "public"} & set(dir(pb))
     assert pb.Chain((pb.linear, pb.tanh))(X, W).shape == (4, 2)

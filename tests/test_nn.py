@@ -620,6 +620,34 @@ def test_what_is_refused(message):
     assert message in str(error.value)
 
 
+def test_a_model_prints_as_it_was_made():
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding="same", padding_mode="reflect"),
+        nn.Residual(nn.Sequential(nn.BatchNorm2d(8), pb.tanh)),
+        nn.Linear(8, 2, bias=False, rng=0),
+        nn.ReLU(),
+    )
+    assert repr(model) == """\
+Sequential(
+  (0): Conv2d(in_channels=1, out_channels=8, kernel_size=3, padding='same', padding_mode='reflect')
+  (1): Residual(
+    (fn): Sequential(
+      (0): BatchNorm2d(num_features=8)
+      (1): tanh()
+    )
+  )
+  (2): Linear(in_features=8, out_features=2, bias=False)
+  (3): ReLU()
+)"""
+    assert repr(nn.Sequential()) == "Sequential()"
+
+
+def test_a_sequential_is_a_sequence_of_its_layers():
+    layers = nn.Linear(8, 2), nn.ReLU()
+    model = nn.Sequential(*layers)
+    assert len(model) == 2 and model[0] is layers[0] and model[-1] is layers[1] and tuple(model) == layers
+
+
 def test_shared_layers_are_refused():
     layer = nn.Linear(2, 2)
     with pytest.raises(OptionError, match="a layer stands twice"):

@@ -70,7 +70,9 @@ class Kind:
         start = self.beginning(rule, [*self.kept(rule, given), *states(learning)], self.sizes(rule, given), init)
         layer = Layer(rule, start, learning, self.name, rng)
         rest = {name: value for name, value in given.items() if not self.understood(name)}
-        return self.finish(layer, **rest) if self.finish else layer
+        made = self.finish(layer, **rest) if self.finish else layer
+        made.given = {name: value for name, value in given.items() if value != self.default(name)}
+        return made
 
     @cached_property
     def rule(self) -> Rule:
@@ -91,11 +93,13 @@ class Kind:
     def understood(self, name: str) -> bool:
         return name in self.axes or name in SWITCHES or name in self.rule.options
 
+    def default(self, name: str) -> Any:
+        return self.axes[name].default if name in self.axes else self.arguments[name]
+
     @cached_property
     def __signature__(self) -> inspect.Signature:
         place, word = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
-        defaults = {name: value.default if name in self.axes else value for name, value in self.arguments.items()}
-        own = [inspect.Parameter(name, place, default=value) for name, value in defaults.items()]
+        own = [inspect.Parameter(name, place, default=self.default(name)) for name in self.arguments]
         return inspect.Signature([*own, *(inspect.Parameter(name, word, default=None) for name in ("init", "rng"))])
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
