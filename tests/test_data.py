@@ -290,7 +290,7 @@ def test_npz_a_test_set_beside_any_pair_is_held_out(here, train_pair, test_pair)
 
 @pytest.mark.parametrize("others", ["x_test", "t_test", "y_test t_test", "x_test X_test", "x_test t_test y_test"])
 def test_npz_half_a_test_set_is_not_passed_over(here, others):
-    np.savez(here / "a.npz", x=PIXELS, t=LABELS, **{name: PIXELS for name in others.split()})
+    np.savez(here / "a.npz", x=PIXELS, t=LABELS, **dict.fromkeys(others.split(), PIXELS))
     found = " and ".join(name for name in ("x_test", "X_test", "t_test", "y_test") if name in others.split())
     assert refusal(load, "a.npz") == f"a.npz: a test set is x_test and t_test, each once; it has {found}"
 

@@ -606,6 +606,11 @@ REFUSED = {
     "Conv2d: no padding_mode 'mirror'; zeros, reflect": lambda: nn.Conv2d(1, 2, 3, padding_mode="mirror"),
     "conv2d: stride must be a whole number or 2 of them, got (1, 2, 3)": lambda: nn.Conv2d(1, 2, 3, stride=(1, 2, 3)),
     "ConvTranspose1d: out_channels=3 cannot be divided among groups=2": lambda: nn.ConvTranspose1d(2, 3, 1, groups=2),
+    "conv2d: needs padding != 'same' or stride == 1, with padding='same', stride=(2, 2)": lambda: nn.Conv2d(
+        1, 2, 3, stride=2, padding="same"
+    ),
+    "conv1d: needs stride > 0, with stride=(0,)": lambda: nn.Conv1d(1, 2, 3, stride=0),
+    "max_pool2d: needs 0 <= padding <= kernel_size/2": lambda: nn.MaxPool2d(2, padding=3),
     "leaky_relu: negative_slope must be float, got 'a'": lambda: nn.LeakyReLU("a"),
     "nn.ReLU is no layer; a layer is made by a call": lambda: nn.Sequential(nn.ReLU),
     "linear is no layer by itself: nobody gives it w[o i]": lambda: nn.Sequential(pb.linear),
@@ -627,7 +632,9 @@ def test_a_model_prints_as_it_was_made():
         nn.Linear(8, 2, bias=False, rng=0),
         nn.ReLU(),
     )
-    assert repr(model) == """\
+    assert (
+        repr(model)
+        == """\
 Sequential(
   (0): Conv2d(in_channels=1, out_channels=8, kernel_size=3, padding='same', padding_mode='reflect')
   (1): Residual(
@@ -639,6 +646,7 @@ Sequential(
   (2): Linear(in_features=8, out_features=2, bias=False)
   (3): ReLU()
 )"""
+    )
     assert repr(nn.Sequential()) == "Sequential()"
 
 

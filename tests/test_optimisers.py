@@ -117,7 +117,7 @@ def test_options(kind, name, value):
 @pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
 def test_all_but_the_learning_rate_are_given_by_name(kind):
     """The second is momentum in torch's SGD, betas in its Adam: by place, nobody could be sure."""
-    with pytest.raises(OptionError, match=rf"{kind.__name__} takes lr alone by place, got \(0.1, 0.9\).*weight_decay, "):
+    with pytest.raises(OptionError, match=rf"{kind.__name__} takes lr alone by place, got \(0.1, 0.9\).*weight_decay"):
         kind(0.1, 0.9)
     twin = copy.deepcopy(kind(0.1, weight_decay=0.5))
     assert (twin.lr, twin.weight_decay) == (0.1, 0.5)

@@ -155,7 +155,7 @@ def test_the_last_step_is_too_large(lr, held_out, says):
         ({"data": (FEW.x, FEW.t[:9])}, "data holds 300 examples in x, 9 classes in t"),
         ({"data": FEW.x}, r"data must be a Dataset or a pair of arrays \(x, t\), got ndarray"),
         ({"test": POEM}, r"test must be a Dataset or a pair of arrays \(x, t\), got Text"),
-        ({"data": (FEW.x, FEW.t / 2)}, r"data: t holds float64, needs classes: .* convert them, as with t.astype\(int\)"),
+        ({"data": (FEW.x, FEW.t / 2)}, r"data: t holds float64, needs classes: .* as with t.astype\(int\)"),
     ],
 )
 def test_fit_refuses(options, says):
@@ -382,7 +382,7 @@ def test_resume_goes_on_to_the_same_bits(tmp_path):
 def test_resume_refuses(tmp_path):
     work(tmp_path, epochs=1, model="mlp")
     for options, message in [
-        ({}, "has done its 1 epochs; --epochs says to how many it shall go on"),
+        ({}, "has done its epoch; --epochs says to how many it shall go on"),
         ({"epochs": 2, "lr": 0.1}, "--lr cannot be changed"),
         ({"epochs": 2, "model": "cnn"}, "--model cannot be changed"),
         ({"epochs": 2, "data": "mnist5k"}, "mnist5k: not the data that the run was begun with"),
@@ -597,6 +597,20 @@ def test_a_table_is_learned_and_predicted(tmp_path):
     assert all(0.9 < p.probability <= 1 for p in found)
     said = list(lines(str(run.folder), str(tmp_path / "new.csv")))
     assert said[0].split()[0] == "up" and said[0].split()[1] == f"{found[0].probability:.4f}"
+
+
+def test_predictions_of_a_folder_name_its_files(tmp_path):
+    from PIL import Image
+
+    run, _ = work(tmp_path, model="mlp", epochs=1)
+    (tmp_path / "new" / "more").mkdir(parents=True)
+    for name in "b.png", "a.png", "more/c.png":
+        Image.new("L", (8, 8), 100).save(tmp_path / "new" / name)
+    said = [line.split() for line in lines(str(run.folder), str(tmp_path / "new"))]
+    assert [name for *_, name in said] == ["a.png", "b.png", "more/c.png"]
+    assert [(label, float(p) > 0) for label, p, _ in said] == [(said[0][0], True)] * 3
+    (alone,) = lines(str(run.folder), str(tmp_path / "new" / "a.png"))
+    assert alone.split() == said[0][:2]
 
 
 @pytest.mark.filterwarnings("error")

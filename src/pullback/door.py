@@ -283,7 +283,8 @@ def common_dtype(rule: "Rule", inputs: Inputs) -> np.dtype[Any]:
         if x is None:
             continue
         if slot.kind == "int" and x.dtype.kind not in "iu":
-            raise DtypeError(f"{rule.name}: {slot.name} must be integers, got {x.dtype}")
+            advice = f"; convert it, as with {slot.name}.astype(int)" if x.dtype.kind in "bf" else ""
+            raise DtypeError(f"{rule.name}: {slot.name} must be integers, got {x.dtype}{advice}")
         if slot.kind == "const" and x.dtype.kind not in "biuf":
             raise DtypeError(f"{rule.name}: {slot.name} must be numbers or booleans, got {x.dtype}")
         if slot.differentiable:
