@@ -58,7 +58,7 @@ def test_fit_learns():
 def test_arrays_of_ones_own_are_data():
     """A pair of arrays, in double precision too, or a Dataset without names: the same weights as of a whole one."""
     x, t = FEW.x.astype("f8"), FEW.t
-    given = FEW, (FEW.x, t), [x, t.tolist()], (x, t[:, None]), train.Dataset("own", x, t)
+    given = FEW, (FEW.x, t), [x.tolist(), t.tolist()], (x, t[:, None]), train.Dataset("own", x, t.tolist())
     models = [small() for _ in given]
     found = [train.fit(model, data, data, epochs=1)[0] for model, data in zip(models, given)]
     for model, epoch, data in zip(models, found, given):

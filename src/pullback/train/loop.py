@@ -71,6 +71,7 @@ def fitting(model: Model, data: Dataset | Pair, name: str) -> Dataset:
 
 
 def in_precision(model: Model, x: np.ndarray) -> np.ndarray:
+    x = np.asarray(x)
     own = next((p.dtype for p in model.parameters.values()), None)
     return x if own is None or x.dtype.kind != "f" else x.astype(own, copy=False)
 

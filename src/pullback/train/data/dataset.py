@@ -27,7 +27,8 @@ def as_dataset(given: Dataset | Pair, name: str) -> Dataset:
     if not isinstance(given, Dataset):
         if not (isinstance(given, tuple | list) and len(given) == 2):
             raise OptionError(f"{name} must be a Dataset or a pair of arrays (x, t), got {type(given).__name__}")
-        given = Dataset(name, np.asarray(given[0]), np.asarray(given[1]))
+        given = Dataset(name, *given)
+    given = given._replace(x=np.asarray(given.x), t=np.asarray(given.t))
     if not given.x.shape[:1] == given.t.shape[:1] > (0,):
         found = f"{len(np.atleast_1d(given.x))} examples in x, {len(np.atleast_1d(given.t))} classes in t"
         raise ShapeError(f"{name} holds {found}; needs as many of both, and at least one")
