@@ -76,6 +76,12 @@ def test_show_softmax():
     assert Path(path).read_text().splitlines()[int(line) - 1] == "@dataclass(frozen=True)"
 
 
+def test_show_knows_layers_by_their_rules():
+    for layer, rule in ("Linear", "linear"), ("MaxPool2d", "max_pool2d"), ("BatchNorm1d", "batch_norm"):
+        assert run("show", layer).output == run("show", rule).output
+    assert "no rule 'CrossEntropyLoss'; did you mean cross_entropy or" in refused("show", "CrossEntropyLoss")
+
+
 def test_show_guesses():
     assert "no rule 'sofmax'; did you mean softmax or " in refused("show", "sofmax")
     assert "`pullback list` shows all" in refused("show", "xyzzy")

@@ -279,6 +279,22 @@ def test_npz_with_an_official_test_set(here):
     assert test.t.tolist() == [0, 1] and train.held_out is test.held_out is None
 
 
+@pytest.mark.parametrize("train_pair", ["x t", "x y", "X y", "x_train t_train"])
+@pytest.mark.parametrize("test_pair", ["x_test t_test", "x_test y_test", "X_test y_test"])
+def test_npz_a_test_set_beside_any_pair_is_held_out(here, train_pair, test_pair):
+    arrays = zip([*train_pair.split(), *test_pair.split()], [PIXELS, LABELS, PIXELS[:2], [2, 7]])
+    np.savez(here / "a.npz", **dict(arrays))
+    data = load("a.npz")
+    assert data.held_out.tolist() == [4, 5] and data.t.tolist() == [1, 0, 0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("others", ["x_test", "t_test", "y_test t_test", "x_test X_test", "x_test t_test y_test"])
+def test_npz_half_a_test_set_is_not_passed_over(here, others):
+    np.savez(here / "a.npz", x=PIXELS, t=LABELS, **dict.fromkeys(others.split(), PIXELS))
+    found = " and ".join(name for name in ("x_test", "X_test", "t_test", "y_test") if name in others.split())
+    assert refusal(load, "a.npz") == f"a.npz: a test set is x_test and t_test, each once; it has {found}"
+
+
 def test_npz_with_names_of_classes(here):
     np.savez(here / "a.npz", x=np.ones((4, 2)), t=[2, 0, 0, 2], classes=["ant", "bee", "cow"])
     assert load("a.npz").classes == ("ant", "bee", "cow") and load("a.npz").t.tolist() == [2, 0, 0, 2]
@@ -307,6 +323,10 @@ def test_npz_shapes(here, shape, axes):
 
 GOOD = dict(x=np.eye(4), t=[0, 1, 1, 0])
 ONE_NAN = np.where(np.arange(20).reshape(4, 5) == 7, np.nan, 1)
+PIXELS_ARE = (
+    "pixels are uint8 (0 to 255), or numbers from 0 to 1; "
+    "scale others, such as sequences [n t f], as with (x - x.min()) / (x.max() - x.min())"
+)
 
 
 @pytest.mark.parametrize(
@@ -323,11 +343,11 @@ ONE_NAN = np.where(np.arange(20).reshape(4, 5) == 7, np.nan, 1)
         (dict(x=np.full((4, 1), 1e39)), "a.npz: x[0, 0] is 1e+39: needs finite float32 numbers"),
         (
             dict(x=np.full((4, 2, 2), 16.0)),
-            "a.npz: x holds float64 from 16 to 16; pixels are uint8 (0 to 255), or numbers from 0 to 1",
+            f"a.npz: x holds float64 from 16 to 16; {PIXELS_ARE}",
         ),
         (
             dict(x=np.full((4, 2, 2), -1)),
-            "a.npz: x holds int64 from -1 to -1; pixels are uint8 (0 to 255), or numbers from 0 to 1",
+            f"a.npz: x holds int64 from -1 to -1; {PIXELS_ARE}",
         ),
         (dict(t=[0, 1, -1, 0]), "a.npz: t[2] is -1: classes are numbered from 0"),
         (dict(t=[0, 1, 1.5, 0]), f"a.npz: t[2] is 1.5: classes are whole numbers; {NO_REGRESSION}"),
@@ -357,7 +377,7 @@ def test_npz_refused(here, arrays, words):
 )
 def test_npz_without_the_arrays(here, arrays, has):
     np.savez(here / "a.npz", **arrays)
-    assert refusal(load, "a.npz") == f"a.npz: needs arrays x and t, or x_train and y_train; it has {has}"
+    assert refusal(load, "a.npz") == f"a.npz: needs arrays x and t, or x_train and t_train; it has {has}"
 
 
 def test_npz_whose_test_set_is_of_another_size(here):
@@ -696,6 +716,13 @@ def test_splits_are_disjoint_complete_and_stratified(counts, seed, share):
     held = np.bincount(test.t, minlength=len(counts))
     assert (abs(held - np.array(counts) * share) < 1).all()
     assert all(0 < h < n or n == 1 and h == 0 for h, n in zip(held, counts))
+
+
+def test_a_share_is_no_seed():
+    with pytest.raises(OptionError, match="seed must be a whole number from 0 up, got 0.5; the share .* is test=0.5"):
+        split(labelled([5, 5]), 0.5)
+    with pytest.raises(OptionError, match="seed must be a whole number from 0 up, got -1$"):
+        split(labelled([5, 5]), -1)
 
 
 @given(COUNTS, st.integers(0, 2**32))

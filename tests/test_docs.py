@@ -68,7 +68,6 @@ def test_the_tour_of_check_prints_what_it_says():
 def test_what_the_readme_shows_is_what_comes_out(tmp_path, monkeypatch):
     """Every line of README's Python that ends in a comment prints it."""
     monkeypatch.chdir(tmp_path)
-    Path("runs").mkdir()
     for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL):
         names, page = {}, f"<README {hash(block)}>"
         linecache.cache[page] = len(block), None, block.splitlines(keepends=True), page  # as a notebook does

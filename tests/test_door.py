@@ -200,6 +200,40 @@ REFUSED = [
 ]  # fmt: skip
 
 
+BY_PLACE = [
+    (lambda: pb.max_pool2d(IMAGE, 2), "max_pool2d: got 2 arrays, needs 1: x[... *n] -> y[... *out]", "kernel_size=2"),
+    (lambda: pb.avg_pool2d(IMAGE, (2, 2), 1), "got 3 arrays", "kernel_size=(2, 2)"),
+    (lambda: pb.softmax(X, -1), "softmax: got 2 arrays", "axis=-1"),
+    (lambda: pb.leaky_relu(X, 0.2), "leaky_relu: got 2 arrays", "negative_slope=0.2"),
+    (lambda: pb.pad(X, (1, 1), "reflect"), "pad: got 3 arrays", "pad=(1, 1)"),
+    (lambda: pb.pad(X, [1, 1]), "pad: got 2 arrays", "pad=[1, 1]"),
+    (lambda: pb.clamp(X, 0, 1), "clamp: got 3 arrays", "min=0"),
+    (lambda: pb.reshape(X, (12,)), "reshape: got 2 arrays", "shape=(12,)"),
+    (lambda: pb.gelu(X, "tanh"), "gelu: got 2 arrays", "approximate='tanh'"),
+    (lambda: pb.conv2d(IMAGE, KERNEL, None, 2, 1), "conv2d: got 5 arrays", "stride=2"),
+    (lambda: pb.conv2d(IMAGE, KERNEL, 2), "conv2d: b has shape ()", "stride=2"),
+    (lambda: pb.group_norm(IMAGE, 2), "group_norm: w has shape (), needs w[c]", "num_groups=2"),
+    (lambda: pb.layer_norm(X, (3,)), "layer_norm: w has shape (1,), needs w[n]", "normalized_shape=(3,)"),
+    (lambda: pb.dropout(X, 0.5), "dropout: mask has shape ()", "p=0.5"),
+    (lambda: pb.embedding([1], W, 0), "embedding: got 3 arrays", "padding_idx=0"),
+    (lambda: pb.mse_loss(X, X, "sum"), "mse_loss: got 3 arrays", "reduction='sum'"),
+    (lambda: pb.logsumexp.linearize(X, 1, keepdims=True), "logsumexp: got 2 arrays", "axis=1"),
+    (lambda: pb.linear(X, 2), "linear: w has shape ()", None),
+    (lambda: pb.mse_loss(X, 2), "mse_loss: t has shape ()", None),
+    (lambda: pb.relu(X, True), "relu: got 2 arrays", None),
+    (lambda: pb.softmax(X, X), "softmax: got 2 arrays", None),
+    (lambda: pb.Chain((pb.linear, pb.tanh))(X, W, B, 3), "got 4 arrays, needs 3", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call, message, keyword", BY_PLACE)
+def test_a_hyperparameter_by_place_is_told_its_name(call, message, keyword):
+    with pytest.raises(ShapeError) as error:
+        call()
+    said, _, advice = str(error.value).partition("; hyperparameters are keywords, as in ")
+    assert message in said and advice == (keyword or "")
+
+
 @pytest.mark.parametrize("call, kind, message", REFUSED)
 def test_refused(call, kind, message):
     with pytest.raises(PullbackError) as error:
@@ -211,5 +245,6 @@ def test_names():
     with pytest.raises(AttributeError, match="pullback has no 'nosuch'"):
         _ = pb.nosuch
     assert pb.conv3d.name == "conv3d" and pb.relu.name == "relu"
-    assert {"softmax", "Chain", "nn"} <= set(dir(pb))
+    assert {"softmax", "Chain", "nn", "__version__"} <= set(dir(pb))
+    assert not {"Any", "OTHERS", "PARTS", "index", "public"} & set(dir(pb))
     assert pb.Chain((pb.linear, pb.tanh))(X, W).shape == (4, 2)

@@ -42,6 +42,12 @@ def test_what_is_wrong_with_numbers_is_said():
             reading.numbers("x", text)
 
 
+def test_one_number_where_several_are_needed():
+    said = refused("softmax", "--x", "2")
+    assert "out of range for x of shape (); --x is a single number, and several are separated by commas: 2,3" in said
+    assert "commas" not in refused("linear", "--x", "[1,2]", "--w", "[[1,2,3]]")
+
+
 def test_hyperparameters_are_options():
     def y(*args):
         return json.loads(run(*args, "--json").output)["outputs"]["y"]

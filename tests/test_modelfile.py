@@ -89,6 +89,7 @@ REFUSED = {  # text: what the error says (the data are images of 1 x 8 x 8 in th
     "[[layer]]\nkind = ['ReLU']": "unknown kind ['ReLU']",
     layers("ReLU", "Conv2D"): "layer 1 (Conv2D): unknown kind 'Conv2D'; did you mean Conv2d?",
     layers("Zebra"): "unknown kind 'Zebra'; there are Linear, Embedding",
+    layers("Flatten", "Linear", "CrossEntropyLoss"): "layer 2 (CrossEntropyLoss): 'CrossEntropyLoss' is a loss, and no",
     layers("Conv2d out_channels=2 kernel=3"): "layer 0 (Conv2d): unknown argument 'kernel'; did you mean kernel_size?",
     layers("ReLU slope=3"): "unknown argument 'slope'; there are kink",
     layers("Flatten", "Linear rng=0"): "layer 1 (Linear): unknown argument 'rng'; there are in_features",

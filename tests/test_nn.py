@@ -1,10 +1,12 @@
 """Layers and models: what PyTorch's compute, under PyTorch's names; nothing is changed behind anyone's back."""
 
+import inspect
+
 import numpy as np
 import pytest
 
 import pullback as pb
-from pullback import nn
+from pullback import nn, train
 from pullback.check.differences import difference, inner
 from pullback.errors import DtypeError, OptionError, ShapeError
 from pullback.nn.layers import KINDS
@@ -257,6 +259,21 @@ def test_training_is_pytorchs():
     assert at.updates.keys() == {"1.running_mean", "1.running_var"}
     for name, p in ours.parameters.items():
         close(p, wanted[name], 1e-10, name)
+
+
+def test_running_statistics_move_when_they_are_loaded():
+    """In a loop of one's own as in the trainer's; and what help() shows says how."""
+    x = np.random.default_rng(0).normal(3, 2, (20, 2)).astype("f4")
+    ours, theirs = (nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 2), rng=0) for _ in range(2))
+    train.fit(theirs, train.Dataset("made up", x, np.arange(20) % 2, ("a", "b"), "made up"), epochs=1, batch=20)
+    _, at = ours.linearize(x, training=True)
+    assert not ours.parameters["0.running_mean"].any()
+    ours.load(at.updates, strict=False)
+    for name in ("0.running_mean", "0.running_var"):
+        close(ours.parameters[name], theirs.parameters[name], 1e-6, name)
+    _, inner_at = ours.layers[0].linearize(x)
+    for what in (type(ours).linearize, nn.Layer.linearize, type(at).updates, type(inner_at).updates):
+        assert "model.load(at.updates, strict=False)" in inspect.getdoc(what)
 
 
 def test_nothing_is_changed():
@@ -589,6 +606,11 @@ REFUSED = {
     "Conv2d: no padding_mode 'mirror'; zeros, reflect": lambda: nn.Conv2d(1, 2, 3, padding_mode="mirror"),
     "conv2d: stride must be a whole number or 2 of them, got (1, 2, 3)": lambda: nn.Conv2d(1, 2, 3, stride=(1, 2, 3)),
     "ConvTranspose1d: out_channels=3 cannot be divided among groups=2": lambda: nn.ConvTranspose1d(2, 3, 1, groups=2),
+    "conv2d: needs padding != 'same' or stride == 1, with padding='same', stride=(2, 2)": lambda: nn.Conv2d(
+        1, 2, 3, stride=2, padding="same"
+    ),
+    "conv1d: needs stride > 0, with stride=(0,)": lambda: nn.Conv1d(1, 2, 3, stride=0),
+    "max_pool2d: needs 0 <= padding <= kernel_size/2": lambda: nn.MaxPool2d(2, padding=3),
     "leaky_relu: negative_slope must be float, got 'a'": lambda: nn.LeakyReLU("a"),
     "nn.ReLU is no layer; a layer is made by a call": lambda: nn.Sequential(nn.ReLU),
     "linear is no layer by itself: nobody gives it w[o i]": lambda: nn.Sequential(pb.linear),
@@ -601,6 +623,37 @@ def test_what_is_refused(message):
     with pytest.raises(OptionError) as error:
         REFUSED[message]()
     assert message in str(error.value)
+
+
+def test_a_model_prints_as_it_was_made():
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding="same", padding_mode="reflect"),
+        nn.Residual(nn.Sequential(nn.BatchNorm2d(8), pb.tanh)),
+        nn.Linear(8, 2, bias=False, rng=0),
+        nn.ReLU(),
+    )
+    assert (
+        repr(model)
+        == """\
+Sequential(
+  (0): Conv2d(in_channels=1, out_channels=8, kernel_size=3, padding='same', padding_mode='reflect')
+  (1): Residual(
+    (fn): Sequential(
+      (0): BatchNorm2d(num_features=8)
+      (1): tanh()
+    )
+  )
+  (2): Linear(in_features=8, out_features=2, bias=False)
+  (3): ReLU()
+)"""
+    )
+    assert repr(nn.Sequential()) == "Sequential()"
+
+
+def test_a_sequential_is_a_sequence_of_its_layers():
+    layers = nn.Linear(8, 2), nn.ReLU()
+    model = nn.Sequential(*layers)
+    assert len(model) == 2 and model[0] is layers[0] and model[-1] is layers[1] and tuple(model) == layers
 
 
 def test_shared_layers_are_refused():

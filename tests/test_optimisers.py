@@ -1,5 +1,7 @@
 """Optimisers against torch.optim, step by step in float64; and how they remember."""
 
+import copy
+import inspect
 import tracemalloc
 
 import numpy as np
@@ -66,7 +68,11 @@ def test_goes_on_where_it_was(name):
 
 
 def test_in_place_and_gradients_untouched():
-    for optimiser in (SGD(0.1, 0.1, momentum=0.9, nesterov=True), Adam(0.1, 0.1), AdamW(0.1)):
+    for optimiser in (
+        SGD(0.1, weight_decay=0.1, momentum=0.9, nesterov=True),
+        Adam(0.1, weight_decay=0.1),
+        AdamW(0.1),
+    ):
         p = parameters()
         before, gradients = dict(p), {n: np.ones_like(a) for n, a in p.items()}
         optimiser.step(p, gradients)
@@ -93,7 +99,8 @@ def test_learning_rate(lr):
         (SGD, "lr", "fast"),
         (SGD, "weight_decay", float("nan")),
         (SGD, "momentum", -1),
-        (SGD, "momentum", float("inf")),
+        (SGD, "momentum", 1),
+        (SGD, "momentum", 1.5),
         (Adam, "betas", (1, 1)),
         (Adam, "betas", (0.9,)),
         (Adam, "betas", 0.9),
@@ -105,6 +112,16 @@ def test_learning_rate(lr):
 def test_options(kind, name, value):
     with pytest.raises(OptionError, match=f"{name} must be .* number.*, got "):
         kind(**{name: value})
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
+def test_all_but_the_learning_rate_are_given_by_name(kind):
+    """The second is momentum in torch's SGD, betas in its Adam: by place, nobody could be sure."""
+    with pytest.raises(OptionError, match=rf"{kind.__name__} takes lr alone by place, got \(0.1, 0.9\).*weight_decay"):
+        kind(0.1, 0.9)
+    twin = copy.deepcopy(kind(0.1, weight_decay=0.5))
+    assert (twin.lr, twin.weight_decay) == (0.1, 0.5)
+    assert [*inspect.signature(kind).parameters][0] == "lr"
 
 
 def test_foreign_states():

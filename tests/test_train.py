@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pullback import nn, relu, train
 from pullback.check.faults import FAULTS
-from pullback.errors import DataError, OptionError, PullbackError, ShapeError
+from pullback.errors import DataError, DtypeError, OptionError, PullbackError, ShapeError
 from pullback.rules.linear import Linear
 from pullback.train import config as configs
 from pullback.train import job, models, report, runs, text
@@ -53,6 +53,20 @@ def test_fit_learns():
     assert history[0].loss > history[1].loss > history[2].loss
     assert history[-1].accuracy == train.judge(model, test)[1] > 0.9
     assert history[-1].accuracy == np.mean(train.predictions(model, test.x).argmax(1) == test.t)
+
+
+def test_arrays_of_ones_own_are_data():
+    """A pair of arrays, in double precision too, or a Dataset without names: the same weights as of a whole one."""
+    x, t = FEW.x.astype("f8"), FEW.t
+    given = FEW, (FEW.x, t), [x.tolist(), t.tolist()], (x, t[:, None]), train.Dataset("own", x, t.tolist())
+    models = [small() for _ in given]
+    found = [train.fit(model, data, data, epochs=1)[0] for model, data in zip(models, given)]
+    for model, epoch, data in zip(models, found, given):
+        assert same(model.parameters, models[0].parameters)
+        assert epoch.accuracy == found[0].accuracy == train.judge(model, data)[1]
+    np.testing.assert_array_equal(train.predictions(models[0], x), train.predictions(models[0], FEW.x))
+    one, two = (train.split(data, seed=0) for data in (FEW, (x, t)))
+    assert all(np.array_equal(a.t, b.t) for a, b in zip(one, two)) and two[0].name == "data"
 
 
 def test_fit_is_torch():
@@ -138,12 +152,16 @@ def test_the_last_step_is_too_large(lr, held_out, says):
         ({"data": FEW._replace(x=FEW.x[:0], t=FEW.t[:0])}, "data holds 0 examples in x, 0 classes in t; needs"),
         ({"data": FEW._replace(t=FEW.t[:9])}, "data holds 300 examples in x, 9 classes in t; needs as many of both"),
         ({"test": FEW._replace(x=FEW.x[:0], t=FEW.t[:0])}, "test holds 0 examples"),
+        ({"data": (FEW.x, FEW.t[:9])}, "data holds 300 examples in x, 9 classes in t"),
+        ({"data": FEW.x}, r"data must be a Dataset or a pair of arrays \(x, t\), got ndarray"),
+        ({"test": POEM}, r"test must be a Dataset or a pair of arrays \(x, t\), got Text"),
+        ({"data": (FEW.x, FEW.t / 2)}, r"data: t holds float64, needs classes: .* as with t.astype\(int\)"),
     ],
 )
 def test_fit_refuses(options, says):
     model = small()
     before = {name: p.copy() for name, p in model.parameters.items()}
-    with pytest.raises((OptionError, ShapeError), match=says):
+    with pytest.raises((OptionError, ShapeError, DtypeError), match=says):
         train.fit(model, **{"data": FEW, **options})
     assert same(before, model.parameters)
 
@@ -364,7 +382,7 @@ def test_resume_goes_on_to_the_same_bits(tmp_path):
 def test_resume_refuses(tmp_path):
     work(tmp_path, epochs=1, model="mlp")
     for options, message in [
-        ({}, "has done its 1 epochs; --epochs says to how many it shall go on"),
+        ({}, "has done its epoch; --epochs says to how many it shall go on"),
         ({"epochs": 2, "lr": 0.1}, "--lr cannot be changed"),
         ({"epochs": 2, "model": "cnn"}, "--model cannot be changed"),
         ({"epochs": 2, "data": "mnist5k"}, "mnist5k: not the data that the run was begun with"),
@@ -579,6 +597,20 @@ def test_a_table_is_learned_and_predicted(tmp_path):
     assert all(0.9 < p.probability <= 1 for p in found)
     said = list(lines(str(run.folder), str(tmp_path / "new.csv")))
     assert said[0].split()[0] == "up" and said[0].split()[1] == f"{found[0].probability:.4f}"
+
+
+def test_predictions_of_a_folder_name_its_files(tmp_path):
+    from PIL import Image
+
+    run, _ = work(tmp_path, model="mlp", epochs=1)
+    (tmp_path / "new" / "more").mkdir(parents=True)
+    for name in "b.png", "a.png", "more/c.png":
+        Image.new("L", (8, 8), 100).save(tmp_path / "new" / name)
+    said = [line.split() for line in lines(str(run.folder), str(tmp_path / "new"))]
+    assert [name for *_, name in said] == ["a.png", "b.png", "more/c.png"]
+    assert [(label, float(p) > 0) for label, p, _ in said] == [(said[0][0], True)] * 3
+    (alone,) = lines(str(run.folder), str(tmp_path / "new" / "a.png"))
+    assert alone.split() == said[0][:2]
 
 
 @pytest.mark.filterwarnings("error")

@@ -6,6 +6,7 @@ rules hold mathematics alone, and see arrays that fit.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -83,8 +84,14 @@ def linearize(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[An
             rule, inputs = sorted_out(rule, inputs, options)
     plan = rule.plans.get(tuple([(x.shape, x.dtype) if type(x) is np.ndarray else x is None for x in inputs]))
     if plan is None:
-        inputs = arrays(rule, inputs)
-        plan = remembered(rule, inputs)
+        given = inputs
+        try:
+            inputs = arrays(rule, given)
+            plan = remembered(rule, inputs)
+        except (ShapeError, DtypeError) as error:
+            if by_name := keyword(rule, given):
+                raise type(error)(f"{error}; hyperparameters are keywords, as in {by_name}") from None
+            raise
     inputs += plan.fill
     if plan.work:
         inputs = tuple(plan.complete(inputs))
@@ -152,6 +159,25 @@ def option(rule: "Rule", name: str, value: Any) -> Any:
         wanted = " or ".join(words.get(kind, kind.__name__) for kind in kinds)
         raise OptionError(f"{rule.name}: {name} must be {wanted}, got {value!r}")
     return value
+
+
+def keyword(rule: "Rule", inputs: Inputs) -> str | None:
+    """How to write the first number, word or tuple that stands where no array need stand, as in torch's calls."""
+    needed = [not slot.default and slot.kind != "const" for slot in rule.inputs]
+    for value, need in zip_longest(inputs, needed[: len(inputs)]):
+        if not need and isinstance(value, bool | int | float | str | tuple | list):
+            names = [name for name in rule.options if fits(rule, name, value)]
+            names.sort(key=lambda name: type(value) is int and type(rule.options[name]) is float)
+            return f"{names[0]}={value!r}" if names else None
+    return None
+
+
+def fits(rule: "Rule", name: str, value: Any) -> bool:
+    try:
+        option(rule, name, value)
+    except OptionError:
+        return False
+    return True
 
 
 def no_such(rule: "Rule", name: str) -> OptionError:
@@ -257,7 +283,8 @@ def common_dtype(rule: "Rule", inputs: Inputs) -> np.dtype[Any]:
         if x is None:
             continue
         if slot.kind == "int" and x.dtype.kind not in "iu":
-            raise DtypeError(f"{rule.name}: {slot.name} must be integers, got {x.dtype}")
+            advice = f"; convert it, as with {slot.name}.astype(int)" if x.dtype.kind in "bf" else ""
+            raise DtypeError(f"{rule.name}: {slot.name} must be integers, got {x.dtype}{advice}")
         if slot.kind == "const" and x.dtype.kind not in "biuf":
             raise DtypeError(f"{rule.name}: {slot.name} must be numbers or booleans, got {x.dtype}")
         if slot.differentiable:

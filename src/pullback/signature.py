@@ -74,7 +74,7 @@ class Signature:
         if len(shapes) > len(self.inputs):
             raise ShapeError(f"{rule.name}: got {len(shapes)} arrays, needs {len(self.inputs)}: {self.text}")
         shapes = (*shapes, *[None] * (len(self.inputs) - len(shapes)))
-        _require(rule, Sizes(rule))  # what hyperparameters alone decide, before an array is blamed
+        require(rule, Sizes(rule))  # what hyperparameters alone decide, before an array is blamed
         for slot, shape in zip(self.inputs, shapes):
             if shape is None and not slot.default:
                 raise ShapeError(f"{rule.name}: {slot} is missing: {self.text}")
@@ -87,7 +87,7 @@ class Signature:
                     raise ShapeError(_misfit(rule, slot, shape, sizes, before))
         for axis in (axis for slot in self.inputs for axis in slot.axes if is_group(axis) and sizes.free(axis)):
             sizes.setdefault(axis.lstrip("*"), ())  # a group of what was left out is empty
-        _require(rule, sizes)
+        require(rule, sizes)
         return sizes
 
     def sample(
@@ -105,7 +105,7 @@ class Signature:
         return [None if slot.name in without else _draw(slot, known, rng) for slot in self.inputs]
 
 
-def _require(rule: "Rule", sizes: Sizes) -> None:
+def require(rule: "Rule", sizes: Sizes) -> None:
     """Check the conditions of the rule, as far as the sizes that they speak of are known."""
     for condition in rule.requires:
         try:

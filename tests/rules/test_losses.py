@@ -576,6 +576,8 @@ REFUSED = [
     ("cross_entropy", (X,), {}, ShapeError, "t[n *d] is missing"),
     ("cross_entropy", (1.0, 0), {}, ShapeError, "axis=1 is out of range for x of shape ()"),
     ("cross_entropy", (X, T == 0), {}, DtypeError, "t must be integers, got bool"),
+    ("cross_entropy", (X, T.astype(float)), {}, DtypeError, "t must be integers, got float64; convert it, as with t"),
+    ("cross_entropy", (X[0], 1.0), dict(label_smoothing=0.1), DtypeError, "t must be integers, got float64"),
     ("cross_entropy", (X, X.astype("f4")), {}, DtypeError, "one for all; x is float64, t is float32"),
     ("nll_loss", (X, X[:, 0]), {}, DtypeError, "t must be integers, got float64"),
     ("cross_entropy", (X, T), dict(label_smoothing=2), OptionError, "needs 0 <= label_smoothing <= 1, with"),

@@ -29,7 +29,7 @@ def page(name: str) -> str:
         "Written in": [place(type(rule))],
     }
     blocks = [f"{title}\n" + "\n".join(f"    {text}" for text in lines) for title, lines in parts.items() if lines]
-    return titled(name, [*meanings(type(rule)), *blocks])
+    return titled(rule.name, [*meanings(type(rule)), *blocks])
 
 
 def titled(title: str, blocks: list[str]) -> str:
@@ -60,10 +60,11 @@ def described(case: dict[str, object]) -> str:
 
 
 def known(name: str) -> Rule:
-    if rule := find(name):
+    """The rule of that name, or behind the layer of that name, as linear behind Linear."""
+    if rule := find(name) or find(getattr(vars(public("nn")).get(name), "rule_name", "")):
         return rule
     if OTHERS.get(name, "").startswith("rules."):
         raise OptionError(f"{name} makes a rule out of others, as `pullback show {name}` tells; it is none by itself")
-    close = get_close_matches(name, index(), 3, 0.5)
+    close = get_close_matches(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower(), index(), 3, 0.5)
     advice = f"did you mean {' or '.join(close)}?" if close else "`pullback list` shows all"
     raise OptionError(f"no rule {name!r}; {advice}")

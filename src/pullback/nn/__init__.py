@@ -5,7 +5,7 @@
     gx, gradients = at.vjp(gy)          gradients["0.weight"], ...
 
 Nothing is changed behind anyone's back: `linearize` leaves the model as it is, and what a batch would change, the
-running statistics, stands in `at.updates`.
+running statistics of batch norm, stands in `at.updates`: `model.load(at.updates, strict=False)` takes it over.
 """
 
 from pullback.nn import initialisation as init

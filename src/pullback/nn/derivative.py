@@ -15,7 +15,10 @@ class Derivative(ABC):
     @property
     @abstractmethod
     def updates(self) -> Arrays:
-        """The running statistics after this batch, by name: for `model.load(at.updates, strict=False)`."""
+        """The running statistics after this batch, by name; empty outside of training, and without a batch norm.
+
+        Until they are loaded, with `model.load(at.updates, strict=False)`, the model keeps those that it had.
+        """
 
     @abstractmethod
     def jvp(self, tx: np.ndarray | None = None, tangents: Mapping[str, np.ndarray] = {}) -> np.ndarray:

@@ -15,7 +15,7 @@ from pullback.nn import initialisation
 from pullback.nn.layer import Layer, Start
 from pullback.nn.model import Model
 from pullback.rule import Rule
-from pullback.signature import Slot
+from pullback.signature import Slot, require
 from pullback.sizes import Sizes
 
 NEEDED = inspect.Parameter.empty  # an argument without a default
@@ -66,11 +66,15 @@ class Kind:
         given = self.bind(args, kwargs)
         init, rng = given.pop("init"), given.pop("rng")
         rule = configured(self.rule, {name: value for name, value in given.items() if name in self.rule.options})
+        sizes = self.sizes(rule, given)
         learning = configured(rule, {"training": True} if "training" in rule.options else {})
-        start = self.beginning(rule, [*self.kept(rule, given), *states(learning)], self.sizes(rule, given), init)
+        start = self.beginning(rule, [*self.kept(rule, given), *states(learning)], sizes, init)
         layer = Layer(rule, start, learning, self.name, rng)
         rest = {name: value for name, value in given.items() if not self.understood(name)}
-        return self.finish(layer, **rest) if self.finish else layer
+        made = self.finish(layer, **rest) if self.finish else layer
+        require(rule, sizes)  # what the input is not needed for
+        made.given = {name: value for name, value in given.items() if value != self.default(name)}
+        return made
 
     @cached_property
     def rule(self) -> Rule:
@@ -91,11 +95,13 @@ class Kind:
     def understood(self, name: str) -> bool:
         return name in self.axes or name in SWITCHES or name in self.rule.options
 
+    def default(self, name: str) -> Any:
+        return self.axes[name].default if name in self.axes else self.arguments[name]
+
     @cached_property
     def __signature__(self) -> inspect.Signature:
         place, word = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
-        defaults = {name: value.default if name in self.axes else value for name, value in self.arguments.items()}
-        own = [inspect.Parameter(name, place, default=value) for name, value in defaults.items()]
+        own = [inspect.Parameter(name, place, default=self.default(name)) for name in self.arguments]
         return inspect.Signature([*own, *(inspect.Parameter(name, word, default=None) for name in ("init", "rng"))])
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

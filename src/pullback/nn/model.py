@@ -34,6 +34,7 @@ class Model(ABC):
     """A function with parameters. `parameters` are the arrays themselves, `load` puts others in their place."""
 
     kind = "Model"
+    given: Mapping[str, Any] = {}  # the arguments that it was made with, where they are not the defaults
 
     @abstractmethod
     def leaves(self) -> Iterator[tuple[str, "Layer"]]:
@@ -44,11 +45,21 @@ class Model(ABC):
         """The output, and the derivative there.
 
         In training, batch norm normalises by this batch, and dropout draws its masks from `rng`, a seed or a Generator.
+        The model stays as it is. The running statistics that the batch leads to, by which batch norm normalises
+        afterwards, stand in `at.updates`, and a loop of one's own loads them after each step:
+
+            y, at = model.linearize(x, training=True, rng=rng)
+            gx, gradients = at.vjp(gy)
+            optimiser.step(model.parameters, gradients)
+            model.load(at.updates, strict=False)
         """
 
     @abstractmethod
     def follow(self, x: Any, visit: Visit) -> Any:
         """Let `visit(name, layer, x)` stand for every layer, one after the other; return what comes out."""
+
+    def __repr__(self) -> str:
+        return f"{self.kind}({', '.join(f'{name}={value!r}' for name, value in self.given.items())})"
 
     def __call__(self, x: Any, training: bool = False, rng: Random = None) -> np.ndarray:
         return self.linearize(x, training, rng)[0]
@@ -118,6 +129,12 @@ class Model(ABC):
 
         self.follow(x, visit)
         return rows
+
+
+def listed(kind: str, parts: Mapping[str, Model]) -> str:
+    """A model made of parts as PyTorch prints one: a part a line, set in."""
+    lines = [f"({name}): {part!r}".replace("\n", "\n  ") for name, part in parts.items()]
+    return f"{kind}(" + "".join(f"\n  {line}" for line in lines) + ("\n)" if lines else ")")
 
 
 def join(*names: str) -> str:

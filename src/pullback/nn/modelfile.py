@@ -106,16 +106,15 @@ class Builder:
     def series(self, tables: list[Any], x: Any, place: str = "", last: bool = False) -> tuple[Sequential, Any]:
         layers = []
         for k, table in enumerate(tables):
+            self.kind(table, f"{place}{k}")  # of all of them first: the last may be no layer
+        for k, table in enumerate(tables):
             layer, x = self.layer(table, x, f"{place}{k}", last and table is tables[-1])
             layers.append(layer)
         return Sequential(*layers), x
 
     def layer(self, table: dict[str, Any], x: Any, place: str, last: bool) -> tuple[Model, Any]:
-        options = dict(table)
-        kind = options.pop("kind", None)
-        where = f"{self.source}: layer {place}" + (f" ({kind})" if kind is not None else "")
-        if not isinstance(kind, str) or kind not in KINDS and kind not in NESTS:
-            raise DataError(f"{where}: {unknown('kind', kind, [*KINDS, *NESTS])}")
+        kind, where = self.kind(table, place)
+        options = {name: value for name, value in table.items() if name != "kind"}
         try:
             if kind in NESTS:
                 layer = self.nest(kind, options, x, place, where)
@@ -133,6 +132,14 @@ class Builder:
         if y.shape[:1] != x.shape[:1]:
             raise DataError(f"{where} gets {x.shape[1:]} per example, and takes the examples for another axis")
         return layer, y
+
+    def kind(self, table: dict[str, Any], place: str) -> tuple[str, str]:
+        """What a table makes, and how messages call its place."""
+        kind = table.get("kind")
+        where = f"{self.source}: layer {place}" + (f" ({kind})" if kind is not None else "")
+        if not isinstance(kind, str) or kind not in KINDS and kind not in NESTS:
+            raise DataError(f"{where}: {unknown('kind', kind, [*KINDS, *NESTS])}")
+        return kind, where
 
     def nest(self, kind: str, options: dict[str, Any], x: Any, place: str, where: str) -> Model:
         inner = options.pop("layer", None)
@@ -156,6 +163,8 @@ class Builder:
 def unknown(what: str, name: Any, known: list[str]) -> str:
     if name is None:
         return f"has no {what}"
+    if what == "kind" and str(name).lower().endswith("loss"):
+        return f"{name!r} is a loss, and no layer; leave it out: training takes the cross-entropy of the last scores"
     lower = {word.lower(): word for word in known}
     close = get_close_matches(str(name).lower(), lower, 1, 0.5)
     advice = f"did you mean {lower[close[0]]}?" if close else f"there are {', '.join(known) or 'none'}"

@@ -8,7 +8,7 @@ import numpy as np
 from pullback.errors import ShapeError
 from pullback.nn.derivative import Arrays, Derivative, Walk
 from pullback.nn.layer import Layer
-from pullback.nn.model import Model, Random, Visit, generator, join
+from pullback.nn.model import Model, Random, Visit, generator, join, listed
 from pullback.nn.sequential import Sequential, as_part, within
 from pullback.rule import Rule
 
@@ -26,6 +26,9 @@ class Residual(Model):
 
     def __init__(self, *layers: Model | Rule) -> None:
         self.fn = as_part(layers[0]) if len(layers) == 1 else Sequential(*layers)
+
+    def __repr__(self) -> str:
+        return listed(self.kind, {"fn": self.fn})
 
     def leaves(self) -> Iterator[tuple[str, Layer]]:
         for name, layer in self.fn.leaves():

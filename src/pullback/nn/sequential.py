@@ -8,7 +8,7 @@ import numpy as np
 from pullback.errors import OptionError, PullbackError
 from pullback.nn.derivative import Arrays, Derivative, Walk
 from pullback.nn.layer import Layer
-from pullback.nn.model import Model, Random, Visit, generator, join, some
+from pullback.nn.model import Model, Random, Visit, generator, join, listed, some
 from pullback.rule import Rule
 
 
@@ -61,6 +61,18 @@ class Sequential(Series):
     @property
     def layers(self) -> list[Model]:
         return list(self.parts.values())
+
+    def __repr__(self) -> str:
+        return listed(self.kind, self.parts)
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, k: int) -> Model:
+        return self.layers[k]
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self.layers)
 
 
 class Path(Derivative):

@@ -1,6 +1,7 @@
 """Weights in files: safetensors, under PyTorch's names."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,13 @@ DTYPES = {
 
 
 def save(weights: Model | Mapping[str, np.ndarray], path: str | Path) -> None:
-    """Write the parameters of a model, or a dict of arrays, to a .safetensors file: whole, or not at all."""
+    """Write the parameters of a model, or a dict of arrays, to a .safetensors file: whole, or not at all.
+
+    A folder that is not there is made. `model.load(load_weights(path))` takes the parameters back.
+    """
     values = weights.parameters if isinstance(weights, Model) else weights
+    with suppress(OSError):  # if there is no folder then, the write says why
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
     # safetensors reads the memory as it lies, so that it has to lie in order; ascontiguousarray would add an axis to ()
     files.write(path, serialized({name: np.array(value, order="C") for name, value in values.items()}))
 

@@ -45,8 +45,8 @@ class CrossEntropy(ClassLoss):
 
     def suited(self, x, t, w):
         rule = super().suited(x, t, w)
-        if t is not None and t.dtype.kind == "f":
-            return rule
+        if t is not None and t.dtype.kind == "f" and not (x is not None and len(t.shape) == len(x.shape) - 1):
+            return rule  # without an axis of classes they are meant as classes, and must be integers
         if self.label_smoothing:
             return SmoothedCrossEntropy(**rule.options)
         return ClassCrossEntropy(rule.reduction, rule.ignore_index, rule.axis)

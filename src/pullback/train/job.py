@@ -54,7 +54,8 @@ def train(data: str, console: Console, resume: bool = False, out: str | None = N
     model, optimiser = config.build(chosen.get("model") or "the model"), make(config.optimizer, config.lr)
     history = run.restore(model, optimiser) if resume else []
     if len(history) >= config.epochs:
-        raise OptionError(f"{run.folder} has done its {len(history)} epochs; --epochs says to how many it shall go on")
+        done = "epoch" if len(history) == 1 else f"{len(history)} epochs"
+        raise OptionError(f"{run.folder} has done its {done}; --epochs says to how many it shall go on")
     with compiling(console):
         names = introduce(model, task, console)
 

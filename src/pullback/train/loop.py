@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pullback.discovery import public
-from pullback.errors import OptionError, PullbackError, ShapeError
+from pullback.errors import OptionError, PullbackError
 from pullback.nn.model import Model
 from pullback.train import neighbours, quick
-from pullback.train.data import Dataset
+from pullback.train.data import Dataset, Pair, as_dataset
 from pullback.train.optimisers import Optimiser, make
 
 CHUNK = 128  # examples at a time, where nothing is learned
@@ -31,8 +31,8 @@ class Epoch(NamedTuple):
 
 def fit(
     model: Model,
-    data: Dataset,
-    test: Dataset | None = None,
+    data: Dataset | Pair,
+    test: Dataset | Pair | None = None,
     *,
     epochs: int = 10,
     batch: int = 32,
@@ -42,25 +42,38 @@ def fit(
 ) -> list[Epoch]:
     """Train the model on the data, in place, to give the right class the highest score (cross-entropy).
 
+    Data are a Dataset, or a pair of arrays (x, t): examples, and for each the number of its class, from 0 up. For
+    another loss, as in regression, write the loop yourself: see `model.linearize`.
+
     The same seed gives the same order of examples and the same dropout, hence the same weights, bit for bit. After
     each epoch the model is tried on `test`, from which it learns nothing. `lr` is for an optimizer given by name.
     """
     optimiser = make(optimizer, lr) if isinstance(optimizer, str) else optimizer
-    refuse(data, test, epochs=epochs, batch=batch, optimiser=optimiser, seed=seed)
+    refuse(epochs=epochs, batch=batch, optimiser=optimiser, seed=seed)
+    data = fitting(model, data, "data")
+    test = None if test is None else fitting(model, test, "test")
     return [one_epoch(model, data, test, optimiser, k + 1, batch=batch, seed=seed) for k in range(epochs)]
 
 
-def refuse(data: Dataset, test: Dataset | None, *, epochs: int, batch: int, optimiser: object, seed: int) -> None:
-    """What nothing can be learned from, or with."""
+def refuse(*, epochs: int, batch: int, optimiser: object, seed: int) -> None:
+    """What nothing can be learned with."""
     for name, number, least in ("epochs", epochs, 0), ("batch", batch, 1), ("seed", seed, 0):
         if not isinstance(number, int | np.integer) or number < least:
             raise OptionError(f"{name} must be a whole number from {least} up, got {number!r}")
     if not isinstance(optimiser, Optimiser):
         raise OptionError(f"optimizer must be a name, or an optimiser such as Adam(lr=1e-3), got {optimiser!r}")
-    for name, part in ("data", data), ("test", test):
-        if part is not None and not len(part.x) == len(part.t) > 0:
-            found = f"{len(part.x)} examples in x, {len(part.t)} classes in t"
-            raise ShapeError(f"{name} holds {found}; needs as many of both, and at least one")
+
+
+def fitting(model: Model, data: Dataset | Pair, name: str) -> Dataset:
+    """The data as the model computes: in its precision, where the examples are floating-point numbers."""
+    data = as_dataset(data, name)
+    return data._replace(x=in_precision(model, data.x))
+
+
+def in_precision(model: Model, x: np.ndarray) -> np.ndarray:
+    x = np.asarray(x)
+    own = next((p.dtype for p in model.parameters.values()), None)
+    return x if own is None or x.dtype.kind != "f" else x.astype(own, copy=False)
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -145,12 +158,13 @@ def layer_norms(gradients: dict[str, np.ndarray]) -> dict[str, float]:
     return {place: square**0.5 for place, square in sorted(squares.items())}
 
 
-def judge(model: Model, data: Dataset) -> tuple[float, float]:
+def judge(model: Model, data: Dataset | Pair) -> tuple[float, float]:
     """The mean loss on the data, and the share that is right."""
+    data = as_dataset(data, "data")
     loss, right = 0.0, 0
     for rows, y in scores(model, data.x):
         loss += surprise(y, data.t[rows])[0] * len(y)
-        right += int((y.argmax(-1) == data.t[rows]).sum())
+        right += int((y.argmax(-1) == data.t[rows].reshape(y.shape[:-1])).sum())
     return loss / len(data.t), right / data.t.size
 
 
@@ -160,6 +174,7 @@ def predictions(model: Model, x: np.ndarray) -> np.ndarray:
 
 
 def scores(model: Model, x: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    x = in_precision(model, x)
     for start in range(0, len(x), CHUNK):
         rows = slice(start, start + CHUNK)
         yield rows, model(x[rows])

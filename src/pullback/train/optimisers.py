@@ -7,9 +7,9 @@ An optimiser remembers arrays as large as the parameters; `state` is all of it, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import inf, sqrt
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -30,16 +30,22 @@ def need(good: bool, name: str, what: str, got: object) -> None:
         raise OptionError(f"{name} must be {what}, got {got!r}")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Optimiser:
     """What all share: a learning rate, the number of steps taken, and a memory for every parameter."""
 
-    lr: float = 1e-3
+    lr: float = field(default=1e-3, kw_only=False)
     weight_decay: float = 0.0
     steps: int = field(default=0, init=False)
     memory: dict[str, Arrays] = field(default_factory=dict, init=False, repr=False)
     remembers: ClassVar[tuple[str, ...]] = ()
     # A class that has a twin says so itself, as `twin`: its name in pullback.kernels.optimisers.
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        if len(args) > 1:
+            names = ", ".join(each.name for each in fields(cls) if each.init and each.kw_only)
+            raise OptionError(f"{cls.__name__} takes lr alone by place, got {args}; give the others by name: {names}")
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         need(within(self.lr) and self.lr > 0, "lr", "a positive number", self.lr)
@@ -106,7 +112,7 @@ class Optimiser:
         self.steps, self.memory = steps, memory
 
 
-@dataclass
+@dataclass(kw_only=True)
 class SGD(Optimiser):
     """Stochastic gradient descent: downhill, with the momentum of earlier steps.
 
@@ -124,7 +130,7 @@ class SGD(Optimiser):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        need(within(self.momentum), "momentum", "a number from 0 up", self.momentum)
+        need(within(self.momentum) and self.momentum < 1, "momentum", "a number from 0 to below 1", self.momentum)
 
     def move(self, p: Array, g: Array, **memory: Array) -> None:
         v = memory["v"]
@@ -137,7 +143,7 @@ class SGD(Optimiser):
         p -= self.lr * g
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Adam(Optimiser):
     """Steps of one size for every parameter: the mean gradient over the root of the mean squared one.
 
@@ -188,7 +194,7 @@ class Adam(Optimiser):
         p -= work
 
 
-@dataclass
+@dataclass(kw_only=True)
 class AdamW(Adam):
     """Adam whose weights decay by themselves, not through the gradient: p ← (1 - lr weight_decay) p, then Adam's step.
 

@@ -1,11 +1,12 @@
 """What a run says about new examples, or how it continues a text."""
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import NamedTuple
 
 from pullback.discovery import public
 from pullback.train import text
-from pullback.train.data import read_inputs
+from pullback.train.data import names, read_inputs
 from pullback.train.loop import predictions
 from pullback.train.runs import Run
 
@@ -35,11 +36,12 @@ def proceed(run: Run, start: str) -> str:
 
 
 def lines(folder: str, inputs: str) -> Iterator[str]:
-    """Either of them, to print: a class and its probability a line, or the text."""
+    """Either of them, to print: a class and its probability a line, of a folder with the file's name; or the text."""
     run = Run(folder)
     if run.config.reads_text:
         yield inputs + proceed(run, inputs)
         return
     found = predict(run, inputs)
     width = max((len(p.label) for p in found), default=0)
-    yield from (f"{p.label:<{width}}  {p.probability:.4f}" for p in found)
+    for p, name in zip_longest(found, names(inputs)):
+        yield f"{p.label:<{width}}  {p.probability:.4f}" + (f"  {name}" if name else "")

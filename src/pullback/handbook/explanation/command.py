@@ -6,7 +6,7 @@ from typing import Any
 
 import pullback.files as files
 from pullback.door import configured
-from pullback.errors import OptionError
+from pullback.errors import OptionError, ShapeError
 from pullback.handbook.explanation import Explanation, gradient_names, reading, terminal
 from pullback.handbook.explanation import explain as explained
 from pullback.handbook.explanation.convention import Conventions
@@ -37,7 +37,12 @@ def explain(name: str, typed: Sequence[str], lang: str | None, convention: bool,
 def explanation(name: str, typed: Sequence[str], lang: str | None = None) -> Explanation:
     """The rule of that name at the numbers that were typed: `--x 2,3`, `--axis=0`, `--bidirectional`."""
     options, given = parsed(name, typed)
-    return explained(known(name), lang=lang, **options, **given)
+    try:
+        return explained(known(name), lang=lang, **options, **given)
+    except ShapeError as error:
+        single = [word for word, value in given.items() if not isinstance(value, list) and word in known(name).letters]
+        advice = f"; --{single[0]} is a single number, and several are separated by commas: 2,3" if single else ""
+        raise ShapeError(f"{error}{advice}") from None
 
 
 def parsed(name: str, typed: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:

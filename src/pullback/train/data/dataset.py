@@ -1,20 +1,41 @@
 """What readers make of a file: examples with their classes, or a text."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from pullback.errors import DtypeError, OptionError, ShapeError
+
 
 class Dataset(NamedTuple):
-    """Examples and their classes."""
+    """Examples and their classes; your own are `Dataset("own", x, t)`, or the pair `(x, t)` alone."""
 
     name: str
     x: np.ndarray  # float32: images [n c h w] between 0 and 1, or rows of features [n f]
     t: np.ndarray  # int64 [n]: the number of each example's class
-    classes: tuple[str, ...]
-    source: str  # where the data come from, and under which licence
+    classes: tuple[str, ...] = ()  # their names
+    source: str = ""  # where the data come from, and under which licence
     held_out: np.ndarray | None = None  # rows that belong to an official test set
     features: tuple[str, ...] = ()  # what a table calls its columns
+
+
+Pair = tuple[Any, Any]  # arrays x and t
+
+
+def as_dataset(given: Dataset | Pair, name: str) -> Dataset:
+    """Examples with their classes, out of a pair of arrays too; `name` says in messages which ones they are."""
+    if not isinstance(given, Dataset):
+        if not (isinstance(given, tuple | list) and len(given) == 2):
+            raise OptionError(f"{name} must be a Dataset or a pair of arrays (x, t), got {type(given).__name__}")
+        given = Dataset(name, *given)
+    given = given._replace(x=np.asarray(given.x), t=np.asarray(given.t))
+    if not given.x.shape[:1] == given.t.shape[:1] > (0,):
+        found = f"{len(np.atleast_1d(given.x))} examples in x, {len(np.atleast_1d(given.t))} classes in t"
+        raise ShapeError(f"{name} holds {found}; needs as many of both, and at least one")
+    if given.t.dtype.kind not in "iu":
+        remedy = "; convert them, as with t.astype(int)" if given.t.dtype.kind in "bf" else ""
+        raise DtypeError(f"{name}: t holds {given.t.dtype}, needs classes: whole numbers from 0 up{remedy}")
+    return given
 
 
 class Text(NamedTuple):

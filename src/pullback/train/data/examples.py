@@ -11,7 +11,7 @@ def examples(x: np.ndarray, where: str) -> np.ndarray:
     """float32 images [n c h w] between 0 and 1, or rows [n f]; `where` names the array in messages.
 
     Images may also be [n h w], and [n h w c] where the last axis alone can be channels. They are uint8 (0..255),
-    or lie between 0 and 1 already.
+    or lie between 0 and 1 already. Sequences [n t f] are read as images of one channel, t rows of f numbers.
     """
     if x.dtype.kind not in "biuf":
         raise DataError(f"{where} holds {x.dtype}, needs numbers")
@@ -30,7 +30,9 @@ def images(x: np.ndarray, where: str) -> np.ndarray:
         y /= 255
     elif y.min() < 0 or y.max() > 1:
         found = f"{x.dtype} from {y.min():g} to {y.max():g}"
-        raise DataError(f"{where} holds {found}; pixels are uint8 (0 to 255), or numbers from 0 to 1")
+        needed = "pixels are uint8 (0 to 255), or numbers from 0 to 1"
+        advice = "scale others, such as sequences [n t f], as with (x - x.min()) / (x.max() - x.min())"
+        raise DataError(f"{where} holds {found}; {needed}; {advice}")
     return y
 
 

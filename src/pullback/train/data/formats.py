@@ -84,6 +84,13 @@ def inputs(name: str, shape: tuple[int, ...], features: tuple[str, ...]) -> np.n
     raise unknown(path)
 
 
+def names(name_or_path: str | Path) -> list[str]:
+    """What examples are called, in the order of `read_inputs`, if each has a file of its own in a folder."""
+    path = Path(name_or_path)
+    pictured = str(name_or_path) not in NAMES and path.is_dir() and not any(map(idx.is_idx, path.iterdir()))
+    return [str(each.relative_to(path)) for each in images.pictures(path)] if pictured else []
+
+
 def existing(name: str) -> Path:
     path = Path(name)
     if path.exists():

@@ -1,4 +1,4 @@
-"""NumPy's .npz archives: `x` with `t` (or `y`), or `x_train, y_train` with or without `x_test, y_test`.
+"""NumPy's .npz archives: `x` with `t` (or `y`), or `x_train, t_train`, each with or without `x_test, t_test`.
 
 `classes`, if it is there, names the classes.
 """
@@ -15,6 +15,7 @@ from pullback.train.data.examples import examples
 from pullback.train.data.labels import numbered
 
 PAIRS = ("x", "t"), ("x", "y"), ("X", "y"), ("x_train", "y_train"), ("x_train", "t_train")
+TESTS = "x_test", "X_test", "t_test", "y_test"
 INPUTS = "x", "X", "x_test", "x_train"
 Arrays = dict[str, np.ndarray]
 
@@ -23,13 +24,12 @@ def load(path: Path) -> Dataset:
     arrays = read(path)
     found = next((pair for pair in PAIRS if arrays.keys() >= {*pair}), None)
     if found is None:
-        raise DataError(f"{path}: needs arrays x and t, or x_train and y_train; it has {', '.join(arrays) or 'none'}")
+        raise DataError(f"{path}: needs arrays x and t, or x_train and t_train; it has {', '.join(arrays) or 'none'}")
     x, t = pair(path, arrays, *found)
     held_out = None
-    test_x, test_t = (name.replace("train", "test") for name in found)
-    if test_x != found[0] and arrays.keys() >= {test_x, test_t}:
-        n, test = len(x), pair(path, arrays, test_x, test_t)
-        x, t = (joined(path, *parts) for parts in zip((x, t), test))
+    if test := test_names(path, arrays):
+        n, parts = len(x), zip((x, t), pair(path, arrays, *test))
+        x, t = (joined(path, *part) for part in parts)
         held_out = np.arange(n, len(x))
     names = tuple(map(str, arrays["classes"].ravel())) if "classes" in arrays else ()
     if len({*names}) < len(names):
@@ -38,6 +38,14 @@ def load(path: Path) -> Dataset:
     t, classes = numbered(t, f"{path}: {found[1]}", names)
     source = f"Read from {path}: {len(t):,} examples."
     return Dataset(path.name, x, t, classes, source, held_out)
+
+
+def test_names(path: Path, arrays: Arrays) -> list[str]:
+    """What the test examples and their classes are called; none of them is passed over."""
+    found = [name for name in TESTS if name in arrays]
+    if found and not (len(found) == 2 and found[0].lower() == "x_test" and found[1] in ("y_test", "t_test")):
+        raise DataError(f"{path}: a test set is x_test and t_test, each once; it has {' and '.join(found)}")
+    return found
 
 
 def inputs(path: Path) -> np.ndarray:
