@@ -35,7 +35,7 @@ caught, 48 named first, 58 among three, and one good version was accused whose f
 had been improved on these, 68 of the second were caught and two noted, 48 named first, 57 among three; and when it had
 been improved on both, 32 of the third were caught, 23 named first, 28 among three. collected4.jsonl is 40 more of a
 sixth, run when it had been improved on all: 38 caught, 19 named first, 24 among three. collected5.jsonl to
-collected8.jsonl are 187 of four more; their first runs stand in docs/check.md.
+collected9.jsonl are 233 of five more; their first runs stand in docs/check.md.
 """
 
 import json

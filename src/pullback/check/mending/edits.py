@@ -58,6 +58,15 @@ def scaled(place: Place, i: int, c: float, says: str = "") -> Edit:
 
 
 def other_operands(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    yield from (edit for edit in operands(place, steps, known) if edit.other and edit.other.whose != "slope")
+
+
+def slopes(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    """That of a function in forward, for what was written."""
+    yield from (edit for edit in operands(place, steps, known) if edit.other and edit.other.whose == "slope")
+
+
+def operands(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
     for i in arrays(steps):
         for source in known.in_place_of([each.operands[i] for each in steps], place):
             says = "in {step}, {other} in the place of {operand}"
@@ -204,7 +213,7 @@ def one_term_more(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
 
 # Beside other axes and operands: kinds of which there are few changes, and many.
 FEW = one_factor_less, other_numbers, other_operations, other_conditions
-MANY = one_term_more, one_factor_more, moved, one_sum_more, other_arrays
+MANY = slopes, one_term_more, one_factor_more, moved, one_sum_more, other_arrays
 
 
 # The changes themselves.

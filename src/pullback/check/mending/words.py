@@ -79,9 +79,13 @@ def named(source: Source, known: Known) -> str:
         return "the output of forward" if one else f"the output {source.name} of forward"
     if source.whose == "slope":
         function = code(source.name) or operation(source.name)
-        return f"the slope of {function} ({where(source.name, known.scene.forward)})"
+        return placed(f"the slope of {function}", source.name, known.scene.forward)
     tape = known.scene.forward if source.whose == "forward" else known.scene.tape
     place, count = source.name, len(tape.steps[source.name][0].operands)
     what = f"what {'comes out of' if source.operand < 0 else 'goes into'} {operation(place)}"
     text = variable(place, source.operand) or code(place, source.operand, count) or what
+    return placed(text, place, tape)
+
+
+def placed(text: str, place: Place, tape: Tape) -> str:
     return f"{text} ({where(place, tape)})" if is_step(place) else text
