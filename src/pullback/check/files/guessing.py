@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pullback.check.adapters import Adapted, UnknownStyleError, adapt
-from pullback.check.adapters.arguments import Arguments, parameters
+from pullback.check.adapters.arguments import Arguments, Value, is_shape, parameters
 from pullback.check.adapters.code import body
 from pullback.check.adapters.frameworks import framework_of
 from pullback.check.files.finding import Exercise
@@ -22,6 +23,7 @@ from pullback.check.files.recipes import LETTERS, WEIGHTS, Table, option, size
 from pullback.errors import PullbackError
 
 MOST, COMPILED = 600, 60  # guesses to try, and fewer where each is compiled
+BESIDE_P = re.compile(r"[yYtTnq]|y_?true|targets?|labels?")  # there it is a prediction, a positive: no rate
 STRANGE = 30  # so often something that is no layer may run
 
 
@@ -127,7 +129,7 @@ def is_finite(adapted: Adapted) -> bool:
 
 
 def example(value: Any) -> Any:
-    return np.random.default_rng(0).normal(size=value) if isinstance(value, tuple) else value
+    return np.random.default_rng(0).normal(size=value) if is_shape(value) else value
 
 
 def guesses(
@@ -140,15 +142,22 @@ def guesses(
     made = wanted(kind, fixed) if kind else {}
     known = {name: size(name) for name in made if size(name)} | options({**taken, **made}, exercise.forward)
     known |= {name: value for name, value in fixed.items() if name in {**taken, **made}}
+    known = {name: Value(value) if isinstance(value, tuple) else value for name, value in known.items()}
     if unknown := [name for name in fixed if name not in known]:
         tables = [value for value in known.values() if isinstance(value, Table)]
         if not tables:
             raise GuessError(f"it has no parameter {' or '.join(unknown)}")
         tables[0].update({name: fixed[name] for name in unknown})
+    needed = [n for n, default in {**taken, **made}.items() if default is inspect.Parameter.empty and n not in fixed]
+    if len(given) == len(needed):  # then all of them are arrays
+        known = {name: value for name, value in known.items() if name not in needed}
     yield from assembled(exercise, kind, taken, made, known, given)
     if letters := {name for name in known if name in LETTERS and name not in fixed}:
         others = {name: value for name, value in known.items() if name not in letters}
         yield from assembled(exercise, kind, taken, made, others, given)
+    numbers = {name: np.asarray(known[name]) for name in needed if type(known.get(name)) is float}
+    if numbers:  # a number may be an array without axes
+        yield from assembled(exercise, kind, taken, made, known | numbers, given)
 
 
 def assembled(
@@ -206,6 +215,8 @@ def options(names: dict[str, Any], function: Any) -> dict[str, Any]:
     for name, default in names.items():
         if default is not inspect.Parameter.empty:
             found[name] = default
+        elif name == "p" and any(BESIDE_P.fullmatch(other) for other in names):
+            continue
         elif name in ("parameters", "params") and (weights := weights_of(function)):
             found[name] = weights
         elif option(name) is not None:

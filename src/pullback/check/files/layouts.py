@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from pullback.check.adapters.frameworks import named
+from pullback.check.adapters.owners import is_target
 from pullback.check.files.numbers import integers
 from pullback.check.files.recipes import RECIPES
 
 Layout = tuple[Any, ...]
 
 SHAPES = (4, 5), (5, 3), (7,), (5,), (2, 3, 4, 6), (2, 3, 5), (3,), (4,), ()
+COLUMN = (7, 1)  # an example, where a matrix is a batch of them
 MORE = (
     (4, 6),
     (2, 3, 4),
@@ -50,14 +52,27 @@ COLUMNS = (
 
 
 def layouts(called: str, names: Sequence[str], code: Sequence[Any]) -> Iterator[tuple[Layout, bool]]:
-    """Shapes (or arrays of integers and the like), the likeliest first, and whether they are those of such a layer."""
+    """Shapes (or arrays of integers and the like), the likeliest first, and whether they are those of such a layer. A
+    loss whose target comes first takes what others take, in that order."""
+    if len(names) < 2 or not is_target(names[0], names) or is_target(names[1], names):
+        yield from of_names(called, names, code)
+        return
+    one, two, *rest = names
+    for (first, second, *others), fitting in of_names(
+        called.replace(f"({one},{two}".lower(), f"({two},{one}".lower()), [two, one, *rest], code
+    ):
+        yield (second, first, *others), fitting
+
+
+def of_names(called: str, names: Sequence[str], code: Sequence[Any]) -> Iterator[tuple[Layout, bool]]:
     count, fixed = len(names), constants(code)
     for pattern, several in RECIPES:
         if re.search(pattern, called):
             own = lambda layout: count > 1 or len(layout) == 1  # all of it, or all but a bias
             yield from ((layout[:count], own(layout)) for layout in several if len(layout) >= count)
     of = lambda name, shapes: [(), *shapes] if re.fullmatch(SCALAR, name) else shapes
-    few = product(*(of(name, [*fixed, *SHAPES]) for name in names)) if count <= 3 else ()
+    some = [*SHAPES[:2], COLUMN, *SHAPES[2:]] if count == 1 else SHAPES
+    few = product(*(of(name, [*fixed, *some]) for name in names)) if count <= 3 else ()
     more = product([*fixed, *SHAPES, *MORE], repeat=count) if count <= 2 else ()
     of_a_cell = count > 2 or any(re.fullmatch(f"{RECURRENT}|{WEIGHT}", name) for name in names)
     unknown = (relatives(names), few) if of_a_cell else (few, relatives(names))

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from pullback.check.adapters.arguments import is_shape
+
 Shape = tuple[int, ...]
 
 
@@ -55,7 +57,3 @@ def inside(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
         return probabilities(*value.shape)
     return value
-
-
-def is_shape(value: Any) -> bool:
-    return isinstance(value, tuple) and all(type(size) is int for size in value)

@@ -37,6 +37,7 @@ RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     ("pool", (((2, 3, 4, 6),), ((2, 4, 6, 3),), ((4, 6),))),
     (r"atten[dt]|sdpa|\(q,k,v", (((2, 3, 4), (2, 5, 4), (2, 5, 6)), ((3, 4), (5, 4), (5, 6)))),
     ("svm|hinge|softmax_loss", (((4, 5), integers(4, below=5)), ((5, 3), (4, 5), integers(4, below=3)))),
+    (r"\(w,x,[yt]", (((5,), (4, 5), (4,)), ((5, 3), (4, 5), (4, 3)))),
     ("logits", (((4, 5), flags(4, 5).astype(float)),)),
     (r"bce|binary|logistic_loss|focal|dice|tversky", ((probabilities(4, 5), flags(4, 5).astype(float)),)),
     (r"\((p|probs?|y_?hat),(t|y|y_?true|targets?)\)", ((probabilities(4, 5), flags(4, 5).astype(float)),)),
@@ -46,7 +47,9 @@ RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     ("cost", ((probabilities(3, 4), flags(3, 4).astype(float)), ((4,), (4,)))),
     ("mse|squared|l2|l1|huber|mae|loss", (((4, 5), (4, 5)), ((4,), (4,)), ((4, 5), integers(4, below=5)))),
     ("activation", (((5, 4), (3, 5), (3, 1)), ((4, 5), (5, 3), (3,)))),
-    ("linear|affine|dense|fc|fully", (((4, 5), (5, 3), (3,)), ((4, 5), (3, 5), (3,)), ((5, 4), (3, 5), (3, 1)))),
+    ("linear|affine|dense|fc|fully", (((4, 5), (5, 3), (3,)), ((4, 5), (3, 5), (3,)), ((5, 4), (3, 5), (3, 1)), (
+        (5, 1), (3, 5), (3, 1),
+    ))),
 )  # fmt: skip
 
 # Sizes that constructors ask for.
@@ -65,7 +68,7 @@ OPTIONS: dict[str, Any] = {
     "mode": "train", "training": True, "is_training": True, "train": True, "p": 0.6, "keep_prob": 0.6, "dropout": 0.4,
     "rate": 0.4, "dropout_rate": 0.4, "seed": 0, "eps": 1e-5, "epsilon": 1e-5, "momentum": 0.9, "reg": 0.1,
     "lambd": 0.1, "alpha": 0.1, "beta1": 0.9, "negative_slope": 0.1, "slope": 0.1, "temperature": 0.7, "axis": -1,
-    "delta": 1.0, "activation": "relu", "causal": False,
+    "delta": 1.0, "activation": "relu", "causal": False, "input_shape": (4, 5), "output_shape": (5, 4),
 }  # fmt: skip
 LETTERS = {"f", "k", "p", "G", "size"}  # or arrays
 TABLE = re.compile(r".*(param|conf|opts|options|kwargs|settings)\w*")
