@@ -6,7 +6,8 @@ import pytest
 import pullback as pb
 from pullback.check.adapters import adapt
 from pullback.check.files.command import outcome, run
-from pullback.check.files.targets import targets
+from pullback.check.files.layouts import layouts
+from pullback.check.files.targets import shape, targets
 
 LOSSES = """
 import numpy as np
@@ -198,3 +199,93 @@ def test_single_letters_and_numbers_may_be_arrays(tmp_path):
     assert outcome(triplet, [(4, 5)] * 3).verdict == "right"
     (slope,) = targets(f"{path}:Slope")
     assert outcome(slope, [(4, 5), ()]).verdict == "right"
+
+
+KINDS = {
+    "indices": """
+def segment_mean_forward(x, seg, n=4):
+    s = np.zeros((n,) + x.shape[1:])
+    np.add.at(s, seg, x)
+    count = np.maximum(np.bincount(seg, minlength=n), 1)
+    return s / count[:, None], (seg, count)
+def segment_mean_backward(g, cache):
+    seg, count = cache
+    return (g / count[:, None])[seg]
+""",
+    "masked": """
+def softmax_loss_masked(x, y, mask):
+    N, T, V = x.shape
+    e = np.exp(x - x.max(2, keepdims=True))
+    p = e / e.sum(2, keepdims=True)
+    i, j = np.indices(y.shape)
+    loss, dx = -np.sum(mask * np.log(p[i, j, y])) / N, p.copy()
+    dx[i, j, y] -= 1
+    return loss, dx * mask[:, :, None] / N
+""",
+    "definite": """
+def cholesky_forward(A):
+    L = np.linalg.cholesky((A + A.T) / 2)
+    return L, L
+def cholesky_backward(dL, L):
+    P = np.tril(L.T @ np.tril(dL))
+    P[np.diag_indices_from(P)] *= 0.5
+    S = np.linalg.inv(L).T @ P @ np.linalg.inv(L)
+    return (S + S.T) / 2
+""",
+    "chain": """
+def total(a, axis):
+    m = a.max(axis=axis, keepdims=True)
+    return (m + np.log(np.exp(a - m).sum(axis=axis, keepdims=True))).squeeze(axis)
+def crf_nll(emissions, transitions, tags):
+    T, K = emissions.shape
+    alpha, beta = np.zeros((T, K)), np.zeros((T, K))
+    alpha[0] = emissions[0]
+    for t in range(1, T):
+        alpha[t] = total(alpha[t - 1][:, None] + transitions, 0) + emissions[t]
+    for t in range(T - 2, -1, -1):
+        beta[t] = total(transitions + emissions[t + 1] + beta[t + 1], 1)
+    Z = total(alpha[-1], 0)
+    score = emissions[np.arange(T), tags].sum() + transitions[tags[:-1], tags[1:]].sum()
+    dE, dT = np.exp(alpha + beta - Z), np.zeros((K, K))
+    dE[np.arange(T), tags] -= 1
+    for t in range(T - 1):
+        dT += np.exp(alpha[t][:, None] + transitions + emissions[t + 1] + beta[t + 1] - Z)
+        dT[tags[t], tags[t + 1]] -= 1
+    return Z - score, dE, dT
+""",
+    "sizes": """
+class CumSum:
+    def __init__(self, n): self.m = np.tril(np.ones((n, n)))
+    def forward(self, x): return x @ self.m.T
+    def backward(self, g): return g @ self.m
+class Rest:
+    def __init__(self, rows, columns): self.W = np.random.default_rng(0).normal(size=(rows, columns))
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, g):
+        self.dW = self.x.T @ g
+        return g @ self.W.T
+""",
+    "classes": """
+def logistic_loss(w, X, y):
+    z = y * (X @ w)
+    return np.logaddexp(0, -z).mean(), X.T @ (-y / (1 + np.exp(z))) / len(y)
+""",
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_arrays_of_a_kind_of_their_own_are_guessed(tmp_path, name):
+    found = verdicts(written(tmp_path / f"{name}.py", f"import numpy as np\n{KINDS[name]}"))
+    assert found and set(found.values()) == {"right"}
+
+
+def test_alignments_have_room_for_a_label_twice_in_a_row():
+    (logits, labels), known = next(layouts("ctc_loss (logits,labels)", ["logits", "labels"], [], lambda: False))
+    assert known and logits[0] > 2 * len(labels) and any(np.diff(labels) == 0) and logits[1] > labels.max()
+
+
+def test_the_seed_moves_what_a_text_asks_for():
+    for text in ("40<7", "4=0..1"):
+        assert not np.array_equal(shape(text, 0), shape(text, 1))

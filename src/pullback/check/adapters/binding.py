@@ -22,7 +22,8 @@ OUTPUT = re.compile(r"y|Y|out|output|outputs|a|A|s|probs?|result|y_hat")
 
 
 class Binding(NamedTuple):
-    """The parameters of a backward in order: ("cotangent", k), ("input", k), ("output", k), ("cache", 0), ("step", 0)."""
+    """The parameters of a backward in order: ("cotangent", k), ("input", k), ("output", k), ("cache", 0), and
+    ("step", 0), a learning rate."""
 
     places: tuple[tuple[str, int], ...]
 

@@ -19,7 +19,8 @@ from contextlib import suppress
 from itertools import islice
 
 from pullback.check.adapters.arguments import is_shape
-from pullback.check.files.guessing import Guess, Trial, tried
+from pullback.check.files.calling import Guess
+from pullback.check.files.guessing import Trial, tried
 from pullback.check.report import RIGHT, WRONG, Report
 
 Judge = Callable[[Guess], Report]

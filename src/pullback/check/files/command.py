@@ -13,8 +13,9 @@ import numpy as np
 from pullback.check import check
 from pullback.check.adapters.arguments import is_shape
 from pullback.check.files.accusing import said, settled
+from pullback.check.files.calling import Guess, GuessError
 from pullback.check.files.finding import Exercise
-from pullback.check.files.guessing import Guess, GuessError, quiet, trials
+from pullback.check.files.guessing import quiet, trials
 from pullback.check.files.likeness import likeness
 from pullback.check.files.targets import TextError, options, shape, targets
 from pullback.check.progress import Bar
@@ -79,7 +80,7 @@ def run(
     alone = ".py:" in target
     if not alone and (shapes or like):
         raise TextError(f"--shape and --like are for one layer; name it, as in {target}:{found[0].name}")
-    given = [shape(text) for text in shapes]
+    given = [shape(text, seed) for text in shapes]
     with waiting(found) as done:
         judged = partial(outcome, shapes=given, like=like, dtype=dtype, seed=seed, order=order, must_run=alone)
         outcomes = [done(judged(each, fixed=options(settings))) for each in found]

@@ -13,7 +13,9 @@ from pullback.check.adapters.code import METHODS
 
 BACKWARD = re.compile(r"backward|backprop|bwd|_back\b|_(?:grad|gradient|vjp|prime|derivative|deriv)\b|\bd(?=_)")
 FORWARD = "forward", "fwd", "fprop", ""
-LOSS = re.compile(r"loss|error|cost|cross_?entropy|(^|_)(mse|mae|sse|bce|nll|kld?|huber|hinge|crf|ctc|xent)(_|$)")
+LOSS = re.compile(
+    r"loss|error|cost|cross_?entropy|(^|_)(mse|mae|sse|bce|nll|kld?|huber|hinge|crf|ctc|xent|hmm|loglik)(_|$)"
+)
 NO_GRADIENT = re.compile(
     r"cache\w*|acc(uracy)?|metrics?|probs?|preds?|info|logs?|params?"
 )  # what else comes with a loss

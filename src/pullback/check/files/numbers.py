@@ -25,6 +25,12 @@ def positive(*shape: int) -> Any:
     return np.random.default_rng(0).uniform(0.5, 2.0, shape)
 
 
+def definite(size: int) -> Any:
+    """A matrix that is symmetric and positive definite."""
+    found = np.random.default_rng(0).normal(size=(size, size))
+    return found @ found.T + np.eye(size)
+
+
 def flags(*shape: int) -> Any:
     return np.random.default_rng(0).random(shape) < 0.7
 

@@ -6,13 +6,15 @@ Sizes are small and differ from one another, so that no transpose and no wrong m
 import re
 from typing import Any
 
-from pullback.check.files.numbers import flags, integers, probabilities
+import numpy as np
+
+from pullback.check.files.numbers import definite, flags, integers, probabilities
 
 # A name of a layer, and what its arrays may be; the first with which it runs is taken.
 RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
 
     ("temporal_affine", (((2, 3, 5), (5, 4), (4,)),)),
-    ("temporal.*loss", (((2, 3, 5), integers(2, 3, below=5), flags(2, 3)),)),
+    ("temporal.*loss|mask.*loss|loss.*mask", (((2, 3, 5), integers(2, 3, below=5), flags(2, 3)),)),
     ("embed", ((integers(2, 3, below=7), (7, 5)), (integers(4, below=7), (7, 5)))),
     ("lstm.*(step|cell)", (
         ((3, 5), (3, 2), (3, 2), (5, 8), (2, 8), (8,)), ((3, 5), (3, 2), (3, 2), (8, 5), (8, 2), (8,)),
@@ -36,12 +38,19 @@ RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     ("conv", (((2, 3, 5, 6), (4, 3, 3, 3), (4,)), ((2, 5, 6, 3), (3, 3, 3, 4), (1, 1, 1, 4)), ((5, 6), (3, 3), ()))),
     ("pool", (((2, 3, 4, 6),), ((2, 4, 6, 3),), ((4, 6),))),
     (r"atten[dt]|sdpa|\(q,k,v", (((2, 3, 4), (2, 5, 4), (2, 5, 6)), ((3, 4), (5, 4), (5, 6)))),
+    ("ctc", (((8, 4), np.array([1, 3, 3])),)),  # a label twice in a row needs a blank between
     ("svm|hinge|softmax_loss", (((4, 5), integers(4, below=5)), ((5, 3), (4, 5), integers(4, below=3)))),
     (r"\(w,x,[yt]", (((5,), (4, 5), (4,)), ((5, 3), (4, 5), (4, 3)))),
     ("logits", (((4, 5), flags(4, 5).astype(float)),)),
     (r"bce|binary|logistic_loss|focal|dice|tversky", ((probabilities(4, 5), flags(4, 5).astype(float)),)),
     (r"\((p|probs?|y_?hat),(t|y|y_?true|targets?)\)", ((probabilities(4, 5), flags(4, 5).astype(float)),)),
     ("(^|_|\\b)kl(_|\\b)|kl_?div", ((probabilities(4, 5), probabilities(4, 5)),)),
+    ("crf", (((4, 3), (3, 3), integers(4, below=3)), ((4, 3), integers(4, below=3), (3, 3)))),
+    ("hmm|hidden_?markov", (
+        ((3,), (3, 3), (3, 5), integers(6, below=5)), (integers(6, below=5), (3,), (3, 3), (3, 5)),
+        ((3,), (3, 3), (6, 3)),
+    )),
+    ("cholesky|chol|definite|spd", ((definite(4),), (definite(4), (4,)), (definite(4), (4, 3)))),
     ("cross_?entropy|xent|nll|ce_loss", (((4, 5), integers(4, below=5)), (probabilities(4, 5), probabilities(4, 5)))),
     ("pos(ition(al)?)?_?(enc|emb)", (((2, 3, 5), (1, 4, 5)), ((2, 3, 5), (4, 5)), ((3, 5), (4, 5)))),
     ("cost", ((probabilities(3, 4), flags(3, 4).astype(float)), ((4,), (4,)))),
