@@ -76,6 +76,19 @@ def test_whose_gradient_it_is_holds_at_other_sizes():
     assert adapted.backward([np.ones(())], other)[0] is None and adapted.backward([np.ones(())], other)[1].shape == (5,)
 
 
+def test_a_loss_that_returns_something_else_is_none(tmp_path):
+    text = """
+def mean_error(x, t):
+    loss, accuracy = (x - t).mean(), (x == t).mean()
+    return loss, accuracy
+def errors(x, t): return x - t
+def squared_error(x, t):
+    loss, grad = ((x - t) ** 2).sum(), 2 * (x - t)
+    return loss, grad
+"""
+    assert [each.name for each in targets(written(tmp_path / "others.py", text))] == ["squared_error"]
+
+
 SCRATCH = """
 import numpy as np
 class Layer:
