@@ -60,6 +60,16 @@ def test_the_same_in_python(sign, verdict):
     assert report.verdict == verdict and [finding.name for finding in report.findings] == ["y_pred"]
 
 
+def test_names_tell_where_double_precision_is_refused():
+    def mse(y_true, y_pred):
+        assert y_pred.dtype == np.float32
+        return ((y_pred - y_true) ** 2).sum()
+
+    t, x = np.array([0.3, -0.8, 1.2], "f4"), np.array([1.1, 0.4, -0.7], "f4")
+    adapted = adapt(mse, lambda y_true, y_pred: 2 * (y_pred - y_true), [t, x])
+    assert adapted.backward([np.ones((), "f4")], [t, x])[0] is None
+
+
 def test_where_names_do_not_tell_the_gradient_is_of_what_it_is_right_for():
     a, b = np.array([0.3, -0.8, 1.2]), np.array([1.1, 0.4, -0.7])
     scaled = lambda gy, first, second: gy * first

@@ -70,18 +70,18 @@ class Layer:
         return wanted(self.kind, self.fixed) if self.kind else {}
 
     @property
-    def all(self) -> dict[str, Any]:
+    def names(self) -> dict[str, Any]:
         return {**self.taken, **self.made}
 
     @property
     def needed(self) -> list[str]:
-        return [n for n, default in self.all.items() if default is inspect.Parameter.empty and n not in self.fixed]
+        return [n for n, default in self.names.items() if default is inspect.Parameter.empty and n not in self.fixed]
 
     @property
     def known(self) -> dict[str, Any]:
         """What is said, what has a default, and what names tell; a tuple among it is no shape."""
-        found = {name: size(name) for name in self.made if size(name)} | options(self.all, self.exercise.forward)
-        found |= {name: value for name, value in self.fixed.items() if name in self.all}
+        found = {name: size(name) for name in self.made if size(name)} | options(self.names, self.exercise.forward)
+        found |= {name: value for name, value in self.fixed.items() if name in self.names}
         found = {name: Value(value) if isinstance(value, tuple) else value for name, value in found.items()}
         if unknown := [name for name in self.fixed if name not in found]:
             tables = [value for value in found.values() if isinstance(value, Table)]
@@ -109,7 +109,7 @@ class Layer:
 
     def assembled(self, known: dict[str, Any]) -> Ways:
         """With values for what is known, and shapes in turn for the arrays."""
-        free = [name for name in self.all if name not in known]
+        free = [name for name in self.names if name not in known]
         given, exercise = self.given, self.exercise
         if given and len(given) != len(free):
             shapes = f"{len(given)} shape{'s' * (len(given) != 1)}"

@@ -13,12 +13,9 @@ from pullback.check.adapters.code import METHODS
 
 BACKWARD = re.compile(r"backward|backprop|bwd|_back\b|_(?:grad|gradient|vjp|prime|derivative|deriv)\b|\bd(?=_)")
 FORWARD = "forward", "fwd", "fprop", ""
-LOSS = re.compile(
-    r"loss|error|cost|cross_?entropy|(^|_)(mse|mae|sse|bce|nll|kld?|huber|hinge|crf|ctc|xent|hmm|loglik)(_|$)"
-)
-GRADIENT = re.compile(
-    r"[dgDG]\w*|\w*(grad|deriv|prime|delta)\w*"
-)  # else what comes with a loss is an accuracy, a cache
+LOSS = re.compile(r"loss|error|cost|cross_?entropy|(^|_)(mse|mae|bce|nll|kl|huber|hinge|crf|ctc|xent|hmm|loglik)(_|$)")
+# What comes with a loss and is its gradient, by its name: else it is an accuracy, or a cache.
+GRADIENT = re.compile(r"[dgDG]\w*|\w*(grad|deriv|prime|delta)\w*")
 
 
 class Exercise(NamedTuple):
