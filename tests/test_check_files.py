@@ -8,9 +8,10 @@ import pytest
 from faults import as_files
 
 from pullback.check.adapters import adapt
+from pullback.check.files.calling import GuessError
 from pullback.check.files.command import outcome
 from pullback.check.files.finding import Exercise, exercises, partners
-from pullback.check.files.guessing import GuessError, gradients_that_fit, guess
+from pullback.check.files.guessing import gradients_that_fit, guess
 from pullback.check.files.likeness import likeness
 from pullback.check.files.loading import FileError, load
 from pullback.check.files.targets import TextError, options, shape, targets

@@ -22,6 +22,7 @@ class Leaf(NamedTuple):
     path: tuple[Any, ...]
     value: Any
     wanted: bool = False  # does it ask for a gradient, as a tensor that requires_grad?
+    owns: bool = True  # does it get one where there are fewer gradients than inputs?
 
     @property
     def moves(self) -> bool:
@@ -77,8 +78,16 @@ class Arguments:
         return [rng.normal(size=leaf.value) if is_shape(leaf.value) else np.array(leaf.value) for leaf in self.leaves]
 
 
+class Value(tuple[Any, ...]):
+    """A tuple that is meant as it is: `axis=(0, 1)` is no shape."""
+
+
 def is_shape(value: Any) -> bool:
-    return isinstance(value, tuple) and all(isinstance(n, Integral) and not isinstance(n, bool) for n in value)
+    return (
+        isinstance(value, tuple)
+        and not isinstance(value, Value)
+        and all(isinstance(n, Integral) and not isinstance(n, bool) for n in value)
+    )
 
 
 def is_array(value: Any) -> bool:

@@ -16,11 +16,14 @@ COTANGENT = re.compile(
     r"d[A-Za-z]\w*|d_\w+|[gu]\d*|g[a-z]\d?|\w*grad\w*|g_\w+|gout\w*|delta\w*|upstream\w*|cotangents?|cts?\d*|v?bar\w*"
     r"|\w+_(bar|diff)|err\w*"
 )
+STEP = re.compile(r"lr|(learn(ing)?|step)_?(rate|size)|eta|alpha")
+STEP_SIZE = 0.1  # of a step that backward takes as well, in a copy of the layer
 OUTPUT = re.compile(r"y|Y|out|output|outputs|a|A|s|probs?|result|y_hat")
 
 
 class Binding(NamedTuple):
-    """The parameters of a backward in order: ("cotangent", k), ("input", k), ("output", k) or ("cache", 0)."""
+    """The parameters of a backward in order: ("cotangent", k), ("input", k), ("output", k), ("cache", 0), and
+    ("step", 0), a learning rate."""
 
     places: tuple[tuple[str, int], ...]
 
@@ -28,7 +31,8 @@ class Binding(NamedTuple):
         return sum(each == kind for each, _ in self.places)
 
     def arguments(self, **given: Sequence[Any]) -> list[Any]:
-        return [given[kind][k] for kind, k in self.places]
+        known: dict[str, Sequence[Any]] = {"step": [STEP_SIZE], **given}
+        return [known[kind][k] for kind, k in self.places]
 
 
 def bound(backward: Any, forward: Any, given: int, results: int) -> Binding | None:
@@ -48,6 +52,8 @@ def by_names(backward: Any, forward: Any, given: int, results: int) -> Binding |
             places.append(("input", inputs.index(name)))
         elif CACHE.fullmatch(name):
             places.append(("cache", 0))
+        elif is_step(parameter, forward):
+            places.append(("step", 0))
         elif COTANGENT.fullmatch(name) and parameter.default is parameter.empty:
             places.append(("cotangent", len(cotangents)))
             cotangents.append(name)
@@ -68,6 +74,21 @@ def by_names(backward: Any, forward: Any, given: int, results: int) -> Binding |
     cached = binding.count("cache")
     makes_sense = cached <= 1 and cached + max(len(cotangents), 1) <= results and (cotangents or not cached) and places
     return binding if makes_sense else None
+
+
+def in_order(backward: Any, forward: Any, count: int) -> tuple[tuple[str, int], ...]:
+    """The gradients of so many outputs, and a learning rate wherever one is asked for."""
+    steps = [is_step(parameter, forward) for parameter in parameters(backward)]
+    places = [
+        ("step", 0) if step else ("cotangent", sum(not each for each in steps[:k])) for k, step in enumerate(steps)
+    ]
+    return tuple((kind, k) for kind, k in places if k < count)
+
+
+def is_step(parameter: inspect.Parameter, forward: Any) -> bool:
+    """Is it the learning rate of a backward that moves the weights? What the layer has under that name is not."""
+    known = parameter.name in names_of(forward) or hasattr(getattr(forward, "__self__", None), parameter.name)
+    return not known and parameter.default is parameter.empty and STEP.fullmatch(parameter.name) is not None
 
 
 def of_outputs(cotangents: Sequence[str], forward: Any) -> Sequence[int]:

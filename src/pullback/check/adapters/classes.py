@@ -15,15 +15,25 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pullback.check.adapters.arguments import Leaf, names_of
-from pullback.check.adapters.binding import Binding, by_names
-from pullback.check.adapters.code import Adapted, Code, StyleError, contained, guarded, outputs, scaled, several
+from pullback.check.adapters.binding import Binding, by_names, in_order
+from pullback.check.adapters.code import (
+    METHODS,
+    Adapted,
+    Code,
+    StyleError,
+    contained,
+    guarded,
+    outputs,
+    scaled,
+    several,
+)
 from pullback.check.adapters.gradients import assigned, bare, by_shape, parts
 from pullback.check.adapters.handing import handed
 from pullback.check.adapters.holders import Path, gradients_of_parameters, is_float, look, paths, put
+from pullback.check.adapters.owners import settle
 
 LOOKS = "an object with the methods forward and backward"
 INPUTS = "inputs", "input", "x", "X"
-METHODS = ("forward", "backward"), ("forward_pass", "backward_pass")
 CLEAR = "zero_grad", "zero_grads", "zero_gradients", "reset_gradients", "clear_gradients", "flush_gradients"
 OUTPUTS = "output", "out", "outputs", "y"
 VALUES = {*INPUTS, "z", "Z", "v", "net"}  # what a slope calls the place where it is wanted
@@ -42,6 +52,7 @@ def recognise(code: Code) -> Adapted | None:
         held = Held(code.forward, code, *methods)
     if held is None:
         return None
+    settle(held.code, held.forward, held.backward, *held.parameters)
     return code.adapted(held.forward, held.backward, *held.parameters)._replace(again=guarded(held.again), anew=True)
 
 
@@ -145,13 +156,14 @@ class Held:
     def bindings(self, count: int) -> list[Binding]:
         """What backward may take: what its parameters' names say, gradients of the outputs, or the inputs again."""
         backward, given = getattr(self.layer, self.way_back), len(self.code.arguments.values)
+        forward = getattr(self.layer, self.method)
         takes = names_of(backward)
         if not takes:
             return [Binding(())]
-        named = by_names(backward, getattr(self.layer, self.method), given, count + 1)
+        named = by_names(backward, forward, given, count + 1)
         if given == len(takes) == 1 and named and named.count("input"):
             named = None  # `backward(x)` of an object that remembers x itself: what comes from above
-        above = Binding(tuple(("cotangent", k) for k in range(min(count, len(takes)))))
+        above = Binding(in_order(backward, forward, count))
         again = [Binding(tuple(("input", k) for k in range(given)))] if len(takes) == given > 1 else []
         return [named or above, *again]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from pullback.check.adapters.code import Adapted, Code, guarded, is_function, outputs
 from pullback.check.adapters.handing import handed
+from pullback.check.adapters.owners import settle
 
 LOOKS = "a function that returns its output and its backward: y, back = layer(x)"
 
@@ -34,6 +35,7 @@ def recognise(code: Code) -> Adapted | None:
                 found = code.gradients(back(*code.lifted(above)))
         return found
 
+    settle(code, forward, backward)
     return code.adapted(forward, backward)._replace(again=guarded(partial(backward, times=2)))
 
 

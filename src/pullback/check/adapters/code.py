@@ -26,6 +26,14 @@ class UnknownStyleError(StyleError):
 Second = Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], tuple[Sequence[Any], Sequence[Any]]]
 
 
+# What classes call their forward and their backward.
+METHODS = (
+    ("forward", "backward"), ("forward", "backprop"), ("forward", "backward_pass"), ("forward_pass", "backward_pass"),
+    ("forward_prop", "backward_prop"), ("forward_prop", "back_prop"),
+    ("forward_propagation", "backward_propagation"), ("forward_propagate", "backward_propagate"),
+)  # fmt: skip
+
+
 class Adapted(NamedTuple):
     """The code with one face: `forward(*arrays) -> outputs`, `backward(cotangents, arrays) -> gradients`, all tuples of
     NumPy's arrays (None for what has no gradient); and those arrays: arguments, then the layer's own parameters.
@@ -155,7 +163,7 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def body(forward: Any) -> Any:
     """Where the arguments have their names: in the method of an object, in what a primitive wraps."""
-    for name in ("forward", "forward_pass", "fun"):
+    for name in dict.fromkeys([*(name for name, _ in METHODS), "fun"]):
         forward = getattr(forward, name, forward)
     return forward
 

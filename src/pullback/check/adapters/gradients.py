@@ -41,6 +41,9 @@ def told_apart(found: Any, leaves: Sequence[Leaf]) -> tuple[Any, ...]:
         return tuple(gradients)
     if len(gradients) == len(moving):
         return spread(gradients, moving, len(leaves))
+    owners = [k for k in moving if leaves[k].owns]
+    if len(gradients) == len(owners):
+        return spread(gradients, owners, len(leaves))
     if len(gradients) < len(moving) and (places := by_shape(gradients, leaves, moving)):
         return spread(gradients, places, len(leaves))
     return tuple(gradients)

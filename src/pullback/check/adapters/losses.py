@@ -7,6 +7,7 @@ import numpy as np
 
 from pullback.check.adapters.code import Adapted, Code, is_function, outputs, scaled
 from pullback.check.adapters.frameworks import to_numpy
+from pullback.check.adapters.owners import settle
 
 LOOKS = "a loss that returns its gradients: loss, dx = softmax_loss(x, y)"
 
@@ -28,4 +29,5 @@ def recognise(code: Code) -> Adapted | None:
             _, *found = code.run(inputs)
         return scaled(code.gradients(tuple(found)), cotangents)
 
+    settle(code, forward, backward)
     return code.adapted(forward, backward)

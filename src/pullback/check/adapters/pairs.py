@@ -16,6 +16,7 @@ from pullback.check.adapters.arguments import names_of
 from pullback.check.adapters.binding import Binding, asks_for_cache, bound
 from pullback.check.adapters.code import Adapted, Code, StyleError, guarded, is_function, name_of, outputs, scaled
 from pullback.check.adapters.handing import handed
+from pullback.check.adapters.owners import settle
 
 LOOKS = "a pair of functions: forward(*inputs) with backward(*gradients, *inputs) or backward(*gradients, cache)"
 
@@ -56,6 +57,7 @@ def plain(code: Code, binding: Binding, count: int) -> Adapted:
             found = code.gradients(code.backward(*given))
         return found if binding.count("cotangent") else scaled(found, cotangents)
 
+    settle(code, forward, backward)
     return code.adapted(forward, backward)
 
 
@@ -78,4 +80,5 @@ def with_a_cache(code: Code, binding: Binding) -> Adapted:
                 found = code.gradients(code.backward(*binding.arguments(**given)))
         return found
 
+    settle(code, forward, backward)
     return code.adapted(forward, backward)._replace(again=guarded(partial(backward, times=2)))

@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 
-from pullback.check.files.guessing import Guess, Trial, tried
-from pullback.check.files.numbers import is_shape
+from pullback.check.adapters.arguments import is_shape
+from pullback.check.files.calling import Guess
+from pullback.check.files.guessing import Trial, tried
 from pullback.check.report import RIGHT, WRONG, Report
 
 Judge = Callable[[Guess], Report]

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pullback.check import check
+from pullback.check.adapters.arguments import is_shape
 from pullback.check.files.accusing import said, settled
+from pullback.check.files.calling import Guess, GuessError
 from pullback.check.files.finding import Exercise
-from pullback.check.files.guessing import Guess, GuessError, quiet, trials
+from pullback.check.files.guessing import quiet, trials
 from pullback.check.files.likeness import likeness
 from pullback.check.files.targets import TextError, options, shape, targets
 from pullback.check.progress import Bar
@@ -75,10 +77,11 @@ def run(
     alone = ".py:" in target
     if not alone and (shapes or like):
         raise TextError(f"--shape and --like are for one layer; name it, as in {target}:{found[0].name}")
-    given = [shape(text) for text in shapes]
+    given = [shape(text, seed) for text in shapes]
     with waiting(found) as done:
         judged = partial(outcome, shapes=given, like=like, dtype=dtype, seed=seed, order=order, must_run=alone)
         outcomes = [done(judged(each, fixed=options(settings))) for each in found]
+    outcomes = [each for each, exercise in zip(outcomes, found) if each.report or not is_a_base(exercise, found)]
     code = max((CODES[each.verdict] for each in outcomes), key=[0, 3, 1].index)
     if as_json:
         data = [each.data for each in outcomes]
@@ -86,6 +89,12 @@ def run(
     report = outcomes[0].report
     lines = str(report).split("\n") if alone and report else [each.line for each in outcomes]
     return "\n".join(wrapped(line, 12 if alone else 4) for line in lines), code
+
+
+def is_a_base(exercise: Exercise, found: Sequence[Exercise]) -> bool:
+    """Is it a class that others here are made of? That it does not run is no fault of it."""
+    kind, others = exercise.forward, (each.forward for each in found if each is not exercise)
+    return isinstance(kind, type) and any(isinstance(other, type) and issubclass(other, kind) for other in others)
 
 
 def wrapped(line: str, indent: int) -> str:
@@ -153,4 +162,4 @@ def single(value: Any, seed: int) -> Any:
         value.update({name: single(item, seed) for name, item in value.items()})
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
         return value.astype("f4")
-    return np.random.default_rng(seed).normal(size=value).astype("f4") if isinstance(value, tuple) else value
+    return np.random.default_rng(seed).normal(size=value).astype("f4") if is_shape(value) else value

@@ -9,8 +9,13 @@ from textwrap import dedent
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from pullback.check.adapters.code import METHODS
+
 BACKWARD = re.compile(r"backward|backprop|bwd|_back\b|_(?:grad|gradient|vjp|prime|derivative|deriv)\b|\bd(?=_)")
 FORWARD = "forward", "fwd", "fprop", ""
+LOSS = re.compile(r"loss|error|cost|cross_?entropy|(^|_)(mse|mae|bce|nll|kl|huber|hinge|crf|ctc|xent|hmm|loglik)(_|$)")
+# What comes with a loss and is its gradient, by its name: else it is an accuracy, or a cache.
+GRADIENT = re.compile(r"[dgDG]\w*|\w*(grad|deriv|prime|delta)\w*")
 
 
 class Exercise(NamedTuple):
@@ -28,7 +33,7 @@ def exercises(module: ModuleType) -> list[Exercise]:
     functions = {n: value for n, value in own.items() if isinstance(value, FunctionType) and id(value) not in inner}
     found = [*pairs(functions)]
     partners = {id(each) for exercise in found for each in (exercise.forward, exercise.backward)}
-    brings = lambda name, function: "loss" in name.lower() or returns_a_function(function)
+    brings = lambda name, f: "loss" in name.lower() or returns_a_function(f) or is_a_loss(name, f)
     found += [Exercise(n, f) for n, f in functions.items() if id(f) not in partners and brings(n, f)]
     found += [Exercise(name, value) for name, value in own.items() if has_a_backward(value)]
     return sorted(found, key=lambda exercise: line(exercise.backward or exercise.forward))
@@ -69,17 +74,29 @@ def partners(name: str) -> Iterator[str]:
                     yield whole
 
 
+def is_a_loss(name: str, function: FunctionType) -> bool:
+    """Is it called like one, and does it end in `return loss, grad`?"""
+    ends = [last(each.value) for each in body_of(function) if isinstance(each, ast.Return)]
+    gradient = lambda end: end is not None and (not isinstance(end, ast.Name) or GRADIENT.fullmatch(end.id))
+    return bool(ends) and LOSS.search(name.lower()) is not None and all(map(gradient, ends))
+
+
 def returns_a_function(function: FunctionType) -> bool:
     """Does it end in `return y, back`, where `back` is a function that it has made?"""
-    try:
-        (tree,) = ast.parse(dedent(inspect.getsource(function))).body
-    except (OSError, SyntaxError, ValueError):
-        return False
-    own = list(statements(tree))
+    own = body_of(function)
     made = {each.name for each in own if isinstance(each, ast.FunctionDef)}
     made |= {ast.unparse(each.targets[0]) for each in own if isinstance(each, ast.Assign) and is_lambda(each.value)}
     ends = [last(each.value) for each in own if isinstance(each, ast.Return)]
     return any(is_lambda(end) or ast.unparse(end) in made for end in ends if end)
+
+
+def body_of(function: Any) -> list[Any]:
+    """Its statements, where its text is at hand."""
+    try:
+        (tree,) = ast.parse(dedent(inspect.getsource(function))).body
+    except (OSError, SyntaxError, TypeError, ValueError):
+        return []
+    return list(statements(tree))
 
 
 def statements(tree: ast.AST) -> Iterator[Any]:
@@ -101,20 +118,24 @@ def last(value: Any) -> Any:
 
 
 def has_a_backward(value: Any) -> bool:
-    """A class with both methods (not inherited from an abstract one), a Function of torch, a custom_vjp of JAX."""
+    """A class with both methods, its own or inherited, a Function of torch, a custom_vjp of JAX."""
     if isinstance(value, type):
-        return not inspect.isabstract(value) and {"forward", "backward"} <= set(vars(value)) and implemented(value)
+        both = (all(is_written(getattr(value, method, None)) for method in pair) for pair in METHODS)
+        return not inspect.isabstract(value) and any(both)
     jax = sys.modules.get("jax")
     return getattr(value, "_is_autograd_primitive", False) or bool(
         jax and isinstance(value, (jax.custom_vjp, jax.custom_jvp))
     )
 
 
-def implemented(kind: type) -> bool:
-    """Does its backward do anything? That of a base class raises NotImplementedError, or passes."""
-    code = getattr(inspect.unwrap(kind.backward), "__code__", None)  # type: ignore[attr-defined]
-    nothing = (lambda: None).__code__
-    return code is None or ("NotImplementedError" not in code.co_names and code.co_code[::2] != nothing.co_code[::2])
+def is_written(method: Any) -> bool:
+    """Does it do anything? What a base class leaves to others raises, or passes."""
+    if method is None:
+        return False
+    own = body_of(inspect.unwrap(method))
+    doing = [each for each in own if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))]
+    nothing = lambda each: isinstance(each, (ast.Raise, ast.Pass)) or ast.unparse(each) in ("return", "return None")
+    return not own or bool(doing) and not nothing(doing[0])
 
 
 def line(value: Any) -> int:

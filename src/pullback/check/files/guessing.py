@@ -1,45 +1,24 @@
 """What a layer can be called with: guessed from its name and the names of its parameters, and tried."""
 
-import inspect
 import io
+import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from itertools import islice
-from types import CodeType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pullback.check.adapters import Adapted, UnknownStyleError, adapt
-from pullback.check.adapters.arguments import Arguments, parameters
-from pullback.check.adapters.code import body
+from pullback.check.adapters.arguments import Arguments
 from pullback.check.adapters.frameworks import framework_of
+from pullback.check.files.calling import Guess, GuessError, Layer, example
 from pullback.check.files.finding import Exercise
-from pullback.check.files.layouts import layouts
-from pullback.check.files.numbers import drawn, inside
-from pullback.check.files.recipes import LETTERS, WEIGHTS, Table, option, size
-from pullback.errors import PullbackError
 
 MOST, COMPILED = 600, 60  # guesses to try, and fewer where each is compiled
+INTEGERS = re.compile(r"used as indices|only integer|as an integer|to dtype\('int")  # so errors ask for them
 STRANGE = 30  # so often something that is no layer may run
-
-
-class GuessError(PullbackError):
-    """No arguments were found with which a layer runs."""
-
-
-class Guess(NamedTuple):
-    """What to check, a class having become an object, and arguments with which it runs."""
-
-    forward: Any
-    backward: Any
-    arguments: list[Any]
-
-    @property
-    def inside(self) -> "Guess":
-        """The same with numbers between 0 and 1."""
-        return self._replace(arguments=[inside(value) for value in self.arguments])
 
 
 class Trial(NamedTuple):
@@ -63,9 +42,12 @@ def guess(exercise: Exercise, given: Sequence[Any] = (), **fixed: Any) -> Guess:
 
 def trials(exercise: Exercise, given: Sequence[Any], fixed: dict[str, Any]) -> Iterator[Trial]:
     """What it runs with: what fits, the likeliest first; then the rest, the best first. Raises GuessError."""
-    poor, problems, strange, count = [], [], 0, 0
+    poor: list[Trial] = []
+    problems: list[str] = []
+    strange, count = 0, 0
+    layer = Layer(exercise, given, fixed, lambda: any(map(INTEGERS.search, problems)))
     most = COMPILED if framework_of(exercise.forward).name == "jax" else MOST
-    for make, known in islice(guesses(exercise, given, fixed), most):
+    for make, known in islice(layer.ways(), most):
         count += 1
         try:
             trial = tried(make(), known)
@@ -124,104 +106,3 @@ def gradients_that_fit(adapted: Adapted, own: int | None = None) -> float:
 
 def is_finite(adapted: Adapted) -> bool:
     return all(np.isfinite(y).all() for y in adapted.forward(*[example(leaf.value) for leaf in adapted.leaves]))
-
-
-def example(value: Any) -> Any:
-    return np.random.default_rng(0).normal(size=value) if isinstance(value, tuple) else value
-
-
-def guesses(
-    exercise: Exercise, given: Sequence[Any], fixed: dict[str, Any]
-) -> Iterator[tuple[Callable[[], Guess], bool]]:
-    """Ways to call it, the likeliest first, and whether such a layer takes that. A class is made with arrays, sizes
-    and options as well."""
-    kind = exercise.forward if isinstance(exercise.forward, type) and not hasattr(exercise.forward, "apply") else None
-    taken = wanted(body(exercise.forward), fixed, skip=kind is not None)
-    made = wanted(kind, fixed) if kind else {}
-    known = {name: size(name) for name in made if size(name)} | options({**taken, **made}, exercise.forward)
-    known |= {name: value for name, value in fixed.items() if name in {**taken, **made}}
-    if unknown := [name for name in fixed if name not in known]:
-        tables = [value for value in known.values() if isinstance(value, Table)]
-        if not tables:
-            raise GuessError(f"it has no parameter {' or '.join(unknown)}")
-        tables[0].update({name: fixed[name] for name in unknown})
-    yield from assembled(exercise, kind, taken, made, known, given)
-    if letters := {name for name in known if name in LETTERS and name not in fixed}:
-        others = {name: value for name, value in known.items() if name not in letters}
-        yield from assembled(exercise, kind, taken, made, others, given)
-
-
-def assembled(
-    exercise: Exercise,
-    kind: type | None,
-    taken: dict[str, Any],
-    made: dict[str, Any],
-    known: dict[str, Any],
-    given: Sequence[Any],
-) -> Iterator[tuple[Callable[[], Guess], bool]]:
-    """The same with values for what is known, and shapes in turn for the arrays."""
-    free = [name for name in {**taken, **made} if name not in known]
-    if given and len(given) != len(free):
-        shapes = f"{len(given)} shape{'s' * (len(given) != 1)}"
-        raise GuessError(f"it takes {len(free)} arrays ({', '.join(free)}), got {shapes}")
-    names = ",".join(free)
-    called = f"{exercise.name} {getattr(exercise.forward, '__name__', '')} ({names})".lower()
-    code = [exercise.forward, exercise.backward]
-    for layout, fitting in [(given, True)] if given or not free else layouts(called, free, code):
-        values = {name: drawn(name, value) for name, value in zip(free, layout)} | known
-
-        def make(values: dict[str, Any] = values) -> Guess:
-            forward = constructed(kind, {n: example(values[n]) for n in made}) if kind else exercise.forward
-            return Guess(forward, exercise.backward, [values[n] for n in taken])
-
-        yield make, fitting
-
-
-def constructed(kind: type, given: dict[str, Any]) -> Any:
-    try:
-        return kind(*given.values())
-    except (Exception, SystemExit) as error:
-        name, arrays = kind.__name__, [n for n, a in given.items() if np.ndim(a)]
-        shown = ", ".join(f"{n} {np.shape(a)}" if np.ndim(a) else f"{n}={a!r}" for n, a in given.items())
-        said = " ".join(f"--set {n}=..." for n in arrays or given)
-        raise GuessError(
-            f"{name}({shown}) raises {type(error).__name__}: {error}; say what {name} is made with, {said}, or make an "
-            f"object in the file, layer = {name}(...), and name that, FILE.py:layer"
-        ) from error
-
-
-def wanted(function: Any, fixed: dict[str, Any], skip: bool = False) -> dict[str, Any]:
-    """Parameters that have to be given, and their defaults: those without one, and what is before a fixed one.
-
-    `skip` the first: the object itself.
-    """
-    found = parameters(function)[skip:]
-    last = max((k for k, p in enumerate(found) if p.default is p.empty or p.name in fixed), default=-1)
-    return {p.name: p.default for p in found[: last + 1]}
-
-
-def options(names: dict[str, Any], function: Any) -> dict[str, Any]:
-    """Hyperparameters among the parameters, by name: their defaults, or what we know of such names."""
-    found = {}
-    for name, default in names.items():
-        if default is not inspect.Parameter.empty:
-            found[name] = default
-        elif name in ("parameters", "params") and (weights := weights_of(function)):
-            found[name] = weights
-        elif option(name) is not None:
-            found[name] = option(name)
-    return found
-
-
-def weights_of(function: Any) -> dict[str, tuple[int, ...]]:
-    """The weights that a cell takes out of its dict, and that we know."""
-    return {name: WEIGHTS[name] for name in texts(getattr(function, "__code__", None)) if name in WEIGHTS}
-
-
-def texts(constant: Any) -> Iterator[str]:
-    """In a code, and in the tuples and the functions inside of it."""
-    if isinstance(constant, str):
-        yield constant
-    elif isinstance(constant, (CodeType, tuple)):
-        for each in constant.co_consts if isinstance(constant, CodeType) else constant:
-            yield from texts(each)

@@ -9,7 +9,8 @@ import numpy as np
 from pullback.check.adapters import adapt
 from pullback.check.adapters.arguments import names_of
 from pullback.check.adapters.code import body
-from pullback.check.files.guessing import Guess, quiet
+from pullback.check.files.calling import Guess
+from pullback.check.files.guessing import quiet
 from pullback.check.files.recipes import OPTIONS, Table
 from pullback.check.problem import Problem
 from pullback.check.reference import Reference

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from pullback.check.adapters.arguments import is_shape
+
 Shape = tuple[int, ...]
 
 
@@ -21,6 +23,12 @@ def probabilities(*shape: int) -> Any:
 
 def positive(*shape: int) -> Any:
     return np.random.default_rng(0).uniform(0.5, 2.0, shape)
+
+
+def definite(size: int) -> Any:
+    """A matrix that is symmetric and positive definite."""
+    found = np.random.default_rng(0).normal(size=(size, size))
+    return found @ found.T + np.eye(size)
 
 
 def flags(*shape: int) -> Any:
@@ -55,7 +63,3 @@ def inside(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
         return probabilities(*value.shape)
     return value
-
-
-def is_shape(value: Any) -> bool:
-    return isinstance(value, tuple) and all(type(size) is int for size in value)

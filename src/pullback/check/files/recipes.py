@@ -6,13 +6,15 @@ Sizes are small and differ from one another, so that no transpose and no wrong m
 import re
 from typing import Any
 
-from pullback.check.files.numbers import flags, integers, probabilities
+import numpy as np
+
+from pullback.check.files.numbers import definite, flags, integers, probabilities
 
 # A name of a layer, and what its arrays may be; the first with which it runs is taken.
 RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
 
     ("temporal_affine", (((2, 3, 5), (5, 4), (4,)),)),
-    ("temporal.*loss", (((2, 3, 5), integers(2, 3, below=5), flags(2, 3)),)),
+    ("temporal.*loss|mask.*loss|loss.*mask", (((2, 3, 5), integers(2, 3, below=5), flags(2, 3)),)),
     ("embed", ((integers(2, 3, below=7), (7, 5)), (integers(4, below=7), (7, 5)))),
     ("lstm.*(step|cell)", (
         ((3, 5), (3, 2), (3, 2), (5, 8), (2, 8), (8,)), ((3, 5), (3, 2), (3, 2), (8, 5), (8, 2), (8,)),
@@ -41,17 +43,27 @@ RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     )),
     (r"\(x,w_?q,w_?k,w_?v", (((3, 5), (5, 4), (5, 4), (5, 6)), ((2, 3, 5), (5, 4), (5, 4), (5, 6)))),
     (r"atten[dt]|sdpa|\(q,k,v", (((2, 3, 4), (2, 5, 4), (2, 5, 6)), ((3, 4), (5, 4), (5, 6)))),
+    ("ctc", (((8, 4), np.array([1, 3, 3])),)),  # a label twice in a row needs a blank between
     ("svm|hinge|softmax_loss", (((4, 5), integers(4, below=5)), ((5, 3), (4, 5), integers(4, below=3)))),
+    (r"\(w,x,[yt]", (((5,), (4, 5), (4,)), ((5, 3), (4, 5), (4, 3)))),
     ("logits", (((4, 5), flags(4, 5).astype(float)),)),
     (r"bce|binary|logistic_loss|focal|dice|tversky", ((probabilities(4, 5), flags(4, 5).astype(float)),)),
     (r"\((p|probs?|y_?hat),(t|y|y_?true|targets?)\)", ((probabilities(4, 5), flags(4, 5).astype(float)),)),
     ("(^|_|\\b)kl(_|\\b)|kl_?div", ((probabilities(4, 5), probabilities(4, 5)),)),
+    ("crf", (((4, 3), (3, 3), integers(4, below=3)), ((4, 3), integers(4, below=3), (3, 3)))),
+    ("hmm|hidden_?markov", (
+        ((3,), (3, 3), (3, 5), integers(6, below=5)), (integers(6, below=5), (3,), (3, 3), (3, 5)),
+        ((3,), (3, 3), (6, 3)),
+    )),
+    ("cholesky|chol|definite|spd", ((definite(4),), (definite(4), (4,)), (definite(4), (4, 3)))),
     ("cross_?entropy|xent|nll|ce_loss", (((4, 5), integers(4, below=5)), (probabilities(4, 5), probabilities(4, 5)))),
     ("pos(ition(al)?)?_?(enc|emb)", (((2, 3, 5), (1, 4, 5)), ((2, 3, 5), (4, 5)), ((3, 5), (4, 5)))),
     ("cost", ((probabilities(3, 4), flags(3, 4).astype(float)), ((4,), (4,)))),
     ("mse|squared|l2|l1|huber|mae|loss", (((4, 5), (4, 5)), ((4,), (4,)), ((4, 5), integers(4, below=5)))),
     ("activation", (((5, 4), (3, 5), (3, 1)), ((4, 5), (5, 3), (3,)))),
-    ("linear|affine|dense|fc|fully", (((4, 5), (5, 3), (3,)), ((4, 5), (3, 5), (3,)), ((5, 4), (3, 5), (3, 1)))),
+    ("linear|affine|dense|fc|fully", (((4, 5), (5, 3), (3,)), ((4, 5), (3, 5), (3,)), ((5, 4), (3, 5), (3, 1)), (
+        (5, 1), (3, 5), (3, 1),
+    ))),
 )  # fmt: skip
 
 # Sizes that constructors ask for.
@@ -70,7 +82,7 @@ OPTIONS: dict[str, Any] = {
     "mode": "train", "training": True, "is_training": True, "train": True, "p": 0.6, "keep_prob": 0.6, "dropout": 0.4,
     "rate": 0.4, "dropout_rate": 0.4, "seed": 0, "eps": 1e-5, "epsilon": 1e-5, "momentum": 0.9, "reg": 0.1,
     "lambd": 0.1, "alpha": 0.1, "beta1": 0.9, "negative_slope": 0.1, "slope": 0.1, "temperature": 0.7, "axis": -1,
-    "delta": 1.0, "activation": "relu", "causal": False,
+    "delta": 1.0, "activation": "relu", "causal": False, "input_shape": (4, 5), "output_shape": (5, 4),
 }  # fmt: skip
 LETTERS = {"f", "k", "p", "G", "size"}  # or arrays
 TABLE = re.compile(r".*(param|conf|opts|options|kwargs|settings)\w*")

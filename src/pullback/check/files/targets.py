@@ -45,7 +45,7 @@ def named(module: ModuleType, names: Sequence[str], path: str) -> Exercise:
     return pair or Exercise(names[-1], *(getattr(module, name) for name in names))
 
 
-def shape(text: str) -> Any:
+def shape(text: str, seed: int = 0) -> Any:
     """`4,5` is the shape of an array, an empty text that of a number; `4<10` is 4 integers below 10, and `4,5=0..1` are
     numbers from 0 to 1."""
     sizes, mark, numbers = re.fullmatch(r"([^<=]*)([<=]?)(.*)", text).groups()  # type: ignore[union-attr]
@@ -53,7 +53,7 @@ def shape(text: str) -> Any:
         found = tuple(int(size) for size in sizes.strip("() ").split(",") if size.strip())
         if min(found, default=0) < 0:
             raise ValueError(text)
-        rng = np.random.default_rng(0)
+        rng = np.random.default_rng(seed)
         if mark == "<":
             return rng.integers(0, int(numbers), found)
         if not mark:
