@@ -70,13 +70,15 @@ def test_names_tell_where_double_precision_is_refused():
     assert adapted.backward([np.ones((), "f4")], [t, x])[0] is None
 
 
-def test_where_names_do_not_tell_the_gradient_is_of_what_it_is_right_for():
+def test_where_names_do_not_tell_the_gradient_of_a_loss_is_of_what_it_is_right_for():
+    """Elsewhere it may be the wrong one: the other factor's."""
     a, b = np.array([0.3, -0.8, 1.2]), np.array([1.1, 0.4, -0.7])
-    scaled = lambda gy, first, second: gy * first
-    report = pb.check(lambda first, second: first * second, scaled, a, b)
+    gap = lambda first, second: ((first - second) ** 2).sum()
+    report = pb.check(gap, lambda gy, first, second: 2 * gy * (second - first), a, b)
     assert report.verdict == "right" and [finding.name for finding in report.findings] == ["second"]
-    neither = pb.check(lambda first, second: first * second, lambda gy, first, second: gy, a, b)
-    assert neither.verdict == "wrong" and [finding.name for finding in neither.findings] == ["first"]
+    for given in (lambda gy, first, second: gy * first, lambda gy, first, second: gy):
+        report = pb.check(lambda first, second: first * second, given, a, b)
+        assert report.verdict == "wrong" and [finding.name for finding in report.findings] == ["first"]
 
 
 def test_whose_gradient_it_is_holds_at_other_sizes():

@@ -1,8 +1,8 @@
 """Whose gradient is it, where backward gives fewer than there are inputs, and several inputs have its shape?
 
 Of a loss, the prediction's: `mse_prime(y_true, y_pred)` has one gradient, and it is not that of its first argument. So
-what is called a target has none if another input may have it. Where names do not tell, numbers do: a gradient that is
-right for one of the inputs belongs to that one. What no input is right for belongs to the first.
+what is called a target has none if another input may have it. Where names do not tell, numbers do: a gradient of a loss
+that is right for one of the inputs belongs to that one. What no input is right for belongs to the first.
 """
 
 import re
@@ -51,12 +51,13 @@ def settle(code: Code, forward: Callable[..., Any], backward: Callable[..., Any]
 
 
 def owners_of(run: Run, leaves: Sequence[Leaf], loss: bool) -> Sequence[int]:
-    """The inputs that the gradients belong to, in order; of a loss never a target in the place of something else."""
+    """The inputs that the gradients belong to, in order: never a target in the place of something else, and of a loss
+    that for which they are right. Elsewhere the first counts: a product may have the gradient of its other factor."""
     names = [leaf.name for leaf in leaves]
     targets = lambda places: sum(is_target(names[k], names) for k in places)
     ways = sorted(placements(run.gradients, leaves), key=targets)
-    likely = [way for way in ways if targets(way) == targets(ways[0])] if loss else ways
-    return next((way for way in likely if len(ways) > 1 and is_right(run, way)), ways[0] if ways else ())
+    likely = [way for way in ways if targets(way) == targets(ways[0])]
+    return next((way for way in likely if loss and len(ways) > 1 and is_right(run, way)), ways[0] if ways else ())
 
 
 def is_target(name: str, names: Sequence[str]) -> bool:

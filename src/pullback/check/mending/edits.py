@@ -58,12 +58,21 @@ def scaled(place: Place, i: int, c: float, says: str = "") -> Edit:
 
 
 def other_operands(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
-    yield from (edit for edit in operands(place, steps, known) if edit.other and edit.other.whose != "slope")
+    yield from (edit for edit in operands(place, steps, known) if whose(edit) != "slope")
+
+
+def ends(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    """Inputs, outputs and gradients from above, of which there are few."""
+    yield from (edit for edit in operands(place, steps, known) if whose(edit) in ("input", "output", "above"))
 
 
 def slopes(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
     """That of a function in forward, for what was written."""
-    yield from (edit for edit in operands(place, steps, known) if edit.other and edit.other.whose == "slope")
+    yield from (edit for edit in operands(place, steps, known) if whose(edit) == "slope")
+
+
+def whose(edit: Edit) -> str:
+    return edit.other.whose if edit.other else ""
 
 
 def operands(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
@@ -213,7 +222,7 @@ def one_term_more(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
 
 # Beside other axes and operands: kinds of which there are few changes, and many.
 FEW = one_factor_less, other_numbers, other_operations, other_conditions
-MANY = slopes, one_term_more, one_factor_more, moved, one_sum_more, other_arrays
+MANY = one_term_more, one_factor_more, moved, one_sum_more, other_arrays
 
 
 # The changes themselves.

@@ -17,9 +17,11 @@ from pullback.check.mending.edits import (
     added,
     always,
     arrays,
+    ends,
     other_axes,
     other_operands,
     scaled,
+    slopes,
 )
 from pullback.check.mending.known import Known
 from pullback.check.mending.scene import Scene, Source
@@ -122,17 +124,18 @@ class Search:
         everything = [place for place in steps if mendable[place] == self.wrong]
         unknown = [place for place in steps if mendable[place] is None]
         something = [place for place in steps if set() < (mendable[place] or set()) < self.wrong]
-        ends = [place for place in mendable if not is_step(place)]
+        outside = [place for place in mendable if not is_step(place)]
         times_a_number: Kind = lambda place, steps, known: (edit for edit in multiples if edit.place == place)
         for some, kinds in (
             (everything, (times_a_number,)),
             ([*everything, *unknown], (other_axes,)),
             (everything, (other_operands,)),
-            ([*everything, *unknown], FEW),
+            (unknown, (ends,)),
+            ([*everything, *unknown], (*FEW, slopes)),
             (everything, MANY),
             (unknown, (times_a_number, other_operands, *MANY)),
             (something, (times_a_number, other_axes, other_operands, *FEW, *MANY)),
-            (ends, (times_a_number, other_operands, *FEW, *MANY)),
+            (outside, (times_a_number, other_operands, *FEW, *MANY)),
         ):
             for kind in kinds:
                 for place in some:
