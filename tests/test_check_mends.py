@@ -88,7 +88,7 @@ def written_over(g, x, w):
     "forward, backward, inputs, of, says",
     [
         (tanh, saved_input, [S], 0, "in `x * y`, the output of forward in the place of `x`"),
-        (dense, slope_forgotten, [X, W, B], 0, "`np.tanh(x @ w + b)` times the output of forward"),
+        (dense, slope_forgotten, [X, W, B], 0, "in `g * (1 - y)`, the slope of `np.tanh(x @ w + b)` (line"),
         (dense, mean_for_sum, [X, W, B], 2, "`dz.mean(axis=0)`: a sum, not a mean"),
         (dense, above_forgotten, [X, W, B], 1, "in `x.T @ g`, `dz` (line"),
         (dense, plus_for_minus, [X, W, B], 0, "times -1"),
@@ -131,7 +131,7 @@ def test_of_a_loss_that_gives_its_gradient():
 
     t = np.eye(3)[[0, 2, 1, 1]]
     report = pb.check(softmax_loss, None, np.random.default_rng(1).normal(size=(4, 3)), t, wrt="x")
-    assert report.findings[0].mend.endswith("of softmax_loss: `p - t` times 1/4, at these sizes")
+    assert report.findings[0].mend.endswith(", in softmax_loss: `p - t` times 1/4, at these sizes")
 
 
 def test_without_the_source():
@@ -148,7 +148,7 @@ def test_two_faults_have_two_changes():
         return dz @ w.T * 2, x.T @ dz, -dz.sum(axis=0)
 
     report = pb.check(dense, back, (4, 5), (5, 3), (3,))
-    x, w, b = (finding.mend.partition(" of back: ")[2] for finding in report.findings)
+    x, w, b = (finding.mend.partition(", in back: ")[2] for finding in report.findings)
     assert (x, w, b) == ("`dz @ w.T` times 1/2", "", "`dz.sum(axis=0)` times -1")
 
 
@@ -217,7 +217,7 @@ def test_a_sum_over_the_other_axis():
         return p * (g - (g * p).sum(axis=0, keepdims=True))
 
     found = mend(softmax, back, (4, 3))
-    assert found.endswith("of back: `(g * p).sum(axis=0, keepdims=True)` over axes (1,)")
+    assert found.endswith(", in back: `(g * p).sum(axis=0, keepdims=True)` over axes (1,)")
 
 
 def test_operands_are_told_from_numbers_and_words():

@@ -110,8 +110,7 @@ class Search:
         return self.problem.mended > MOST or time.process_time() - self.begun > SLOW
 
     def edits(self) -> Iterator[Edit]:
-        """What is written over is soon found out. Then in steps where one change is known to make everything right, or
-        may do so, in the others, and last around them all."""
+        """What is written over is soon found out, and what is so many times too large."""
         yield from (edit for place, steps in self.here.steps.items() for edit in added(place, steps))
         places = [place for place in self.here.steps if self.matters(place)]
         places.sort(key=lambda place: place[0] not in SUMS)  # a mean is confused with a sum
@@ -119,27 +118,29 @@ class Search:
         yield from (
             edit for edit in multiples if is_step(edit.place) and self.right_after(edit, self.here) >= self.wrong
         )
-        mendable = {place: self.mendable(place) for place in self.here.steps if place in places}
-        steps = [place for place in mendable if is_step(place)]
-        everything = [place for place in steps if mendable[place] == self.wrong]
-        unknown = [place for place in steps if mendable[place] is None]
-        something = [place for place in steps if set() < (mendable[place] or set()) < self.wrong]
-        outside = [place for place in mendable if not is_step(place)]
-        times_a_number: Kind = lambda place, steps, known: (edit for edit in multiples if edit.place == place)
-        for some, kinds in (
-            (everything, (times_a_number,)),
-            ([*everything, *unknown], (other_axes,)),
-            (everything, (other_operands,)),
-            (unknown, (ends,)),
-            ([*everything, *unknown], (*FEW, slopes)),
-            (everything, MANY),
-            (unknown, (times_a_number, other_operands, *MANY)),
-            (something, (times_a_number, other_axes, other_operands, *FEW, *MANY)),
-            (outside, (times_a_number, other_operands, *FEW, *MANY)),
-        ):
+        for some, kinds in self.by_places(places, lambda place, *_: (e for e in multiples if e.place == place)):
             for kind in kinds:
                 for place in some:
                     yield from kind(place, self.here.steps[place], self.known)
+
+    def by_places(self, places: list[Place], times: Kind) -> Iterator[tuple[list[Place], tuple[Kind, ...]]]:
+        """First steps where one change is known to make everything right, or may do so; then the others, and last what
+        is around them all."""
+        in_order = [place for place in self.here.steps if place in places]
+        mendable = {place: self.mendable(place) for place in in_order if is_step(place)}
+        everything = [place for place, names in mendable.items() if names == self.wrong]
+        unknown = [place for place, names in mendable.items() if names is None]
+        something = [place for place, names in mendable.items() if names and names < self.wrong]
+        outside = [place for place in in_order if not is_step(place)]
+        yield everything, (times,)
+        yield [*everything, *unknown], (other_axes,)
+        yield everything, (other_operands,)
+        yield unknown, (ends,)
+        yield [*everything, *unknown], (*FEW, slopes)
+        yield everything, MANY
+        yield unknown, (times, other_operands, *MANY)
+        yield something, (times, other_axes, other_operands, *FEW, *MANY)
+        yield outside, (times, other_operands, *FEW, *MANY)
 
     def matters(self, place: Place) -> bool:
         """Does all that is wrong with some gradient go through this step?"""
