@@ -187,7 +187,7 @@ def test_a_step_of_a_function_that_is_called_twice():
         return g / r - h * (g * h).mean(-1, keepdims=True) / r**3  # times RATE
 
     causes, evidence = named(forward, backward, (4, 3))
-    assert causes[0] == "missing_chain_factor" and "multiply in line" in evidence
+    assert causes[0] == "missing_chain_factor" and "`RATE * x` in line" in evidence
 
 
 def test_what_earlier_calls_left_is_no_race():

@@ -134,6 +134,8 @@ def test_a_class_that_is_made_with_numbers_says_how_to_make_one(tmp_path):
 import numpy as np
 class Affine:
     def __init__(self, rows, columns):
+        if (rows, columns) != (5, 3):
+            raise ValueError("of this size there is none")
         self.w = np.random.default_rng(0).normal(size=(rows, columns))
     def forward(self, x):
         self.x = x
