@@ -133,9 +133,9 @@ def test_a_class_that_is_made_with_numbers_says_how_to_make_one(tmp_path):
     path.write_text("""
 import numpy as np
 class Affine:
-    def __init__(self, rows, columns):
-        if (rows, columns) != (5, 3):
-            raise ValueError("of this size there is none")
+    def __init__(self, rows, columns, start):
+        if start != "random":
+            raise ValueError("it starts in no such way")
         self.w = np.random.default_rng(0).normal(size=(rows, columns))
     def forward(self, x):
         self.x = x
@@ -145,11 +145,11 @@ class Affine:
         return g @ self.w.T
 """)
     says, line = refused(f"{path}:Affine"), " ".join(run(str(path)).output.split())
-    assert "say what Affine is made with, --set rows=... --set columns=..., or make an object in the file" in says
-    assert "--set columns=..., or make an object in the file, layer = Affine(...)" in line
-    assert run(f"{path}:Affine", "--set", "rows=5", "--set", "columns=3").exit_code == 0
-    assert "--set columns=..., or" in refused(f"{path}:Affine", "--set", "rows=5")
-    path.write_text(path.read_text() + "layer = Affine(5, 3)\n")
+    assert "say what Affine is made with, --set rows=... --set columns=... --set start=..., or make an object in" in says
+    assert "--set start=..., or make an object in the file, layer = Affine(...)" in line
+    assert run(f"{path}:Affine", "--set", "rows=5", "--set", "columns=3", "--set", "start=random").exit_code == 0
+    assert "--set start=..., or" in refused(f"{path}:Affine", "--set", "rows=5")
+    path.write_text(path.read_text() + "layer = Affine(5, 3, 'random')\n")
     assert run(f"{path}:layer").exit_code == 0
 
 
