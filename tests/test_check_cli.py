@@ -145,7 +145,7 @@ class Affine:
         return g @ self.w.T
 """)
     says, line = refused(f"{path}:Affine"), " ".join(run(str(path)).output.split())
-    assert "say what Affine is made with, --set rows=... --set columns=... --set start=..., or make an object in" in says
+    assert "say what Affine is made with, --set rows=... --set columns=... --set start=..., or make an object" in says
     assert "--set start=..., or make an object in the file, layer = Affine(...)" in line
     assert run(f"{path}:Affine", "--set", "rows=5", "--set", "columns=3", "--set", "start=random").exit_code == 0
     assert "--set start=..., or" in refused(f"{path}:Affine", "--set", "rows=5")
