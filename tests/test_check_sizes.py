@@ -101,6 +101,13 @@ def test_errors_that_grow_with_the_length_of_a_sum_are_named(name, dtype, verdic
     assert ("low_precision_accumulation" in named) == noted
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_sum_that_rounds_is_named_whichever_input_shows_it(seed):
+    x, b = (np.random.default_rng(0).normal(size=shape).astype("f4") for shape in [(4, 3), (3,)])
+    report = pullback.check(add, lambda g, x, b: (g, SUMS["serial in float16"](g)), x, b, seed=seed)
+    assert report.cause == "low_precision_accumulation" and len({each.name for each in report.causes}) == 1
+
+
 IMAGE_AND_KERNEL = (2, 4, 5, 6), (6, 2, 3, 3)
 
 

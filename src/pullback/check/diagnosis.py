@@ -22,6 +22,7 @@ Array = NDArray[Any]
 
 LARGE = 10.0  # from here on a number is large
 LITTLE = 1e-4  # of a derivative: a change that explains less does so by chance
+SLIGHT, EXACT = 0.02, 1e-8  # of a derivative: what rounding takes, and what is none
 TINY = 1e-6  # a derivative that has died out
 FINITE = 0.4  # of the logarithm of the largest number: the square of an exponential of so much does not overflow
 
@@ -67,6 +68,9 @@ def classes(
     if not mismatch.finite:
         yield from not_finite(problem, point, mismatch)
         return
+    if mismatch.kind == "smooth" and (text := rounded(problem, point, mismatch)):
+        yield "low_precision_accumulation", text
+        return
     if mismatch.kind != "smooth":
         yield "kink_convention", "at a kink, and none of the derivatives that there are"
         yield "overwrite_vs_accumulate", "several ties take the whole gradient each"
@@ -107,6 +111,15 @@ def classes(
     yield from found[len(known) :]
 
 
+def rounded(problem: Problem, point: Point, mismatch: Mismatch) -> str:
+    """Is only a sum of gradients from above a little off, and none of them by itself?"""
+    off = mismatch.weight / max(abs(mismatch.wanted), 1e-300)
+    evidence = gathered(problem, point.v, mismatch.part) if off < SLIGHT and problem.mode == "vjp" else None
+    if evidence is None or largest_part(evidence.B - evidence.J, evidence.J) > EXACT:
+        return ""
+    return f"right for every gradient from above by itself, and off by {off:.1e} for a sum of them: it rounds"
+
+
 def largest_part(gap: Array, of: Array) -> float:
     """How large the gap is, by each number that goes in, beside the largest derivative by that."""
     sizes, largest = np.max(abs(gap), axis=0, initial=0), np.max(abs(of), axis=0, initial=0)
@@ -128,7 +141,7 @@ def exchanged(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tu
     others = [part for part in problem.inputs if part.shape == own.shape and part != own]
     if not others or problem.mode == "jvp":
         return
-    truth = Truth(problem, point.v)
+    truth = whole(problem, point.v)
     above = list(np.random.default_rng(4).normal(size=(2, problem.given_size)))
     pairs = [(truth.pulled(g)[0], own.of(problem.b(point.v, g))) for g in above]
     for other in others:

@@ -21,6 +21,7 @@ from pullback.check.probes.lengths import lengths
 from pullback.check.probes.linearity import linearity
 from pullback.check.probes.manners import again, forward_repeats, mutation, repetition
 from pullback.check.probes.opinion import opinion
+from pullback.check.probes.projection import projected
 from pullback.check.probes.remainders import remainders
 from pullback.check.probes.repeats import repeats
 from pullback.check.probes.tails import far, far_from_zero, tails
@@ -190,6 +191,8 @@ class Judge:
             with np.errstate(all="ignore"):
                 if not example and (not np.isfinite(problem.f(point.v)).all() or cut(problem, point)):
                     return
+                if not example and (b := projected(problem, point.v, gradients[0], self.rng)) is not None:
+                    return outcome.right(b)
                 truth, comparison = self.compared(point, gradients, example)
         except Exception:
             if example:
@@ -202,7 +205,7 @@ class Judge:
         outcome.tried += 1
         for part, columns in comparison.owners:
             size = float(np.max(abs(np.nan_to_num(truth.value[:, columns])), initial=0))
-            outcome.power[part.name] = max(outcome.power.get(part.name, 0.0), size)
+            outcome.moves(part, size)
             if example and truth.says_nothing(columns):
                 outcome.rough.append(part.name)
         outcome.conventions += [(point, each) for each in comparison.conventions]

@@ -2,11 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pullback.check.points import Point
 from pullback.check.probes.values import Convention
-from pullback.check.problem import Problem
+from pullback.check.problem import Part, Problem
 from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Finding, Report
+
+Array = NDArray[Any]
 
 FAINT = 1e-9  # a derivative that differences do not tell from zero
 KINKS = 4  # that are told
@@ -33,6 +39,16 @@ class Outcome:
         """The first of an input stays."""
         for finding in findings:
             self.findings.setdefault(finding.name, finding)
+
+    def right(self, gradient: Array) -> None:
+        """At one more point it is."""
+        self.tried += 1
+        for part in self.problem.inputs:
+            self.moves(part, float(np.max(abs(gradient[part.begin : part.end]), initial=0)))
+
+    def moves(self, part: Part, size: float) -> None:
+        """So large is a derivative by an input."""
+        self.power[part.name] = max(self.power.get(part.name, 0.0), size)
 
     def cannot(self, reason: str) -> Report:
         return Report(self.problem.name, CANNOT, reason=reason)
