@@ -11,24 +11,22 @@ SUMS = "add", "subtract"
 COMPARISONS = "greater", "less", "greater_equal", "less_equal", "equal", "not_equal"
 
 
-def mended(e: Evidence, *kinds: str, fits: Callable[[Mend], bool] = lambda mend: True) -> Says:
+def mended(e: Evidence, change: str, *kinds: str, fits: Callable[[Mend], bool] = lambda mend: True) -> Says:
     mend = e.mend()
-    if mend is None or mend.kind not in kinds or not fits(mend):
-        return None
-    return "the change that mends it is of this kind"
+    return f"right {change}" if mend is not None and mend.kind in kinds and fits(mend) else None
 
 
 def negated(e: Evidence) -> Says:
-    return mended(e, "scale", fits=lambda m: m.number == -1)
+    return mended(e, "with the other sign in one place", "scale", fits=lambda m: m.number == -1)
 
 
 def written_over(e: Evidence) -> Says:
-    return "right once it is added up" if mended(e, "added") else None
+    return mended(e, "once it is added up", "added")
 
 
 def one_too_many(e: Evidence) -> Says:
     """A term that is there already."""
-    return mended(e, "scale", fits=lambda m: not m.number and m.operation in SUMS)
+    return mended(e, "without one of its terms", "scale", fits=lambda m: not m.number and m.operation in SUMS)
 
 
 def slope_scaled(e: Evidence) -> Says:
@@ -37,37 +35,44 @@ def slope_scaled(e: Evidence) -> Says:
 
 
 def scaled(e: Evidence) -> Says:
-    return mended(e, "scale", fits=lambda m: m.number not in (0, -1))
+    return mended(e, "with one step times a number", "scale", fits=lambda m: m.number not in (0, -1))
 
 
 def silenced(e: Evidence) -> Says:
-    return mended(e, "scale", fits=lambda m: not m.number and m.operation not in SUMS)
+    return mended(e, "where one step gives zero", "scale", fits=lambda m: not m.number and m.operation not in SUMS)
 
 
 def another_branch(e: Evidence) -> Says:
     """Something made on the way decides between the pieces of a function of one number."""
-    return mended(e, "operand", fits=lambda m: m.operation in COMPARISONS and not m.whole and e.elementwise)
+    return mended(
+        e,
+        "where something else decides between the branches",
+        "operand",
+        fits=lambda m: m.operation in COMPARISONS and not m.whole and e.elementwise,
+    )
 
 
 def another_order(e: Evidence) -> Says:
-    return mended(e, "operand", fits=lambda m: m.reordered)
+    return mended(e, "with an array in another order", "operand", fits=lambda m: m.reordered)
 
 
 def another_slope(e: Evidence) -> Says:
-    return mended(e, "operand", fits=lambda m: m.slope)
+    return mended(e, "with the slope of another function of forward", "operand", fits=lambda m: m.slope)
 
 
 def another_whole(e: Evidence) -> Says:
     """The input for the output, or another input: there is little else that it could be."""
-    return mended(e, "operand", fits=lambda m: m.whole and not (m.moves or m.reordered))
+    return mended(
+        e, "with another array in the place of one", "operand", fits=lambda m: m.whole and not (m.moves or m.reordered)
+    )
 
 
 def another_array(e: Evidence) -> Says:
-    return mended(e, "operand", fits=lambda m: not m.moves)
+    return mended(e, "with another array in the place of one", "operand", fits=lambda m: not m.moves)
 
 
 def step_left_out(e: Evidence) -> Says:
-    return mended(e, "operand", fits=lambda m: m.moves)
+    return mended(e, "with one step more, or less, on the way", "operand", fits=lambda m: m.moves)
 
 
 def slope_factor(e: Evidence) -> Says:
@@ -75,48 +80,53 @@ def slope_factor(e: Evidence) -> Says:
 
 
 def factor_more(e: Evidence) -> Says:
-    return mended(e, "factor", "quotient")
+    return mended(e, "with one factor more", "factor", "quotient")
 
 
 def factor_less(e: Evidence) -> Says:
-    return mended(e, "alone")
+    return mended(e, "with one factor less", "alone")
 
 
 def inverted(e: Evidence) -> Says:
     """A branch is taken where the other is meant."""
-    return mended(e, "operation", fits=lambda m: m.operation in COMPARISONS)
+    return mended(e, "with a condition the other way round", "operation", fits=lambda m: m.operation in COMPARISONS)
 
 
 def another_operation(e: Evidence) -> Says:
-    return mended(e, "operation")
+    return mended(e, "with another operation in one step", "operation")
 
 
 def another_condition(e: Evidence) -> Says:
-    return mended(e, "condition")
+    return mended(e, "with another condition", "condition")
 
 
 def another_size(e: Evidence) -> Says:
     sizes = {
         n for array in (e.x, *e.arguments.values(), *e.results.values()) for n in (*np.shape(array), np.size(array))
     }
-    return mended(e, "number", fits=lambda m: m.number in sizes - {0, 1} and m.operation in ("multiply", "divide"))
+    return mended(
+        e,
+        "with another size in the place of a number",
+        "number",
+        fits=lambda m: m.number in sizes - {0, 1} and m.operation in ("multiply", "divide"),
+    )
 
 
 def another_number(e: Evidence) -> Says:
-    return mended(e, "number")
+    return mended(e, "with another number in one place", "number")
 
 
 def turned(e: Evidence) -> Says:
-    return mended(e, "turned")
+    return mended(e, "with a matrix transposed", "turned")
 
 
 def moved(e: Evidence) -> Says:
-    return mended(e, "moved")
+    return mended(e, "with an array moved, or reversed", "moved")
 
 
 def summed_otherwise(e: Evidence) -> Says:
-    return mended(e, "axes")
+    return mended(e, "with a sum over other axes", "axes")
 
 
 def term_more(e: Evidence) -> Says:
-    return mended(e, "term")
+    return mended(e, "with one term more", "term")
