@@ -57,6 +57,7 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
     own = slice(part.begin, part.end)
     tried: dict[Any, bool] = {}
     spent: list[float] = []
+    known: dict[bytes, Array | None] = {}
 
     def jacobians(w: Array) -> tuple[Array, Array]:
         truth = whole(problem, w)
@@ -69,6 +70,13 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         return w
 
     def at(x: Array) -> Array | None:
+        """Several explanations ask for the same place, each again when other shapes are there."""
+        key = x.tobytes()
+        if key not in known:
+            known[key] = jacobian_at(x)
+        return known[key]
+
+    def jacobian_at(x: Array) -> Array | None:
         if x.size != part.end - part.begin:
             return None
         truth = Truth(problem, moved(x), [coordinate(k) for k in range(part.begin, part.end)])
