@@ -14,7 +14,7 @@ from pullback.check.naming import Naming
 from pullback.check.outcome import Outcome
 from pullback.check.points import Point, cut, points
 from pullback.check.probes.batches import batches
-from pullback.check.probes.contract import contract, widened
+from pullback.check.probes.contract import TooManyError, contract, widened
 from pullback.check.probes.gradual import gradual
 from pullback.check.probes.layout import layout
 from pullback.check.probes.lengths import lengths
@@ -63,6 +63,8 @@ class Judge:
                 outcome.add(probe(problem, g))
             except NotImplementedError as error:  # nobody claims that it is right
                 return outcome.cannot(f"backward is not implemented: {error}".rstrip(": "))
+            except TooManyError as error:
+                return outcome.cannot(str(error))
             if outcome.findings:
                 if probe is contract:
                     self.add_what_squares_show()

@@ -29,7 +29,7 @@ from pullback.check.adapters.code import (
 )
 from pullback.check.adapters.gradients import assigned, bare, by_shape, parts
 from pullback.check.adapters.handing import handed
-from pullback.check.adapters.holders import Path, gradients_of_parameters, is_float, look, paths, put
+from pullback.check.adapters.holders import Path, attributes, gradients_of_parameters, is_float, look, paths, put
 from pullback.check.adapters.owners import settle
 
 LOOKS = "an object with the methods forward and backward"
@@ -148,10 +148,16 @@ class Held:
         above = [np.ones_like(y) for y in run.output]
         bindings = self.bindings(len(run.output))
         for binding in bindings:
-            self.binding, after = binding, copy.deepcopy(run.layer)
+            self.binding, after = binding, self.after(run, example)
             with suppress(Exception), contained(), self.code.dice.watched():
                 return binding, after, self.went_back(run._replace(layer=after), above, example)
         return bindings[0], run.layer, None
+
+    def after(self, run: Run, example: Sequence[Any]) -> Any:
+        """A copy of the layer after its run; of one that holds what cannot be copied, a generator say, another run."""
+        with suppress(TypeError):
+            return copy.deepcopy(run.layer)
+        return self.ran(example).layer
 
     def bindings(self, count: int) -> list[Binding]:
         """What backward may take: what its parameters' names say, gradients of the outputs, or the inputs again."""
@@ -186,7 +192,8 @@ class Held:
         as Z beside dZ: forward with other inputs makes another."""
         if is_float(look(self.layer, parameter)):
             return True
-        again, value = copy.deepcopy(layer), look(layer, parameter).copy()
+        value = look(layer, parameter).copy()
+        again = self.after(Run(layer, (), None), self.code.arguments.example())
         with suppress(Exception), contained(), self.code.dice():
             other = [x + 0.5 if x.dtype.kind == "f" else x for x in self.code.arguments.example()]
             getattr(again, self.method)(*self.code.filled(other))
@@ -219,7 +226,7 @@ class Held:
     def kept_gradients(self, layer: Any) -> tuple[Any, ...]:
         """Gradients of the inputs that backward did not return: attributes such as dinputs or dx."""
         names = [leaf.name for leaf in self.code.arguments.leaves]
-        found = {name: value for key, value in vars(layer).items() for name in bare(key)}
+        found = {name: value for key, value in attributes(layer).items() for name in bare(key)}
         return tuple(found[name] for name in dict.fromkeys((*names, *INPUTS)) if name in found)
 
     def forward(self, *inputs: Any) -> tuple[Any, ...]:

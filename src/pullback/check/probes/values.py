@@ -16,6 +16,7 @@ Array = NDArray[Any]
 
 ROWS = 40  # outputs with kinks that are looked at one by one
 VAGUE = 0.1  # of the largest derivative that is known: an error that is no rounding
+TOLD = 4  # choices at kinks that are looked at from near, as no more are told
 FACTOR = 50.0  # of doubt that a member of a set of derivatives is given
 
 
@@ -61,6 +62,7 @@ class Comparison:
         self.problem, self.truth, self.example = problem, truth, example
         self.found: dict[str, Mismatch] = {}
         self.conventions: list[Convention] = []
+        self.looked = 0  # kinks seen from near
         self.judged = 0  # numbers compared
         self.power = 0.0  # the largest derivative met
         self.owners = owners(problem, truth)
@@ -176,12 +178,22 @@ class Comparison:
                 slack = FACTOR * doubt[c] + 10 * tolerance(self.problem) * (abs(low) + abs(high))
                 slack += self.problem.rounding(g)
                 if low - slack <= found[c] <= high + slack:
-                    self.conventions.append(Convention(part, int(c), found[c], left[c], right[c]))
+                    if self.is_choice(c, row):
+                        self.conventions.append(Convention(part, int(c), found[c], left[c], right[c]))
                 elif self.confirmed_kink(c, row, found[c], slack):
                     wanted = float(np.clip(found[c], low, high)) if np.isfinite(found[c]) else float(right[c])
                     self.note(Mismatch(part, int(c), float(found[c]), wanted, float(doubt[c]), g, "kink"))
         if 2 <= kink.sum() <= 12 and np.isfinite(found[kink]).all():
             self.joint(row, g, np.flatnonzero(kink), found)
+
+    def is_choice(self, column: int, row: int) -> bool:
+        """Is there a kink to smaller steps as well? What turns within a step seems to have one wherever it is. A few
+        are looked at; those behind them are taken to be like them."""
+        if self.looked == TOLD:
+            return bool(self.conventions)
+        self.looked += 1
+        near = (Truth(self.problem, self.truth.v, [self.direction(column)], h) for h in (2e-3, 2e-5))
+        return all(again.kink[row, 0] or again.unknown[row, 0] for again in near)
 
     def confirmed_kink(self, column: int, row: int, found: float, slack: float) -> bool:
         """Smaller steps do not speak for what was found: what seems to be a kink may be jumps close together."""
