@@ -7,7 +7,8 @@ dx = layer.backward(dy)         # and layer.dW, layer.db, or layer.grads["W"], o
 
 import copy
 import inspect
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from types import MethodType
 from typing import Any, NamedTuple
@@ -37,6 +38,7 @@ INPUTS = "inputs", "input", "x", "X"
 CLEAR = "zero_grad", "zero_grads", "zero_gradients", "reset_gradients", "clear_gradients", "flush_gradients"
 OUTPUTS = "output", "out", "outputs", "y"
 VALUES = {*INPUTS, "z", "Z", "v", "net"}  # what a slope calls the place where it is wanted
+RUNNING = re.compile("running|moving|mean|var", re.IGNORECASE)
 ANY = 99  # outputs, where their number is not known
 
 
@@ -53,7 +55,8 @@ def recognise(code: Code) -> Adapted | None:
     if held is None:
         return None
     settle(held.code, held.forward, held.backward, *held.parameters)
-    return code.adapted(held.forward, held.backward, *held.parameters)._replace(again=guarded(held.again), anew=True)
+    adapted = code.adapted(held.forward, held.backward, *held.parameters)
+    return adapted._replace(again=guarded(held.again), anew=True, silent=tuple(held.silent()))
 
 
 def of_one_object(code: Code) -> "Held | None":
@@ -198,6 +201,20 @@ class Held:
             other = [x + 0.5 if x.dtype.kind == "f" else x for x in self.code.arguments.example()]
             getattr(again, self.method)(*self.code.filled(other))
         return np.array_equal(look(again, parameter), value)
+
+    def silent(self) -> Iterator[str]:
+        """Arrays that forward moves with and that have no gradient here, but for statistics that run along."""
+        given = [*self.code.arguments.example(), *(leaf.value for leaf in self.parameters)]
+        known = [each for slot in self.slots.items() for each in slot if each]
+        for path, value in paths(self.layer):
+            other = is_float(value) and not any(value is look(self.layer, each) for each in known)
+            if other and not RUNNING.search(str(path[-1])):
+                with suppress(Exception), contained(), np.errstate(all="ignore"):  # it takes these numbers alone
+                    layer = copy.deepcopy(self.layer)
+                    put(layer, path, value + 0.01 * (1 + abs(value)))
+                    pairs = zip(self.ran(given).output, self.ran(given, layer).output)
+                    if not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
+                        yield ".".join(map(str, path))
 
     def ran(self, inputs: Sequence[Any], layer: Any = None) -> Run:
         """The forward of a copy, or of a layer that has run before."""

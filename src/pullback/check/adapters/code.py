@@ -50,6 +50,7 @@ class Adapted(NamedTuple):
     convention: str | None = None  # of complex gradients, where the library has one
     again: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]] | None = None
     anew: bool = False  # does it run forward once more?
+    silent: tuple[str, ...] = ()  # what an object holds and forward moves with, and whose gradient nobody finds
     module: bool = False  # of PyTorch: with parameters of sizes that do not fit, some read beyond them
     options: dict[str, Any] = {}  # numbers, flags and words that forward has by default, or that the layer holds
     otherwise: Callable[..., tuple[Any, ...]] = lambda options, *arrays: ()  # forward with others of them

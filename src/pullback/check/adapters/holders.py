@@ -87,12 +87,15 @@ def gradients_of_parameters(holder: Any, before: Any = None) -> dict[Path, Path]
 def belongs(gradient: Path, parameter: Path, exactly: bool = True) -> bool:
     """Is `gradient` the place of the gradient of `parameter`?
 
-    dW, grad_W, W_grad of W; grads.W, grads.dW of W and params.W; gradients.0 of parameters.0; W.grad of W.value. Where
-    it need not be exactly, of _W as well.
+    dW, grad_W, W_grad of W; grads.W, grads.dW of W and params.W; gradients.0 of parameters.0; W.grad of W.value;
+    grad_fc.W of fc.W. Where it need not be exactly, of _W as well.
     """
     (*gradient_home, gradient_end), (*home, end) = gradient, parameter
     if not exactly:
         gradient_end, end = str(gradient_end).strip("_"), str(end).strip("_")
+    apart = [(g, p) for g, p in zip(gradient_home, home) if g != p]
+    if len(gradient) == len(parameter) and len(apart) == 1 and gradient_end == end:
+        return any(str(p) in bare(str(g)) for g, p in apart)
     if gradient_home == home:
         return str(end) in bare(str(gradient_end)) or (gradient_end in GRADIENT and end in VALUE)
     if str(end) not in (str(gradient_end), *bare(str(gradient_end))) or not is_one_of(gradient_home, GRADIENTS):

@@ -109,11 +109,14 @@ class Layer:
             yield from self.assembled({name: value for name, value in known.items() if name not in letters})
 
     def numbers_as_arrays(self, known: dict[str, Any]) -> Iterator[Ways]:
-        """What we take for a number may be an array, without axes or with some."""
+        """What we take for a number may be an array, without axes or with some; and so may what is called params."""
         numbers = {name: np.asarray(known[name]) for name in self.needed if type(known.get(name)) is float}
+        tables = {name for name in self.needed if isinstance(known.get(name), Table)}
         if numbers:
             yield self.assembled(known | numbers)
-            yield self.assembled({name: value for name, value in known.items() if name not in numbers})
+        for some in (numbers, tables):
+            if some:
+                yield self.assembled({name: value for name, value in known.items() if name not in some})
 
     def assembled(self, known: dict[str, Any]) -> Ways:
         """With values for what is known, and shapes in turn for the arrays."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.moves import Move, combined, coordinate, dense
+from pullback.check.points import JUMP, NARROW
 from pullback.check.problem import Part, Problem
 from pullback.check.truth import Truth, fits
 
@@ -146,6 +147,8 @@ class Comparison:
         """Derivatives add up. At ties they do not, even where each of them is the same from both sides (a median). And
         nothing kinks on the way in between, as singular values do at zero, where each input alone changes one of them.
         """
+        if self.jumps(direction, g):
+            return False
         rng = np.random.default_rng(0)
         count = 8 if fits(self.problem) else 1
         free = ~self.truth.kink[g != 0].any(0) if self.truth.directions is None else 1.0  # kinks of its own aside
@@ -160,6 +163,14 @@ class Comparison:
         gap = values[both] - values[several] - values[one]
         size = tolerance(self.problem) * 100 * (1 + np.max(abs(values)))
         return bool(np.all(abs(gap) <= size + doubt[both] + doubt[several] + doubt[one]))
+
+    def jumps(self, direction: Move, g: Array) -> bool:
+        """Is forward itself not continuous here? Which of several equal scores is the largest, nobody can tell."""
+        problem, v, asked = self.problem, self.truth.v, g != 0
+        with np.errstate(all="ignore"):
+            here, *beside = (problem.f(x)[asked] for x in (v, direction.of(v, NARROW), direction.of(v, -NARROW)))
+            far = max(float(np.max(abs(y - here), initial=0)) for y in beside)
+        return far > JUMP * float(np.max(abs(here), initial=0))
 
     def direction(self, column: int) -> Move:
         return coordinate(column) if self.truth.directions is None else self.truth.directions[column]
@@ -193,10 +204,15 @@ class Comparison:
             return bool(self.conventions)
         self.looked += 1
         near = (Truth(self.problem, self.truth.v, [self.direction(column)], h) for h in (2e-3, 2e-5))
-        return all(again.kink[row, 0] or again.unknown[row, 0] for again in near)
+        left, right = self.truth.left[row, column], self.truth.right[row, column]
+        far = lambda again: max(abs(again.left[row, 0] - left), abs(again.right[row, 0] - right))
+        alike = lambda again: again.kink[row, 0] and far(again) < abs(right - left) / 2
+        return all(again.unknown[row, 0] or alike(again) for again in near)
 
     def confirmed_kink(self, column: int, row: int, found: float, slack: float) -> bool:
         """Smaller steps do not speak for what was found: what seems to be a kink may be jumps close together."""
+        if self.jumps(self.direction(column), np.eye(1, len(self.truth.value), row)[0]):
+            return False
         for h in (2e-3, 2e-5) if np.isfinite(found) else ():
             again = Truth(self.problem, self.truth.v, [self.direction(column)], h)
             low, high = sorted((again.left[row, 0], again.right[row, 0]))
