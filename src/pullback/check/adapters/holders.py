@@ -94,8 +94,9 @@ def belongs(gradient: Path, parameter: Path, exactly: bool = True) -> bool:
     if not exactly:
         gradient_end, end = str(gradient_end).strip("_"), str(end).strip("_")
     apart = [(g, p) for g, p in zip(gradient_home, home) if g != p]
-    if len(gradient) == len(parameter) and len(apart) == 1 and gradient_end == end:
-        return any(str(p) in bare(str(g)) for g, p in apart)
+    alike = len(gradient) == len(parameter) and gradient_end == end and len(apart) == 1
+    if alike and str(apart[0][1]) in bare(str(apart[0][0])):
+        return True
     if gradient_home == home:
         return str(end) in bare(str(gradient_end)) or (gradient_end in GRADIENT and end in VALUE)
     if str(end) not in (str(gradient_end), *bare(str(gradient_end))) or not is_one_of(gradient_home, GRADIENTS):
