@@ -14,7 +14,7 @@ from pullback.check.naming import Naming
 from pullback.check.outcome import Outcome
 from pullback.check.points import Point, cut, points
 from pullback.check.probes.batches import batches
-from pullback.check.probes.contract import contract, widened
+from pullback.check.probes.contract import TooManyError, contract, silent, widened
 from pullback.check.probes.gradual import gradual
 from pullback.check.probes.layout import layout
 from pullback.check.probes.lengths import lengths
@@ -64,6 +64,8 @@ class Judge:
                 outcome.add(probe(problem, g))
             except NotImplementedError as error:  # nobody claims that it is right
                 return outcome.cannot(f"backward is not implemented: {error}".rstrip(": "))
+            except TooManyError as error:
+                return outcome.cannot(str(error))
             if outcome.findings:
                 if probe is contract:
                     self.add_what_squares_show()
@@ -170,8 +172,8 @@ class Judge:
         if not outcome.findings:
             findings, notes = lengths(problem)
             outcome.add(findings)
-            outcome.remarks += [*far(problem), *notes, *widened(problem, ones)]
-            outcome.remarks += [*batches(problem), *remainders(problem), *repeats(problem)]
+            outcome.remarks += [*far(problem), *notes, *widened(problem, ones), *silent(problem)]
+            outcome.remarks += [each for probe in (batches, remainders, repeats) for each in noted(probe, problem)]
 
     def further(self) -> None:
         """Other inputs, until something is wrong."""
@@ -248,6 +250,14 @@ class Judge:
             cause = self.naming.finding(point, mismatch, truth, example=False).causes[0]
             text = f"the gradient of {name}, beyond your example ({point.where}): {cause.evidence}"
             self.outcome.remarks.append(replace(cause, evidence=text))
+
+
+def noted(probe: Callable[[Problem], list[Cause]], problem: Problem) -> list[Cause]:
+    """A note is of inputs that are not the user's: where their code does something strange there, there is none."""
+    try:
+        return probe(problem)
+    except Exception:
+        return []
 
 
 def counts(point: Point, mismatch: Mismatch) -> bool:

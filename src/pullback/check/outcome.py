@@ -16,6 +16,7 @@ Array = NDArray[Any]
 
 FAINT = 1e-9  # a derivative that differences do not tell from zero
 KINKS = 4  # that are told
+HALF = 1e-4  # rounding that only half precision has
 
 
 @dataclass
@@ -57,10 +58,11 @@ class Outcome:
         problem = self.problem
         other = RIGHT if self.tried else CANNOT  # what ended before values were compared says nothing of them
         verdict = WRONG if self.findings else CANNOT if self.rough or not self.tried else RIGHT
+        names = [part.name for part in problem.results]
         return Report(
             problem.name,
             verdict,
-            tuple(self.findings.get(part.name, Finding(part.name, other)) for part in problem.results),
+            tuple(self.findings.get(name, Finding(name, CANNOT if name in self.rough else other)) for name in names),
             tuple(self.unseen()),
             tuple(self.notes()),
             reason=self.too_rough() if verdict == CANNOT and self.rough else "",
@@ -69,10 +71,10 @@ class Outcome:
         )
 
     def too_rough(self) -> str:
-        return (
-            f"forward's differences are too rough to judge the gradient of {', '.join(self.rough)}: it turns within "
-            "the smallest steps, or beside large values; try others, or double precision"
-        )
+        what = f"forward's differences are too rough to judge the gradient of {', '.join(self.rough)}"
+        if self.problem.eps > HALF:
+            return f"{what}: it computes in half precision; try more"
+        return f"{what}: it turns within the smallest steps, or beside large values; try others, or double precision"
 
     def notes(self) -> list[Cause]:
         terms = [f"the gradient of {', '.join(names)}, term by term: {text}" for text, names in self.terms.items()]

@@ -122,7 +122,8 @@ def runs(problem: Problem) -> bool:
         found = problem.call(problem.cotangents(np.ones(problem.given_size)), problem.unpack(problem.example))
     except Exception:  # whatever their code does with sizes that it was not given
         return False
-    return all(np.shape(found[part.place]) == part.shape for part in problem.results)
+    count = len(problem.arrays if problem.mode == "vjp" else problem.first)
+    return len(found) == count and all(np.shape(found[part.place]) == part.shape for part in problem.results)
 
 
 def resized(problem: Problem, sizes: Sizes) -> Problem | None:

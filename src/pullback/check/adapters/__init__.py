@@ -10,6 +10,7 @@ from pullback.check.adapters import (
     jax,
     linearizations,
     losses,
+    models,
     mygrad,
     pairs,
     thinc,
@@ -20,11 +21,12 @@ from pullback.errors import PullbackError
 
 # Objects first; then functions that bring their backward with them; then those for which a library has one.
 STYLES = (
-    linearizations.recognise, torch.classes, thinc.recognise, classes.recognise, pairs.recognise,
+    linearizations.recognise, torch.classes, thinc.recognise, models.recognise, classes.recognise, pairs.recognise,
     closures.recognise, losses.recognise, torch.functions, jax.recognise, mygrad.recognise, autograd.recognise,
 )  # fmt: skip
 LOOKS = [
-    style.LOOKS for style in (pairs, closures, losses, classes, torch, jax, autograd, mygrad, thinc, linearizations)
+    style.LOOKS
+    for style in (pairs, closures, losses, models, classes, torch, jax, autograd, mygrad, thinc, linearizations)
 ]
 
 __all__ = ["Adapted", "StyleError", "UnknownStyleError", "adapt"]

@@ -7,7 +7,8 @@ dx = layer.backward(dy)         # and layer.dW, layer.db, or layer.grads["W"], o
 
 import copy
 import inspect
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from types import MethodType
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ from pullback.check.adapters.code import (
 )
 from pullback.check.adapters.gradients import assigned, bare, by_shape, parts
 from pullback.check.adapters.handing import handed
-from pullback.check.adapters.holders import Path, gradients_of_parameters, is_float, look, paths, put
+from pullback.check.adapters.holders import Path, attributes, gradients_of_parameters, is_float, look, paths, put
 from pullback.check.adapters.owners import settle
 
 LOOKS = "an object with the methods forward and backward"
@@ -37,6 +38,7 @@ INPUTS = "inputs", "input", "x", "X"
 CLEAR = "zero_grad", "zero_grads", "zero_gradients", "reset_gradients", "clear_gradients", "flush_gradients"
 OUTPUTS = "output", "out", "outputs", "y"
 VALUES = {*INPUTS, "z", "Z", "v", "net"}  # what a slope calls the place where it is wanted
+RUNNING = re.compile("running|moving|mean|var", re.IGNORECASE)
 ANY = 99  # outputs, where their number is not known
 
 
@@ -53,7 +55,8 @@ def recognise(code: Code) -> Adapted | None:
     if held is None:
         return None
     settle(held.code, held.forward, held.backward, *held.parameters)
-    return code.adapted(held.forward, held.backward, *held.parameters)._replace(again=guarded(held.again), anew=True)
+    adapted = code.adapted(held.forward, held.backward, *held.parameters)
+    return adapted._replace(again=guarded(held.again), anew=True, silent=tuple(held.silent()))
 
 
 def of_one_object(code: Code) -> "Held | None":
@@ -148,10 +151,16 @@ class Held:
         above = [np.ones_like(y) for y in run.output]
         bindings = self.bindings(len(run.output))
         for binding in bindings:
-            self.binding, after = binding, copy.deepcopy(run.layer)
+            self.binding, after = binding, self.after(run, example)
             with suppress(Exception), contained(), self.code.dice.watched():
                 return binding, after, self.went_back(run._replace(layer=after), above, example)
         return bindings[0], run.layer, None
+
+    def after(self, run: Run, example: Sequence[Any]) -> Any:
+        """A copy of the layer after its run; of one that holds what cannot be copied, a generator say, another run."""
+        with suppress(TypeError):
+            return copy.deepcopy(run.layer)
+        return self.ran(example).layer
 
     def bindings(self, count: int) -> list[Binding]:
         """What backward may take: what its parameters' names say, gradients of the outputs, or the inputs again."""
@@ -186,11 +195,26 @@ class Held:
         as Z beside dZ: forward with other inputs makes another."""
         if is_float(look(self.layer, parameter)):
             return True
-        again, value = copy.deepcopy(layer), look(layer, parameter).copy()
+        value = look(layer, parameter).copy()
+        again = self.after(Run(layer, (), None), self.code.arguments.example())
         with suppress(Exception), contained(), self.code.dice():
             other = [x + 0.5 if x.dtype.kind == "f" else x for x in self.code.arguments.example()]
             getattr(again, self.method)(*self.code.filled(other))
         return np.array_equal(look(again, parameter), value)
+
+    def silent(self) -> Iterator[str]:
+        """Arrays that forward moves with and that have no gradient here, but for statistics that run along."""
+        given = [*self.code.arguments.example(), *(leaf.value for leaf in self.parameters)]
+        known = [each for slot in self.slots.items() for each in slot if each]
+        for path, value in paths(self.layer):
+            other = is_float(value) and not any(value is look(self.layer, each) for each in known)
+            if other and not RUNNING.search(str(path[-1])):
+                with suppress(Exception), contained(), np.errstate(all="ignore"):  # it takes these numbers alone
+                    layer = copy.deepcopy(self.layer)
+                    put(layer, path, value + 0.01 * (1 + abs(value)))
+                    pairs = zip(self.ran(given).output, self.ran(given, layer).output)
+                    if not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
+                        yield ".".join(map(str, path))
 
     def ran(self, inputs: Sequence[Any], layer: Any = None) -> Run:
         """The forward of a copy, or of a layer that has run before."""
@@ -219,7 +243,7 @@ class Held:
     def kept_gradients(self, layer: Any) -> tuple[Any, ...]:
         """Gradients of the inputs that backward did not return: attributes such as dinputs or dx."""
         names = [leaf.name for leaf in self.code.arguments.leaves]
-        found = {name: value for key, value in vars(layer).items() for name in bare(key)}
+        found = {name: value for key, value in attributes(layer).items() for name in bare(key)}
         return tuple(found[name] for name in dict.fromkeys((*names, *INPUTS)) if name in found)
 
     def forward(self, *inputs: Any) -> tuple[Any, ...]:

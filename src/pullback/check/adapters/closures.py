@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pullback.check.adapters.code import Adapted, Code, guarded, is_function, outputs
+from pullback.check.adapters.engines import gradients_alone_moved, kept
 from pullback.check.adapters.handing import handed
 from pullback.check.adapters.owners import settle
 
@@ -29,8 +30,11 @@ def recognise(code: Code) -> Adapted | None:
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any], times: int = 1) -> tuple[Any, ...]:
         with code.dice():
             *_, back = code.run(inputs)
+        before = kept(cells_of(back)) if times > 1 else {}
         with code.framework.scope(), with_handed(back):
-            for _ in range(times):
+            for turn in range(times):
+                if turn and gradients_alone_moved(before, kept(cells_of(back))):
+                    return (None,) * len(inputs)
                 above = cotangents if times == 1 else [np.array(g) for g in cotangents]
                 found = code.gradients(back(*code.lifted(above)))
         return found
@@ -43,8 +47,7 @@ def recognise(code: Code) -> Adapted | None:
 def with_handed(back: Any) -> Iterator[None]:
     """What it has from the function around it is handed over to it like any other cache. Cells in which something else
     was put get back what they had; what backward itself writes to the others stays, and shows in its next run."""
-    cells = dict(zip(back.__code__.co_freevars, back.__closure__ or ())) if hasattr(back, "__code__") else {}
-    before = {name: cell.cell_contents for name, cell in cells.items() if cell != CellType()}
+    cells, before = cells_by_name(back), cells_of(back)
     others = {name: value for name, value in handed(before).items() if value is not before[name]}
     try:
         for name, value in others.items():
@@ -53,3 +56,12 @@ def with_handed(back: Any) -> Iterator[None]:
     finally:
         for name in others:
             cells[name].cell_contents = before[name]
+
+
+def cells_by_name(back: Any) -> dict[str, CellType]:
+    return dict(zip(back.__code__.co_freevars, back.__closure__ or ())) if hasattr(back, "__code__") else {}
+
+
+def cells_of(back: Any) -> dict[str, Any]:
+    """What it has from the function around it."""
+    return {name: cell.cell_contents for name, cell in cells_by_name(back).items() if cell != CellType()}

@@ -10,7 +10,7 @@ import numpy as np
 
 from pullback.check.adapters.arguments import Arguments, Leaf, is_array, names_of, parameters
 from pullback.check.adapters.dice import Dice
-from pullback.check.adapters.frameworks import framework_of, to_numpy
+from pullback.check.adapters.frameworks import framework_of, function_of, to_numpy
 from pullback.check.adapters.gradients import assigned
 from pullback.errors import PullbackError
 
@@ -50,6 +50,7 @@ class Adapted(NamedTuple):
     convention: str | None = None  # of complex gradients, where the library has one
     again: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]] | None = None
     anew: bool = False  # does it run forward once more?
+    silent: tuple[str, ...] = ()  # what an object holds and forward moves with, and whose gradient nobody finds
     module: bool = False  # of PyTorch: with parameters of sizes that do not fit, some read beyond them
     options: dict[str, Any] = {}  # numbers, flags and words that forward has by default, or that the layer holds
     otherwise: Callable[..., tuple[Any, ...]] = lambda options, *arrays: ()  # forward with others of them
@@ -59,7 +60,8 @@ class Code:
     """What the user handed over. Every style looks at it; the first that knows it makes a subject of it."""
 
     def __init__(self, forward: Any, backward: Any, values: Sequence[Any]) -> None:
-        self.forward, self.backward = forward, backward
+        self.forward = forward = function_of(forward)
+        self.backward = backward
         self.framework, self.dice = framework_of(forward, backward, values=values), Dice()
         self.arguments = Arguments(values, names_of(body(forward)))
         self.changed: dict[str, Any] = {}  # options that are not as they were, for the time being

@@ -31,8 +31,8 @@ def assigned(found: Any, leaves: Sequence[Leaf]) -> tuple[Any, ...]:
 
 def told_apart(found: Any, leaves: Sequence[Leaf]) -> tuple[Any, ...]:
     moving = [k for k, leaf in enumerate(leaves) if leaf.moves]
-    if isinstance(found, list) and is_array(found) and len(moving) == 1:  # a matrix of Python's own
-        found = np.asarray(found)
+    if isinstance(found, list) and len(moving) == 1:
+        found = whole(found, leaves[moving[0]])
     named = list(parts(found))
     gradients = [gradient for _, gradient in named]
     if all(name for name, _ in named) and (places := by_name([name for name, _ in named], leaves)):
@@ -47,6 +47,15 @@ def told_apart(found: Any, leaves: Sequence[Leaf]) -> tuple[Any, ...]:
     if len(gradients) < len(moving) and (places := by_shape(gradients, leaves, moving)):
         return spread(gradients, places, len(leaves))
     return tuple(gradients)
+
+
+def whole(found: list[Any], leaf: Leaf) -> Any:
+    """A matrix of Python's own; or its rows one by one, where they make an array of the input's shape."""
+    if is_array(found):
+        return np.asarray(found)
+    rows = [to_numpy(each) for each in found]
+    alike = all(isinstance(each, np.ndarray) and each.shape == shape(leaf.value)[1:] for each in rows)
+    return np.stack(rows) if rows and alike and (len(rows), *rows[0].shape) == shape(leaf.value) else found
 
 
 def parts(found: Any, name: str = "") -> Iterator[tuple[str, Any]]:

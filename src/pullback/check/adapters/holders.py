@@ -1,6 +1,7 @@
 """The arrays that an object holds: where they are, how to put others there, and which is the gradient of which."""
 
 from collections.abc import Iterator
+from itertools import product
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -29,7 +30,18 @@ def paths(holder: Any, path: Path = (), seen: frozenset[int] = frozenset()) -> I
 def items(holder: Any) -> list[tuple[Any, Any]]:
     if isinstance(holder, dict):
         return list(holder.items())
-    return list(enumerate(holder)) if isinstance(holder, list) else list(getattr(holder, "__dict__", {}).items())
+    return list(enumerate(holder)) if isinstance(holder, list) else list(attributes(holder).items())
+
+
+def attributes(holder: Any) -> dict[str, Any]:
+    """Of an object, in its slots as well."""
+    slots = [slot for kind in type(holder).__mro__ for slot in several(vars(kind).get("__slots__", ()))]
+    found = {name: getattr(holder, name) for name in slots if not name.startswith("__") and hasattr(holder, name)}
+    return found | dict(getattr(holder, "__dict__", {}))
+
+
+def several(slots: Any) -> list[str]:
+    return [slots] if isinstance(slots, str) else list(slots)
 
 
 def look(holder: Any, path: Path) -> Any:
@@ -61,8 +73,8 @@ def gradients_of_parameters(holder: Any, before: Any = None) -> dict[Path, Path]
     arrays = {path: value for path, value in paths(holder) if is_float(value)}
     found: dict[Path, Path] = {}
     known: set[int] = set()
-    for parameter, value in arrays.items():
-        named = [g for g in arrays if belongs(g, parameter)]
+    for exactly, (parameter, value) in product((True, False), arrays.items()):
+        named = [g for g in arrays if belongs(g, parameter, exactly) and (exactly or g not in found.values())]
         same = (g for g in named if arrays[g].shape == value.shape)
         other = (g for g in named if is_float(look(before, parameter)) and value.ndim and arrays[g].ndim)
         gradient = next(same, None) or next(other, None)
@@ -72,12 +84,19 @@ def gradients_of_parameters(holder: Any, before: Any = None) -> dict[Path, Path]
     return found
 
 
-def belongs(gradient: Path, parameter: Path) -> bool:
+def belongs(gradient: Path, parameter: Path, exactly: bool = True) -> bool:
     """Is `gradient` the place of the gradient of `parameter`?
 
-    dW, grad_W, W_grad of W; grads.W, grads.dW of W and params.W; gradients.0 of parameters.0; W.grad of W.value.
+    dW, grad_W, W_grad of W; grads.W, grads.dW of W and params.W; gradients.0 of parameters.0; W.grad of W.value;
+    grad_fc.W of fc.W. Where it need not be exactly, of _W as well.
     """
     (*gradient_home, gradient_end), (*home, end) = gradient, parameter
+    if not exactly:
+        gradient_end, end = str(gradient_end).strip("_"), str(end).strip("_")
+    apart = [(g, p) for g, p in zip(gradient_home, home) if g != p]
+    alike = len(gradient) == len(parameter) and gradient_end == end and len(apart) == 1
+    if alike and str(apart[0][1]) in bare(str(apart[0][0])):
+        return True
     if gradient_home == home:
         return str(end) in bare(str(gradient_end)) or (gradient_end in GRADIENT and end in VALUE)
     if str(end) not in (str(gradient_end), *bare(str(gradient_end))) or not is_one_of(gradient_home, GRADIENTS):

@@ -15,6 +15,7 @@ import numpy as np
 from pullback.check.adapters.arguments import names_of
 from pullback.check.adapters.binding import Binding, asks_for_cache, bound
 from pullback.check.adapters.code import Adapted, Code, StyleError, guarded, is_function, name_of, outputs, scaled
+from pullback.check.adapters.engines import gradients_alone_moved, kept
 from pullback.check.adapters.handing import handed
 from pullback.check.adapters.owners import settle
 
@@ -73,8 +74,11 @@ def with_a_cache(code: Code, binding: Binding) -> Adapted:
         with code.dice():
             *output, cache = code.run(inputs)
             cache = handed({"cache": cache})["cache"]
+        before = kept(cache) if times > 1 else {}
         with code.framework.scope():
-            for _ in range(times):
+            for turn in range(times):
+                if turn and gradients_alone_moved(before, kept(cache)):
+                    return (None,) * len(inputs)
                 above = code.lifted(cotangents if times == 1 else [np.array(g) for g in cotangents])
                 given = dict(cotangent=above, input=code.filled(inputs), output=output, cache=[cache])
                 found = code.gradients(code.backward(*binding.arguments(**given)))

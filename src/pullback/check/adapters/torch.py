@@ -16,17 +16,11 @@ def classes(code: Code) -> Adapted | None:
     torch = sys.modules.get("torch")
     if torch is None or code.backward is not None:
         return None
-    function = owner(code.forward, torch)
+    function = code.forward
     if isinstance(function, type) and issubclass(function, torch.autograd.Function):
         lift = code.framework.lift
         return differentiated(code, lambda tensors: handing(function, lift).apply(*code.arguments.filled(tensors)))
     return module(code, torch) if isinstance(code.forward, torch.nn.Module) else None
-
-
-def owner(forward: Any, torch: Any) -> Any:
-    """Of MyFunction.apply the Function; anything else is itself."""
-    is_apply = getattr(forward, "__func__", None) is torch.autograd.Function.apply.__func__
-    return forward.__self__ if is_apply else forward
 
 
 def handing(function: Any, lift: Callable[[Any], Any]) -> Any:

@@ -95,17 +95,28 @@ class Layer:
     def ways(self) -> Ways:
         """To call it, the likeliest first, and whether such a layer takes that."""
         known = self.known
-        first = self.assembled(known)
+        first, arrays = self.assembled(known), list(self.numbers_as_arrays(known))
+        if arrays:
+            for each in (first, *arrays):
+                yield from islice(each, MANY)
         if sizes := [name for name in self.made if name not in known]:
             yield from islice(first, MANY)
             for k in range(len(SIZES)):
                 yield from self.assembled(known | {name: SIZES[(k + i) % len(SIZES)] for i, name in enumerate(sizes)})
-        yield from first
+        for each in (first, *arrays):
+            yield from each
         if letters := {name for name in known if name in LETTERS and name not in self.fixed}:
             yield from self.assembled({name: value for name, value in known.items() if name not in letters})
+
+    def numbers_as_arrays(self, known: dict[str, Any]) -> Iterator[Ways]:
+        """What we take for a number may be an array, without axes or with some; and so may what is called params."""
         numbers = {name: np.asarray(known[name]) for name in self.needed if type(known.get(name)) is float}
-        if numbers:  # a number may be an array without axes
-            yield from self.assembled(known | numbers)
+        tables = {name for name in self.needed if isinstance(known.get(name), Table)}
+        if numbers:
+            yield self.assembled(known | numbers)
+        for some in (numbers, tables):
+            if some:
+                yield self.assembled({name: value for name, value in known.items() if name not in some})
 
     def assembled(self, known: dict[str, Any]) -> Ways:
         """With values for what is known, and shapes in turn for the arrays."""

@@ -10,7 +10,7 @@ import numpy as np
 from pullback.check.adapters.frameworks import named
 from pullback.check.adapters.owners import is_target
 from pullback.check.files.numbers import integers
-from pullback.check.files.recipes import RECIPES
+from pullback.check.files.recipes import ANY_LOSS, RECIPES
 
 Layout = tuple[Any, ...]
 Layouts = Iterator[tuple[Layout, bool]]
@@ -69,8 +69,9 @@ def of_names(called: str, names: Sequence[str], code: Sequence[Any], asked: Call
     count, fixed = len(names), constants(code)
     for pattern, several in RECIPES:
         if re.search(pattern, called):
+            known = pattern != ANY_LOSS
             own = lambda layout: count > 1 or len(layout) == 1  # all of it, or all but a bias
-            yield from ((layout[:count], own(layout)) for layout in several if len(layout) >= count)
+            yield from ((layout[:count], known and own(layout)) for layout in several if len(layout) >= count)
     of = lambda name, shapes: [(), *shapes] if re.fullmatch(SCALAR, name) else shapes
     some = [*SHAPES[:2], COLUMN, *SHAPES[2:]] if count == 1 else SHAPES
     few = product(*(of(name, [*fixed, *some]) for name in names)) if count <= 3 else ()

@@ -40,6 +40,7 @@ NAMED = (
     (r"p|q|prob\w*|y_?hat|AL", probabilities),
     (r"tau|temp(erature)?|sigma|std|\w*var(iance)?|precision|lam(bda)?_?", positive),
     (r"masks?|keep|flags", flags),
+    (r"(seq_?)?(lengths?|lens?)", lambda *shape: 1 + integers(*shape, below=2)),
     (r"labels?|idxs?|ind(ex|ices)|ids?|tokens?|classes|positions?", lambda *shape: integers(*shape, below=3)),
 )
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from pullback.check.files.numbers import definite, flags, integers, probabilities
 
+ANY_LOSS = "loss"  # some are of matrices, some of one number for each example: no name says it
+
 # A name of a layer, and what its arrays may be; the first with which it runs is taken.
 RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
 
@@ -59,7 +61,8 @@ RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     ("cross_?entropy|xent|nll|ce_loss", (((4, 5), integers(4, below=5)), (probabilities(4, 5), probabilities(4, 5)))),
     ("pos(ition(al)?)?_?(enc|emb)", (((2, 3, 5), (1, 4, 5)), ((2, 3, 5), (4, 5)), ((3, 5), (4, 5)))),
     ("cost", ((probabilities(3, 4), flags(3, 4).astype(float)), ((4,), (4,)))),
-    ("mse|squared|l2|l1|huber|mae|loss", (((4, 5), (4, 5)), ((4,), (4,)), ((4, 5), integers(4, below=5)))),
+    ("mse|squared|l2|l1|huber|mae", (((4, 5), (4, 5)), ((4,), (4,)), ((4, 5), integers(4, below=5)))),
+    (ANY_LOSS, (((4, 5), (4, 5)), ((4,), (4,)), ((4, 5), integers(4, below=5)))),
     ("activation", (((5, 4), (3, 5), (3, 1)), ((4, 5), (5, 3), (3,)))),
     ("linear|affine|dense|fc|fully", (((4, 5), (5, 3), (3,)), ((4, 5), (3, 5), (3,)), ((5, 4), (3, 5), (3, 1)), (
         (5, 1), (3, 5), (3, 1),

@@ -18,6 +18,8 @@ def sentence(edit: Edit, known: Known) -> str:
     place, i, steps = edit.place, edit.operand, known.scene.steps[edit.place]
     operand = code(place, i, len(steps[0].operands)) or called(known, [each.operands[i] for each in steps])
     other = "" if edit.other is None else named(edit.other, known)
+    if edit.other is not None and edit.other.backwards and edit.other.name[1] is place[1]:
+        other += ", its last turn first,"  # of another loop: the same letter is another number there
     says = edit.says if is_step(place) else of_itself(edit.says)
     text = says.format(step=step(place, known), operand=operand or f"operand {i + 1}", other=other)
     return f"{where(place, known.scene.tape)}: {text}" if is_step(place) else text

@@ -23,6 +23,7 @@ def batches(problem: Problem) -> list[Cause]:
     """Two examples at once, where the first input has an axis more, and forward does to each what it does to one."""
     part, v = problem.inputs[0], problem.example
     alone = all(array.shape != part.shape for k, array in enumerate(problem.arrays) if k != part.place)  # no partner
+    alone = alone and len(problem.adapted.leaves[0].path) == 1  # nor a weight among others
     if problem.mode == "jvp" or part.width == 2 or len(part.shape) not in AXES or part.place or not alone:
         return []
     other = v.copy()

@@ -19,6 +19,10 @@ MOST = 0.7  # of the inputs that anything reads
 AXES = 5  # all orders of more would be too many to try
 
 
+class TooManyError(Exception):
+    """More results than there are inputs: nobody says which of them are the gradients."""
+
+
 def contract(problem: Problem, g: Array) -> list[Finding]:
     try:
         found = problem.call(problem.cotangents(g), problem.unpack(problem.example))
@@ -29,7 +33,9 @@ def contract(problem: Problem, g: Array) -> list[Finding]:
     expected = problem.arrays if problem.mode == "vjp" else problem.first
     if len(found) != len(expected):
         what = "inputs" if problem.mode == "vjp" else "outputs"
-        text = f"{len(found)} results for {len(expected)} {what}"
+        text = f"{len(found)} results for {len(expected)} {what if len(expected) > 1 else what[:-1]}"
+        if len(found) > len(expected):
+            raise TooManyError(f"backward gives {text}: return one gradient for each, in their order or in a dict")
         return [Finding(problem.results[0].name, WRONG, causes=(Cause("contract_shape_dtype", text),))]
     missing = [part.place for part in problem.results if found[part.place] is None]
     if len(missing) == len(problem.results):
@@ -43,7 +49,7 @@ def contract(problem: Problem, g: Array) -> list[Finding]:
         gradient = found[part.place]
         if gradient is not None and np.shape(gradient) != part.shape:
             wrong.append(misshapen(problem, part, np.asarray(gradient), g))
-        elif gradient is not None and narrowed(part, np.asarray(gradient)):
+        elif gradient is not None and narrowed(problem, part, np.asarray(gradient)):
             text = f"{np.asarray(gradient).dtype} where the input is {part.dtype}"
             wrong.append(Finding(part.name, WRONG, causes=(Cause("contract_shape_dtype", text),)))
     if problem.mode == "vjp":
@@ -63,9 +69,13 @@ def lacks(part: Part) -> Finding:
 
 
 def widened(problem: Problem, g: Array) -> list[Cause]:
-    """More precision than the input has: no fault where NumPy is used, and often an accident."""
+    """More precision than the input has: no fault where NumPy is used, and often an accident. An output of less says
+    how closely we have looked."""
     if problem.mode == "jvp" or not problem.single or any(part.dtype.itemsize > 4 for part in problem.outputs):
         return []
+    if all(part.dtype.itemsize > 4 for part in problem.inputs):
+        less = f"forward gives {problem.outputs[0].dtype} where the input is {problem.inputs[0].dtype}"
+        return [Cause("", f"{less}: gradients are judged in the precision of its output")]
     found = problem.call(problem.cotangents(g), problem.unpack(problem.example))
     wide = [part for part in problem.inputs if np.asarray(found[part.place]).dtype.itemsize > part.dtype.itemsize]
     if not wide:
@@ -75,11 +85,21 @@ def widened(problem: Problem, g: Array) -> list[Cause]:
     return [Cause("contract_shape_dtype", text, "a scalar of NumPy's own, such as np.sqrt gives, widens an array")]
 
 
-def narrowed(part: Part, gradient: Array) -> bool:
-    """Less precision than the input has; numbers that cannot be gradients at all."""
+def silent(problem: Problem) -> list[Cause]:
+    """What is not judged, though it may be a parameter."""
+    names = ", ".join(problem.adapted.silent)
+    text = f"forward moves with {names} of the object, whose gradient was not found: it is not judged"
+    return [Cause("", text)] if names else []
+
+
+def narrowed(problem: Problem, part: Part, gradient: Array) -> bool:
+    """Less precision than the input has, and than forward keeps of it; numbers that cannot be gradients at all."""
     if gradient.dtype.kind not in "biufc":
         return True
-    return part.dtype.itemsize == 8 * part.width and gradient.dtype in (np.float16, np.float32, np.complex64)
+    if part.dtype.itemsize != 8 * part.width or gradient.dtype not in (np.float16, np.float32, np.complex64):
+        return False
+    digits = np.finfo(gradient.dtype).eps
+    return any(np.finfo(output.dtype).eps < digits for output in problem.outputs)
 
 
 def raises(problem: Problem, error: Exception) -> Finding:

@@ -16,13 +16,14 @@ from pullback.check.truth import Truth
 Array = NDArray[Any]
 
 NONE, IN_SINGLE, LITTLE = -12, -5, -1  # powers of ten of relative errors that are seen to grow from one to the other
-MANY = 0.45  # of the powers between
+MANY, FEWEST = 0.45, 4  # of the powers between, and how many there have to be
 RIGHT = 1e-8, 1e-4  # in double precision and in single
 HALVES = 12  # of the way from the example
 HIGH = (
     4  # power of the way with which the error grows: that of a formula which holds near 0 alone grows with a lower one
 )
 STEP = 0.93  # from one place to the next on the way back
+SOON, MORE = 3, 12  # steps within which it may begin, and places that are looked at there
 
 
 def gradual(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
@@ -35,11 +36,14 @@ def gradual(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
         return False
     way = STEP ** np.arange(1 + np.log(right) / np.log(STEP))
     errors = np.array([at(t) for t in way])
+    if errors[SOON : SOON + 1].min(initial=np.inf) < RIGHT[problem.single]:  # it begins just before
+        closer = np.geomspace(1, STEP**SOON, 2 * MORE)[1::2]
+        way, errors = np.append(way, closer), np.append(errors, [at(t) for t in closer])
     if not grows(way, errors, RIGHT[problem.single]):
         return False
-    least = IN_SINGLE if problem.single else NONE
-    powers = {int(power) for power in np.floor(np.log10(errors + 1e-99)) if least <= power < LITTLE}
-    return len(powers) >= MANY * (LITTLE - least)
+    least, most = IN_SINGLE if problem.single else NONE, min(LITTLE, np.ceil(np.log10(errors[0])))
+    powers = {int(power) for power in np.floor(np.log10(errors + 1e-99)) if least <= power < most}
+    return bool(most - least >= FEWEST and len(powers) >= MANY * (most - least))
 
 
 def grows(way: Array, errors: Array, right: float) -> bool:

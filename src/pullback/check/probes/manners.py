@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pullback.check.points import whole
 from pullback.check.probes.values import Comparison
-from pullback.check.problem import Part, Problem
+from pullback.check.problem import Part, Problem, real
 from pullback.check.report import WRONG, Cause, Finding
 from pullback.check.truth import Truth, fits
 
@@ -106,9 +106,10 @@ def again(problem: Problem, g: Array) -> list[Finding]:
     except Exception:  # nobody says that it may be called twice
         return []
     for part in problem.inputs:
-        first, second = part.of(plain), np.asarray(0.0 if found[part.place] is None else found[part.place])
-        if second.shape != first.shape or found[part.place] is None or not np.isfinite(first).all():
+        first, gradient = part.of(plain), found[part.place]
+        if gradient is None or np.shape(gradient) != first.shape or not np.isfinite(first).all():
             continue
+        second = part.shaped(real(np.asarray(gradient), part.width == 2).ravel())
         gap = abs(second - first)
         if np.max(gap, initial=0) > (1e-3 if problem.single else 1e-6) * np.max(abs(first)) + problem.rounding(g):
             return [differing(problem, part, first, second)]

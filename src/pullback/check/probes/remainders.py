@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pullback.check.moves import dense, dice
 from pullback.check.points import nearby
-from pullback.check.problem import Part, Problem
+from pullback.check.problem import Part, Problem, real
 from pullback.check.report import Cause
 from pullback.check.resizing import resized
 from pullback.check.truth import Truth, fits
@@ -56,6 +56,8 @@ def errors(problem: Problem) -> dict[str, float] | None:
         found = problem.call(problem.cotangents(g), problem.unpack(v))
     except Exception:  # it may say that it does not take this size
         return None
+    if len(found) != len(problem.arrays) or any(found[part.place] is None for part in problem.inputs):
+        return None  # it is another way of calling it there
     known = zip(problem.inputs, directions, *truth.pulled(g))
     return {part.name: error(part, found[part.place], t, wanted, doubt) for part, t, wanted, doubt in known}
 
@@ -63,5 +65,6 @@ def errors(problem: Problem) -> dict[str, float] | None:
 def error(part: Part, found: Any, t: Array, wanted: float, doubt: float) -> float:
     if np.shape(found) != part.shape:
         return np.inf
-    along, size = float(np.ravel(found) @ t), float(np.sum(abs(found))) + abs(wanted) + 1e-300
+    given = real(np.asarray(found), False).ravel()
+    along, size = float(given @ t), float(np.sum(abs(given))) + abs(wanted) + 1e-300
     return max(abs(along - wanted) - 20 * doubt, 0.0) / size

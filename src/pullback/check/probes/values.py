@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.moves import Move, combined, coordinate, dense
+from pullback.check.points import JUMP, NARROW
 from pullback.check.problem import Part, Problem
 from pullback.check.truth import Truth, fits
 
@@ -16,6 +17,7 @@ Array = NDArray[Any]
 
 ROWS = 40  # outputs with kinks that are looked at one by one
 VAGUE = 0.1  # of the largest derivative that is known: an error that is no rounding
+TOLD = 4  # choices at kinks that are looked at from near, as no more are told
 FACTOR = 50.0  # of doubt that a member of a set of derivatives is given
 
 
@@ -61,6 +63,7 @@ class Comparison:
         self.problem, self.truth, self.example = problem, truth, example
         self.found: dict[str, Mismatch] = {}
         self.conventions: list[Convention] = []
+        self.looked = 0  # kinks seen from near
         self.judged = 0  # numbers compared
         self.power = 0.0  # the largest derivative met
         self.owners = owners(problem, truth)
@@ -144,6 +147,8 @@ class Comparison:
         """Derivatives add up. At ties they do not, even where each of them is the same from both sides (a median). And
         nothing kinks on the way in between, as singular values do at zero, where each input alone changes one of them.
         """
+        if self.jumps(direction, g):
+            return False
         rng = np.random.default_rng(0)
         count = 8 if fits(self.problem) else 1
         free = ~self.truth.kink[g != 0].any(0) if self.truth.directions is None else 1.0  # kinks of its own aside
@@ -158,6 +163,14 @@ class Comparison:
         gap = values[both] - values[several] - values[one]
         size = tolerance(self.problem) * 100 * (1 + np.max(abs(values)))
         return bool(np.all(abs(gap) <= size + doubt[both] + doubt[several] + doubt[one]))
+
+    def jumps(self, direction: Move, g: Array) -> bool:
+        """Is forward itself not continuous here? Which of several equal scores is the largest, nobody can tell."""
+        problem, v, asked = self.problem, self.truth.v, g != 0
+        with np.errstate(all="ignore"):
+            here, *beside = (problem.f(x)[asked] for x in (v, direction.of(v, NARROW), direction.of(v, -NARROW)))
+            far = max(float(np.max(abs(y - here), initial=0)) for y in beside)
+        return far > JUMP * float(np.max(abs(here), initial=0))
 
     def direction(self, column: int) -> Move:
         return coordinate(column) if self.truth.directions is None else self.truth.directions[column]
@@ -176,15 +189,30 @@ class Comparison:
                 slack = FACTOR * doubt[c] + 10 * tolerance(self.problem) * (abs(low) + abs(high))
                 slack += self.problem.rounding(g)
                 if low - slack <= found[c] <= high + slack:
-                    self.conventions.append(Convention(part, int(c), found[c], left[c], right[c]))
+                    if self.is_choice(c, row):
+                        self.conventions.append(Convention(part, int(c), found[c], left[c], right[c]))
                 elif self.confirmed_kink(c, row, found[c], slack):
                     wanted = float(np.clip(found[c], low, high)) if np.isfinite(found[c]) else float(right[c])
                     self.note(Mismatch(part, int(c), float(found[c]), wanted, float(doubt[c]), g, "kink"))
         if 2 <= kink.sum() <= 12 and np.isfinite(found[kink]).all():
             self.joint(row, g, np.flatnonzero(kink), found)
 
+    def is_choice(self, column: int, row: int) -> bool:
+        """Is there a kink to smaller steps as well? What turns within a step seems to have one wherever it is. A few
+        are looked at; those behind them are taken to be like them."""
+        if self.looked == TOLD:
+            return bool(self.conventions)
+        self.looked += 1
+        near = (Truth(self.problem, self.truth.v, [self.direction(column)], h) for h in (2e-3, 2e-5))
+        left, right = self.truth.left[row, column], self.truth.right[row, column]
+        far = lambda again: max(abs(again.left[row, 0] - left), abs(again.right[row, 0] - right))
+        alike = lambda again: again.kink[row, 0] and far(again) < abs(right - left) / 2
+        return all(again.unknown[row, 0] or alike(again) for again in near)
+
     def confirmed_kink(self, column: int, row: int, found: float, slack: float) -> bool:
         """Smaller steps do not speak for what was found: what seems to be a kink may be jumps close together."""
+        if self.jumps(self.direction(column), np.eye(1, len(self.truth.value), row)[0]):
+            return False
         for h in (2e-3, 2e-5) if np.isfinite(found) else ():
             again = Truth(self.problem, self.truth.v, [self.direction(column)], h)
             low, high = sorted((again.left[row, 0], again.right[row, 0]))

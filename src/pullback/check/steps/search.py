@@ -52,7 +52,7 @@ class Mistake(NamedTuple):
     factor: float = 1.0
     step: Step | None = None
     operand: int = 0
-    again: bool = False  # does the step run several times, each time on something else?
+    again: bool = False  # does the step run several times, each time on something else that may be of another turn?
     carried: bool = False  # on what its last turn left, but for the first, which begins with something else
     words: frozenset[str] = frozenset()  # the names in forward's code
     numbers: tuple[float, ...] = ()  # its options
@@ -107,7 +107,8 @@ class Search:
             factor = 1 + k if abs(1 + k) > CLOSE else 0.0
             if self.everywhere(partial(with_scale, place, i, factor)):
                 operand = code(place, i, len(self.tape.steps[place][0].operands)) or "an operand"
-                text = f"times {factor:.6g}" if factor else f"nothing comes back through {operand}"
+                back = f"what comes back through {operand} is {factor:.6g} times what it should be"
+                text = back if factor else f"nothing comes back through {operand}"
                 yield self.told("path", text, place, i, factor)
 
     def in_one_step(
@@ -164,10 +165,19 @@ class Search:
         steps = self.tape.steps[place]
         if self.depth == ALONE:  # its turns are calls, and no loop
             return Mistake(kind, f"{text}: {says(place)}", factor, steps[0], i, words=self.words, numbers=self.numbers)
-        again = any(not np.array_equal(steps[0].operands[i], each.operands[i]) for each in steps[1:])
+        moves = any(not np.array_equal(steps[0].operands[i], each.operands[i]) for each in steps[1:])
+        again = moves and not self.of_its_own_turn(steps, i)
         made_at = [each.made_at[i : i + 1] for each in steps]
         carried = len(steps) > 2 and made_at[0] != made_at[1] == made_at[-1]
         return Mistake(kind, f"{text}: {says(place)}", factor, steps[0], i, again, carried, self.words, self.numbers)
+
+    def of_its_own_turn(self, steps: Sequence[Step], i: int) -> bool:
+        """Is the operand computed in the same turn, or a part of an input? Nothing comes to it from other turns."""
+        operands = [each.operands[i] for each in steps]
+        makers = [self.tape.steps.get(each.made_at[i] or (), ()) for each in steps]
+        results = [maker[turn].result if turn < len(maker) else None for turn, maker in enumerate(makers)]
+        same_turn = all(r is not None and np.array_equal(a, r) for a, r in zip(operands, results))
+        return same_turn or all(np.isin(a, self.v).all() for a in operands)
 
     @cached_property
     def words(self) -> frozenset[str]:
