@@ -27,7 +27,15 @@ def recognise(code: Code) -> Adapted | None:
     def run(*inputs: Any) -> list[Any]:
         return list(jax.tree_util.tree_leaves(handing(code)(*code.arguments.filled(inputs))))
 
-    often = Compiled(run)
+    count = len(code.arguments.example())
+
+    def pulled(*arrays: Any) -> list[Any]:
+        """Gradients of the inputs that have one; the gradients from above come first."""
+        above, inputs = arrays[:-count], arrays[-count:]
+        found = jax.vjp(run, *inputs)[1](list(above))
+        return [g for g, x in zip(found, inputs, strict=True) if moves(x)]
+
+    often, back = Compiled(run), Compiled(pulled)
 
     def forward(*inputs: Any) -> tuple[Any, ...]:
         with code.framework.scope():
@@ -35,9 +43,9 @@ def recognise(code: Code) -> Adapted | None:
 
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
         with code.framework.scope():
-            found = jax.vjp(run, *code.lifted(inputs))[1](code.lifted(cotangents))
-            moves = [np.asarray(x).dtype.kind in "fc" for x in inputs]
-            return tuple(np.array(g) if may else None for g, may in zip(found, moves, strict=True))
+            call = pulled if watching else back
+            found = iter(call(*code.lifted(cotangents), *code.lifted(inputs)))
+            return tuple(np.array(next(found)) if moves(x) else None for x in inputs)
 
     def second(cotangents: Sequence[Any], inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         with code.framework.scope():
@@ -55,6 +63,10 @@ def recognise(code: Code) -> Adapted | None:
 
     code.tried(code.name, lambda: forward(*code.arguments.example()))
     return code.adapted(forward, backward, second=second)._replace(convention="transpose")
+
+
+def moves(x: Any) -> bool:
+    return np.dtype(x.dtype).kind in "fc"
 
 
 def handing(code: Code) -> Any:
@@ -78,7 +90,7 @@ def handing(code: Code) -> Any:
 
 class Compiled:
     """The same function, compiled for shapes at which it runs again and again: a loop in Python costs JAX milliseconds
-    in every run, and microseconds then. Backward is what is judged, and stays as it is."""
+    in every run, and microseconds then. What a backward keeps from one call to the next has shown by then."""
 
     def __init__(self, run: Run) -> None:
         self.run, self.runs = run, Counter[Any]()
