@@ -23,7 +23,7 @@ HIGH = (
     4  # power of the way with which the error grows: that of a formula which holds near 0 alone grows with a lower one
 )
 STEP = 0.93  # from one place to the next on the way back
-SOON, MORE = 3, 12  # steps within which it may begin, and places that are looked at there
+SOON, MORE = 3, 12  # steps within which it may end, and places that are looked at there
 
 
 def gradual(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
@@ -36,9 +36,10 @@ def gradual(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
         return False
     way = STEP ** np.arange(1 + np.log(right) / np.log(STEP))
     errors = np.array([at(t) for t in way])
-    if errors[SOON : SOON + 1].min(initial=np.inf) < RIGHT[problem.single]:  # it begins just before
-        closer = np.geomspace(1, STEP**SOON, 2 * MORE)[1::2]
-        way, errors = np.append(way, closer), np.append(errors, [at(t) for t in closer])
+    fine = (k for k, each in enumerate(errors) if each < RIGHT[problem.single])
+    ends = next(fine, len(way) - 1)  # from here on it is right: how does it become so?
+    closer = np.geomspace(way[max(ends - SOON, 0)], way[ends], 2 * MORE)[1::2]
+    way, errors = np.append(way, closer), np.append(errors, [at(t) for t in closer])
     if not grows(way, errors, RIGHT[problem.single]):
         return False
     least, most = IN_SINGLE if problem.single else NONE, min(LITTLE, np.ceil(np.log10(errors[0])))
