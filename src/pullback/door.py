@@ -294,7 +294,10 @@ def common_dtype(rule: "Rule", inputs: Inputs) -> np.dtype[Any]:
                 raise DtypeError(f"{rule.name}: {slot.name} is {x.dtype}, needs float32 or float64{advice}")
     if len(set(found.values())) > 1:
         given = ", ".join(f"{name} is {dtype}" for name, dtype in found.items())
-        raise DtypeError(f"{rule.name}: needs float32 or float64, one for all; {given}")
+        name, *_ = found
+        other = next(dtype for dtype in found.values() if dtype != found[name])
+        advice = f"convert, as with {name}.astype('{other}')"
+        raise DtypeError(f"{rule.name}: needs float32 or float64, one for all; {given}; {advice}")
     return next(iter(found.values()), np.dtype(float))
 
 

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import NamedTuple
 
-from pullback.discovery import public
 from pullback.train import text
 from pullback.train.data import names, read_inputs
-from pullback.train.loop import predictions
 from pullback.train.runs import Run
 
 LENGTH = 400  # characters that a text is continued by
@@ -24,8 +22,7 @@ def predict(run: Run, inputs: str) -> list[Prediction]:
     """One for every example in a file."""
     config = run.config
     x = read_inputs(inputs, tuple(config.shape), tuple(config.features))
-    x = config.scaling.apply(x) if config.scaling else x
-    p = public("softmax")(predictions(run.trained(), x))
+    p = run.probabilities(x)
     return [Prediction(config.classes[k], float(row[k])) for k, row in zip(p.argmax(-1), p)]
 
 

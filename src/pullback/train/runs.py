@@ -18,12 +18,13 @@ import numpy as np
 
 import pullback.files as files
 from pullback import nn
+from pullback.discovery import public
 from pullback.errors import DataError
 from pullback.nn.model import Model
 from pullback.train import config as configs
 from pullback.train.config import Config
 from pullback.train.fields import fields
-from pullback.train.loop import Epoch
+from pullback.train.loop import Epoch, predictions
 from pullback.train.optimisers import Optimiser
 from pullback.train.picture import picture
 
@@ -51,6 +52,13 @@ class Run:
         path = self.folder / "weights.safetensors"
         take(model, nn.load_weights(path), path)
         return model
+
+    def probabilities(self, x: np.ndarray) -> np.ndarray:
+        """Of every class, for every example: [examples classes]. Rows of a table stand as in its file: they are scaled
+        as in training."""
+        scaling = self.config.scaling
+        scores = predictions(self.trained(), scaling.apply(x) if scaling else x)
+        return np.asarray(public("softmax")(scores))
 
     def save(self, model: Model, optimiser: Optimiser, history: Sequence[Epoch], names: Mapping[str, str]) -> None:
         """The checkpoint last: if anything before it fails, the run goes on from the one before."""

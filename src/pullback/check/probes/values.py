@@ -167,10 +167,15 @@ class Comparison:
     def jumps(self, direction: Move, g: Array) -> bool:
         """Is forward itself not continuous here? Which of several equal scores is the largest, nobody can tell."""
         problem, v, asked = self.problem, self.truth.v, g != 0
+
+        def moved(step: float) -> float:
+            beside = (problem.f(direction.of(v, side))[asked] for side in (step, -step))
+            return max(float(np.max(abs(y - here), initial=0)) for y in beside)
+
         with np.errstate(all="ignore"):
-            here, *beside = (problem.f(x)[asked] for x in (v, direction.of(v, NARROW), direction.of(v, -NARROW)))
-            far = max(float(np.max(abs(y - here), initial=0)) for y in beside)
-        return far > JUMP * float(np.max(abs(here), initial=0))
+            here = problem.f(v)[asked]
+            far = moved(NARROW)
+            return far > JUMP * float(np.max(abs(here), initial=0)) and moved(NARROW / 16) > far / 2
 
     def direction(self, column: int) -> Move:
         return coordinate(column) if self.truth.directions is None else self.truth.directions[column]

@@ -44,7 +44,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "conv_transpose1d": dict(i=1, o=1, n=3, k=2),
     "conv_transpose2d": dict(i=1, o=1, n=2, k=2),
     "conv_transpose3d": dict(i=1, o=1, n=(1, 1, 2), k=2),
-    "cross_entropy": dict(n=1, c=3, x=[[2.0, 3.0, 0.5]], t=[1], without=("w",)),
+    "cross_entropy": dict(n=2, c=3, x=[[2.0, 3.0, 0.5], [1.0, -1.0, 0.5]], t=[1, 0], without=("w",)),
     "dropout": dict(n=4, mask=[True, False, True, True]),
     "embedding": dict(v=3, d=2, x=[0, 0, 2]),
     "glu": dict(n=4),

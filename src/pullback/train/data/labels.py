@@ -7,7 +7,7 @@ import numpy as np
 from pullback.errors import DataError
 from pullback.train.data.examples import first
 
-NO_REGRESSION = "to predict a quantity (regression) is not offered"
+NO_REGRESSION = "to predict a quantity (regression) takes a loop of your own: README.md, Training, has one"
 
 Classes = tuple[np.ndarray, tuple[str, ...]]  # int64 numbers, names
 
