@@ -49,6 +49,8 @@ LARGE = {
         dict(i=1, o=6, n=(28, 28), k=(5, 5), batch=(5,)),
         dict(i=3, o=5, n=(70, 45), k=(3, 4), padding=(1, 2), batch=(2,)),
         dict(i=64, o=32, n=(17, 15), k=(1, 1), batch=(4,), without=("b",)),
+        dict(i=16, o=48, n=(7, 5), k=(1, 1), batch=(3,)),
+        dict(i=40, o=16, n=(7, 5), k=(1, 1), batch=(3,)),
         dict(i=24, o=40, n=(15, 21), k=(3, 5), stride=(2, 3), padding=(1, 4), dilation=(1, 2), batch=(3,), groups=4),
         dict(i=3, o=16, n=(31, 40), k=(11, 11), stride=4, padding=2),
         dict(i=48, o=48, n=(14, 18), k=(3, 3), padding="same", groups=48, batch=(2,)),
@@ -216,7 +218,10 @@ HIDDEN = {  # kernels of rules that have no name of their own: behind another's,
     "relu, max_pool2d": (pb.Chain((pb.relu, pb.max_pool2d)), [chained({}, dict(n=(15, 17)), batch=(2, 5))]),
     "conv2d, relu": (
         pb.Chain((pb.conv2d, pb.relu)),
-        [chained(dict(i=2, o=40, n=(15, 21), k=(3, 3)), {}, batch=(3,))],
+        [
+            chained(dict(i=2, o=40, n=(15, 21), k=(3, 3)), {}, batch=(3,)),
+            chained(dict(i=32, o=16, n=(9, 5), k=(1, 1)), {}, batch=(2,)),
+        ],
     ),
     "conv2d, relu, max_pool2d": (
         pb.Chain((pb.conv2d, pb.relu, pb.max_pool2d)),

@@ -14,13 +14,17 @@ from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.elementary import larger
 from pullback.kernels.lent import lent, returned
+from pullback.kernels.machine import prefetch_to_write
 from pullback.kernels.past import LARGE, scaled_past, stored
 from pullback.kernels.rows import LONG, SHARE, largest_of, raised, room, scaled, scaled_in_place, shares_of_infinity
 from pullback.kernels.threads import parallel
+from pullback.kernels.tile import WIDTH, address
 
 f = np.float32
 MANY = 1 << 18  # elements of a chunk where there are plenty
 NONE = np.empty((0, 0), f)
+LINE = 16  # floats of a cache line
+FAR = 1 << 18 if WIDTH == 8 else LARGE  # elements of a gradient that the second cache does not hold: seen on Zen 3
 
 
 def takes(rule, x, t, w):
@@ -29,10 +33,18 @@ def takes(rule, x, t, w):
 
 
 @part
+def ask_for(row):
+    """Its lines come while there is something else to do: they will be written all at once."""
+    for j in range(0, row.size, LINE):
+        prefetch_to_write(address(row) + 4 * j)
+
+
+@part
 def rows(lo, hi, x, t, g, losses, gx):
     """Losses of some rows; unless gx is empty, their gradients, times g. Where g is 0, a row does not count."""
     scratch, long, past = room(x.shape[1]), x.shape[1] >= LONG, gx.size >= LARGE
     alone = gx.size and long and not past
+    far = gx.size >= FAR and not (long or past)
     spare = lent(scratch)
     top = largest_of(x[lo], f(1))
     for i in range(lo, hi):
@@ -47,6 +59,8 @@ def rows(lo, hi, x, t, g, losses, gx):
         rest, right, total = 0.0, np.nan, np.nan
         if abs(most) < f(np.inf):
             logit = np.float64(row[own] - most)
+            if far:
+                ask_for(gx[i])
             rest, top = raised(row, f(1), most, e, early, own)
             right = np.exp(logit)
             losses[i] = np.log1p(rest) if logit == 0 else np.log1p((rest - 1.0) + right) - logit

@@ -19,6 +19,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite.binding import Linkage
+from llvmlite.ir import CallInstr
 from numba import cfunc, config, njit, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
@@ -143,22 +144,35 @@ class Unset:
         pass
 
 
+ENTRY = "cfunc."  # and the name of a function: how C calls it
+
+
 class Sealed(Broad):
     """A kernel with all its parts, for itself alone.
 
     Numba leaves the parts visible to the linker, which takes the copy of another kernel if one is loaded already.
     Copies are optimised each in its own way: then the last bits would depend on what else this process has run.
 
-    A C function passes on what its caller stored on the stack, number by number. Read as one vector, they are not to be
-    had until they have left for the cache, behind all results of the tile before.
+    A C function and what it does become one. Numba keeps them apart: every argument that came on the stack was stored
+    there once more, and read again, before a tile could begin.
     """
 
+    def add_ir_module(self, module: Any) -> None:
+        entries = [function for function in module.functions if function.name.startswith(ENTRY)]
+        for step in (step for entry in entries for block in entry.blocks for step in block.instructions):
+            if isinstance(step, CallInstr):
+                step.attributes.discard("noinline")
+        super().add_ir_module(module)
+
     def _optimize_final_module(self) -> None:
-        for function in self._final_module.functions:
-            if function.linkage == Linkage.linkonce_odr:
+        functions = list(self._final_module.functions)
+        names = {function.name for function in functions}
+        for function in functions:
+            entered = ENTRY + function.name in names
+            if entered:
+                function.add_function_attribute("alwaysinline")
+            if entered or function.linkage == Linkage.linkonce_odr:
                 function.linkage = Linkage.internal
-            if function.name.startswith("cfunc."):
-                function.add_function_attribute("noimplicitfloat")  # or LLVM would move numbers as vectors
         super()._optimize_final_module()
 
 

@@ -2,6 +2,7 @@
 
 every channel by itself                                       depthwise.py
 from few channels to few, at stride 1, no dilation            narrow.py
+1 × 1 at stride 1, no groups, few whole strips of channels    one_by_one.py
 3 × 3 at stride 1, no dilation, no groups, whole vectors
 of channels, 256 pixels or more                               winograd.py, if all results are finite
 the same at stride 2, not too many channels                   polyphase.py, if all results are finite
@@ -12,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-from pullback.kernels import direct, direct_weights, narrow, polyphase, twin_of, winograd
+from pullback.kernels import direct, direct_weights, narrow, one_by_one, polyphase, twin_of, winograd
 from pullback.kernels.arrays import plain
 from pullback.kernels.compiled import kernel
 from pullback.kernels.images import channels_last, flat, result, three
@@ -74,6 +75,8 @@ def correlated(rule, x, w, b, out, flags=0):
         depthwise().correlate(x, w, b, windows, y)
     elif narrow.suits(windows, rule.groups, *w.shape[:2]):
         narrow.correlate(x, w, b, windows, y)
+    elif one_by_one.suits(windows, rule.groups, w.shape[1], len(w)):
+        one_by_one.correlate(x, w, b, y, flags)
     elif not (quick and quick.correlate(x, w, b, windows, y, flags)):
         direct.correlate(x, w, b, windows, rule.groups, y, flags)
     return answer
@@ -105,6 +108,8 @@ def spread(rule, y, w, b, n):
     y, b = flat(channels_last(y, dims), dims), bias(b)
     if by_itself(rule.groups, w):
         depthwise().spread(y, w, b, windows, x)
+    elif one_by_one.suits(windows, rule.groups, w.shape[1], len(w)):
+        one_by_one.spread(y, w, b, x)
     elif not (quick and quick.spread(y, w, b, windows, x)):
         direct.spread(y, w, b, windows, rule.groups, x)
     return answer
@@ -120,6 +125,8 @@ def weigh(rule, y, x, w):
             return gw, gb
     if narrow.suits(windows, rule.groups, *w.shape[:2]):
         return narrow.weigh(y, x, windows, w.shape)
+    if one_by_one.suits(windows, rule.groups, w.shape[1], len(w)):
+        return one_by_one.weigh(y, x, w.shape)
     if quick:
         gw, gb = quick.weigh(y, x, windows, w.shape)
         if finite(gw.reshape(gw.size)):

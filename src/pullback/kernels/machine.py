@@ -53,13 +53,13 @@ def pause(typing):
     return types.void(), emit
 
 
-def asking(kept):
+def asking(kept, written=0):
     """`kept`: 3 for the first cache, 2 for the second."""
 
     def emit(context, b, signature, args):
         kind = ir.FunctionType(NOTHING, [BYTES] + [ir.IntType(32)] * 3)
         ask = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
-        b.call(ask, [b.inttoptr(args[0], BYTES), *(ir.IntType(32)(k) for k in (0, kept, 1))])  # data, to read
+        b.call(ask, [b.inttoptr(args[0], BYTES), *(ir.IntType(32)(k) for k in (written, kept, 1))])  # 1: data
         return context.get_dummy_value()
 
     return types.void(int64), emit
@@ -75,6 +75,12 @@ def prefetch(typing, address):
 def prefetch_far(typing, address):
     """The same, into the second cache: for later."""
     return asking(2)
+
+
+@intrinsic
+def prefetch_to_write(typing, address):
+    """The same, into the first cache, for what will be written there."""
+    return asking(3, written=1)
 
 
 @intrinsic

@@ -50,8 +50,8 @@ def raised(row, sign, top, e, ahead, own):
         now = e[start:stop]
         some, most = raised_piece(row[start:stop], sign, top, now, beside[start:stop])
         if start <= own < stop:
-            e[own] = f(0)
-            some = sum_of(now)
+            mine, e[own] = e[own], f(0)
+            some = some - mine if mine < f(0.5) else sum_of(now)  # where others add up to 1, that loses no digit
         total, found = total + some, larger(most, found)
     if whole < n:
         if n < BLOCK:
