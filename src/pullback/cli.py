@@ -93,7 +93,10 @@ def train(data: str, **options: Any) -> None:
 @click.argument("run", callback=said)
 @click.argument("input", callback=said)
 def predict(run: str, input: str) -> None:
-    """Use the RUN in a folder on INPUT: a file of examples, or the beginning of a text."""
+    """Use the RUN in a folder on INPUT: a file of examples, or the beginning of a text.
+
+    It prints a line for each example, in their order: the likeliest class, and its probability; or how the text goes on.
+    """
     from pullback.train import predict
 
     for line in predict.lines(run, input):

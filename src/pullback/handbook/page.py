@@ -65,6 +65,7 @@ def known(name: str) -> Rule:
         return rule
     if OTHERS.get(name, "").startswith("rules."):
         raise OptionError(f"{name} makes a rule out of others, as `pullback show {name}` tells; it is none by itself")
-    close = get_close_matches(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower(), index(), 3, 0.5)
+    asked = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    close = [each for each in index() if len(asked) > 3 and asked in each] or get_close_matches(asked, index(), 3, 0.5)
     advice = f"did you mean {' or '.join(close)}?" if close else "`pullback list` shows all"
     raise OptionError(f"no rule {name!r}; {advice}")
