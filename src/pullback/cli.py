@@ -95,7 +95,7 @@ def train(data: str, **options: Any) -> None:
 def predict(run: str, input: str) -> None:
     """Use the RUN in a folder on INPUT: a file of examples, or the beginning of a text.
 
-    It prints a line for each example, in their order: the likeliest class, and its probability; or how the text goes on.
+    It prints a line for each example, in order: the likeliest class, and its probability; or how the text goes on.
     """
     from pullback.train import predict
 
