@@ -44,7 +44,7 @@ def test_a_table_is_learned_and_predicted(tmp_path):
     assert [p.label for p in found] == ["up", "down"]
     assert all(0.9 < p.probability <= 1 for p in found)
     p = train.Run(run.folder).probabilities(np.array([[2000, 1.5], [-2000, -1.5]], "f4"))
-    assert p.max(1).tolist() == [each.probability for each in found] and run.config.classes == ("down", "up")
+    assert p.max(1).tolist() == [each.probability for each in found] and list(run.config.classes) == ["down", "up"]
     said = list(lines(str(run.folder), str(tmp_path / "new.csv")))
     assert said[0].split()[0] == "up" and said[0].split()[1] == f"{found[0].probability:.4f}"
 
