@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pullback.errors import DtypeError, OptionError, RangeError, ShapeError
 from pullback.kernels import twins
-from pullback.linearization import Linearization
+from pullback.linearization import Linearization, native
 from pullback.sizes import Sizes
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def arrays(rule: "Rule", inputs: Inputs) -> Inputs:
 
 def array(rule: "Rule", x: Any) -> NDArray[Any]:
     try:
-        return np.asarray(x)
+        return native(rule.name, x)
     except ValueError:
         raise ShapeError(f"{rule.name}: a list is ragged; arrays need rows of one length") from None
 
