@@ -43,3 +43,10 @@ def test_a_gradient_that_is_wrong_in_float32_alone_is_wrong():
     found = verify(model, np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32), np.arange(5) % 2)
     assert [v.says for v in found] == ["right", "wrong", "right", "right"]
     assert found[1].why == "the gradient of input in float32" and 0.009 < found[1].single < 0.011
+
+
+@pytest.mark.parametrize("row", [0, -1])
+def test_the_row_that_an_embedding_holds_fixed_has_no_gradient(row):
+    model = nn.Sequential(nn.Embedding(5, 3, padding_idx=row), nn.Flatten(), nn.Linear(12, 2), rng=0)
+    x = np.random.default_rng(0).permutation(np.arange(25) % 5)[:24].reshape(6, 4)
+    assert [v.says for v in verify(model, x, np.arange(6) % 2)] == ["right"] * 4

@@ -122,7 +122,7 @@ def compared(rule: Rule, inputs: Sequence[Any], rng: np.random.Generator) -> Ite
         if not np.shape(gx) == np.shape(other) == x.shape:  # a gradient that is missing has none
             yield Trial(name, inf, 0.0, True)
             continue
-        tx = rng.uniform(-1, 1, x.shape)  # no element moves by more than the step
+        tx = direction(rule, x, rng)
 
         def along(moved: np.ndarray, k: int = k) -> np.ndarray:
             return np.array(product(gy, as_tuple(rule(*inputs[:k], moved, *inputs[k + 1 :]))))
@@ -131,6 +131,14 @@ def compared(rule: Rule, inputs: Sequence[Any], rng: np.random.Generator) -> Ite
         size = max(float(np.linalg.norm(gx)), abs(float(slope)))
         apart = [abs(inner([g], [tx]) - float(slope)) / (size or 1.0) for g in (gx, other / -2)]
         yield Trial(name, float(np.max(apart)), float(doubt) / (size or 1.0), size > 0)
+
+
+def direction(rule: Rule, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Along which no element moves by more than the step; the row of an embedding that is held fixed does not move."""
+    tx = rng.uniform(-1, 1, x.shape)
+    if (row := rule.options.get("padding_idx")) is not None:
+        tx[row] = 0
+    return tx
 
 
 def product(gy: Sequence[Any], y: Sequence[Any]) -> float:
