@@ -59,7 +59,7 @@ def dropping(layer: Layer) -> Layer:
     """In training a mask says what stays; otherwise everything does, as it is."""
     p = chance(layer, "p", layer.rule.options["p"])
     layer.rule = configured(layer.rule, {"p": 0.0})
-    layer.mask = lambda x, rng: rng.random(x.shape, np.float32) >= p
+    layer.mask = lambda x, rng: rng.random(np.shape(x), np.float32) >= p
     return layer
 
 
@@ -68,7 +68,7 @@ def dropping_between(layer: Layer, dropout: float) -> Layer:
     if chance(layer, "dropout", dropout) and "weight_ih_l1" in layer.own:
         scale = np.float32(1 / (1 - dropout) if dropout < 1 else 0)
         between, width = layer.rule.options["num_layers"] - 1, layer.own["weight_ih_l1"].shape[1]
-        layer.mask = lambda x, rng: scale * (rng.random((between, *x.shape[:-1], width), np.float32) >= dropout)
+        layer.mask = lambda x, rng: scale * (rng.random((between, *np.shape(x)[:-1], width), np.float32) >= dropout)
     return layer
 
 

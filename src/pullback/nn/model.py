@@ -3,12 +3,12 @@
 import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from pullback.errors import DtypeError, ShapeError
+from pullback.errors import DtypeError, OptionError, ShapeError
 from pullback.nn.derivative import Arrays, Derivative
 
 if TYPE_CHECKING:
@@ -155,6 +155,12 @@ def fit(name: str, value: Any, like: np.ndarray) -> Any:
     if value.shape != like.shape:
         raise ShapeError(f"{name} has shape {value.shape}, needs {like.shape}")
     return value.astype(like.dtype)
+
+
+def refuse_unknown(tangents: Mapping[str, Any], trainable: Iterable[str]) -> None:
+    """A name that is none of a parameter would move nothing, and nobody would see it."""
+    if unknown := tangents.keys() - set(trainable):
+        raise OptionError(f"no parameter of this model with a derivative: {some(sorted(unknown))}")
 
 
 def differing(missing: list[str], unexpected: list[str]) -> str:
