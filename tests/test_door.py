@@ -216,6 +216,12 @@ REFUSED = [
     (lambda: pb.conv2d(IMAGE, KERNEL, stride=None), OptionError, "int or tuple of whole numbers, got None"),
     (lambda: pb.cross_entropy(X), ShapeError, "t[n *d] is missing"),
     (lambda: pb.relu(X, kink="up"), OptionError, "relu: needs kink in"),
+    (lambda: pb.softmax(X, axis=99999999999), OptionError, "axis must lie between -64 and 64, got 99999999999"),
+    (lambda: pb.logsumexp(X, axis=(0, -99999999999)), OptionError, "must lie between -64 and 64, got -99999999999"),
+    (lambda: pb.conv2d(IMAGE, KERNEL, stride=2**70), OptionError, "stride must lie between -1.09951e+12 and"),
+    (lambda: pb.conv2d(IMAGE, KERNEL, stride=(1, 2**63)), OptionError, "and 1.09951e+12, got 9223372036854775808"),
+    (lambda: pb.leaky_relu(X, negative_slope=10**400), OptionError, "e+308, got an integer of 1329 bits"),
+    (lambda: pb.leaky_relu(X, negative_slope=-(10**5000)), OptionError, "negative_slope must lie between"),
     (lambda: pb.threshold(X, threshold=np.nan), OptionError, "needs threshold <= inf, with threshold=nan"),
     (lambda: pb.batch_norm(X, B, B, momentum=2.0), OptionError, "needs 0 <= momentum <= 1, with momentum=2.0"),
 ]  # fmt: skip
@@ -260,6 +266,15 @@ def test_refused(call, kind, message):
     with pytest.raises(PullbackError) as error:
         call()
     assert isinstance(error.value, kind) and message in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_integers_may_be_large(kind):
+    x, w = IMAGE.astype(kind), KERNEL.astype(kind)
+    y, at = pb.conv2d.linearize(x, w, stride=2**40)
+    np.testing.assert_array_equal(y, pb.conv2d(x, w, stride=100))
+    assert at.vjp(y)[0].shape == x.shape and pb.max_pool2d(x, kernel_size=2, stride=2**40).shape == (2, 4, 1, 1)
+    assert pb.leaky_relu(-x, negative_slope=10**20).min() == np.array(-1e20, kind)
 
 
 def test_names():

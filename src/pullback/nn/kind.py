@@ -70,9 +70,9 @@ class Kind:
         learning = configured(rule, {"training": True} if "training" in rule.options else {})
         start = self.beginning(rule, [*self.kept(rule, given), *states(learning)], sizes, init)
         layer = Layer(rule, start, learning, self.name, rng)
+        require(rule, sizes)  # what the input is not needed for
         rest = {name: value for name, value in given.items() if not self.understood(name)}
         made = self.finish(layer, **rest) if self.finish else layer
-        require(rule, sizes)  # what the input is not needed for
         made.given = {name: value for name, value in given.items() if value != self.default(name)}
         return made
 

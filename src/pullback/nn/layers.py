@@ -57,7 +57,7 @@ def blank(layer: Layer) -> Layer:
 
 def dropping(layer: Layer) -> Layer:
     """In training a mask says what stays; otherwise everything does, as it is."""
-    p = chance(layer, "p", layer.rule.options["p"])
+    p = layer.rule.options["p"]
     layer.rule = configured(layer.rule, {"p": 0.0})
     layer.mask = lambda x, rng: rng.random(np.shape(x), np.float32) >= p
     return layer
@@ -65,17 +65,13 @@ def dropping(layer: Layer) -> Layer:
 
 def dropping_between(layer: Layer, dropout: float) -> Layer:
     """Dropout of what one layer of a recurrent network hands to the next."""
-    if chance(layer, "dropout", dropout) and "weight_ih_l1" in layer.own:
+    if not isinstance(dropout, int | float) or not 0 <= dropout <= 1:
+        raise OptionError(f"{layer.kind}: needs 0 <= dropout <= 1, got {dropout!r}")
+    if dropout and "weight_ih_l1" in layer.own:
         scale = np.float32(1 / (1 - dropout) if dropout < 1 else 0)
         between, width = layer.rule.options["num_layers"] - 1, layer.own["weight_ih_l1"].shape[1]
         layer.mask = lambda x, rng: scale * (rng.random((between, *np.shape(x)[:-1], width), np.float32) >= dropout)
     return layer
-
-
-def chance(layer: Layer, name: str, p: float) -> float:
-    if not isinstance(p, int | float) or not 0 <= p <= 1:
-        raise OptionError(f"{layer.kind}: needs 0 <= {name} <= 1, got {p!r}")
-    return p
 
 
 # fmt: off
