@@ -18,7 +18,8 @@ def kept() -> Iterator[None]:
 
     def hook(lost: Any) -> None:
         if not isinstance(lost.exc_value, KeyboardInterrupt):
-            return report(lost)
+            report(lost)
+            return
         timer = Timer(AGAIN, interrupt_main)
         timer.daemon = True
         timer.start()

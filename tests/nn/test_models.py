@@ -1,6 +1,7 @@
 """Whole models: what PyTorch's compute; nothing is changed behind anyone's back."""
 
 import inspect
+import pickle
 
 import numpy as np
 import pytest
@@ -117,6 +118,22 @@ def test_tangents_of_no_parameter_are_refused(model, name):
     _, at = model.linearize(np.ones((4, 3), "f4"))
     with pytest.raises(OptionError, match=f"no parameter of this model with a derivative: {name}"):
         at.jvp(None, {name: np.ones(3, "f4")})
+
+
+def test_models_can_be_pickled():
+    """As for processes that share the work. What comes back draws the same numbers, too."""
+    images = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1, padding_mode="reflect"), nn.BatchNorm2d(2), nn.Residual(nn.Dropout(0.5)), pb.tanh
+    )
+    texts = nn.Sequential(nn.Embedding(5, 3, padding_idx=0), nn.LSTM(3, 2, num_layers=2, dropout=0.5), rng=0)
+    for model, x in (images, X), (texts, np.array([[0, 4], [2, 3]])):
+        twin = pickle.loads(pickle.dumps(model))
+        assert repr(twin) == repr(model)
+        for rng in None, 3:
+            if rng is not None:
+                model.draw(rng)
+                twin.draw(rng)
+            np.testing.assert_array_equal(twin(x, training=True, rng=0), model(x, training=True, rng=0))
 
 
 def test_lists_are_arrays_for_layers_too():
