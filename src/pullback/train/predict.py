@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pullback.discovery import public
 from pullback.train import text
 from pullback.train.data import names, read_inputs
+from pullback.train.data.labels import on_one_line
 from pullback.train.loop import predictions
 from pullback.train.runs import Run
 
@@ -42,6 +43,7 @@ def lines(folder: str, inputs: str) -> Iterator[str]:
         yield inputs + proceed(run, inputs)
         return
     found = predict(run, inputs)
-    width = max((len(p.label) for p in found), default=0)
-    for p, name in zip_longest(found, names(inputs)):
-        yield f"{p.label:<{width}}  {p.probability:.4f}" + (f"  {name}" if name else "")
+    labels = [on_one_line(p.label) for p in found]
+    width = max(map(len, labels), default=0)
+    for label, p, name in zip_longest(labels, found, names(inputs)):
+        yield f"{label:<{width}}  {p.probability:.4f}" + (f"  {on_one_line(name)}" if name else "")

@@ -76,3 +76,8 @@ def several(classes: int, examples: int, same: str, different: str) -> None:
         raise DataError(f"{same}: at least two classes are needed")
     if classes == examples:
         raise DataError(f"{different}: a class needs several examples; {NO_REGRESSION}")
+
+
+def on_one_line(text: str) -> str:
+    """What a terminal would take for a command, or for the end of a line, as Python spells it."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
