@@ -112,6 +112,22 @@ def test_booleans_are_numbers_where_they_weigh():
         assert y.dtype == at.vjp(1.0)[0].dtype == dtype
 
 
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+@pytest.mark.parametrize("integers", ["i2", "i4", "i8", "u2", "u8"])
+def test_the_order_of_bytes_does_not_matter(kind, integers):
+    """Files are often big-endian; twice, for the second call could find a plan that the first one left."""
+    x, t = np.random.default_rng(0).normal(size=(6, 300)).astype(kind), np.array([0, 256, 1, 299, 2, 0], integers)
+    swapped = [a.astype(a.dtype.newbyteorder()) for a in (x, t)]
+    for rule in (pb.cross_entropy, pb.Chain((pb.softmax, pb.nll_loss))):
+        wanted, at = rule.linearize(x, t)
+        for _ in range(2):
+            found, other = rule.linearize(*swapped)
+            assert found == wanted and found.dtype == kind
+            np.testing.assert_array_equal(other.vjp(np.array(1, wanted.dtype.newbyteorder()))[0], at.vjp(1.0)[0])
+    np.testing.assert_array_equal(pb.embedding(swapped[1], x.T), pb.embedding(t, x.T))
+    assert pb.embedding(swapped[1][:1], swapped[0]).dtype.isnative
+
+
 def test_a_list_takes_its_dtype_from_arrays_that_have_a_derivative():
     y = pb.scaled_dot_product_attention([[1.0]], [[1.0]], [[2.0]], np.ones((1, 1), "f2"))
     assert y.dtype == np.float64
@@ -185,6 +201,11 @@ REFUSED = [
     (lambda: pb.embedding(np.array([-1], "i1"), np.ones((300, 2))), RangeError, "in 0 .. 299, got -1"),
     (lambda: pb.embedding(np.array([-7], "i2"), np.ones((40000, 1))), RangeError, "in 0 .. 39999, got -7"),
     (lambda: pb.embedding(np.array([200], "u1"), W), RangeError, "in 0 .. 1, got 200"),
+    (lambda: pb.embedding(np.array([256], ">i2"), W), RangeError, "in 0 .. 1, got 256"),
+    (lambda: pb.embedding(np.array([-1], ">i2"), W), RangeError, "in 0 .. 1, got -1"),
+    (lambda: pb.embedding(np.array([256], ">i8"), W.astype("f4")), RangeError, "in 0 .. 1, got 256"),
+    (lambda: pb.softmax(np.ma.masked_less(X, 2)), DtypeError, "softmax: got a masked array, whose mask would be lost"),
+    (lambda: pb.softmax.linearize(X)[1].vjp(np.ma.array(X)), DtypeError, "softmax: got a masked array"),
     (lambda: pb.nll_loss(X, np.zeros(4, int), np.array(["a"] * 3)), DtypeError, "w must be numbers or booleans"),
     (lambda: pb.softmax.linearize(X)[1].vjp("a"), ShapeError, "for y[... n], got a str, needs float64(4, 3)"),
     (lambda: pb.softmax.linearize(X)[1].vjp([[1], [1, 2]]), ShapeError, "got a list, needs float64(4, 3)"),
@@ -195,6 +216,12 @@ REFUSED = [
     (lambda: pb.conv2d(IMAGE, KERNEL, stride=None), OptionError, "int or tuple of whole numbers, got None"),
     (lambda: pb.cross_entropy(X), ShapeError, "t[n *d] is missing"),
     (lambda: pb.relu(X, kink="up"), OptionError, "relu: needs kink in"),
+    (lambda: pb.softmax(X, axis=99999999999), OptionError, "axis must lie between -64 and 64, got 99999999999"),
+    (lambda: pb.logsumexp(X, axis=(0, -99999999999)), OptionError, "must lie between -64 and 64, got -99999999999"),
+    (lambda: pb.conv2d(IMAGE, KERNEL, stride=2**70), OptionError, "stride must lie between -1.09951e+12 and"),
+    (lambda: pb.conv2d(IMAGE, KERNEL, stride=(1, 2**63)), OptionError, "and 1.09951e+12, got 9223372036854775808"),
+    (lambda: pb.leaky_relu(X, negative_slope=10**400), OptionError, "e+308, got an integer of 1329 bits"),
+    (lambda: pb.leaky_relu(X, negative_slope=-(10**5000)), OptionError, "negative_slope must lie between"),
     (lambda: pb.threshold(X, threshold=np.nan), OptionError, "needs threshold <= inf, with threshold=nan"),
     (lambda: pb.batch_norm(X, B, B, momentum=2.0), OptionError, "needs 0 <= momentum <= 1, with momentum=2.0"),
 ]  # fmt: skip
@@ -239,6 +266,15 @@ def test_refused(call, kind, message):
     with pytest.raises(PullbackError) as error:
         call()
     assert isinstance(error.value, kind) and message in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_integers_may_be_large(kind):
+    x, w = IMAGE.astype(kind), KERNEL.astype(kind)
+    y, at = pb.conv2d.linearize(x, w, stride=2**40)
+    np.testing.assert_array_equal(y, pb.conv2d(x, w, stride=100))
+    assert at.vjp(y)[0].shape == x.shape and pb.max_pool2d(x, kernel_size=2, stride=2**40).shape == (2, 4, 1, 1)
+    assert pb.leaky_relu(-x, negative_slope=10**20).min() == np.array(-1e20, kind)
 
 
 def test_names():

@@ -108,12 +108,13 @@ REFUSED = {  # text: what the error says (the data are images of 1 x 8 x 8 in th
     layers("Flatten", "Linear bias='no'"): "Linear: bias must be True or False; got 'no'",
     layers("Flatten", "Linear out_features=true"): "Linear: out_features must be a whole number; got True",
     layers("Flatten", "Linear out_features=[2,2]"): "Linear: out_features must be a whole number; got (2, 2)",
-    layers("Dropout p=2.0"): "layer 0 (Dropout) gets (1, 8, 8) per example: Dropout: needs 0 <= p <= 1, got 2.0",
+    layers("Dropout p=2.0"): "layer 0 (Dropout) gets (1, 8, 8) per example: dropout: needs 0 <= p <= 1, with p=2.0",
     layers("GELU approximate='no'"): "gelu: needs approximate in",
     layers(
         "Embedding embedding_dim=2 num_embeddings=4"
     ): "layer 0 (Embedding) gets (1, 8, 8) per example: embedding: x must be",
     layers("Flatten", "Linear out_features=4"): "the last layer gives (4,) per example; needs 3 scores, one per class",
+    layers("Softmax axis=99999999999"): "(1, 8, 8) per example: softmax: axis must lie between -64 and 64",
     layers("Linear"): "the last layer gives (1, 8, 3) per example; needs 3 scores",
     layers("Flatten", "Linear", "ReLU"): "layer 1 (Linear) gets (64,) per example: Linear: missing a required argument",
     layers("Flatten", "Linear out_features=1000000000000000"): "layer 1 (Linear) is too large for the memory",

@@ -114,6 +114,14 @@ def test_options(kind, name, value):
         kind(**{name: value})
 
 
+def test_nesterov_needs_momentum():
+    """As in PyTorch: without it, the step would silently be a plain one."""
+    with pytest.raises(OptionError, match="nesterov needs momentum"):
+        SGD(0.1, nesterov=True)
+    with pytest.raises(OptionError, match="nesterov must be True or False, got 'no'"):
+        SGD(0.1, momentum=0.9, nesterov="no")
+
+
 @pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
 def test_all_but_the_learning_rate_are_given_by_name(kind):
     """The second is momentum in torch's SGD, betas in its Adam: by place, nobody could be sure."""

@@ -1,12 +1,14 @@
 """The check before training sees a gradient that is not there."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
 
 import pullback as pb
 from pullback import nn
+from pullback.check.faults import FAULTS
 from pullback.rules.linear import Linear
 from pullback.train.verify import judged, verify
 
@@ -43,3 +45,37 @@ def test_a_gradient_that_is_wrong_in_float32_alone_is_wrong():
     found = verify(model, np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32), np.arange(5) % 2)
     assert [v.says for v in found] == ["right", "wrong", "right", "right"]
     assert found[1].why == "the gradient of input in float32" and 0.009 < found[1].single < 0.011
+
+
+@pytest.mark.parametrize("row", [0, -1])
+def test_the_row_that_an_embedding_holds_fixed_has_no_gradient(row):
+    model = nn.Sequential(nn.Embedding(5, 3, padding_idx=row), nn.Flatten(), nn.Linear(12, 2), rng=0)
+    x = np.random.default_rng(0).permutation(np.arange(25) % 5)[:24].reshape(6, 4)
+    assert [v.says for v in verify(model, x, np.arange(6) % 2)] == ["right"] * 4
+
+
+SHARP = [nn.RMSNorm, partial(nn.RMSNorm, eps=1e-12), partial(nn.LayerNorm, eps=1e-12), partial(nn.RMSNorm, eps=1e-30)]
+
+
+@pytest.mark.parametrize("norm", SHARP)
+@pytest.mark.parametrize("size", [0, 1e-9, 1e-6])
+def test_norms_may_bend_within_much_less_than_a_step(norm, size):
+    """The border of an image is zeros, and there the norm of a row bends within sqrt(eps)."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(6, 1, 8, 8)).astype(np.float32)
+    x[:, :, :3] *= size
+    model = nn.Sequential(norm(8), nn.Flatten(), nn.Linear(64, 2), rng=0)
+    assert [v.says for v in verify(model, x, np.arange(6) % 2)] == ["right"] * 4
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS.keys() - {"constant"}))  # beside 1/sqrt(eps) one can see no constant
+def test_where_a_norm_bends_sharply_faults_are_not_right(fault):
+    class Faulty(type(pb.rms_norm)):
+        def vjp(self, *args):
+            gx, gw = (g() for g in super().vjp(*args))
+            return FAULTS[fault].spoil(gx, args[0]), gw
+
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(6, 8)) * (np.arange(6)[:, None] > 2)
+    small = fault in ("cut", "passed through")  # no gradient as large as this one; so large steps stay in doubt
+    assert judged("0", "Faulty", Faulty(), (x, np.ones(8)), rng).says == ("cannot judge" if small else "wrong")

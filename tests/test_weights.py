@@ -5,13 +5,14 @@ import os
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
 from pullback import nn
-from pullback.errors import DataError, ShapeError
+from pullback.errors import DataError, DtypeError, OptionError, ShapeError
 
 
 def model(rng=0):
@@ -43,6 +44,26 @@ def test_any_array_comes_back(array, tmp_path):
     assert found.shape == array.shape and found.dtype == array.dtype.newbyteorder("=")
     np.testing.assert_array_equal(found, array)
     found[...] = 0  # it is ours to write to
+
+
+@pytest.mark.parametrize("dtype", [complex, np.complex64, object, np.longdouble, "U3"])
+def test_arrays_that_the_file_cannot_hold_are_named(dtype, tmp_path):
+    with pytest.raises(DtypeError, match=f"b is {np.dtype(dtype)}, which .safetensors has no numbers for; convert it"):
+        nn.save({"a": np.zeros(2), "b": np.zeros(2, dtype)}, tmp_path / "w.safetensors")
+    assert not os.listdir(tmp_path)
+
+
+def test_load_takes_arrays_that_fit():
+    layer = nn.Linear(2, 1, rng=0)
+    before = layer.own["weight"].copy()
+    for path in "w.safetensors", Path("w.safetensors"):
+        with pytest.raises(OptionError, match=r"load takes a dict .* a file is read by nn.load_weights\(path\)"):
+            layer.load(path)
+    with pytest.raises(DtypeError, match=r"weight holds 1e\+300, too large for float32"):
+        layer.load({"weight": np.array([[1.0, 1e300]]), "bias": np.zeros(1)})
+    np.testing.assert_array_equal(layer.own["weight"], before)
+    with pytest.warns(UserWarning, match="rounded to float32"):
+        layer.load({"weight": np.array([[1.0, np.inf]]), "bias": np.zeros(1)})
 
 
 def test_pytorch_reads_ours_and_we_read_pytorchs(tmp_path):

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pullback import __version__
+from pullback import __version__, interrupts
 from pullback.errors import PullbackError
 
 
@@ -19,7 +19,8 @@ class Commands(click.Group):
             if isinstance(stream, TextIOWrapper):  # where σ cannot be written, `?` can
                 stream.reconfigure(errors="replace")
         try:
-            sys.exit(super().main(*args, **kwargs | {"standalone_mode": False}) or 0)
+            with interrupts.kept():
+                sys.exit(super().main(*args, **kwargs | {"standalone_mode": False}) or 0)
         except BrokenPipeError:  # whoever read our output has read enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)

@@ -7,6 +7,7 @@ rules hold mathematics alone, and see arrays that fit.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import zip_longest
+from sys import float_info
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from pullback.errors import DtypeError, OptionError, RangeError, ShapeError
 from pullback.kernels import twins
-from pullback.linearization import Linearization
+from pullback.linearization import Linearization, native
 from pullback.sizes import Sizes
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ Inputs = tuple[Any, ...]
 Body = Callable[..., Any]
 
 FLOATS = {np.dtype("f4"), np.dtype("f8")}
+AXES = 64  # has an array at most
+FARTHEST = 2**40  # an integer, so that NumPy has room for products of it and a size, in bytes
+LARGEST = float_info.max
 MEMO = 256  # shapes, and variants, that a rule remembers
 
 
@@ -158,7 +162,16 @@ def option(rule: "Rule", name: str, value: Any) -> Any:
         words = {NoneType: "None", tuple: "tuple of whole numbers"}
         wanted = " or ".join(words.get(kind, kind.__name__) for kind in kinds)
         raise OptionError(f"{rule.name}: {name} must be {wanted}, got {value!r}")
+    refuse_far(rule, name, value, AXES if name.endswith("axis") else LARGEST if float in kinds else FARTHEST)
     return value
+
+
+def refuse_far(rule: "Rule", name: str, value: Any, top: int | float) -> None:
+    """An axis that no array has, and an integer that NumPy has no room for."""
+    for item in value if isinstance(value, tuple) else (value,):
+        if type(item) is int and abs(item) > top:
+            got = str(item) if item.bit_length() < 100 else f"an integer of {item.bit_length()} bits"
+            raise OptionError(f"{rule.name}: {name} must lie between {-top:g} and {top:g}, got {got}")
 
 
 def keyword(rule: "Rule", inputs: Inputs) -> str | None:
@@ -210,7 +223,7 @@ def arrays(rule: "Rule", inputs: Inputs) -> Inputs:
 
 def array(rule: "Rule", x: Any) -> NDArray[Any]:
     try:
-        return np.asarray(x)
+        return native(rule.name, x)
     except ValueError:
         raise ShapeError(f"{rule.name}: a list is ragged; arrays need rows of one length") from None
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pullback.errors import OptionError, ShapeError
+from pullback.errors import DtypeError, OptionError, ShapeError
 from pullback.operators import Implicit
 
 if TYPE_CHECKING:
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 
 def as_tuple(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
+
+
+def native(name: str, x: Any) -> NDArray[Any]:
+    """x as an array in the byte order of this machine: kernels, and views as other integers, know no other."""
+    if hasattr(x, "filled"):
+        raise DtypeError(f"{name}: got a masked array, whose mask would be lost; fill it first, as with x.filled(0)")
+    found = np.asarray(x)
+    return found if found.dtype.isnative else found.astype(found.dtype.newbyteorder("="))
 
 
 class Linearization:
@@ -120,7 +129,9 @@ class Linearization:
 
     def _array(self, a: Any, zero: Any, slot: "Slot") -> Any:
         try:
-            return np.asarray(a) if hasattr(a, "dtype") else np.asarray(a, zero.dtype)
+            return native(self.rule.name, a) if hasattr(a, "dtype") else np.asarray(a, zero.dtype)
+        except DtypeError:
+            raise
         except (TypeError, ValueError):
             given = type(a).__name__
             raise ShapeError(f"{self.rule.name}: for {slot}, got a {given}, needs {zero.dtype}{zero.shape}") from None

@@ -1,6 +1,7 @@
 """Whole models: what PyTorch's compute; nothing is changed behind anyone's back."""
 
 import inspect
+import pickle
 
 import numpy as np
 import pytest
@@ -103,6 +104,48 @@ def test_tangents_that_are_left_out_are_zero():
         at.jvp(x, {"1.weight": x})
 
 
+NORM = nn.BatchNorm1d(3)
+
+
+@pytest.mark.parametrize(
+    "model, name",
+    [
+        (NORM, "typo"), (NORM, "running_mean"), (nn.Residual(NORM), "bias"), (nn.Residual(NORM), "fn.running_mean"),
+        (nn.Residual(nn.ReLU()), "typo"), (nn.ReLU(), "weight"),
+    ],
+)  # fmt: skip
+def test_tangents_of_no_parameter_are_refused(model, name):
+    _, at = model.linearize(np.ones((4, 3), "f4"))
+    with pytest.raises(OptionError, match=f"no parameter of this model with a derivative: {name}"):
+        at.jvp(None, {name: np.ones(3, "f4")})
+
+
+def test_models_can_be_pickled():
+    """As for processes that share the work. What comes back draws the same numbers, too."""
+    images = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1, padding_mode="reflect"), nn.BatchNorm2d(2), nn.Residual(nn.Dropout(0.5)), pb.tanh
+    )
+    texts = nn.Sequential(nn.Embedding(5, 3, padding_idx=0), nn.LSTM(3, 2, num_layers=2, dropout=0.5), rng=0)
+    for model, x in (images, X), (texts, np.array([[0, 4], [2, 3]])):
+        twin = pickle.loads(pickle.dumps(model))
+        assert repr(twin) == repr(model)
+        for rng in None, 3:
+            if rng is not None:
+                model.draw(rng)
+                twin.draw(rng)
+            np.testing.assert_array_equal(twin(x, training=True, rng=0), model(x, training=True, rng=0))
+
+
+def test_lists_are_arrays_for_layers_too():
+    x = [[1.0, 2.0]]
+    np.testing.assert_array_equal(nn.Dropout(0.5)(x), x)
+    assert set(nn.Dropout(0.5)(x, training=True, rng=0).ravel()) <= {0.0, 2.0, 4.0}
+    residual = nn.Residual(nn.Linear(2, 2, rng=0))
+    y = residual(x)
+    np.testing.assert_array_equal(y, residual(np.array(x, "f4")))
+    assert y.dtype == np.float32
+
+
 def test_walk_goes_from_back_to_front():
     model = network()[0]
     y, at = model.linearize(X, training=True)
@@ -133,6 +176,8 @@ def test_models_without_layers(model):
     np.testing.assert_array_equal(y, times * x)
     np.testing.assert_array_equal(at.vjp(x)[0], times * x)
     np.testing.assert_array_equal(at.jvp(x), times * x)
+    with pytest.raises(OptionError, match="a model without layers moves only with x; give tx"):
+        at.jvp(None)
     assert at.vjp(x, x=False) == (None, {}) and model.parameters == at.updates == {}
 
 

@@ -99,6 +99,9 @@ REFUSED = {
     "conv1d: needs stride > 0, with stride=(0,)": lambda: nn.Conv1d(1, 2, 3, stride=0),
     "max_pool2d: needs 0 <= padding <= kernel_size/2": lambda: nn.MaxPool2d(2, padding=3),
     "leaky_relu: negative_slope must be float, got 'a'": lambda: nn.LeakyReLU("a"),
+    "embedding: needs padding_idx is None or -v <= padding_idx < v, with padding_idx=7, v=3": lambda: nn.Embedding(
+        3, 2, padding_idx=7
+    ),
     "nn.ReLU is no layer; a layer is made by a call": lambda: nn.Sequential(nn.ReLU),
     "linear is no layer by itself: nobody gives it w[o i]": lambda: nn.Sequential(pb.linear),
     "cross_entropy is no layer by itself": lambda: nn.Sequential(pb.cross_entropy),

@@ -6,7 +6,7 @@ import torch
 from trained import DIGITS, FEW, POEM, work
 
 from pullback import nn, train
-from pullback.errors import DtypeError, OptionError, ShapeError
+from pullback.errors import OptionError, PullbackError, RangeError
 from pullback.train.loop import batches, layer_norms, step, surprise
 
 
@@ -112,6 +112,12 @@ def test_the_last_step_is_too_large(lr, held_out, says):
         train.fit(model, data, data if held_out else None, epochs=1, batch=300, optimizer=train.SGD(lr))
 
 
+def spoiled(x, value):
+    x = x.copy()
+    x[2, 0, 0, 1] = value
+    return x
+
+
 @pytest.mark.parametrize(
     "options, says",
     [
@@ -128,15 +134,24 @@ def test_the_last_step_is_too_large(lr, held_out, says):
         ({"data": (FEW.x, FEW.t[:9])}, "data holds 300 examples in x, 9 classes in t"),
         ({"data": FEW.x}, r"data must be a Dataset or a pair of arrays \(x, t\), got ndarray"),
         ({"test": POEM}, r"test must be a Dataset or a pair of arrays \(x, t\), got Text"),
+        ({"data": (spoiled(FEW.x, np.nan), FEW.t)}, r"data: x\[2, 0, 0, 1\] is nan, needs finite float32; fill it in"),
+        ({"test": (spoiled(FEW.x.astype(float), 1e300), FEW.t)}, r"test: x\[2, 0, 0, 1\] is 1e\+300, needs finite"),
+        ({"data": (FEW.x, np.where(FEW.t == 3, -100, FEW.t))}, r"data: t\[\d+\] is -100, needs classes: .* from 0 up"),
+        ({"test": (FEW.x, FEW.t - 1)}, r"test: t\[\d+\] is -1, needs classes: whole numbers from 0 up"),
         ({"data": (FEW.x, FEW.t / 2)}, r"data: t holds float64, needs classes: .* as with t.astype\(int\)"),
     ],
 )
 def test_fit_refuses(options, says):
     model = small()
     before = {name: p.copy() for name, p in model.parameters.items()}
-    with pytest.raises((OptionError, ShapeError, DtypeError), match=says):
+    with pytest.raises(PullbackError, match=says):
         train.fit(model, **{"data": FEW, **options})
     assert same(before, model.parameters)
+
+
+def test_judge_refuses_what_is_no_class():
+    with pytest.raises(RangeError, match=r"data: t\[0\] is -100, needs classes: whole numbers from 0 up"):
+        train.judge(small(), (FEW.x, np.full_like(FEW.t, -100)))
 
 
 def test_no_batch_of_one():

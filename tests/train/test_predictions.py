@@ -49,6 +49,16 @@ def test_a_table_is_learned_and_predicted(tmp_path):
     assert said[0].split()[0] == "up" and said[0].split()[1] == f"{found[0].probability:.4f}"
 
 
+def test_labels_stay_on_their_lines(tmp_path):
+    """A label may hold anything: the end of a line, or what a terminal takes for a command."""
+    rows = [(str(a), '"up\n\x1b[31m"' if a > 0 else "höch") for a in np.random.default_rng(0).normal(size=60)]
+    (tmp_path / "t.csv").write_text("a,way\n" + "".join(",".join(row) + "\n" for row in rows), encoding="utf-8")
+    run, _ = work(tmp_path, str(tmp_path / "t.csv"), target="way", epochs=10, lr=0.1)
+    (tmp_path / "new.csv").write_text("a\n9\n-9\n")
+    said = list(lines(str(run.folder), str(tmp_path / "new.csv")))
+    assert [line.rpartition("  ")[0].rstrip() for line in said] == [r"up\n\x1b[31m", "höch"]
+
+
 def test_predictions_of_a_folder_name_its_files(tmp_path):
     from PIL import Image
 

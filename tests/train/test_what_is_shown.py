@@ -64,6 +64,7 @@ def test_confusion():
     assert "true class (row)" in shown(report.confusion(counts, task.classes))
     many = np.zeros((20, 20), int)
     many[3, 7] = 5
+    assert r"a\n\x1b[31m" in shown(report.confusion(np.eye(2, dtype=int), ["a\n\x1b[31m", "b"]))
     said = shown(report.confusion(many, [f"[class{k}]" for k in range(20)]))
     assert "[class3]" in said and "[class7]" in said and "[class4]" not in said
 

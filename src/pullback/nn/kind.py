@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from pullback.door import configured
 from pullback.errors import OptionError
 from pullback.expressions import evaluate
 from pullback.nn import initialisation
+from pullback.nn.derivative import Arrays
 from pullback.nn.layer import Layer, Start
 from pullback.nn.model import Model
 from pullback.rule import Rule
@@ -70,9 +71,9 @@ class Kind:
         learning = configured(rule, {"training": True} if "training" in rule.options else {})
         start = self.beginning(rule, [*self.kept(rule, given), *states(learning)], sizes, init)
         layer = Layer(rule, start, learning, self.name, rng)
+        require(rule, sizes)  # what the input is not needed for
         rest = {name: value for name, value in given.items() if not self.understood(name)}
         made = self.finish(layer, **rest) if self.finish else layer
-        require(rule, sizes)  # what the input is not needed for
         made.given = {name: value for name, value in given.items() if value != self.default(name)}
         return made
 
@@ -149,7 +150,12 @@ class Kind:
         """How to draw the arrays that a layer owns."""
         names = rule.long_names
         how = lambda slot: self.start if init is None or not names[slot.name].startswith("weight") else init
-        return lambda rng: {names[slot.name]: first(how(slot), slot, sizes, rng) for slot in owned}
+        return partial(drawn, {names[slot.name]: (how(slot), slot) for slot in owned}, sizes)
+
+
+def drawn(owned: dict[str, tuple[Any, Slot]], sizes: Sizes, rng: np.random.Generator) -> Arrays:
+    """The arrays that a layer starts with: of each, how it is drawn, and what it is in the rule."""
+    return {name: first(how, slot, sizes, rng) for name, (how, slot) in owned.items()}
 
 
 def first(how: Any, slot: Slot, sizes: Sizes, rng: np.random.Generator) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from pullback.errors import OptionError
 from pullback.linearization import Linearization, as_tuple
 from pullback.nn.derivative import Arrays, Derivative, Walk
-from pullback.nn.model import Model, Random, Visit
+from pullback.nn.model import Model, Random, Visit, refuse_unknown
 from pullback.rule import Rule
 from pullback.signature import Slot
 
@@ -62,7 +62,7 @@ class Layer(Model):
 
     def rest(self, x: Any, slot: Slot) -> Any:
         """The mask that keeps everything."""
-        return None if slot.default else np.broadcast_to(True, x.shape)
+        return None if slot.default else np.broadcast_to(True, np.shape(x))
 
     def linearize(self, x: Any, training: bool = False, rng: Random = None) -> tuple[np.ndarray, "Step"]:
         rule = self.learning if training else self.rule
@@ -95,6 +95,7 @@ class Step(Derivative):
 
     def jvp(self, tx: np.ndarray | None = None, tangents: Mapping[str, np.ndarray] = {}) -> Any:
         learns = self.layer.learns
+        refuse_unknown(tangents, learns.values())
         given = [tangents.get(learns.get(slot.name, "")) for slot in self.at.rule.inputs[1:]]
         return as_tuple(self.at.jvp(tx, *given))[0]
 

@@ -3,6 +3,9 @@
 Read a row as: the layer, its rule, where its parameters start, what is added to it, and its arguments in order.
 """
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 
 from pullback.door import configured
@@ -10,7 +13,7 @@ from pullback.errors import OptionError
 from pullback.nn.derivative import Arrays
 from pullback.nn.initialisation import normal
 from pullback.nn.kind import NEEDED, Kind, axis, fan
-from pullback.nn.layer import Layer
+from pullback.nn.layer import Layer, Start
 from pullback.nn.model import Model
 from pullback.nn.sequential import Series
 
@@ -42,40 +45,46 @@ def widths(layer: Layer) -> tuple[int, ...]:
 
 def blank(layer: Layer) -> Layer:
     """The row of an Embedding that stands for padding starts as zeros."""
-    row, draw = layer.rule.options["padding_idx"], layer.start
-
-    def start(rng: np.random.Generator) -> Arrays:
-        own = draw(rng)
-        own["weight"][row] = 0
-        return own
-
+    row = layer.rule.options["padding_idx"]
     if row is not None:
         layer.own["weight"][row] = 0
-        layer.start = start
+        layer.start = partial(drawn_but_one, layer.start, row)
     return layer
+
+
+def drawn_but_one(draw: Start, row: int, rng: np.random.Generator) -> Arrays:
+    own = draw(rng)
+    own["weight"][row] = 0
+    return own
 
 
 def dropping(layer: Layer) -> Layer:
     """In training a mask says what stays; otherwise everything does, as it is."""
-    p = chance(layer, "p", layer.rule.options["p"])
+    p = layer.rule.options["p"]
     layer.rule = configured(layer.rule, {"p": 0.0})
-    layer.mask = lambda x, rng: rng.random(x.shape, np.float32) >= p
+    layer.mask = partial(chosen, p)
     return layer
+
+
+def chosen(p: float, x: Any, rng: np.random.Generator) -> Any:
+    """What stays: each element with probability 1 - p."""
+    return rng.random(np.shape(x), np.float32) >= p
 
 
 def dropping_between(layer: Layer, dropout: float) -> Layer:
     """Dropout of what one layer of a recurrent network hands to the next."""
-    if chance(layer, "dropout", dropout) and "weight_ih_l1" in layer.own:
-        scale = np.float32(1 / (1 - dropout) if dropout < 1 else 0)
+    if not isinstance(dropout, int | float) or not 0 <= dropout <= 1:
+        raise OptionError(f"{layer.kind}: needs 0 <= dropout <= 1, got {dropout!r}")
+    if dropout and "weight_ih_l1" in layer.own:
         between, width = layer.rule.options["num_layers"] - 1, layer.own["weight_ih_l1"].shape[1]
-        layer.mask = lambda x, rng: scale * (rng.random((between, *x.shape[:-1], width), np.float32) >= dropout)
+        layer.mask = partial(chosen_between, dropout, between, width)
     return layer
 
 
-def chance(layer: Layer, name: str, p: float) -> float:
-    if not isinstance(p, int | float) or not 0 <= p <= 1:
-        raise OptionError(f"{layer.kind}: needs 0 <= {name} <= 1, got {p!r}")
-    return p
+def chosen_between(p: float, between: int, width: int, x: Any, rng: np.random.Generator) -> Any:
+    """The same for `between` layers of so many features, scaled so that the mean stays."""
+    scale = np.float32(1 / (1 - p) if p < 1 else 0)
+    return scale * (rng.random((between, *np.shape(x)[:-1], width), np.float32) >= p)
 
 
 # fmt: off

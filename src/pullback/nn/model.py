@@ -3,12 +3,13 @@
 import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from pullback.errors import DtypeError, ShapeError
+from pullback.errors import DtypeError, OptionError, ShapeError
 from pullback.nn.derivative import Arrays, Derivative
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Model(ABC):
         were missing and those that nobody expected are returned. If anything does not fit, nothing is changed. A
         warning says which values were rounded (float64 to float32). PyTorch's num_batches_tracked is ignored.
         """
+        refuse_file(values)
         values = {name: value for name, value in values.items() if name.rpartition(".")[2] != COUNTER}
         known = self.parameters
         missing, unexpected = [n for n in known if n not in values], [n for n in values if n not in known]
@@ -154,7 +156,23 @@ def fit(name: str, value: Any, like: np.ndarray) -> Any:
         raise DtypeError(f"{name} is {value.dtype}, needs floating-point numbers")
     if value.shape != like.shape:
         raise ShapeError(f"{name} has shape {value.shape}, needs {like.shape}")
-    return value.astype(like.dtype)
+    with np.errstate(over="ignore"):
+        found = value.astype(like.dtype)
+    if value.itemsize > found.itemsize and (large := np.isinf(found) & ~np.isinf(value)).any():
+        raise DtypeError(f"{name} holds {value[large][0]}, too large for {found.dtype}")
+    return found
+
+
+def refuse_file(values: Any) -> None:
+    if not isinstance(values, Mapping):
+        hint = "; a file is read by nn.load_weights(path)" if isinstance(values, str | PathLike) else ""
+        raise OptionError(f"load takes a dict of arrays by name, got {type(values).__name__}{hint}")
+
+
+def refuse_unknown(tangents: Mapping[str, Any], trainable: Iterable[str]) -> None:
+    """A name that is none of a parameter would move nothing, and nobody would see it."""
+    if unknown := tangents.keys() - set(trainable):
+        raise OptionError(f"no parameter of this model with a derivative: {some(sorted(unknown))}")
 
 
 def differing(missing: list[str], unexpected: list[str]) -> str:

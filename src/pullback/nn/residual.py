@@ -8,7 +8,7 @@ import numpy as np
 from pullback.errors import ShapeError
 from pullback.nn.derivative import Arrays, Derivative, Walk
 from pullback.nn.layer import Layer
-from pullback.nn.model import Model, Random, Visit, generator, join, listed
+from pullback.nn.model import Model, Random, Visit, generator, join, listed, refuse_unknown
 from pullback.nn.sequential import Sequential, as_part, within
 from pullback.rule import Rule
 
@@ -36,7 +36,7 @@ class Residual(Model):
 
     def linearize(self, x: Any, training: bool = False, rng: Random = None) -> tuple[np.ndarray, "Around"]:
         y, at = self.fn.linearize(x, training, generator(rng))
-        return add(x, y), Around(at)
+        return add(x, y), Around(self, at)
 
     def follow(self, x: Any, visit: Visit) -> Any:
         return add(x, self.fn.follow(x, within("fn", visit)))
@@ -45,14 +45,15 @@ class Residual(Model):
 class Around(Derivative):
     """The derivative of a Residual at one point."""
 
-    def __init__(self, at: Derivative) -> None:
-        self.at = at
+    def __init__(self, residual: Residual, at: Derivative) -> None:
+        self.residual, self.at = residual, at
 
     @property
     def updates(self) -> Arrays:
         return {join("fn", name): value for name, value in self.at.updates.items()}
 
     def jvp(self, tx: np.ndarray | None = None, tangents: Mapping[str, np.ndarray] = {}) -> np.ndarray:
+        refuse_unknown(tangents, self.residual.trainable)
         ty = self.at.jvp(tx, {name.removeprefix("fn."): t for name, t in tangents.items()})
         return ty if tx is None else tx + ty
 
@@ -63,7 +64,8 @@ class Around(Derivative):
         yield "", (gy + gx if x else None), {}
 
 
-def add(x: np.ndarray, y: np.ndarray) -> Any:
+def add(x: Any, y: np.ndarray) -> Any:
+    x = x if hasattr(x, "dtype") else np.asarray(x, y.dtype)
     if x.shape != y.shape:
         raise ShapeError(f"fn makes {y.shape} of {x.shape}; what is added to its input must have its shape")
     return x + y

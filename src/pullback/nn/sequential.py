@@ -8,7 +8,7 @@ import numpy as np
 from pullback.errors import OptionError, PullbackError
 from pullback.nn.derivative import Arrays, Derivative, Walk
 from pullback.nn.layer import Layer
-from pullback.nn.model import Model, Random, Visit, generator, join, listed, some
+from pullback.nn.model import Model, Random, Visit, generator, join, listed, refuse_unknown
 from pullback.rule import Rule
 
 
@@ -86,12 +86,12 @@ class Path(Derivative):
         return {join(name, own): value for name, step in self.steps.items() for own, value in step.updates.items()}
 
     def jvp(self, tx: np.ndarray | None = None, tangents: Mapping[str, np.ndarray] = {}) -> np.ndarray:
-        if unknown := tangents.keys() - set(self.series.trainable):
-            raise OptionError(f"no parameter of this model with a derivative: {some(sorted(unknown))}")
+        refuse_unknown(tangents, self.series.trainable)
         for name, step in self.steps.items():
             own = self.series.parts[name].trainable
             tx = step.jvp(tx, {n: tangents[full] for n in own if (full := join(name, n)) in tangents})
-        assert tx is not None, "a model without layers moves only with x"
+        if tx is None:
+            raise OptionError("a model without layers moves only with x; give tx")
         return tx
 
     def walk(self, gy: np.ndarray, x: bool = True) -> Walk:

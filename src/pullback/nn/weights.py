@@ -10,13 +10,14 @@ import safetensors
 from safetensors.numpy import save as serialized
 
 import pullback.files as files
-from pullback.errors import DataError
+from pullback.errors import DataError, DtypeError
 from pullback.nn.model import Model
 
 DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?",
 }  # fmt: skip
+KNOWN = {np.dtype(kind).name for kind in DTYPES.values()} | {"bfloat16"}
 
 
 def save(weights: Model | Mapping[str, np.ndarray], path: str | Path) -> None:
@@ -24,11 +25,15 @@ def save(weights: Model | Mapping[str, np.ndarray], path: str | Path) -> None:
 
     A folder that is not there is made. `model.load(load_weights(path))` takes the parameters back.
     """
-    values = weights.parameters if isinstance(weights, Model) else weights
+    given = weights.parameters if isinstance(weights, Model) else weights
+    # safetensors reads the memory as it lies, so that it has to lie in order; ascontiguousarray would add an axis to ()
+    values = {name: np.array(value, order="C") for name, value in given.items()}
+    if odd := next((name for name, value in values.items() if value.dtype.name not in KNOWN), None):
+        advice = "convert it, as with .astype(float)"
+        raise DtypeError(f"{odd} is {values[odd].dtype}, which .safetensors has no numbers for; {advice}")
     with suppress(OSError):  # if there is no folder then, the write says why
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    # safetensors reads the memory as it lies, so that it has to lie in order; ascontiguousarray would add an axis to ()
-    files.write(path, serialized({name: np.array(value, order="C") for name, value in values.items()}))
+    files.write(path, serialized(values))
 
 
 def load_weights(path: str | Path) -> dict[str, np.ndarray]:

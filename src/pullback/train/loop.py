@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pullback.discovery import public
-from pullback.errors import OptionError, PullbackError
+from pullback.errors import DataError, OptionError, PullbackError
 from pullback.nn.model import Model
 from pullback.train import neighbours, quick
 from pullback.train.data import Dataset, Pair, as_dataset
+from pullback.train.data.examples import first
 from pullback.train.optimisers import Optimiser, make
 
 CHUNK = 128  # examples at a time, where nothing is learned
@@ -67,7 +68,12 @@ def refuse(*, epochs: int, batch: int, optimiser: object, seed: int) -> None:
 def fitting(model: Model, data: Dataset | Pair, name: str) -> Dataset:
     """The data as the model computes: in its precision, where the examples are floating-point numbers."""
     data = as_dataset(data, name)
-    return data._replace(x=in_precision(model, data.x))
+    with np.errstate(over="ignore"):  # what is too large for float32 is found below
+        x = in_precision(model, data.x)
+    if x.dtype.kind == "f" and (place := first(~np.isfinite(x))):
+        got = f"x[{', '.join(map(str, place))}] is {data.x[place]}"
+        raise DataError(f"{name}: {got}, needs finite {x.dtype}; fill it in, or leave the example out")
+    return data._replace(x=x)
 
 
 def in_precision(model: Model, x: np.ndarray) -> np.ndarray:

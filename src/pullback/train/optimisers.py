@@ -131,6 +131,9 @@ class SGD(Optimiser):
     def __post_init__(self) -> None:
         super().__post_init__()
         need(within(self.momentum) and self.momentum < 1, "momentum", "a number from 0 to below 1", self.momentum)
+        need(isinstance(self.nesterov, bool), "nesterov", "True or False", self.nesterov)
+        if self.nesterov and not self.momentum:
+            raise OptionError("nesterov needs momentum, as in SGD(0.1, momentum=0.9, nesterov=True); it is 0")
 
     def move(self, p: Array, g: Array, **memory: Array) -> None:
         v = memory["v"]

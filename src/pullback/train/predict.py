@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pullback.train import text
 from pullback.train.data import names, read_inputs
+from pullback.train.data.labels import on_one_line
 from pullback.train.runs import Run
 
 LENGTH = 400  # characters that a text is continued by
@@ -39,6 +40,7 @@ def lines(folder: str, inputs: str) -> Iterator[str]:
         yield inputs + proceed(run, inputs)
         return
     found = predict(run, inputs)
-    width = max((len(p.label) for p in found), default=0)
-    for p, name in zip_longest(found, names(inputs)):
-        yield f"{p.label:<{width}}  {p.probability:.4f}" + (f"  {name}" if name else "")
+    labels = [on_one_line(p.label) for p in found]
+    width = max(map(len, labels), default=0)
+    for label, p, name in zip_longest(labels, found, names(inputs)):
+        yield f"{label:<{width}}  {p.probability:.4f}" + (f"  {on_one_line(name)}" if name else "")

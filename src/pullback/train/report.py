@@ -15,6 +15,7 @@ from rich.table import Table
 
 from pullback.handbook.page import backward
 from pullback.nn.model import Row
+from pullback.train.data.labels import on_one_line
 from pullback.train.loop import Epoch
 from pullback.train.verify import Verdict
 
@@ -63,22 +64,23 @@ def verdicts(found: Sequence[Verdict], examples: int) -> Group:
 
 def confusion(counts: np.ndarray, classes: Sequence[str]) -> Group:
     """Rows are the true classes; of many classes, only what was confused most often."""
+    names = [escape(on_one_line(name)) for name in classes]
     if len(classes) > MOST:
-        return confusions(counts, classes)
-    found = table("", *map(escape, classes), right=[escape(name) for name in classes])
-    for k, (name, row) in enumerate(zip(classes, counts)):
+        return confusions(counts, names)
+    found = table("", *names, right=names)
+    for k, (name, row) in enumerate(zip(names, counts)):
         cells = [f"[bold]{n}[/]" if k == j else str(n) if n else "." for j, n in enumerate(row)]
-        found.add_row(escape(name), *cells)
+        found.add_row(name, *cells)
     return titled("Confusion: true class (row), taken for (column)", found)
 
 
-def confusions(counts: np.ndarray, classes: Sequence[str]) -> Group:
+def confusions(counts: np.ndarray, names: Sequence[str]) -> Group:
     found = table("true class", "taken for", "times", right=["times"])
-    wrong = counts * (1 - np.eye(len(classes), dtype=int))
+    wrong = counts * (1 - np.eye(len(names), dtype=int))
     for place in wrong.argsort(axis=None, kind="stable")[::-1][:MOST]:
-        i, j = divmod(int(place), len(classes))
+        i, j = divmod(int(place), len(names))
         if wrong[i, j]:
-            found.add_row(escape(classes[i]), escape(classes[j]), str(wrong[i, j]))
+            found.add_row(names[i], names[j], str(wrong[i, j]))
     return titled("What was confused most often", found)
 
 

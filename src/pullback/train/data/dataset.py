@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pullback.errors import DtypeError, OptionError, ShapeError
+from pullback.errors import DtypeError, OptionError, RangeError, ShapeError
+from pullback.train.data.examples import first
 
 
 class Dataset(NamedTuple):
@@ -35,6 +36,9 @@ def as_dataset(given: Dataset | Pair, name: str) -> Dataset:
     if given.t.dtype.kind not in "iu":
         remedy = "; convert them, as with t.astype(int)" if given.t.dtype.kind in "bf" else ""
         raise DtypeError(f"{name}: t holds {given.t.dtype}, needs classes: whole numbers from 0 up{remedy}")
+    if place := first(given.t < 0):
+        got = f"t[{', '.join(map(str, place))}] is {given.t[place]}"
+        raise RangeError(f"{name}: {got}, needs classes: whole numbers from 0 up; leave out what has none")
     return given
 
 

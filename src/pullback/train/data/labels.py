@@ -24,12 +24,21 @@ def named(labels: list[str], where: str) -> Classes:
 def whole(labels: list[str], where: str) -> list[Any]:
     """Whole numbers, if all labels are such ("1.0" is 1); the labels themselves, if some are no numbers."""
     try:
-        numbers = [number(label) for label in labels]
+        numbers = [exact(label) for label in labels]
     except ValueError:
         return labels
-    if odd := next((label for label, value in zip(labels, numbers) if not value.is_integer()), None):
+    if odd := next((label for label, value in zip(labels, numbers) if value % 1 != 0), None):
         raise DataError(f"{where} holds {odd}: classes are names or whole numbers; {NO_REGRESSION}")
     return [int(value) for value in numbers]
+
+
+def exact(text: str) -> int | float:
+    """The number that a text spells, all its digits if it is an integer: from 2^53 up, floats leave integers out."""
+    spelled = number(text)
+    try:
+        return int(text)
+    except ValueError:
+        return spelled
 
 
 def number(text: str) -> float:
@@ -67,3 +76,8 @@ def several(classes: int, examples: int, same: str, different: str) -> None:
         raise DataError(f"{same}: at least two classes are needed")
     if classes == examples:
         raise DataError(f"{different}: a class needs several examples; {NO_REGRESSION}")
+
+
+def on_one_line(text: str) -> str:
+    """What a terminal would take for a command, or for the end of a line, as Python spells it."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
