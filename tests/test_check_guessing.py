@@ -314,3 +314,38 @@ def test_alignments_have_room_for_a_label_twice_in_a_row():
 def test_the_seed_moves_what_a_text_asks_for():
     for text in ("40<7", "4=0..1"):
         assert not np.array_equal(shape(text, 0), shape(text, 1))
+
+
+SUMMED = """
+import numpy as np
+def affine_forward(x, w, b): return x @ w + b, (x, w)
+def affine_backward(dout, cache):
+    x, w = cache
+    return dout @ w.T, x.T @ dout, dout.sum()
+def batchnorm_forward(x, gamma, beta):
+    s = np.sqrt(x.var(0) + 1e-5)
+    u = (x - x.mean(0)) / s
+    return gamma * u + beta, (u, gamma, s)
+def batchnorm_backward(dout, cache):
+    u, gamma, s = cache
+    d = dout * gamma
+    return (d - d.mean(0) - u * (d * u).mean(0)) / s, (dout * u).sum(), dout.sum()
+def scale_forward(x, g): return x * g, (x, g)
+def scale_backward(d, cache):
+    x, g = cache
+    return d * g, (d * x).sum()
+def prelu_forward(x, a): return np.where(x > 0, x, a * x), (x, a)
+def prelu_backward(d, cache):
+    x, a = cache
+    return np.where(x > 0, d, a * d), np.where(x > 0, 0, x * d).sum()
+"""
+
+
+def test_a_parameter_that_such_a_layer_has_with_axes_is_no_single_number(tmp_path):
+    """Others may be one; that they need not is said."""
+    file = written(tmp_path / "summed.py", SUMMED)
+    found = {each.name: outcome(each).report for each in targets(file)}
+    wrong = {"affine_backward": ["b"], "batchnorm_backward": ["gamma", "beta"]}
+    for name, report in found.items():
+        assert [each.name for each in report.findings if each.verdict == "wrong"] == wrong.get(name, []), name
+    assert any("forward runs with x 4,5, g 4,5 too" in text for text in found["scale_backward"].power)

@@ -19,7 +19,7 @@ from pullback.check.files.guessing import quiet, trials
 from pullback.check.files.likeness import likeness
 from pullback.check.files.targets import TextError, options, shape, targets
 from pullback.check.progress import Bar
-from pullback.check.report import Cause, Report
+from pullback.check.report import RIGHT, Cause, Report
 from pullback.errors import OptionError
 
 COLUMNS = 80
@@ -141,10 +141,15 @@ def outcome(
     try:
         several = trials(exercise, shapes, fixed or {})
         first = next(several)
+        if first.larger and rule(first.larger.guess) and not rule(first.guess):
+            first = first.larger  # such a layer has these axes, and with them a gradient has a wrong shape
         guessed = "" if shapes else said(first)
         report, problem = settled(first, several, judge, lambda guess: rule(guess) is not None)
         if report and guessed:
             report = replace(report, notes=(*report.notes, Cause("", f"the inputs are guessed: {guessed}")))
+        if report and report.verdict == RIGHT and first.larger:
+            text = f"forward runs with {said(first.larger)} too, and a gradient does not fit that; say it with --shape"
+            report = replace(report, power=(*report.power, text))
         return Outcome(exercise.name, report, problem, guessed)
     except GuessError as error:
         if must_run:
