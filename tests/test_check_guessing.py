@@ -173,6 +173,39 @@ def test_networks_from_scratch_take_a_learning_rate_and_inherit(tmp_path):
     } and code == 1  # fmt: skip
 
 
+def test_a_step_inside_of_backward_is_not_judged_and_comes_last(tmp_path):
+    named = {each.name: each for each in targets(written(tmp_path / "steps.py", SCRATCH))}
+    dense, late, tanh = (outcome(named[name]) for name in ("Dense", "Late", "Tanh"))
+    assert any("weights, bias of the object, which backward may move" in text for text in dense.report.power)
+    assert "that step is not judged" in dense.line and not any("step" in text for text in tanh.report.power)
+    assert late.report.cause == "aliasing_inplace" and "moves a parameter" in late.report.causes[0].evidence
+
+
+UNNAMED = """
+import numpy as np
+class Fc:
+    def __init__(self): self.weight, self.bias = np.ones((5, 3)), np.zeros(3)
+    def forward(self, x):
+        self.x = x
+        return x @ self.weight + self.bias
+class Other(Fc):
+    def backward(self, g):
+        self.g_w, self.g_b = 3 * self.x.T @ g, g.sum(0)
+        return g @ self.weight.T
+class Listed(Fc):
+    def backward(self, g):
+        self.grads = [3 * self.x.T @ g, g.sum(0)]
+        return g @ self.weight.T
+"""
+
+
+def test_parameters_whose_gradients_have_no_name_of_theirs_are_said_to_be_unseen(tmp_path):
+    for each in targets(written(tmp_path / "unnamed.py", UNNAMED)):
+        found = outcome(each)
+        assert any("forward moves with weight, bias" in text for text in found.report.power), each.name
+        assert "not judged" in found.line
+
+
 TUPLES = """
 import numpy as np
 def sum_forward(x, axis): return x.sum(axis), (x.shape, axis)

@@ -373,9 +373,9 @@ class Grouped:
 def test_a_parameter_that_is_not_judged_is_said_to_be_none():
     report = pullback.check(Grouped(np.ones(3)), None, X)
     assert report.verdict == "right" and [each.name for each in report.findings] == ["x", "fc.W"]
-    assert any("forward moves with bias" in note.evidence for note in report.notes)
+    assert any("forward moves with bias" in text for text in report.power)
     plain = pullback.check(Grouped(0), None, X)
-    assert not [note for note in plain.notes if "not judged" in note.evidence]
+    assert not [text for text in plain.power if "not judged" in text]
 
 
 # Networks that bring the gradients of their parameters.

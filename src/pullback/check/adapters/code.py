@@ -51,6 +51,9 @@ class Adapted(NamedTuple):
     again: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]] | None = None
     anew: bool = False  # does it run forward once more?
     silent: tuple[str, ...] = ()  # what an object holds and forward moves with, and whose gradient nobody finds
+    still: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]] | None = (
+        None  # backward whose step is 0, if it has one
+    )
     module: bool = False  # of PyTorch: with parameters of sizes that do not fit, some read beyond them
     options: dict[str, Any] = {}  # numbers, flags and words that forward has by default, or that the layer holds
     otherwise: Callable[..., tuple[Any, ...]] = lambda options, *arrays: ()  # forward with others of them

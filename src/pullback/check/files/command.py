@@ -46,12 +46,14 @@ class Outcome(NamedTuple):
 
     @property
     def why(self) -> str:
-        """Of a wrong one: the input and the cause of its first wrong gradient, and what mends it, or shows it."""
+        """Of a wrong one: the input and the cause of its first wrong gradient, and what mends it, or shows it. Of a
+        right one: what is not judged."""
         if self.report is None:
             return self.problem
         wrong = self.report.leading
         if wrong is None:
-            return self.report.reason
+            left_out = [text for text in self.report.power if text.endswith("not judged")]
+            return self.report.reason or "; ".join(left_out)
         first = wrong.causes[0] if wrong.causes else Cause("", "")
         says = f"right with {wrong.mend}" if first.hint and wrong.mend else first.evidence
         return f"{wrong.name}: {wrong.cause}: {says}"
