@@ -11,18 +11,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pullback.check import check
-from pullback.check.adapters.arguments import is_shape
+from pullback.check.adapters.arguments import Value, is_shape, names_of
+from pullback.check.adapters.code import body
 from pullback.check.files.accusing import said, settled
 from pullback.check.files.calling import Guess, GuessError
 from pullback.check.files.finding import Exercise
 from pullback.check.files.guessing import quiet, trials
 from pullback.check.files.likeness import likeness
+from pullback.check.files.recipes import Table
 from pullback.check.files.targets import TextError, options, shape, targets
 from pullback.check.progress import Bar
 from pullback.check.report import RIGHT, Cause, Report
 from pullback.errors import OptionError
 
 COLUMNS = 80
+PLAIN = bool, int, float, str, Value  # hyperparameters
 CODES = {"right": 0, "wrong": 1, "cannot judge": 3}
 
 
@@ -145,7 +148,7 @@ def outcome(
         first = next(several)
         if first.larger and rule(first.larger.guess) and not rule(first.guess):
             first = first.larger  # such a layer has these axes, and with them a gradient has a wrong shape
-        guessed = "" if shapes else said(first)
+        guessed = ", ".join(([] if shapes else [said(first)]) + settings_of(first.guess, fixed or {}))
         report, problem = settled(first, several, judge, lambda guess: rule(guess) is not None)
         if report and guessed:
             report = replace(report, notes=(*report.notes, Cause("", f"the inputs are guessed: {guessed}")))
@@ -161,6 +164,14 @@ def outcome(
         raise
     except Exception as error:  # code of anybody may raise anything, anywhere
         return Outcome(exercise.name, None, f"it raises while it is judged: {type(error).__name__}: {error}")
+
+
+def settings_of(guess: Guess, fixed: dict[str, Any]) -> list[str]:
+    """Hyperparameters that nobody said, as `--set` takes them."""
+    found: dict[str, Any] = {}
+    for name, value in zip(names_of(body(guess.forward)), guess.arguments):
+        found |= value.read if isinstance(value, Table) else {name: value} if isinstance(value, PLAIN) else {}
+    return [f"{name}={value}" for name, value in found.items() if name not in fixed]
 
 
 def single(value: Any, seed: int) -> Any:
