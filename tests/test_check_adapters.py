@@ -487,3 +487,69 @@ def test_outputs_without_a_derivative_are_left_out():
     assert len(adapted.forward(*inputs)) == 1
     report = pullback.check(rule, None, *inputs)
     assert report.verdict == "right", str(report)
+
+
+class Slot:
+    def __init__(self, data):
+        self.data, self.grad = data, np.zeros_like(data)
+
+
+class Summed:
+    """The gradient of its bias is a single number, wherever it is kept."""
+
+    def __init__(self, kept):
+        self.kept, self.W = kept, RNG.normal(size=(5, 3))
+        if kept == "attribute":
+            self.b = RNG.normal(size=3)
+        elif kept == "dict":
+            self.params, self.grads = {"b": RNG.normal(size=3)}, {}
+        else:
+            self.bias = Slot(RNG.normal(size=3))
+
+    def forward(self, x):
+        self.x = x
+        return (
+            x @ self.W
+            + {"attribute": lambda: self.b, "dict": lambda: self.params["b"]}.get(self.kept, lambda: self.bias.data)()
+        )
+
+    def backward(self, g):
+        self.dW = self.x.T @ g
+        if self.kept == "attribute":
+            self.db = g.sum()
+        elif self.kept == "dict":
+            self.grads["b"] = g.sum()
+        else:
+            self.bias.grad = g.sum()
+        return g @ self.W.T
+
+
+@pytest.mark.parametrize("kept, name", [("attribute", "b"), ("dict", "params.b"), ("object", "bias.data")])
+def test_a_parameter_whose_gradient_is_a_single_number_is_judged(kept, name):
+    report = pullback.check(Summed(kept), None, (4, 5))
+    assert {each.name: each.verdict for each in report.findings} == {"x": "right", "W": "right", name: "wrong"}
+    assert "shape (), needs (3,)" in report.leading.causes[0].evidence
+
+
+class Stack:
+    """Layers in a tuple, as those of `*layers` are."""
+
+    def __init__(self, *layers):
+        self.layers = layers
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, g):
+        for layer in reversed(self.layers):
+            g = layer.backward(g)
+        return g
+
+
+def test_layers_in_a_tuple_are_looked_into():
+    report = pullback.check(Stack(Summed("attribute")), None, (4, 5))
+    assert {each.name: each.verdict for each in report.findings} == {
+        "x": "right", "layers.0.W": "right", "layers.0.b": "wrong"
+    }  # fmt: skip

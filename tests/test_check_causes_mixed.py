@@ -284,3 +284,23 @@ def test_what_is_hardly_off_is_not_explained_by_chance():
 
     report = pullback.check(norm, back, (4, 5), np.ones(5), np.zeros(5))
     assert report.cause == "mode_mismatch" and "of the largest, and no more: an eps" in report.causes[0].evidence
+
+
+def test_an_eps_outside_of_its_brackets_is_no_buffer():
+    back = lambda g, x: g / np.sqrt(1 + x**2) + 1e-5
+    names, says = named(np.arcsinh, back, (3, 4))
+    assert names[0] != "stale_buffer" and says.startswith("1e-05 is added to every number")
+
+
+def test_what_would_fit_anything_is_left_out_beside_a_cause_that_says_more():
+    centred = lambda x: x - x.mean(0)
+    report = pullback.check(lambda x: centred(x) / x.std(0), lambda g, x: centred(g) / x.std(0), (4, 5))
+    vague = [cause.evidence for cause in report.causes if cause.guess]
+    assert vague and not report.causes[0].guess and not any(f": {text}" in str(report) for text in vague)
+
+
+def test_numbers_of_no_element_are_said_to_be_a_projection():
+    report = pullback.check(np.tanh, lambda g, x: 1.5 * g * (1 - np.tanh(x) ** 2), (40, 50))
+    assert report.findings[0].projection and "a projection" in str(report)
+    one = pullback.check(lambda x, s: x * s, lambda g, x, s: (g * s, 2 * (g * x).sum()), (4, 5), ())
+    assert not any(finding.projection for finding in one.findings)

@@ -54,7 +54,7 @@ def test_a_wrong_line_names_the_input_and_the_cause(course):
 def test_what_is_guessed_is_said(course):
     says = {name: says.split(None, 1)[1] for name, says in course}
     assert says["affine_backward"] == "with x 4,5, w 5,3, b 3"
-    assert says["batchnorm_backward_alt"].endswith(" (with x 4,5, gamma 5, beta 5)")
+    assert says["batchnorm_backward_alt"].endswith(" (with x 4,5, gamma 5, beta 5, mode=train)")
     guessed = "note      the inputs are guessed: x 4,5, w 5,3, b 3"
     assert guessed in run(AFFINE).output and "guessed" not in run(AFFINE, *SHAPES).output
 
@@ -94,6 +94,12 @@ class Square(torch.autograd.Function):
     assert found.exit_code == 1 and "x, second: higher_order" in found.output
     assert run(AFFINE, "--order", "2").exit_code == 3
     assert "3 is not in the range" in refused(AFFINE, "--order", "3")
+
+
+def test_hyperparameters_that_nobody_said_are_shown():
+    conv = f"{COURSE}:conv_forward_naive,conv_backward_naive"
+    assert "b 4, stride=2, pad=1" in run(conv).output.replace("\n            ", " ")
+    assert "stride=1" not in (said := run(conv, "--set", "stride=1").output) and "pad=1" in said
 
 
 def test_json():
@@ -159,6 +165,11 @@ def test_what_users_get_wrong(tmp_path):
     assert "it takes 3 arrays (x, w, b), got 2 shapes" in refused(AFFINE, *SHAPES[:4])
     assert "'4x5' is no shape; write 4,5" in refused(AFFINE, "--shape", "4x5")
     assert "it has no parameter stride" in refused(AFFINE, "--set", "stride=2")
+    conv = f"{COURSE}:conv_forward_naive,conv_backward_naive"
+    assert (
+        "it has no parameter paddding" in (misspelt := refused(conv, "--set", "paddding=3")) and "padding?" in misspelt
+    )
+    assert "there is no rule 'affine'; did you mean linear?" in refused(AFFINE, *SHAPES, "--like", "affine")
     assert "is no option; write name=value" in refused(AFFINE, "--set", "stride")
     assert "--shape and --like are for one layer" in refused(COURSE, "--like", "linear")
     assert "name a forward and a backward" in refused(AFFINE.replace("_backward", "_backward,"))

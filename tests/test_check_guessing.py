@@ -173,6 +173,39 @@ def test_networks_from_scratch_take_a_learning_rate_and_inherit(tmp_path):
     } and code == 1  # fmt: skip
 
 
+def test_a_step_inside_of_backward_is_not_judged_and_comes_last(tmp_path):
+    named = {each.name: each for each in targets(written(tmp_path / "steps.py", SCRATCH))}
+    dense, late, tanh = (outcome(named[name]) for name in ("Dense", "Late", "Tanh"))
+    assert any("weights, bias of the object, which backward may move" in text for text in dense.report.power)
+    assert "that step is not judged" in dense.line and not any("step" in text for text in tanh.report.power)
+    assert late.report.cause == "aliasing_inplace" and "moves a parameter" in late.report.causes[0].evidence
+
+
+UNNAMED = """
+import numpy as np
+class Fc:
+    def __init__(self): self.weight, self.bias = np.ones((5, 3)), np.zeros(3)
+    def forward(self, x):
+        self.x = x
+        return x @ self.weight + self.bias
+class Other(Fc):
+    def backward(self, g):
+        self.g_w, self.g_b = 3 * self.x.T @ g, g.sum(0)
+        return g @ self.weight.T
+class Listed(Fc):
+    def backward(self, g):
+        self.grads = [3 * self.x.T @ g, g.sum(0)]
+        return g @ self.weight.T
+"""
+
+
+def test_parameters_whose_gradients_have_no_name_of_theirs_are_said_to_be_unseen(tmp_path):
+    for each in targets(written(tmp_path / "unnamed.py", UNNAMED)):
+        found = outcome(each)
+        assert any("forward moves with weight, bias" in text for text in found.report.power), each.name
+        assert "not judged" in found.line
+
+
 TUPLES = """
 import numpy as np
 def sum_forward(x, axis): return x.sum(axis), (x.shape, axis)
@@ -314,3 +347,38 @@ def test_alignments_have_room_for_a_label_twice_in_a_row():
 def test_the_seed_moves_what_a_text_asks_for():
     for text in ("40<7", "4=0..1"):
         assert not np.array_equal(shape(text, 0), shape(text, 1))
+
+
+SUMMED = """
+import numpy as np
+def affine_forward(x, w, b): return x @ w + b, (x, w)
+def affine_backward(dout, cache):
+    x, w = cache
+    return dout @ w.T, x.T @ dout, dout.sum()
+def batchnorm_forward(x, gamma, beta):
+    s = np.sqrt(x.var(0) + 1e-5)
+    u = (x - x.mean(0)) / s
+    return gamma * u + beta, (u, gamma, s)
+def batchnorm_backward(dout, cache):
+    u, gamma, s = cache
+    d = dout * gamma
+    return (d - d.mean(0) - u * (d * u).mean(0)) / s, (dout * u).sum(), dout.sum()
+def scale_forward(x, g): return x * g, (x, g)
+def scale_backward(d, cache):
+    x, g = cache
+    return d * g, (d * x).sum()
+def prelu_forward(x, a): return np.where(x > 0, x, a * x), (x, a)
+def prelu_backward(d, cache):
+    x, a = cache
+    return np.where(x > 0, d, a * d), np.where(x > 0, 0, x * d).sum()
+"""
+
+
+def test_a_parameter_that_such_a_layer_has_with_axes_is_no_single_number(tmp_path):
+    """Others may be one; that they need not is said."""
+    file = written(tmp_path / "summed.py", SUMMED)
+    found = {each.name: outcome(each).report for each in targets(file)}
+    wrong = {"affine_backward": ["b"], "batchnorm_backward": ["gamma", "beta"]}
+    for name, report in found.items():
+        assert [each.name for each in report.findings if each.verdict == "wrong"] == wrong.get(name, []), name
+    assert any("forward runs with x 4,5, g 4,5 too" in text for text in found["scale_backward"].power)

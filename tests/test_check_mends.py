@@ -378,3 +378,12 @@ def test_a_factor_of_one_operand_of_several():
         return d @ u.T, h.T @ d
 
     assert "in `np.concatenate([da, db], 1)`, `db` times `r` (line" in mend(gates, back, (3, 2), (2, 4))
+
+
+def test_a_mend_is_one_for_other_numbers_in_the_place_of_defaults():
+    """With a = 1 it would do to leave something out that has to be multiplied by a."""
+    elu = lambda x, a=1.0: np.where(x > 0, x, a * (np.exp(x) - 1))
+    more = lambda x, a=1.0: np.where(x > 0, 1, np.exp(x) + 2 * a)
+    assert not mend(elu, more, (4, 5))
+    negated = lambda x, a=1.0: np.where(x > 0, 1, -a * np.exp(x))
+    assert "times -1" in mend(elu, negated, (4, 5))

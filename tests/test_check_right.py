@@ -373,9 +373,9 @@ class Grouped:
 def test_a_parameter_that_is_not_judged_is_said_to_be_none():
     report = pullback.check(Grouped(np.ones(3)), None, X)
     assert report.verdict == "right" and [each.name for each in report.findings] == ["x", "fc.W"]
-    assert any("forward moves with bias" in note.evidence for note in report.notes)
+    assert any("forward moves with bias" in text for text in report.power)
     plain = pullback.check(Grouped(0), None, X)
-    assert not [note for note in plain.notes if "not judged" in note.evidence]
+    assert not [text for text in plain.power if "not judged" in text]
 
 
 # Networks that bring the gradients of their parameters.
@@ -470,3 +470,11 @@ def test_the_operand_is_named_that_has_another_factor():
 
     evidence = pullback.check(forward, backward, X).causes[0].evidence
     assert "what comes back through `low` is -1 times what it should be: `x - low`" in evidence
+
+
+def test_an_option_of_a_slope_is_no_output_whatever_its_letter():
+    elu = lambda x, a=1.0: np.where(x > 0, x, a * (np.exp(x) - 1))
+    for slope in (lambda x, a=1.0: np.where(x > 0, 1, a * np.exp(x)), lambda x, s=1.0: np.where(x > 0, 1, np.exp(x))):
+        assert pullback.check(elu, slope, (4, 5)).verdict == "right"
+    above = lambda g, x, a=1.0: g * np.where(x > 0, 1, a * np.exp(x))
+    assert pullback.check(elu, above, (4, 5)).verdict == "right"

@@ -14,12 +14,12 @@ from pullback.check.naming import Naming
 from pullback.check.outcome import Outcome
 from pullback.check.points import Point, cut, points
 from pullback.check.probes.batches import batches
-from pullback.check.probes.contract import TooManyError, contract, silent, widened
+from pullback.check.probes.contract import TooManyError, contract, widened
 from pullback.check.probes.gradual import gradual
 from pullback.check.probes.layout import layout
 from pullback.check.probes.lengths import lengths
 from pullback.check.probes.linearity import linearity
-from pullback.check.probes.manners import again, forward_repeats, mutation, repetition
+from pullback.check.probes.manners import again, early, forward_repeats, mutation, repetition
 from pullback.check.probes.opinion import opinion
 from pullback.check.probes.projection import projected
 from pullback.check.probes.remainders import remainders
@@ -59,7 +59,7 @@ class Judge:
             return outcome.cannot(reason)
         outcome.lost = int(np.isnan(problem.f(problem.example)).sum())
         g = self.rng.normal(size=problem.given_size)
-        for probe in (contract, mutation, partial(repetition, rng=self.rng), again):
+        for probe in (contract, mutation, partial(repetition, rng=self.rng), again, early):
             try:
                 outcome.add(probe(problem, g))
             except NotImplementedError as error:  # nobody claims that it is right
@@ -172,7 +172,7 @@ class Judge:
         if not outcome.findings:
             findings, notes = lengths(problem)
             outcome.add(findings)
-            outcome.remarks += [*far(problem), *notes, *widened(problem, ones), *silent(problem)]
+            outcome.remarks += [*far(problem), *notes, *widened(problem, ones)]
             outcome.remarks += [each for probe in (batches, remainders, repeats) for each in noted(probe, problem)]
 
     def further(self) -> None:

@@ -56,6 +56,7 @@ class Naming:
             point.where,
             self.causes(point, mismatch, example),
             self.mend(part) if example and mismatch.finite else "",
+            self.place(mismatch, truth) is None,
         )
 
     def mend(self, part: Part) -> str:
@@ -65,10 +66,14 @@ class Naming:
 
     def index(self, mismatch: Mismatch, truth: Truth) -> tuple[int, ...]:
         """Of the worst element, if it is one."""
-        if truth.directions is None or self.problem.mode == "jvp":
-            return mismatch.part.where(mismatch.column)
-        place = truth.directions[mismatch.column].coordinate()
+        place = self.place(mismatch, truth)
         return () if place is None else mismatch.part.where(place)
+
+    def place(self, mismatch: Mismatch, truth: Truth) -> int | None:
+        """In the flat vector; None along a direction in which several numbers move."""
+        if truth.directions is None or self.problem.mode == "jvp":
+            return mismatch.column
+        return truth.directions[mismatch.column].coordinate()
 
     def causes(self, point: Point, mismatch: Mismatch, example: bool) -> tuple[Cause, ...]:
         small = self.at_small_sizes.get(mismatch.part.name)

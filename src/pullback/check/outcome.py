@@ -91,6 +91,10 @@ class Outcome:
         yield from (f"the derivative by {name} {near}" for name in self.faint())
         for name in problem.dropped:
             yield f"the gradient of {name} is None, and forward moves with it: if it should have one, say wrt={name!r}"
+        if problem.adapted.silent:
+            what = f"forward moves with {', '.join(problem.adapted.silent)} of the object"
+            steps = "which backward may move by its learning rate: that step is not judged"
+            yield f"{what}, {steps if problem.adapted.still else 'whose gradient was not found: it is not judged'}"
         if self.lost:
             where = f"forward is nan in {self.lost} of {problem.sizes[1]} numbers at your example"
             yield f"{where}, so no other inputs were tried: give some for which it is not"

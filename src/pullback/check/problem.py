@@ -284,4 +284,4 @@ def chosen(names: Sequence[str], wrt: Any) -> set[int]:
 def forward_derivative(adapted: Adapted, jvp: Callable[..., Any]) -> Adapted:
     """The same layer with a jvp in the place of its backward: jvp(*tangents, *inputs) -> tangent(s)."""
     backward = lambda tangents, inputs: outputs(jvp(*tangents, *inputs))
-    return adapted._replace(name=own_name(jvp) or adapted.name, backward=backward)
+    return adapted._replace(name=own_name(jvp) or adapted.name, backward=backward, tuned=())

@@ -1,6 +1,7 @@
 """The closed form of the layer that the user says it is: a second opinion, exact in the tails, and its other modes."""
 
 import ast
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from itertools import product
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pullback.check.called import CALLED
 from pullback.check.problem import Part, Problem, pack
 from pullback.check.terms import terms, told
 from pullback.check.variants import wrong
@@ -164,7 +166,10 @@ def named(like: Any) -> Any:
     name, options = parsed(like)
     rule = find(name)
     if rule is None:
-        close = get_close_matches(name, index(), 3)
+        others = [
+            other for pattern, rules in CALLED if re.fullmatch(pattern, name) for other in rules if "(" not in other
+        ]
+        close = others or get_close_matches(name, index(), 3)
         hint = f"did you mean {' or '.join(close)}?" if close else "`pullback list` shows what there is"
         raise OptionError(f"like: there is no rule {name!r}; {hint}")
     configured, unknown = rule.at(options)

@@ -35,6 +35,7 @@ class Finding:
     where: str = ""  # at which inputs
     causes: tuple[Cause, ...] = ()  # the likeliest first
     mend: str = ""  # a change of one step of backward with which it is right, if one was found
+    projection: bool = False  # are the numbers of no element, but of all of them along a direction?
 
     @property
     def cause(self) -> str:
@@ -95,7 +96,8 @@ class Report:
         said = [("reason", self.reason)] if self.reason else []
         if self.leading:
             said += [("where", self.leading.where)] if self.leading.where else []
-            for k, cause in enumerate(self.causes[:3]):
+            plain = [cause for cause in self.causes if not cause.guess or self.causes[0].guess]
+            for k, cause in enumerate(plain[:3]):
                 said.append(("cause" if k == 0 else "or", f"{cause.name}: {cause.evidence}"))
                 said += [("hint", cause.hint)] if cause.hint and k == 0 else []
             said += [("mend", f"right with {self.leading.mend}")] if self.leading.mend else []
@@ -123,7 +125,7 @@ HEAD = ["gradient of", "verdict", "error", "at", "yours", "right", "ratio"]
 
 def row(finding: Finding) -> list[str]:
     known = finding.found is not None
-    at = f"[{', '.join(map(str, finding.index))}]" if known else ""
+    at = "a projection" if finding.projection else f"[{', '.join(map(str, finding.index))}]" if known else ""
     digits = enough(finding.found, finding.wanted)
     values = [number(value, digits) for value in (finding.found, finding.wanted, finding.ratio)]
     error = number(finding.error) if known or finding.verdict == RIGHT else ""  # what is wrong may be no number

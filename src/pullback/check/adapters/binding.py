@@ -50,6 +50,8 @@ def by_names(backward: Any, forward: Any, given: int, results: int) -> Binding |
         name = parameter.name
         if name in inputs:
             places.append(("input", inputs.index(name)))
+        elif isinstance(parameter.default, (int, float, str)):
+            break  # an option that keeps its default, and so do those behind it
         elif CACHE.fullmatch(name):
             places.append(("cache", 0))
         elif is_step(parameter, forward):
@@ -63,7 +65,7 @@ def by_names(backward: Any, forward: Any, given: int, results: int) -> Binding |
             unknown.append(len(places))
             places.append(("unknown", 0))
         else:
-            break  # an option that keeps its default, and so do those behind it
+            break
     missing = {*range(len(inputs))} - {k for kind, k in places if kind == "input"}
     if unknown and not (len(unknown) == len(missing) == 1 and len(inputs) > 1 and cotangents):
         return None

@@ -10,13 +10,14 @@ import inspect
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from types import MethodType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pullback.check.adapters.arguments import Leaf, names_of
-from pullback.check.adapters.binding import Binding, by_names, in_order
+from pullback.check.adapters.binding import STEP_SIZE, Binding, by_names, in_order
 from pullback.check.adapters.code import (
     METHODS,
     Adapted,
@@ -56,7 +57,8 @@ def recognise(code: Code) -> Adapted | None:
         return None
     settle(held.code, held.forward, held.backward, *held.parameters)
     adapted = code.adapted(held.forward, held.backward, *held.parameters)
-    return adapted._replace(again=guarded(held.again), anew=True, silent=tuple(held.silent()))
+    still = guarded(partial(held.backward, step=0.0)) if held.binding.count("step") else None
+    return adapted._replace(again=guarded(held.again), anew=True, silent=tuple(held.silent()), still=still)
 
 
 def of_one_object(code: Code) -> "Held | None":
@@ -234,10 +236,10 @@ class Held:
         kept = (look(layer, (name,)) for name in OUTPUTS)
         return Run(layer, outputs(next((y for y in kept if y is not None), None) if output is None else output), cache)
 
-    def went_back(self, run: Run, cotangents: Sequence[Any], inputs: Sequence[Any]) -> Any:
+    def went_back(self, run: Run, cotangents: Sequence[Any], inputs: Sequence[Any], step: float = STEP_SIZE) -> Any:
         layer, output, cache = handed({"self": run.layer, "output": run.output, "cache": run.cache}).values()
         given = dict(cotangent=self.code.lifted(cotangents), output=output, input=self.code.filled(inputs))
-        found = getattr(layer, self.way_back)(*self.binding.arguments(**given, cache=[cache]))
+        found = getattr(layer, self.way_back)(*self.binding.arguments(**given, cache=[cache], step=[step]))
         return self.kept_gradients(layer) if found is None else found
 
     def kept_gradients(self, layer: Any) -> tuple[Any, ...]:
@@ -251,10 +253,10 @@ class Held:
         output = self.ran(inputs).output
         return (np.asarray(np.mean(output[0])),) if self.mean else output
 
-    def backward(self, cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
+    def backward(self, cotangents: Sequence[Any], inputs: Sequence[Any], step: float = STEP_SIZE) -> tuple[Any, ...]:
         own = self.code.arguments.leaves
         run = self.ran(inputs)
-        found = self.went_back(run, cotangents, inputs[: len(own)])
+        found = self.went_back(run, cotangents, inputs[: len(own)], step)
         gradients = assigned(found, own)
         if len(gradients) > len(own):  # dx, dW, db
             gradients = assigned(found, [*own, *self.parameters])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from types import MethodType
 from typing import Any, NamedTuple
 
@@ -22,6 +22,8 @@ class StyleError(PullbackError, TypeError):
 class UnknownStyleError(StyleError):
     """It runs, and is in no style that is known."""
 
+
+LESS = 0.8  # of a number that an option is by default: a rate stays one
 
 Second = Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], tuple[Sequence[Any], Sequence[Any]]]
 
@@ -51,9 +53,13 @@ class Adapted(NamedTuple):
     again: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]] | None = None
     anew: bool = False  # does it run forward once more?
     silent: tuple[str, ...] = ()  # what an object holds and forward moves with, and whose gradient nobody finds
+    still: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]] | None = (
+        None  # backward whose step is 0, if it has one
+    )
     module: bool = False  # of PyTorch: with parameters of sizes that do not fit, some read beyond them
     options: dict[str, Any] = {}  # numbers, flags and words that forward has by default, or that the layer holds
     otherwise: Callable[..., tuple[Any, ...]] = lambda options, *arrays: ()  # forward with others of them
+    tuned: tuple[Callable[..., Any], ...] = ()  # both, where they have numbers by default in common, with other ones
 
 
 class Code:
@@ -121,18 +127,25 @@ class Code:
     ) -> Adapted:
         leaves = [*self.arguments.leaves, *parameters]
 
-        def otherwise(options: dict[str, Any], *arrays: Any) -> tuple[Any, ...]:
+        def under(function: Callable[..., Any], options: dict[str, Any], *arguments: Any) -> Any:
             self.changed = options
             try:
-                found: tuple[Any, ...] = guarded(forward)(*arrays)
-                return found
+                return guarded(function)(*arguments)
             finally:
                 self.changed = {}
 
         options = self.options()
+        common = {n: LESS * a for n, a in self.taken_back(options).items() if isinstance(a, float)}
         return Adapted(
-            self.judged, guarded(forward), guarded(backward), leaves, second, options=options, otherwise=otherwise
-        )
+            self.judged, guarded(forward), guarded(backward), leaves, second, options=options,
+            otherwise=partial(under, forward),
+            tuned=tuple(partial(under, each, common) for each in (forward, backward)) if common else (),
+        )  # fmt: skip
+
+    def taken_back(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Those of them that the backward of a pair takes too."""
+        own = {p.name for p in parameters(self.backward)} if self.backward is not None else {}
+        return {name: value for name, value in options.items() if name in own}
 
     def options(self) -> dict[str, Any]:
         """Numbers, flags and words that a function has by default, and an object among its attributes."""

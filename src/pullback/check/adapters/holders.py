@@ -19,7 +19,7 @@ PARAMETERS = "params", "parameters", "param", "weights", "p", "w"
 
 
 def paths(holder: Any, path: Path = (), seen: frozenset[int] = frozenset()) -> Iterator[tuple[Path, Any]]:
-    """Everything kept in an object, in its lists and dicts, and in the objects that it holds."""
+    """Everything kept in an object, in its lists, tuples and dicts, and in the objects that it holds."""
     if len(path) > DEPTH or id(holder) in seen or isinstance(holder, (type, FunctionType, MethodType, ModuleType)):
         return
     for key, value in items(holder):
@@ -30,6 +30,8 @@ def paths(holder: Any, path: Path = (), seen: frozenset[int] = frozenset()) -> I
 def items(holder: Any) -> list[tuple[Any, Any]]:
     if isinstance(holder, dict):
         return list(holder.items())
+    if isinstance(holder, tuple):  # of layers, say: they can be changed, and its own numbers cannot
+        return [(k, value) for k, value in enumerate(holder) if not isinstance(value, np.ndarray)]
     return list(enumerate(holder)) if isinstance(holder, list) else list(attributes(holder).items())
 
 
@@ -48,7 +50,7 @@ def look(holder: Any, path: Path) -> Any:
     """What stands there; None if nothing does."""
     for key in path:
         try:
-            holder = holder[key] if isinstance(holder, (list, dict)) else getattr(holder, key)
+            holder = holder[key] if isinstance(holder, (list, tuple, dict)) else getattr(holder, key)
         except (AttributeError, LookupError):
             return None
     return holder
@@ -69,14 +71,18 @@ def is_float(value: Any) -> bool:
 
 def gradients_of_parameters(holder: Any, before: Any = None) -> dict[Path, Path]:
     """Parameter -> gradient: arrays whose names say that they belong together. They have one shape; what was there
-    `before` its first run is a parameter whatever the shape of its gradient, which may be what is wrong."""
+    `before` its first run is a parameter whatever the shape of its gradient, which may be what is wrong: a single
+    number, say, if the run has made it."""
     arrays = {path: value for path, value in paths(holder) if is_float(value)}
     found: dict[Path, Path] = {}
     known: set[int] = set()
+    fresh = lambda path, value: not np.array_equal(look(before, path), value)
+    numbers = {path: value for path, value in paths(holder) if isinstance(value, float) and fresh(path, value)}
+    gradients = {**arrays, **numbers}
     for exactly, (parameter, value) in product((True, False), arrays.items()):
-        named = [g for g in arrays if belongs(g, parameter, exactly) and (exactly or g not in found.values())]
-        same = (g for g in named if arrays[g].shape == value.shape)
-        other = (g for g in named if is_float(look(before, parameter)) and value.ndim and arrays[g].ndim)
+        named = [g for g in gradients if belongs(g, parameter, exactly) and (exactly or g not in found.values())]
+        same = (g for g in named if np.shape(gradients[g]) == value.shape)
+        other = (g for g in named if is_float(look(before, parameter)) and value.ndim)
         gradient = next(same, None) or next(other, None)
         if gradient is not None and id(value) not in known:
             known.add(id(value))

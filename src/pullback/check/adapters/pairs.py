@@ -55,7 +55,7 @@ def plain(code: Code, binding: Binding, count: int) -> Adapted:
         with code.framework.scope():
             left = dict(input=code.filled(inputs), output=output)
             given = binding.arguments(cotangent=code.lifted(cotangents), **handed(left))
-            found = code.gradients(code.backward(*given))
+            found = code.gradients(code.backward(*given, **code.taken_back(code.changed)))
         return found if binding.count("cotangent") else scaled(found, cotangents)
 
     settle(code, forward, backward)
@@ -81,7 +81,8 @@ def with_a_cache(code: Code, binding: Binding) -> Adapted:
                     return (None,) * len(inputs)
                 above = code.lifted(cotangents if times == 1 else [np.array(g) for g in cotangents])
                 given = dict(cotangent=above, input=code.filled(inputs), output=output, cache=[cache])
-                found = code.gradients(code.backward(*binding.arguments(**given)))
+                options = code.taken_back(code.changed)
+                found = code.gradients(code.backward(*binding.arguments(**given), **options))
         return found
 
     settle(code, forward, backward)

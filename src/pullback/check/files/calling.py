@@ -2,8 +2,10 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from itertools import islice
 from types import CodeType
@@ -16,7 +18,7 @@ from pullback.check.adapters.code import body
 from pullback.check.files.finding import Exercise
 from pullback.check.files.layouts import layouts
 from pullback.check.files.numbers import drawn, inside
-from pullback.check.files.recipes import LETTERS, WEIGHTS, Table, option, size
+from pullback.check.files.recipes import LETTERS, OPTIONS, WEIGHTS, Table, option, size
 from pullback.errors import PullbackError
 
 BESIDE_P = re.compile(r"[yYtTnq]|y_?true|targets?|labels?")  # there p is a prediction, a positive: no rate
@@ -87,6 +89,11 @@ class Layer:
             tables = [value for value in found.values() if isinstance(value, Table)]
             if not tables:
                 raise GuessError(f"it has no parameter {' or '.join(unknown)}")
+            for name in unknown:
+                if name not in OPTIONS and name not in source_of(self.exercise.forward, name):
+                    close = get_close_matches(name, OPTIONS)
+                    advice = f" (did you mean {' or '.join(close)}?)" if close else ""
+                    raise GuessError(f"it has no parameter {name}, and nothing in its file is called so{advice}")
             tables[0].update({name: self.fixed[name] for name in unknown})
         if len(self.given) == len(self.needed):  # then all of them are arrays
             return {name: value for name, value in found.items() if name not in self.needed}
@@ -180,6 +187,14 @@ def options(names: dict[str, Any], function: Any) -> dict[str, Any]:
         elif option(name) is not None:
             found[name] = option(name)
     return found
+
+
+def source_of(function: Any, otherwise: str) -> str:
+    """The text of its file, if it is at hand."""
+    try:
+        return inspect.getsource(sys.modules[body(function).__module__])
+    except (AttributeError, KeyError, OSError, TypeError):
+        return otherwise
 
 
 def weights_of(function: Any) -> dict[str, tuple[int, ...]]:

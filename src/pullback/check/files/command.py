@@ -11,18 +11,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pullback.check import check
-from pullback.check.adapters.arguments import is_shape
+from pullback.check.adapters.arguments import Value, is_shape, names_of
+from pullback.check.adapters.code import body
 from pullback.check.files.accusing import said, settled
 from pullback.check.files.calling import Guess, GuessError
 from pullback.check.files.finding import Exercise
 from pullback.check.files.guessing import quiet, trials
 from pullback.check.files.likeness import likeness
+from pullback.check.files.recipes import Table
 from pullback.check.files.targets import TextError, options, shape, targets
 from pullback.check.progress import Bar
-from pullback.check.report import Cause, Report
+from pullback.check.report import RIGHT, Cause, Report
 from pullback.errors import OptionError
 
 COLUMNS = 80
+PLAIN = bool, int, float, str, Value  # hyperparameters
 CODES = {"right": 0, "wrong": 1, "cannot judge": 3}
 
 
@@ -46,12 +49,14 @@ class Outcome(NamedTuple):
 
     @property
     def why(self) -> str:
-        """Of a wrong one: the input and the cause of its first wrong gradient, and what mends it, or shows it."""
+        """Of a wrong one: the input and the cause of its first wrong gradient, and what mends it, or shows it. Of a
+        right one: what is not judged."""
         if self.report is None:
             return self.problem
         wrong = self.report.leading
         if wrong is None:
-            return self.report.reason
+            left_out = [text for text in self.report.power if text.endswith("not judged")]
+            return self.report.reason or "; ".join(left_out)
         first = wrong.causes[0] if wrong.causes else Cause("", "")
         says = f"right with {wrong.mend}" if first.hint and wrong.mend else first.evidence
         return f"{wrong.name}: {wrong.cause}: {says}"
@@ -141,10 +146,15 @@ def outcome(
     try:
         several = trials(exercise, shapes, fixed or {})
         first = next(several)
-        guessed = "" if shapes else said(first)
+        if first.larger and rule(first.larger.guess) and not rule(first.guess):
+            first = first.larger  # such a layer has these axes, and with them a gradient has a wrong shape
+        guessed = ", ".join(([] if shapes else [said(first)]) + settings_of(first.guess, fixed or {}))
         report, problem = settled(first, several, judge, lambda guess: rule(guess) is not None)
         if report and guessed:
             report = replace(report, notes=(*report.notes, Cause("", f"the inputs are guessed: {guessed}")))
+        if report and report.verdict == RIGHT and first.larger:
+            text = f"forward runs with {said(first.larger)} too, and a gradient does not fit that; say it with --shape"
+            report = replace(report, power=(*report.power, text))
         return Outcome(exercise.name, report, problem, guessed)
     except GuessError as error:
         if must_run:
@@ -154,6 +164,14 @@ def outcome(
         raise
     except Exception as error:  # code of anybody may raise anything, anywhere
         return Outcome(exercise.name, None, f"it raises while it is judged: {type(error).__name__}: {error}")
+
+
+def settings_of(guess: Guess, fixed: dict[str, Any]) -> list[str]:
+    """Hyperparameters that nobody said, as `--set` takes them."""
+    found: dict[str, Any] = {}
+    for name, value in zip(names_of(body(guess.forward)), guess.arguments):
+        found |= value.read if isinstance(value, Table) else {name: value} if isinstance(value, PLAIN) else {}
+    return [f"{name}={value}" for name, value in found.items() if name not in fixed]
 
 
 def single(value: Any, seed: int) -> Any:

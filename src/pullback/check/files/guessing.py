@@ -30,6 +30,7 @@ class Trial(NamedTuple):
     finite: bool
     known: bool  # the user said it, or it is what such a layer takes
     runs: float = 1.0  # with what share of all guesses forward runs
+    larger: "Trial | None" = None  # one with axes where this has a number alone; it runs, and a gradient does not fit
 
 
 def guess(exercise: Exercise, given: Sequence[Any] = (), **fixed: Any) -> Guess:
@@ -58,7 +59,7 @@ def trials(exercise: Exercise, given: Sequence[Any], fixed: dict[str, Any]) -> I
                 break
             continue
         if trial.fits == 1 and trial.finite:
-            yield trial
+            yield trial._replace(larger=next((each for each in poor if has_more_axes(each, trial)), None))
         else:
             poor.append(trial)
     if len(problems) == count:
@@ -80,6 +81,13 @@ def tried(guess: Guess, known: bool) -> Trial:
         if not finite and is_finite(within := adapt(*guess.inside)):
             return Trial(guess.inside, shapes, gradients_that_fit(within, own), True, known)
     return Trial(guess, shapes, fits, finite, known)
+
+
+def has_more_axes(one: Trial, other: Trial) -> bool:
+    """Is it the same, but for axes where the other has numbers alone? Both run forward and backward."""
+    pairs = [(one.shapes.get(name), shape) for name, shape in other.shapes.items()]
+    changed = [(mine, shape) for mine, shape in pairs if mine != shape]
+    return one.fits > 0 and one.finite and bool(changed) and all(mine and shape == () for mine, shape in changed)
 
 
 @contextmanager

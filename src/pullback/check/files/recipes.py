@@ -98,13 +98,18 @@ WEIGHTS = {
 
 
 class Table(dict[str, Any]):
-    """Hyperparameters in a dict that has an answer for every name that we know."""
+    """Hyperparameters in a dict that has an answer for every name that we know, and notes which were `read`."""
+
+    def __init__(self, given: Any = (), read: dict[str, Any] | None = None) -> None:
+        super().__init__(given)
+        self.read = {} if read is None else read
 
     def __missing__(self, name: str) -> Any:
+        self.read[name] = OPTIONS[name]
         return OPTIONS[name]
 
     def copy(self) -> "Table":
-        return Table(self)
+        return Table(self, self.read)
 
 
 def size(name: str) -> int | None:

@@ -66,6 +66,14 @@ def mends(problem: Problem, v: Array) -> dict[str, Mend]:
     return problem.once("mends", v, found)
 
 
+def with_other_options(problem: Problem) -> Problem:
+    """The same arrays, with other numbers for those that forward and backward have by default."""
+    forward, backward = problem.adapted.tuned
+    leaves = [leaf._replace(value=array) for leaf, array in zip(problem.adapted.leaves, problem.arrays)]
+    adapted = problem.adapted._replace(forward=forward, backward=backward, leaves=leaves)
+    return Problem(adapted, [part.place for part in problem.inputs], 0, problem.mode, problem.convention)
+
+
 class Search:
     """What makes the gradients right here, for another gradient from above, and at other inputs."""
 
@@ -78,11 +86,13 @@ class Search:
 
     @cached_property
     def elsewhere(self) -> Scene | None:
-        """Where every number is another one, as far as forward takes that: 2 x and x² are alike at 2."""
+        """Where every number is another one, as far as forward takes that, options too: 2 x and x² are alike at 2."""
         rng, example = np.random.default_rng(2), self.problem.example
         v = nearby(self.problem, rng, 1)
         moved = v + np.where(v == example, (1 + abs(v)) * rng.uniform(0.05, 0.15, len(v)), 0)
-        return careful(Scene, self.problem, moved if finite(self.problem, moved) else v)
+        place = moved if finite(self.problem, moved) else v
+        tuned = careful(Scene, with_other_options(self.problem), place) if self.problem.adapted.tuned else None
+        return tuned or careful(Scene, self.problem, place)
 
     @cached_property
     def known(self) -> Known:

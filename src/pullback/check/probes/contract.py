@@ -85,13 +85,6 @@ def widened(problem: Problem, g: Array) -> list[Cause]:
     return [Cause("contract_shape_dtype", text, "a scalar of NumPy's own, such as np.sqrt gives, widens an array")]
 
 
-def silent(problem: Problem) -> list[Cause]:
-    """What is not judged, though it may be a parameter."""
-    names = ", ".join(problem.adapted.silent)
-    text = f"forward moves with {names} of the object, whose gradient was not found: it is not judged"
-    return [Cause("", text)] if names else []
-
-
 def narrowed(problem: Problem, part: Part, gradient: Array) -> bool:
     """Less precision than the input has, and than forward keeps of it; numbers that cannot be gradients at all."""
     if gradient.dtype.kind not in "biufc":

@@ -18,6 +18,7 @@ from pullback.check.truth import fits, whole
 
 Array = NDArray[Any]
 
+LITTLE = 0.01  # of an ordinary gradient
 MANY = 1000.0  # times an ordinary gradient from above
 
 
@@ -173,6 +174,10 @@ def something_added(problem: Problem, part: Part, b0: Array, b1: Array) -> tuple
     zero = np.zeros(problem.given_size)
     elsewhere = [problem.b(nearby_with_room(problem, k), zero)[part.begin : part.end] for k in (0, 1)]
     if all(same(b0, other, 1e-9) for other in elsewhere):
+        if same(b0, np.full_like(b0, b0[0]), 1e-9) and abs(b0[0]) < LITTLE * np.max(abs(b1 - b0)):
+            text = f"{b0[0]:.3g} is added to every number, at any inputs and whatever comes from above"
+            eps = Cause("missing_upstream_grad", text, "look for an eps outside of its brackets, a / (b + eps)")
+            return eps, Cause("wrong_local_derivative", text), Cause("stale_buffer", text)
         text = "where nothing comes from above something is added, always the same: a buffer that was not cleared"
         stale = Cause("stale_buffer", text, "zero the buffer before it is summed into")
         return stale, Cause("edge_shape", text), Cause("missing_upstream_grad", text)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pullback.check.points import whole
 from pullback.check.probes.values import Comparison
-from pullback.check.problem import Part, Problem, real
+from pullback.check.problem import Part, Problem, pack, real
 from pullback.check.report import WRONG, Cause, Finding
 from pullback.check.truth import Truth, fits
 
@@ -93,6 +93,25 @@ def left_behind(problem: Problem, g: Array) -> float:
     """What a call leaves to the next, which gets a gradient of zeros."""
     problem.b(problem.example, g)
     return float(np.max(abs(problem.b(problem.example, np.zeros_like(g))), initial=0))
+
+
+def early(problem: Problem, g: Array) -> list[Finding]:
+    """A backward that moves its parameters by a learning rate reads them for the last time before it does."""
+    if problem.mode == "jvp" or problem.adapted.still is None:
+        return []
+    moved = problem.b(problem.example, g)
+    still = pack(problem.adapted.still(problem.cotangents(g), problem.unpack(problem.example)), problem.inputs)
+    parts = [part for part in problem.inputs if not np.allclose(part.of(moved), part.of(still), equal_nan=True)]
+    text = "it depends on the learning rate: with 0 it is another; backward moves a parameter before it reads it"
+    cause = Cause("aliasing_inplace", text, "compute all gradients first, and move the parameters then")
+    return [worst(part, moved, still, cause) for part in parts]
+
+
+def worst(part: Part, found: Array, wanted: Array, cause: Cause) -> Finding:
+    """Wrong, and most so at one place."""
+    index = part.begin + int(np.argmax(abs(part.of(found) - part.of(wanted))))
+    error = float(abs(found[index] - wanted[index]))
+    return Finding(part.name, WRONG, error, 0.0, part.where(index), float(found[index]), None, causes=(cause,))
 
 
 def again(problem: Problem, g: Array) -> list[Finding]:
