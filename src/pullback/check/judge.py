@@ -191,9 +191,9 @@ class Judge:
         problem, outcome = self.problem, self.outcome
         try:
             with np.errstate(all="ignore"):
-                if not example and (not np.isfinite(problem.f(point.v)).all() or cut(problem, point)):
+                if not example and (not np.isfinite(y := problem.f(point.v)).all() or cut(problem, point)):
                     return
-                if not example and (b := projected(problem, point.v, gradients[0], self.rng)) is not None:
+                if not example and (b := projected(problem, point.v, y, gradients[0], self.rng)) is not None:
                     return outcome.right(b)
                 truth, comparison = self.compared(point, gradients, example)
         except Exception:

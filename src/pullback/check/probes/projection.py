@@ -21,14 +21,20 @@ STRICT = 0.1  # of the tolerance: many small errors could cancel
 LEAST = 1e-3  # of a step: how little an input moves whose gradient is much larger than that of another
 
 
-def projected(problem: Problem, v: Array, g: Array, rng: np.random.Generator) -> Array | None:
-    """The gradient, if it says how ⟨g, forward⟩ moves."""
+def projected(problem: Problem, v: Array, y: Array, g: Array, rng: np.random.Generator) -> Array | None:
+    """The gradient, if it says how ⟨g, forward⟩ moves, which is y at v, and from both sides alike."""
     if problem.mode == "jvp" or not np.isfinite(b := problem.b(v, g)).all():
         return None
     t, least = balanced(problem, b, rng)
     step = (STEP if problem.eps < HALFWAY else STEP_IN_SINGLE) * max(1.0, float(np.max(abs(v * t), initial=0)) / 100)
-    far, near = (g @ (problem.f(v + h * t) - problem.f(v - h * t)) / (2 * h) for h in (step, step / 2))
-    gap = abs(near + (near - far) / 3 - b @ t)
+
+    def moved(h: float) -> tuple[float, float]:
+        """From both sides together, and the difference between them: it goes with the step, unless there is a kink."""
+        ahead, back = (float(g @ (problem.f(v + side * t) - y)) / side for side in (h, -h))
+        return (ahead + back) / 2, ahead - back
+
+    (wide, bend), (narrow, half) = moved(step), moved(step / 2)
+    gap = max(abs(narrow + (narrow - wide) / 3 - float(b @ t)), abs(2 * half - bend))
     return b if gap <= STRICT * tolerance(problem) * least else None
 
 
