@@ -8,7 +8,7 @@ import pytest
 
 from pullback.errors import DataError
 
-NO_REGRESSION = "to predict a quantity (regression) is not offered"
+NO_REGRESSION = "to predict a quantity (regression) takes a loop of your own: README.md, Training, has one"
 
 
 def refusal(call, *args, **options):

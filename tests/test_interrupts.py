@@ -10,6 +10,14 @@ import pytest
 from pullback.interrupts import kept
 
 
+@pytest.fixture(autouse=True)
+def as_at_a_terminal():
+    """Who runs in the background ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Thing:
     pass
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pullback.errors import OptionError, ShapeError, SignatureError
@@ -117,6 +117,7 @@ def test_a_slot_writes_itself_as_it_was_read():
     assert slots[3].text(i="n") == "w[4*m n]=0"
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(0, 4), max_size=3), st.integers(0, 4), st.integers(0, 4))
 def test_what_is_drawn_fits(batch, i, o):
     rule = Example("x[... i]>0<1, int t[...]<9; w[o i], b[o]=0 -> y[... o]")
