@@ -25,6 +25,7 @@ class UnknownStyleError(StyleError):
 
 LESS = 0.8  # of a number that an option is by default: a rate stays one
 
+Backward = Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]]
 Second = Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], tuple[Sequence[Any], Sequence[Any]]]
 
 
@@ -50,12 +51,10 @@ class Adapted(NamedTuple):
     leaves: list[Leaf]
     second: Second | None = None
     convention: str | None = None  # of complex gradients, where the library has one
-    again: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]] | None = None
+    again: Backward | None = None
     anew: bool = False  # does it run forward once more?
     silent: tuple[str, ...] = ()  # what an object holds and forward moves with, and whose gradient nobody finds
-    still: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]] | None = (
-        None  # backward whose step is 0, if it has one
-    )
+    still: Backward | None = None  # backward whose step is 0, if it has one
     module: bool = False  # of PyTorch: with parameters of sizes that do not fit, some read beyond them
     options: dict[str, Any] = {}  # numbers, flags and words that forward has by default, or that the layer holds
     otherwise: Callable[..., tuple[Any, ...]] = lambda options, *arrays: ()  # forward with others of them
