@@ -36,7 +36,7 @@ def small_trials(rule):
 
 def results(trial, method):
     """What the method gives here, and what it was made from."""
-    fit = trial.at._fit
+    fit = trial.at._fitting
     gy = fit(trial.gy, trial.plan.gradients, trial.rule.outputs)
     tx = fit(trial.tx, trial.plan.tangents, trial.rule.inputs)
     args = {"vjp": gy, "jvp": tx, "hvp": (*gy, *tx)}[method]

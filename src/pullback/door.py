@@ -12,6 +12,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import NDArray
 
 from pullback.errors import DtypeError, OptionError, RangeError, ShapeError
@@ -86,7 +87,10 @@ def linearize(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[An
             rule = rule.variants[key_of(options)]
         except (KeyError, TypeError):  # new hyperparameters, or arrays by name
             rule, inputs = sorted_out(rule, inputs, options)
-    plan = rule.plans.get(tuple([(x.shape, x.dtype) if type(x) is np.ndarray else x is None for x in inputs]))
+    key: tuple[Any, ...] = ()
+    for x in inputs:  # in the open: a comprehension is one call more, and every call of a rule comes through here
+        key += (x.shape, x.dtype) if type(x) is ndarray else (x is None,)
+    plan = rule.plans.get(key)
     if plan is None:
         given = inputs
         try:
@@ -233,7 +237,9 @@ def array(rule: "Rule", x: Any) -> NDArray[Any]:
 
 def remembered(rule: "Rule", inputs: Inputs) -> Plan:
     """The plan for arrays of these shapes and dtypes, from memory if it is there."""
-    key = tuple([x is None or (x.shape, x.dtype) for x in inputs])
+    key: tuple[Any, ...] = ()
+    for x in inputs:
+        key += (True,) if x is None else (x.shape, x.dtype)
     if key in rule.plans:
         return rule.plans[key]
     found = rule.plan(*inputs)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import NDArray
 
 from pullback.errors import DtypeError, OptionError, ShapeError
@@ -25,6 +26,17 @@ def native(name: str, x: Any) -> NDArray[Any]:
         raise DtypeError(f"{name}: got a masked array, whose mask would be lost; fill it first, as with x.filled(0)")
     found = np.asarray(x)
     return found if found.dtype.isnative else found.astype(found.dtype.newbyteorder("="))
+
+
+def fit(given: tuple[Any, ...], zeros: Sequence[Any]) -> bool:
+    """Are these the arrays that are wanted, as they stand? Equal dtypes are nearly always one object; to compare them
+    takes longer."""
+    if len(given) != len(zeros):
+        return False
+    for a, z in zip(given, zeros):
+        if type(a) is not ndarray or z is None or a.shape != z.shape or a.dtype is not z.dtype:
+            return False
+    return True
 
 
 class Linearization:
@@ -50,22 +62,26 @@ class Linearization:
 
     def jvp(self, *tangents: Any) -> Any:
         """J t: how the output(s) move when the inputs move along the tangents."""
-        found = (self.plan.jvp or self.rule.jvp)(
-            *self._fit(tangents, self.plan.tangents, self.rule.inputs), *self.saved
-        )
-        return found if len(self.plan.gradients) == 1 else self._spread(found, self.plan.gradients)
+        plan = self.plan
+        if not fit(tangents, plan.tangents):
+            tangents = self._fitting(tangents, plan.tangents, self.rule.inputs)
+        found = (plan.jvp or self.rule.jvp)(*tangents, *self.saved)
+        return found if len(plan.gradients) == 1 else self._spread(found, plan.gradients)
 
     def vjp(self, *gradients: Any, wrt: str | Iterable[str] | None = None) -> Any:
         """Jᵀ g: the gradients of all inputs, or of those that `wrt` names (and None for the others)."""
-        found = (self.plan.vjp or self.rule.vjp)(
-            *self._fit(gradients, self.plan.gradients, self.rule.outputs), *self.kept
-        )
+        plan = self.plan
+        if not fit(gradients, plan.gradients):
+            gradients = self._fitting(gradients, plan.gradients, self.rule.outputs)
+        found = (plan.vjp or self.rule.vjp)(*gradients, *self.kept)
+        if type(found) is ndarray and wrt is None and len(plan.has) == 1:
+            return found  # as of most rules
         return self._gradients(found, wrt)
 
     def hvp(self, gradients: Any, tangents: Any, wrt: str | Iterable[str] | None = None) -> Any:
         """How vjp(*gradients) moves when the inputs move along the tangents: the Hessian of ⟨g, f⟩ times t."""
-        gradients = self._fit(self._each(gradients), self.plan.gradients, self.rule.outputs)
-        tangents = self._fit(self._each(tangents), self.plan.tangents, self.rule.inputs)
+        gradients = self._fitting(self._each(gradients), self.plan.gradients, self.rule.outputs)
+        tangents = self._fitting(self._each(tangents), self.plan.tangents, self.rule.inputs)
         return self._gradients(self.rule.hvp(*gradients, *tangents, *self.saved), wrt)
 
     @staticmethod
@@ -104,17 +120,8 @@ class Linearization:
         row = tuple(operator(k) if has else None for k, has in enumerate(self.plan.has))
         return row[0] if len(row) == 1 else row
 
-    def _fit(self, given: Sequence[Any], zeros: Sequence[Any], slots: Sequence["Slot"]) -> Sequence[Any]:
-        """Check arrays against the zeros that they must resemble; leave out those of integers."""
-        if len(given) == len(zeros):
-            for a, z in zip(given, zeros):
-                if type(a) is not np.ndarray or z is None or a.shape != z.shape or a.dtype != z.dtype:
-                    break
-            else:
-                return given
-        return self._fit_slowly(given, zeros, slots)
-
-    def _fit_slowly(self, given: Sequence[Any], zeros: Sequence[Any], slots: Sequence["Slot"]) -> list[Any]:
+    def _fitting(self, given: Sequence[Any], zeros: Sequence[Any], slots: Sequence["Slot"]) -> tuple[Any, ...]:
+        """Arrays that resemble the zeros, of what was given; those of integers are left out."""
         if len(given) > len(zeros):
             raise ShapeError(f"{self.rule.name}: got {len(given)} arrays, needs {len(zeros)}")
         fitting = []
@@ -125,7 +132,7 @@ class Linearization:
             if a.shape != z.shape or a.dtype != z.dtype:
                 raise ShapeError(f"{self.rule.name}: for {slot}, got {a.dtype}{a.shape}, needs {z.dtype}{z.shape}")
             fitting.append(a)
-        return fitting
+        return tuple(fitting)
 
     def _array(self, a: Any, zero: Any, slot: "Slot") -> Any:
         try:
