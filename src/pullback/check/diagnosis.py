@@ -1,6 +1,6 @@
 """What is wrong with a gradient that is not the derivative: the fault is named by what it did to the right one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ Array = NDArray[Any]
 LARGE = 10.0  # from here on a number is large
 LITTLE = 1e-4  # of a derivative: a change that explains less does so by chance
 SLIGHT, EXACT = 0.02, 1e-8  # of a derivative: what rounding takes, and what is none
+HALF = 1e5  # above all numbers of half precision
 TINY = 1e-6  # a derivative that has died out
 FINITE = 0.4  # of the logarithm of the largest number: the square of an exponential of so much does not overflow
 
@@ -86,7 +87,7 @@ def classes(
         yield "kink_convention", "zero at a special value, where the function is smooth"
         yield "wrong_local_derivative", "right at ordinary inputs, wrong at a special value"
     if abs(mismatch.found) < 1e-12 and overflown(problem, point, mismatch):
-        name = "low_precision_accumulation" if problem.single else "overflow_large_input"
+        name = "overflow_large_input" if exponential(problem, point) else "low_precision_accumulation"
         yield name, "zero, and right where all inputs are small: something overflows on the way"
     evidence = gathered(problem, point.v, mismatch.part)
     if evidence is None:
@@ -153,17 +154,26 @@ def exchanged(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tu
 def lonely(problem: Problem, point: Point, mismatch: Mismatch, e: Evidence) -> Iterable[tuple[str, str]]:
     """Wrong in isolated places, where the input is 0."""
     wrong, zero = ~e.equal.all(0), e.x.ravel() == 0
-    if wrong.any() and np.array_equal(wrong, zero) and not zero.all():
+    moves = bool(np.any(e.some[:, zero]))  # a row of padding is all zeros, and has no say
+    if wrong.any() and np.array_equal(wrong, zero) and not zero.all() and moves:
         what = "zero" if not e.B[:, wrong].any() else "wrong"
         yield "kink_convention", f"{what} where the input is 0, and right elsewhere: the function is smooth there"
 
 
 def overflown(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
-    """Is the gradient that is zero here another one where the inputs are a thousand times smaller?"""
-    own = slice(mismatch.part.begin, mismatch.part.end)
-    if not np.max(abs(point.v), initial=0) > LARGE or problem.b(point.v, mismatch.g)[own].any():
+    """Is what is zero here another number where the large inputs are a thousand times smaller?"""
+    large, own = abs(point.v) > LARGE, slice(mismatch.part.begin, mismatch.part.end)
+    if fits(problem) and problem.mode == "vjp":
+        own = slice(mismatch.column, mismatch.column + 1)
+    if not large.any() or problem.b(point.v, mismatch.g)[own].any():
         return False
-    return bool(problem.b(point.v / 1000, mismatch.g)[own].any())
+    return bool(problem.b(np.where(large, point.v / 1000, point.v), mismatch.g)[own].any())
+
+
+def exponential(problem: Problem, point: Point) -> bool:
+    """Is a number so large that its exponential is none in this precision? In half of it a sum overflows sooner."""
+    largest = min(float(np.finfo(part.dtype).max) for part in (*problem.inputs, *problem.outputs))
+    return largest > HALF and (not problem.single or bool(np.max(abs(point.v)) > np.log(largest)))
 
 
 def not_finite(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:
@@ -207,32 +217,46 @@ def nan_everywhere(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
 
 
 def conjugated(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:
-    """Right for real numbers: then it is a conjugate that is missing, or too much."""
+    """Right for real numbers, or of the conjugate: then a conjugate is missing, or too much."""
     if problem.mode == "jvp":
-        t = mismatch.g.copy()
-        for part in problem.inputs:
-            if part.width == 2:
-                t[part.begin + 1 : part.end : 2] = 0
+        t = without_imaginary(problem.given, mismatch.g)
         if np.allclose(whole(problem, point.v).value @ t, problem.b(point.v, t), rtol=1e-5, atol=1e-8):
             yield "complex_conjugate", "right along real directions, wrong along imaginary ones"
-        return
-    if mismatch.part.width == 1:
-        return
-    real = point.v.copy()
-    for part in problem.inputs:
+    elif mismatch.part.width == 2:
+        real, g = without_imaginary(problem.inputs, point.v), without_imaginary(problem.given, mismatch.g)
+        own = slice(mismatch.part.begin, mismatch.part.end, 2)
+        wanted, found = Truth(problem, real).pulled(g)[0][own], problem.b(real, g)[own]
+        if np.allclose(wanted, found, rtol=1e-5, atol=1e-8):
+            yield "complex_conjugate", "right where all numbers are real, wrong where they are complex"
+    if mismatch.part.width == 2:
+        yield from of_the_conjugate(problem, point, mismatch)
+
+
+def of_the_conjugate(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:
+    own, g = slice(mismatch.part.begin, mismatch.part.end), mismatch.g
+    truth = whole(problem, point.v) if problem.mode == "jvp" else Truth(problem, point.v)
+    right = lambda g: truth.value @ g if problem.mode == "jvp" else truth.pulled(g)[0]
+    found, turned = problem.b(point.v, g)[own], conjugate(problem.given, g)
+    back = lambda flat: conjugate(problem.results, flat)[own]
+    for wanted, what in (
+        (back(right(g)), "what is returned"),
+        (right(turned)[own], "what comes in"),
+        (back(right(turned)), "what comes in, and what is returned,"),
+    ):
+        if np.allclose(wanted, found, rtol=1e-5, atol=1e-8):
+            yield "complex_conjugate", f"right but that {what} is conjugated"
+
+
+def without_imaginary(parts: Sequence[Part], flat: Array) -> Array:
+    found = flat.copy()
+    for part in parts:
         if part.width == 2:
-            real[part.begin + 1 : part.end : 2] = 0
-    g = np.zeros(problem.given_size)
-    for part in problem.outputs:
-        g[part.begin : part.end : part.width] = mismatch.g[part.begin : part.end : part.width]
-    own = slice(mismatch.part.begin, mismatch.part.end, 2)
-    wanted, found = Truth(problem, real).pulled(g)[0][own], problem.b(real, g)[own]
-    if np.allclose(wanted, found, rtol=1e-5, atol=1e-8):
-        yield "complex_conjugate", "right where all numbers are real, wrong where they are complex"
-    wanted, found = Truth(problem, point.v).pulled(mismatch.g)[0], problem.b(point.v, mismatch.g)
-    own = slice(mismatch.part.begin, mismatch.part.end)
-    if np.allclose(abs(wanted[own]), abs(found[own]), rtol=1e-5, atol=1e-8):
-        yield "complex_conjugate", "right but for the sign of imaginary parts"
+            found[part.begin + 1 : part.end : 2] = 0
+    return found
+
+
+def conjugate(parts: Sequence[Part], flat: Array) -> Array:
+    return 2 * without_imaginary(parts, flat) - flat
 
 
 def sampled(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:

@@ -60,6 +60,12 @@ def another_slope(e: Evidence) -> Says:
     return mended(e, "with the slope of another function of forward", "operand", fits=lambda m: m.slope)
 
 
+def slope_at_output(e: Evidence) -> Says:
+    """Of a hidden layer: of the last one it would have been said before."""
+    change = "with a slope at what goes into the function, not at what comes out"
+    return mended(e, change, "operand", fits=lambda m: m.at_output)
+
+
 def another_whole(e: Evidence) -> Says:
     """The input for the output, or another input: there is little else that it could be."""
     return mended(

@@ -113,6 +113,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (mends.negated, ("sign", "wrong_local_derivative")),
     (mends.one_too_many, ("overwrite_vs_accumulate", "missing_jacobian_term")),
     (mends.another_branch, ("wrong_local_derivative", "saved_wrong_tensor")),
+    (mends.slope_at_output, ("saved_wrong_tensor", "wrong_local_derivative")),
     (mends.another_slope, ("wrong_local_derivative", "saved_wrong_tensor")),
     (mends.another_whole, ("saved_wrong_tensor", "missing_chain_factor")),
     (steps.slope_by_elements, ("wrong_local_derivative", "missing_chain_factor")),

@@ -108,7 +108,7 @@ def added(place: Place, steps: Steps) -> Iterator[Edit]:
     if place[0] == WRITING:
         yield Edit("added", "{step}: += for =", always(place, lambda turn, call, given: sum(given)), place)
         yield Edit("added", "{step}: np.add.at, since indices repeat", always(place, each_of_them), place)
-    elif len(steps) > 1 and np.ndim(steps[0].result):
+    elif len(steps) > 1:
         yield Edit("added", "{step} added up over the turns of the loop, += for =", always(place, adding_up()), place)
 
 

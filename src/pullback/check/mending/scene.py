@@ -14,7 +14,7 @@ from pullback.check.steps.changes import arrays_of, put
 from pullback.check.steps.search import FUNCTIONS, careful
 from pullback.check.steps.tape import RUN, Changes, Place, Step, Tape, is_step, ran
 from pullback.check.steps.tensors import noting
-from pullback.check.steps.watched import running, unwatched, watched, writing
+from pullback.check.steps.watched import filling, running, unwatched, watched, writing
 from pullback.check.truth import whole
 
 Array = NDArray[Any]
@@ -61,7 +61,7 @@ class Scene:
         writing.append(tape.noted)
         within.append(lambda: noting(tape.noted))
         try:
-            with noting(tape.noted):
+            with noting(tape.noted), filling():
                 found = problem.call([*map(watched, above)], [*map(watched, problem.unpack(self.v))])
         finally:
             running.pop()
@@ -114,11 +114,14 @@ class Scene:
 
         yield from (Source("slope", place) for place in self.forward.steps if self.slopes(place))
 
-    def slopes(self, place: Place) -> list[Array]:
-        """Of a function of one number in forward, one for every turn."""
+    def slopes(self, place: Place, at_output: bool = False) -> list[Array]:
+        """Of a function of one number in forward, one for every turn; or, by mistake, at what comes out of it."""
+        steps = self.forward.steps[place]
         if any(is_sigmoid(chain) for chain in chains(self.forward, place)):
-            return [y * (1 - y) for y in (each.result for each in self.forward.steps[place])]
-        found = [careful(slope, each) for each in self.forward.steps[place]] if place[0] in FUNCTIONS else []
+            y = [1 / (1 + np.exp(-each.result)) if at_output else each.result for each in steps]
+            return [each * (1 - each) for each in y]
+        moved = [fed_back(each) for each in steps] if at_output else steps
+        found = [careful(slope, each) for each in moved] if place[0] in FUNCTIONS else []
         return [each for each in found if each is not None] if all(each is not None for each in found) else []
 
     def values(self, source: Source) -> list[Array]:
@@ -150,6 +153,11 @@ def slope(step: Step) -> Array | None:
     h = STEP * (1 + abs(a))
     ahead, back = (np.asarray(step.call(*put(step.operands, i, a + by))) for by in (h, -h))
     return (ahead - back) / (2 * h) if ahead.shape == np.shape(a) else None
+
+
+def fed_back(step: Step) -> Step:
+    """With what comes out in the place of what goes in."""
+    return step._replace(operands=tuple(step.result if isinstance(a, np.ndarray) else a for a in step.operands))
 
 
 def same_again(a: Any) -> Any:

@@ -53,6 +53,7 @@ class Mend(NamedTuple):
     whole: bool  # is it an input, an output, or a gradient from above?
     reordered: bool  # does it hold the same numbers as what it takes the place of?
     slope: bool  # is it the slope of a function in forward?
+    at_output: bool  # and stood there the same slope, at the output of that function?
     operation: str
 
 
@@ -88,11 +89,12 @@ class Search:
     def elsewhere(self) -> Scene | None:
         """Where every number is another one, as far as forward takes that, options too: 2 x and x² are alike at 2."""
         rng, example = np.random.default_rng(2), self.problem.example
-        v = nearby(self.problem, rng, 1)
-        moved = v + np.where(v == example, (1 + abs(v)) * rng.uniform(0.05, 0.15, len(v)), 0)
-        place = moved if finite(self.problem, moved) else v
-        tuned = careful(Scene, with_other_options(self.problem), place) if self.problem.adapted.tuned else None
-        return tuned or careful(Scene, self.problem, place)
+        other = nearby(self.problem, rng, 1)
+        moved = [v + (1 + abs(v)) * rng.uniform(0.05, 0.15, len(v)) for v in (other, example)]
+        places = np.where(other == example, moved[0], other), other, moved[1]  # the last stays in the domain of a log
+        problems = [with_other_options(self.problem), self.problem] if self.problem.adapted.tuned else [self.problem]
+        scenes = (careful(Scene, problem, v) for problem in problems for v in places if finite(problem, v))
+        return next((scene for scene in scenes if scene is not None and scene.above.any()), None)
 
     @cached_property
     def known(self) -> Known:
@@ -234,8 +236,10 @@ class Search:
             and same_numbers([each.operands[edit.operand] for each in steps], self.here.values(other))
         )
         slope = other is not None and other.whose == "slope"
+        stood = [each.operands[edit.operand] for each in steps] if slope else []
+        at_output = other is not None and slope and all_same(stood, self.here.slopes(other.name, at_output=True))
         says, operation = sentence(edit, self.known), str(edit.place[0])
-        return Mend(edit.kind, says, edit.number, moves, whole, reordered, slope, operation)
+        return Mend(edit.kind, says, edit.number, moves, whole, reordered, slope, at_output, operation)
 
     def moves(self, source: Source) -> bool:
         here, again = self.here.values(source), self.again.values(source)
@@ -267,6 +271,10 @@ def of_a_size(number: float, sizes: set[int]) -> bool:
     return number not in (2, 0.5) and any(
         np.isclose(number, each) for n in sizes - {0, 1} for each in (n, 1 / n, n**0.5, n**-0.5)
     )
+
+
+def all_same(some: Sequence[Array], others: Sequence[Array]) -> bool:
+    return len(some) == len(others) and all(map(same, some, others))
 
 
 def same_numbers(some: Sequence[Array], others: Sequence[Array]) -> bool:

@@ -3,14 +3,14 @@
 Checkers that try one-hot gradients alone pass `g * g`, `|g|` and `relu(g)`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.points import nearby
+from pullback.check.points import finite, nearby
 from pullback.check.problem import Part, Problem
 from pullback.check.report import WRONG, Cause, Finding
 from pullback.check.structure import nonzero, same
@@ -41,7 +41,8 @@ def linearity(problem: Problem, rng: np.random.Generator, first: Array) -> list[
     for part in problem.results:
         own = slice(part.begin, part.end)
         if (lost := np.isfinite(at_one[own]) & ~np.isfinite(at_zero[own])).any():
-            findings.append(not_zero(part, int(np.argmax(lost)) + part.begin, at_zero))
+            k = int(np.argmax(lost)) + part.begin
+            findings.append(not_zero(part, k, at_zero, has_constant([(a[own], c[own]) for a, c in pairs[:2]])))
             continue
         if not all(np.isfinite(a[own]).all() and np.isfinite(c[own]).all() for a, c in pairs):
             continue
@@ -60,10 +61,22 @@ def linearity(problem: Problem, rng: np.random.Generator, first: Array) -> list[
     return findings
 
 
-def not_zero(part: Part, k: int, at_zero: Array) -> Finding:
+def has_constant(pairs: Sequence[tuple[Array, Array]]) -> bool:
+    """Is there a term that nothing from above is multiplied with? b(g + h) lacks it once, beside b(g) + b(h), and
+    b(-2 g) has it three times more than -2 b(g)."""
+    (added, sum_of_two), (doubled, twice) = pairs
+    once, thrice = sum_of_two - added, doubled - twice
+    return same(thrice, 3 * once, 1e-6) and not same(added, sum_of_two, 1e-6)
+
+
+def not_zero(part: Part, k: int, at_zero: Array, constant: bool) -> Finding:
     """Where nothing comes from above nothing goes on: what is masked out has a gradient of zero."""
     text = f"{at_zero[k]} for a gradient from above of zero, where it is a number for others"
-    causes = Cause("singular_point_nan", text, "look for a case of its own for g == 0"), Cause("edge_shape", text)
+    nan = Cause("singular_point_nan", text, "look for a case of its own for g == 0")
+    causes: tuple[Cause, ...] = nan, Cause("edge_shape", text)
+    if constant:
+        ignored = f"a term is not multiplied by the gradient from above; {text}"
+        causes = Cause("missing_upstream_grad", ignored, "multiply by the gradient from above: the chain rule"), nan
     return Finding(part.name, WRONG, np.inf, 0.0, part.where(k), float(at_zero[k]), 0.0, "your example", causes)
 
 
@@ -178,6 +191,10 @@ def something_added(problem: Problem, part: Part, b0: Array, b1: Array) -> tuple
             text = f"{b0[0]:.3g} is added to every number, at any inputs and whatever comes from above"
             eps = Cause("missing_upstream_grad", text, "look for an eps outside of its brackets, a / (b + eps)")
             return eps, Cause("wrong_local_derivative", text), Cause("stale_buffer", text)
+        if adds(problem, b0[0]) and same(b0, np.full_like(b0, b0[0]), 1e-9):
+            text = f"where nothing comes from above {b0[0]:.3g} is added to every number, as forward does"
+            names = "missing_upstream_grad", "wrong_local_derivative", "stale_buffer"
+            return tuple(Cause(name, text) for name in names)
         text = "where nothing comes from above something is added, always the same: a buffer that was not cleared"
         stale = Cause("stale_buffer", text, "zero the buffer before it is summed into")
         return stale, Cause("edge_shape", text), Cause("missing_upstream_grad", text)
@@ -189,6 +206,12 @@ def something_added(problem: Problem, part: Part, b0: Array, b1: Array) -> tuple
             saved = Cause("saved_wrong_tensor", f"where the gradient from above is meant stands {name}")
             return saved, Cause("missing_upstream_grad", text)
     return Cause("missing_upstream_grad", text), Cause("missing_jacobian_term", text)
+
+
+def adds(problem: Problem, c: float) -> bool:
+    """Does forward add this number to all that it computes?"""
+    zeros = np.zeros_like(problem.example)
+    return finite(problem, zeros) and same(problem.f(zeros), np.full(problem.sizes[1], c), 1e-9)
 
 
 def nearby_with_room(problem: Problem, k: int) -> Array:

@@ -1,6 +1,8 @@
 """Arrays that tell what is done with them: every operation of NumPy goes through `noted`."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -45,7 +47,7 @@ class Watched(np.ndarray[Any, Any]):
         return watched(found, self.made) if isinstance(found, np.floating) else found
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if writing and np.ndim(value) and not np.may_share_memory(self, value):
+        if writing and isinstance(value, np.ndarray | np.floating) and not np.may_share_memory(self, value):
             value = writing[-1]("setitem", Writing(self.shape, key), (self[key], value))
         super().__setitem__(key, unwatched(value))
 
@@ -103,6 +105,22 @@ def watched(value: Any, made: Any = None) -> Any:
 
 def unwatched(value: Any) -> Any:
     return value.view(np.ndarray) if isinstance(value, Watched) else value
+
+
+MAKERS = "zeros", "empty", "ones", "full"
+
+
+@contextmanager
+def filling() -> Iterator[None]:
+    """What a stranger's code makes in order to fill it is watched, too."""
+    before = {name: getattr(np, name) for name in MAKERS}
+    for name, make in before.items():
+        setattr(np, name, wraps(make)(lambda *given, make=make, **options: watched(make(*given, **options))))
+    try:
+        yield
+    finally:
+        for name, make in before.items():
+            setattr(np, name, make)
 
 
 HOLE = object()
