@@ -300,7 +300,58 @@ def test_what_would_fit_anything_is_left_out_beside_a_cause_that_says_more():
 
 
 def test_numbers_of_no_element_are_said_to_be_a_projection():
-    report = pullback.check(np.tanh, lambda g, x: 1.5 * g * (1 - np.tanh(x) ** 2), (40, 50))
+    report = pullback.pullback.check(np.tanh, lambda g, x: 1.5 * g * (1 - np.tanh(x) ** 2), (40, 50))
     assert report.findings[0].projection and "a projection" in str(report)
-    one = pullback.check(lambda x, s: x * s, lambda g, x, s: (g * s, 2 * (g * x).sum()), (4, 5), ())
+    one = pullback.pullback.check(lambda x, s: x * s, lambda g, x, s: (g * s, 2 * (g * x).sum()), (4, 5), ())
     assert not any(finding.projection for finding in one.findings)
+
+
+def test_a_term_without_the_gradient_from_above_that_is_nan_for_zeros():
+    back = lambda g, x: g * (np.cos(x) / g + 2 * x)
+    assert pullback.check(lambda x: np.sin(x) + x**2, back, (4,)).cause == "missing_upstream_grad"
+    assert pullback.check(np.sin, lambda g, x: np.cos(x) * (g * g / g), (4,)).cause == "singular_point_nan"
+
+
+def test_what_forward_adds_is_no_buffer():
+    report = pullback.check(lambda x: 2 * x - 0.7, lambda g, x: 2 * g - 0.7, (4,))
+    assert report.cause == "missing_upstream_grad"
+    assert pullback.check(lambda x: 2 * x - 0.7, lambda g, x: 2 * g + 0.3, (4,)).cause == "stale_buffer"
+
+
+def test_the_row_of_padding_is_no_kink():
+    tokens = np.array([1, 0, 2, 0, 1])
+
+    def back(g, w):
+        gw = np.zeros_like(w)
+        np.add.at(gw, tokens, g)  # the row of padding, too
+        return gw
+
+    w = np.array([[0.0, 0.0], [1.0, -1.0], [0.5, 2.0]])
+    report = pullback.check(lambda w: np.where((tokens == 0)[:, None], 0, w[tokens]), back, w)
+    assert report.cause == "index_routing"
+    assert "kink_convention" not in [cause.name for cause in report.causes]
+
+
+def test_an_exponential_that_overflows_for_some_of_the_numbers():
+    def back(g, x):
+        with np.errstate(all="ignore"):
+            e = np.exp(x.astype("f4"))
+            return np.nan_to_num(g * e * (1 / (1 + e)))
+
+    x = np.array([85.0, 90.0, 99.0, -3.0], "f4")
+    report = pullback.check(lambda x: np.logaddexp(0, x.astype(float)), back, x)
+    assert report.cause == "overflow_large_input"
+
+
+@pytest.mark.parametrize("mode", ["vjp", "jvp"])
+def test_what_comes_in_and_goes_out_is_conjugated(mode):
+    w = np.array([1 + 2j, -0.5 + 1j])
+    right = lambda g, x: g * (np.conj(w) if mode == "vjp" else w)
+    x = np.array([0.3 - 1j, 2 + 0.5j])
+    for wrong in (
+        lambda g, x: np.conj(right(g, x)),
+        lambda g, x: right(np.conj(g), x),
+        lambda g, x: np.conj(right(np.conj(g), x)),
+    ):
+        report = pullback.check(lambda x: w * x, wrong, x, mode=mode, convention="conjugate")
+        assert report.cause == "complex_conjugate"

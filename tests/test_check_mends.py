@@ -387,3 +387,47 @@ def test_a_mend_is_one_for_other_numbers_in_the_place_of_defaults():
     assert not mend(elu, more, (4, 5))
     negated = lambda x, a=1.0: np.where(x > 0, 1, -a * np.exp(x))
     assert "times -1" in mend(elu, negated, (4, 5))
+
+
+def test_what_is_written_into_zeros_number_by_number():
+    def back(g, t):
+        dt = np.zeros(2)
+        dt[0] += 3 * np.cos(t[0]) * g[1]
+        dt[0] = g[0]
+        return dt
+
+    report = pb.check(lambda t: np.array([t[0], 3 * np.sin(t[0])]), back, (2,))
+    assert report.cause == "overwrite_vs_accumulate"
+    assert "+= for =" in report.findings[0].mend
+
+
+def test_numbers_that_each_turn_of_a_loop_binds_anew():
+    def back(g, y):
+        for i in range(3):
+            dy = g[i] * (i + 1) * np.cos(y)
+        return dy
+
+    report = pb.check(lambda y: np.arange(1, 4) * np.sin(y), back, np.array(0.7))
+    assert report.cause == "overwrite_vs_accumulate"
+    assert "added up over the turns of the loop" in report.findings[0].mend
+
+
+def test_a_factor_that_is_right_at_the_example_alone_is_no_mend():
+    """Where forward takes positive numbers only, it has to be tried at others of them."""
+    f = lambda p: -(p[0] ** 2) / 50 - np.log(p[1]) - 0.5 * ((p[2] - p[0]) / p[1]) ** 2
+
+    def back(g, p):
+        m, t, x = p
+        r = x - m
+        return g * np.array([-m / 25, -1 / t + r * r / t**3, -r / t**2])  # lacks r / t**2
+
+    assert not mend(f, back, np.array([1.0, 2.0, 3.0]))
+
+
+def test_a_slope_of_a_hidden_layer_that_is_taken_at_its_output():
+    sigmoid = lambda z: 1 / (1 + np.exp(-z))
+    slope = lambda z: sigmoid(z) * (1 - sigmoid(z))
+    x = np.array([[1.0, -2.0], [0.5, 3.0], [-1.0, 0.2]])
+    report = pb.check(lambda w: sigmoid(x @ w), lambda g, w: x.T @ (g * slope(sigmoid(x @ w))), (2,))
+    assert report.cause == "saved_wrong_tensor"
+    assert "the slope of" in report.findings[0].mend
