@@ -8,7 +8,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from pullback.kernels.lanes import for_units
-from pullback.kernels.squash import falling, sigmoid, tanh
+from pullback.kernels.squash import cleared, falling, sigmoid, tanh
 from pullback.kernels.tile import I64, WIDTH
 
 int64 = types.int64
@@ -25,9 +25,9 @@ def forth(typing, units, a, block, stays):
         def body(memory):
             places = [(a, build.mul(block, I64(k))) for k in range(4)]
             reset, update = (falling(memory.load(*places[k])) for k in (1, 2))
-            fresh = sigmoid(reset)[0] * memory.load(*places[3])
-            memory.store(memory.load(*places[0]) + fresh, *places[0])
-            memory.store(sigmoid(update)[0], stays)
+            r, z = (cleared(sigmoid(e)[0]) for e in (reset, update))  # what they open for may be infinite
+            memory.store(memory.load(*places[0]) + r * memory.load(*places[3]), *places[0])
+            memory.store(z, stays)
             memory.store(reset, *places[1])
             memory.store(update, *places[2])
 
@@ -70,9 +70,9 @@ def back(typing, units, a, block, h, gy, gh, ga, gb):
             e = memory.load(a, shifts[2])
             z, z_slope = sigmoid(e)
             g = memory.load(gh) + memory.load(gy)
-            memory.store(g * z, gh)
-            gn = g * (e * z) * n_slope  # e z is 1 - z
-            found = gn, gn * memory.load(a, shifts[3]) * r_slope, g * (memory.load(h) - n) * z_slope, gn * r
+            memory.store(g * cleared(z), gh)
+            gn = g * cleared(e * z) * n_slope  # e z is 1 - z
+            found = gn, gn * memory.load(a, shifts[3]) * r_slope, g * (memory.load(h) - n) * z_slope, gn * cleared(r)
             for shift, pulled in zip(shifts, found):
                 memory.store(pulled, ga, shift)
                 memory.store(memory.load(gb, shift) + pulled, gb, shift)

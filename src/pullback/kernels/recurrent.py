@@ -192,8 +192,7 @@ def stands(steps, batch, n):
 
 
 def sums_of_parts(path, m, n):
-    """Room for the gradient of weights [m n] in every part of the batch, in whole strips. They are added in order, so that
-    bits are always the same."""
+    """Room for the gradient of weights [m n] in every part of the batch, in whole strips."""
     return empty((-(-steps_flat(path).shape[1] // rows_together(path)), m, n + -n % COLUMNS))
 
 
@@ -223,7 +222,8 @@ def add_parts(lo, hi, sums, gw, gu):
 
 @part
 def add_up(lo, hi, sums, gw, shift):
-    """Rows lo..hi of all parts, summed up. In the gradient they stand `shift` rows later, the last of them first."""
+    """Rows lo..hi of all parts, summed up in their order. In the gradient they stand `shift` rows later, and the last
+    of them first."""
     for r in range(lo, hi):
         target = gw[(r + shift) % len(gw)]
         copy(sums[0, r], target)
