@@ -34,37 +34,15 @@ def tanh_and_slope(z):
 
 
 @part
-def sigmoids(z, y):
-    for j in range(z.size):
-        y[j], _ = sigmoid_and_slope(z[j])
-
-
-@part
 def sigmoids_and_slopes(z, y, slope):
     for j in range(z.size):
         y[j], slope[j] = sigmoid_and_slope(z[j])
 
 
 @part
-def tanhs(z, y):
-    for j in range(z.size):
-        y[j], _ = tanh_and_slope(z[j])
-
-
-@part
 def tanhs_and_slopes(z, y, slope):
     for j in range(z.size):
         y[j], slope[j] = tanh_and_slope(z[j])
-
-
-@part
-def opened(z, y, shut):
-    """y, shut = σ(z), σ(-z)"""
-    for j in range(z.size):
-        e = exp(-abs(z[j]))
-        share = f(1) / (f(1) + e)
-        y[j] = share if z[j] >= 0 else e * share
-        shut[j] = e * share if z[j] >= 0 else share
 
 
 @part
@@ -78,48 +56,6 @@ def steps_of(z, at_kink, slope):
     """The slope of relu."""
     for j in range(z.size):
         slope[j] = f(1) if z[j] > 0 else at_kink if z[j] == 0 else f(0)
-
-
-@part
-def mixing(g, h, n, z, fresh, gz):
-    """The gradient that reaches the pre-activation of z: g (h - n) z (1 - z)"""
-    for j in range(gz.size):
-        gz[j] = (h[j] - n[j]) * z[j]
-    for j in range(gz.size):
-        gz[j] *= g[j] * fresh[j]
-
-
-@part
-def mixed(n, z, h, y):
-    """y = n + z (h - n)"""
-    for j in range(y.size):
-        y[j] = n[j] + z[j] * (h[j] - n[j])
-
-
-@part
-def multiply(a, b, y):
-    for j in range(y.size):
-        y[j] = a[j] * b[j]
-
-
-@part
-def scale(a, y):
-    """y *= a"""
-    for j in range(y.size):
-        y[j] *= a[j]
-
-
-@part
-def multiply3(a, b, c, y):
-    for j in range(y.size):
-        y[j] = a[j] * b[j] * c[j]
-
-
-@part
-def multiply_add(a, b, y):
-    """y += a b"""
-    for j in range(y.size):
-        y[j] += a[j] * b[j]
 
 
 @part

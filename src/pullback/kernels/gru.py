@@ -1,149 +1,133 @@
 """gru and its scan. Gates stand in blocks, as in PyTorch: r z n; the reset acts behind the weights.
 
-Kept are the pre-activations of r, z and n, the last one with what the reset left of the state's part vn, and vn.
+Here the blocks of a step are n r z v, where v is what the state gives to n: so those that x makes are neighbours,
+n r z, and those that h makes, r z v. The rows [x h] of every step are kept, and what the way back needs of the
+pre-activations a: that of n with what the reset left of v, e^-a of r and z, and v.
 """
 
 import numpy as np
 
 from pullback.kernels.arrays import plain
 from pullback.kernels.buffers import empty
-from pullback.kernels.cells import (
-    add,
-    copy,
-    copy_rows,
-    mixed,
-    mixing,
-    multiply,
-    multiply3,
-    multiply_add,
-    opened,
-    scale,
-    sigmoids,
-    sigmoids_and_slopes,
-    tanhs,
-    tanhs_and_slopes,
-)  # fmt: skip
+from pullback.kernels.cells import copy, copy_rows
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.lent import lent, returned
+from pullback.kernels.gru_lanes import UNITS, back, forth, show
 from pullback.kernels.recurrent import (
     DEEP,
-    add_outer,
+    LINE,
+    add_steps,
+    add_up,
     block,
+    fetch,
     flat,
     methods,
     packed,
-    parts,
     path_of,
-    row_like,
     rows_together,
+    stands,
     steps_flat,
-    sums_for,
+    sums_of_parts,
     takes,
     times,
-    total,
+    wide,
     widened,
 )  # fmt: skip
 from pullback.kernels.threads import parallel
+from pullback.kernels.tile import ADD, COLUMNS, address
 
 __all__ = ["forward", "takes", "vjp"]
 
 
 def climb(cell, x, h, w, u, bw, bu):
-    z, vn, h = empty((*x.shape[:-1], len(u))), empty((*x.shape[:-1], u.shape[1])), path_of(h, len(x))
-    biases = widened(bw), widened(bu)
-    climb_all(packed(w.T), packed(u.T), *biases, *map(steps_flat, (x, z, vn, h)), rows_together(h))
-    return (h,), (x, h, w, u, z, vn)
+    m, h, flat_x = u.shape[1], path_of(h, len(x)), steps_flat(x)
+    (steps, batch, n), whole, gates = flat_x.shape, m + -m % COLUMNS, 2 * m
+    xh, a = stands(steps + 1, batch, n + whole), stands(steps, batch, 3 * m + whole)
+    bias = bw.copy()
+    bias[:gates] += bu[:gates]
+    biases = widened(first_n(bias)), widened(bu[gates:])
+    weights = packed(first_n(w).T), packed(u[:gates].T), packed(u[gates:].T)
+    climb_all(*weights, *biases, flat_x, xh, a, steps_flat(h), rows_together(h))
+    return (h,), (x, h, w, u, xh, a)
 
 
-def descend(cell, gy, gh, x, h, w, u, z, vn):
-    m, gx, first_h = u.shape[1], empty(x.shape), empty(gh.shape)
-    gw, gu, gb = sums_for(h, w), sums_for(h, u), parts(h, 4 * m)
-    states = *map(steps_flat, (gy, x, h, z, vn, gx)), flat(gh), flat(first_h)
-    descend_all(packed(plain(w)), packed(plain(u)), *states, gw, gu, gb, rows_together(h))
+def descend(cell, gy, gh, x, h, w, u, xh, a):
+    m, gx, first_h, gw, gu = u.shape[1], empty(x.shape), gh.copy(), empty(w.shape), empty(u.shape)
+    sums = sums_of_parts(h, 3 * m, w.shape[1]), sums_of_parts(h, 3 * m, m)
+    gb = np.zeros((len(sums[0]), 4 * m), np.float32)
+    states = *map(steps_flat, (gy, gx)), flat(first_h)
+    descend_all(packed(first_n(w)), packed(plain(u)), xh, a, *states, *sums, gb, gw, gu, rows_together(h))
     gb = gb.sum(0)
-    return gx, first_h, total(gw, w), total(gu, u), gb[: 3 * m].copy(), np.concatenate((gb[: 2 * m], gb[3 * m :]))
+    return gx, first_h, gw, gu, np.concatenate((gb[m : 3 * m], gb[:m])), gb[m:].copy()
+
+
+def first_n(w):
+    """The blocks r z n as n r z."""
+    m = len(w) // 3
+    return np.concatenate((w[2 * m :], w[: 2 * m]))
 
 
 @part
-def climb_rows(lo, hi, w, u, bw, bu, x, z, vn, h, tall):
-    m = vn.shape[2]
-    own = block(tall, 3 * m), block(tall, 3 * m), row_like(h), row_like(h), row_like(h)
-    of_x, of_h, open, stays, new = lent(own)
+def climb_rows(lo, hi, w, gates, u, bias, bias_v, x, xh, a, h, tall):
+    n, m = x.shape[2], h.shape[2]
     for first in range(lo, hi, tall):
         last = min(first + tall, hi)
-        for t in range(len(z)):
-            times(x[t, first:last], w, of_x, bw, 0)
-            times(h[t, first:last], u, of_h, bu, 0)
+        xh[0, first:last, n : n + m] = h[0, first:last]
+        for t in range(len(x)):
             for row in range(first, last):
-                a, v = of_x[row - first, : 3 * m], of_h[row - first, : 3 * m]
-                copy(v[2 * m :], vn[t, row])
-                add(v[: 2 * m], a[: 2 * m])
-                sigmoids(a[:m], open)
-                sigmoids(a[m : 2 * m], stays)
-                multiply_add(open, v[2 * m :], a[2 * m :])
-                tanhs(a[2 * m :], new)
-                copy(a, z[t, row])
-                mixed(new, stays, h[t, row], h[t + 1, row])
-    returned(own)
+                copy(x[t, row], xh[t, row, :n])
+            times(xh[t, first:last], w, a[t, first:last], bias, 0)  # what columns it fills up the next ones overwrite
+            times(xh[t, first:last, n:], gates, a[t, first:last, m:], bias[:0], ADD)
+            times(xh[t, first:last, n:], u, a[t, first:last, 3 * m :], bias_v, 0)
+            for row in range(first, last):
+                now, old, new = address(a[t, row]), address(h[t, row]), address(h[t + 1, row])
+                again = address(xh[t + 1, row]) + 4 * n
+                for j in range(0, 4 * m, 4 * UNITS):
+                    forth(m - j // 4, now + j, 4 * m, new + j)
+                for j in range(0, 4 * m, 4 * UNITS):
+                    show(m - j // 4, now + j, old + j, new + j, again + j)
 
 
 @part
-def descend_rows(lo, hi, w, u, gy, x, h, z, vn, gx, gh, first_h, gw, gu, gb, tall):
-    m, n = vn.shape[2], x.shape[2]
-    deep = max(1, DEEP // tall)  # steps
-    own = (
-        block(deep * tall, 3 * m), block(deep * tall, 3 * m), block(deep * tall, n), block(deep * tall, m),
-        block(tall, n), block(tall, m), block(tall, m),
-    )  # fmt: skip
-    ga, gv, of_x, of_h, left, back, state = lent(own)
-    lines = row_like(h), row_like(h), row_like(h), row_like(h), row_like(h), row_like(h)
-    open, slope, stays, fresh, new, bend = lent(lines)
-    of_x[:], of_h[:] = 0, 0
+def descend_rows(lo, hi, w, u, xh, a, gy, gx, gh, gw, gu, gb, tall):
+    n, m, deep = gx.shape[2], gh.shape[1], max(1, DEEP // tall)  # steps
+    ga, left, state = np.empty((deep * tall, wide(4 * m) + LINE), np.float32), block(tall, n), block(tall, m)
     for first in range(lo, hi, tall):
-        last, this = min(first + tall, hi), first // tall
-        rows, filled = last - first, 0
+        last, this, flags, filled = min(first + tall, hi), first // tall, 0, 0
+        rows, total = last - first, address(gb[first // tall])
         copy_rows(gh[first:last], state[:rows, :m])
-        for t in range(len(z) - 1, -1, -1):
+        for t in range(len(gy) - 1, -1, -1):
+            now = ga[filled * rows : (filled + 1) * rows]
             for row in range(rows):
                 at = first + row
-                g, before, a, v = state[row, :m], z[t, at], ga[filled + row, : 3 * m], gv[filled + row, : 3 * m]
-                sigmoids_and_slopes(before[:m], open, slope)
-                opened(before[m : 2 * m], stays, fresh)
-                tanhs_and_slopes(before[2 * m :], new, bend)
-                add(gy[t, at], g)
-                multiply3(g, fresh, bend, a[2 * m :])
-                mixing(g, h[t, at], new, stays, fresh, a[m : 2 * m])
-                multiply3(a[2 * m :], vn[t, at], slope, a[:m])
-                copy(a, v[: 2 * m])
-                multiply(a[2 * m :], open, v[2 * m :])
-                scale(stays, g)
-                add(a, gb[this, : 3 * m])
-                add(v[2 * m :], gb[this, 3 * m :])
-                copy(x[t, at], of_x[filled + row, :n])
-                copy(h[t, at], of_h[filled + row, :m])
-            times(ga[filled : filled + rows, : 3 * m], w, left, slope[:0], 0)
-            times(gv[filled : filled + rows, : 3 * m], u, back, slope[:0], 0)
-            copy_rows(left, gx[t, first:last])
-            for row in range(rows):
-                add(back[row, :m], state[row, :m])
-            filled += rows
-            if filled + rows > deep * tall or t == 0:
-                add_outer(ga, of_x, filled, gw[this])
-                add_outer(gv, of_h, filled, gu[this])
-                filled = 0
-        copy_rows(state, first_h[first:last])
-    returned(own)
-    returned(lines)
+                before, old, come = address(a[t, at]), address(xh[t, at]) + 4 * n, address(gy[t, at])
+                pulled, out = address(state[row]), address(now[row])
+                if t:
+                    for soon in (a[t - 1, at], gy[t - 1, at], xh[t - 1, at]):
+                        fetch(soon)
+                for j in range(0, 4 * m, 4 * UNITS):
+                    back(m - j // 4, before + j, 4 * m, old + j, come + j, pulled + j, out + j, total + j)
+            times(now, w, left, gh[0, :0], 0)
+            times(now[:, m:], u, state, gh[0, :0], ADD)
+            copy_rows(left[:rows], gx[t, first:last])
+            filled += 1
+            if filled == deep or t == 0:
+                of_x = xh[t + filled - 1, first:last]
+                add_steps(ga, rows, of_x, -xh.strides[0], filled, gw[this], flags)
+                add_steps(ga[:, m:], rows, of_x[:, n:], -xh.strides[0], filled, gu[this], flags)
+                flags, filled = ADD, 0
+        copy_rows(state, gh[first:last])
 
 
 @kernel
-def climb_all(w, u, bw, bu, x, z, vn, h, tall):
-    parallel(climb_rows, z.shape[1], tall, (w, u, bw, bu, x, z, vn, h, tall))
+def climb_all(w, gates, u, bias, bias_v, x, xh, a, h, tall):
+    parallel(climb_rows, x.shape[1], tall, (w, gates, u, bias, bias_v, x, xh, a, h, tall))
 
 
 @kernel
-def descend_all(w, u, gy, x, h, z, vn, gx, gh, first_h, gw, gu, gb, tall):
-    parallel(descend_rows, z.shape[1], tall, (w, u, gy, x, h, z, vn, gx, gh, first_h, gw, gu, gb, tall))
+def descend_all(w, u, xh, a, gy, gx, gh, of_w, of_u, gb, gw, gu, tall):
+    parallel(descend_rows, gy.shape[1], tall, (w, u, xh, a, gy, gx, gh, of_w, of_u, gb, tall))
+    parallel(add_up, len(gw), 64, (of_w, gw, 2 * u.shape[1] // 3))
+    parallel(add_up, len(gu), 64, (of_u, gu, 0))
 
 
 forward, vjp = methods(climb, descend)

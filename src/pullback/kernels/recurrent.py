@@ -22,7 +22,7 @@ from pullback.kernels.cells import add, copy
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.machine import prefetch
 from pullback.kernels.matmul import pack
-from pullback.kernels.tile import ADD, COLUMNS, STRIP, address, tiles, unshifted
+from pullback.kernels.tile import COLUMNS, STRIP, address, tiles, unshifted
 
 TALL = 16  # rows of the batch that go through all steps together
 DEEP = 64  # rows, of one step or several, whose gradients of the weights are added at once
@@ -126,26 +126,6 @@ def rows_together(path):
     return max(min(TALL, (batch + 1) // 2), -(-batch // PARTS))
 
 
-def parts(path, *shape):
-    """Sums of gradients, one for each of these parts of the batch: added in order, they have the same bits always."""
-    return np.zeros((-(-steps_flat(path).shape[1] // rows_together(path)), *shape), np.float32)
-
-
-def sums_for(path, w):
-    """Room for the gradient of w in every part, in whole strips."""
-    return parts(path, len(w), w.shape[1] + -w.shape[1] % COLUMNS)
-
-
-def total(sums, w):
-    """The gradient of w."""
-    return np.ascontiguousarray(sums.sum(0)[:, : w.shape[1]])
-
-
-@part
-def row_like(a):
-    return np.empty(a.shape[2], np.float32)
-
-
 @part
 def fetch(row):
     """Ask for a row that the step before this one will need: processors do not foresee that time runs backwards."""
@@ -241,12 +221,14 @@ def add_parts(lo, hi, sums, gw, gu):
 
 
 @part
-def add_outer(g, x, depth, sums):
-    """sums += gᵀ x over the first `depth` rows of both: the gradient of weights, for x in whole strips."""
-    table = unshifted()
-    for s in range(x.shape[1] // COLUMNS):
-        b, c, step, pitch = address(x) + s * STRIP, address(sums) + s * STRIP, g.strides[0], x.strides[0]
-        tiles(sums.shape[0], address(g), table, 4, step, b, table, pitch, 1, depth, c, sums.strides[0], 0, ADD)
+def add_up(lo, hi, sums, gw, shift):
+    """Rows lo..hi of all parts, summed up in their order. In the gradient they stand `shift` rows later, and the last
+    of them first."""
+    for r in range(lo, hi):
+        target = gw[(r + shift) % len(gw)]
+        copy(sums[0, r], target)
+        for k in range(1, len(sums)):
+            add(sums[k, r, : target.size], target)
 
 
 @kernel

@@ -10,7 +10,7 @@ from pullback.kernels.lanes import Vector
 from pullback.kernels.tile import I32
 
 FAR = 87.0  # both e^x and e^-x are normal numbers up to here
-LEAST = 2e-38  # slopes below are 0: so they are where x was infinite
+LEAST = 2e-38  # what is below is 0: so it is where x was infinite
 
 
 def exponential(x):
@@ -35,14 +35,14 @@ def falling(z):
     return p * q + p
 
 
-def slope_of(slope):
-    return slope.all(0.0).where(slope < LEAST, slope)
+def cleared(y):
+    return y.all(0.0).where(y < LEAST, y)
 
 
 def sigmoid(e):
     """Of z, with its slope, where e is e^-z."""
     y = e.all(1.0) / (e + 1.0)
-    return y, slope_of(e * y * y)
+    return y, cleared(e * y * y)
 
 
 def tanh(z):
@@ -50,4 +50,4 @@ def tanh(z):
     p, q = exponential(z * -2.0)
     e = p * q + p
     share = e.all(1.0) / (e + 1.0)
-    return (p * q + (p - 1.0)) * share * -1.0, slope_of(e * share * share) * 4.0
+    return (p * q + (p - 1.0)) * share * -1.0, cleared(e * share * share) * 4.0
