@@ -131,6 +131,26 @@ def test_nothing_is_asked_of_a_gradient_where_forward_is_nan(forward, backward):
         assert report.verdict == "wrong" and [finding.index for finding in report.findings] == [(2,)]
 
 
+def test_where_forward_is_infinite_it_is_said_that_nothing_else_was_tried():
+    """As the scores of a mask are; what they are made of has a derivative all the same."""
+    mask, x = np.triu(np.full((3, 3), -np.inf), 1), np.array([[1.3, 0.2, 0.7], [0.1, -0.4, 2.1], [0.9, -1.1, 0.3]])
+    report = pullback.check(lambda x: x + np.where(mask < 0, mask, 0), lambda g, x: g * (mask == 0), x)
+    said = "forward is infinite in 3 of 9 numbers at your example, so no other inputs were tried"
+    assert report.verdict == "right" and said in " ".join(report.power)
+
+
+def test_where_forward_is_infinite_at_the_example_alone_nothing_is_said():
+    x = np.array([0.0, 1.3, -2.5])
+    report = pullback.check(lambda x: np.where(x == 0, np.inf, 2 * x), lambda g, x: 2 * g, x)
+    assert report.tried > 1 and "no other inputs" not in " ".join(report.power)
+
+
+def test_where_forward_is_finite_at_the_example_alone_that_is_said():
+    x = np.array([0.3, -0.7])
+    report = pullback.check(lambda v: np.where(abs(v - x) < 0.1, 2 * v, np.inf), lambda g, v: 2 * g, x)
+    assert report.verdict == "right" and "no other inputs were tried: at those made of your" in " ".join(report.power)
+
+
 def test_the_closed_form_has_its_nan_where_forward_has():
     with np.errstate(invalid="ignore"):
         report = pullback.check(np.log, lambda g, x: g / x, np.array([-1.3, 0.2, 0.7]), like="log")

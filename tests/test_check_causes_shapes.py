@@ -168,3 +168,52 @@ def test_a_gradient_that_none_of_the_others_goes_without():
     report, verdicts = beside(lambda g, x, w, b: (g @ w.T, None, g))
     assert report.verdict == "wrong" and verdicts == ["right", "wrong"]
     assert any("the gradient of w is None" in text for text in report.power)
+
+
+def pooled(x, y):
+    return np.einsum("ni,nj->nij", x, y).reshape(len(x), -1), (x, y)
+
+
+def test_an_outer_product_in_another_order_is_no_convolution():
+    """The numbers of one factor stand side by side, once for each of the other."""
+
+    def backward(g, cache):
+        x, y = cache
+        g = g.reshape(len(x), y.shape[1], x.shape[1]).swapaxes(1, 2)
+        return np.einsum("nij,nj->ni", g, y), np.einsum("nij,ni->nj", g, x)
+
+    report = pb.check(pooled, backward, (4, 3), (4, 5))
+    assert report.cause == "index_routing" and "conv_geometry" not in str(report)
+
+
+def repeated(x, w):
+    """A transposed convolution whose stride is the length of its kernel."""
+    return (x[:, :, None] * w).reshape(len(x), -1)
+
+
+def test_a_kernel_side_by_side_is_one_for_all_examples():
+    backward = lambda g, x, w: ((g.reshape(len(x), len(w), -1) * w[:, None]).sum(1), x.ravel() @ g.reshape(-1, len(w)))
+    report = pb.check(repeated, backward, (4, 3), (5,))
+    assert report.findings[0].cause == "conv_geometry"
+
+
+def norm(x):
+    """Over examples and pixels, as in spatial batch normalisation."""
+    std = np.sqrt(x.var((0, 2), keepdims=True) + 1e-5)
+    return (x - x.mean((0, 2), keepdims=True)) / std, (x, std)
+
+
+def test_a_wrong_count_is_no_slope():
+    """Of examples alone: what goes through the mean is too large, and what goes straight is not."""
+
+    def of_flat(g, cache):
+        x, std = cache
+        n, c, _ = x.shape
+        flat = lambda a: a.swapaxes(1, 2).reshape(-1, c)
+        g, u, std = flat(g), flat((x - x.mean((0, 2), keepdims=True)) / std), std.ravel()
+        gx = (n * g - g.sum(0) - u * (g * u).sum(0)) / (n * std)
+        return gx.reshape(n, -1, c).swapaxes(1, 2)
+
+    report = pb.check(norm, of_flat, (2, 3, 5))
+    assert report.cause == "missing_jacobian_term" and [each.name for each in report.causes][1] == "constant_factor"
+    assert "10 for 2" in report.leading.mend

@@ -10,6 +10,7 @@ import pytest
 
 import pullback
 from pullback.check import progress
+from pullback.check.adapters import classes
 from pullback.check.differences import slopes
 from pullback.check.moves import combined, coordinate, dense
 
@@ -174,3 +175,30 @@ def test_a_loop_in_jax_runs_in_python_only_at_first(asks):
         fixed_point.defvjp(forth, back(transposed))
         assert pullback.check(fixed_point, None, jnp.array(w), jnp.array(x), wrt="x").verdict == verdict
         assert asks or fixed_point.times < 500  # thousands, if each were a run of Python
+
+
+class Deep:
+    """Layers within layers, which keep what they are given."""
+
+    def __init__(self, depth):
+        self.w, self.inner = large((3, 3))[0], Deep(depth - 1) if depth else None
+
+    def forward(self, x):
+        self.x = x
+        y = np.tanh(x @ self.w)
+        return self.inner.forward(y) if self.inner else y
+
+    def backward(self, g):
+        g = self.inner.backward(g) if self.inner else g
+        dz = g * (1 - np.tanh(self.x @ self.w) ** 2)
+        self.dw = self.x.T @ dz
+        return dz @ self.w.T
+
+
+def test_an_object_is_not_searched_for_its_parameters_in_every_run(monkeypatch):
+    walks, forward = [], classes.Held.ran
+    looked, runs = classes.paths, []
+    monkeypatch.setattr(classes, "paths", lambda *holder: walks.append(1) or looked(*holder))
+    monkeypatch.setattr(classes.Held, "ran", lambda *given: runs.append(1) or forward(*given))
+    assert pullback.check(Deep(2), None, (4, 3)).verdict == "right"
+    assert len(walks) < len(runs) / 10

@@ -171,7 +171,23 @@ def test_shapes_and_options_as_text():
     )
     inner = shape("4,5=0..1")
     assert inner.shape == (4, 5) and 0 < inner.min() < inner.max() < 1
-    for text in ("4x5", "-1", "4<x", "4<0", "4.5", "4=1", "4=a..b", f"4<{10**30}", f"{10**8},{10**8}<5"):
+    rows, columns = shape("4,5=one-hot"), shape("5,4=one-hot:0")
+    assert rows.shape == (4, 5) and (rows.sum(1) == 1).all() and set(np.unique(rows)) == {0, 1}
+    assert columns.shape == (5, 4) and (columns.sum(0) == 1).all() and columns.flags.c_contiguous
+    wrong = (
+        "4x5",
+        "-1",
+        "4<x",
+        "4<0",
+        "4.5",
+        "4=1",
+        "4=a..b",
+        f"4<{10**30}",
+        f"{10**8},{10**8}<5",
+        "=one-hot",
+        "4,0=one-hot",
+    )
+    for text in (*wrong, "4,5=one-hot:2", "4,5=one-hot:x", "4,5=onehot"):
         with pytest.raises(TextError, match="is no shape; write 4,5"):
             shape(text)
     for text in ("stride", "=2", "2=stride"):

@@ -199,11 +199,17 @@ class Listed(Fc):
 """
 
 
-def test_parameters_whose_gradients_have_no_name_of_theirs_are_said_to_be_unseen(tmp_path):
+def test_parameters_whose_gradients_have_no_name_of_theirs_are_judged(tmp_path):
     for each in targets(written(tmp_path / "unnamed.py", UNNAMED)):
-        found = outcome(each)
-        assert any("forward moves with weight, bias" in text for text in found.report.power), each.name
-        assert "not judged" in found.line
+        assert "wrong         weight: constant_factor" in outcome(each).line
+
+
+def test_parameters_whose_gradients_are_not_found_are_said_to_be_unseen(tmp_path):
+    backward = "    def backward(self, g): return g @ self.weight.T\n"
+    (each,) = targets(written(tmp_path / "lost.py", UNNAMED.split("class Other")[0] + backward))
+    found = outcome(each)
+    assert any("forward moves with weight, bias" in text for text in found.report.power)
+    assert found.verdict == "right" and "not judged" in found.line
 
 
 TUPLES = """
@@ -345,8 +351,33 @@ def test_alignments_have_room_for_a_label_twice_in_a_row():
 
 
 def test_the_seed_moves_what_a_text_asks_for():
-    for text in ("40<7", "4=0..1"):
+    for text in ("40<7", "4=0..1", "40,7=one-hot"):
         assert not np.array_equal(shape(text, 0), shape(text, 1))
+
+
+TARGETS = """
+import numpy as np
+def softmax(z, axis):
+    e = np.exp(z - z.max(axis, keepdims=True))
+    return e / e.sum(axis, keepdims=True)
+class CrossEntropy:
+    def forward(self, logits, target):
+        self.p, self.t = softmax(logits, 1), target
+        return -(target * np.log(self.p)).sum() / len(target)
+    def backward(self): return SIGN * (self.p - self.t) / len(self.t)
+class Columns:
+    def forward(self, z, target):
+        self.p, self.t = softmax(z, 0), target
+        return -(target * np.log(self.p)).sum() / target.shape[1]
+    def backward(self): return SIGN * (self.p - self.t) / self.t.shape[1]
+"""
+
+
+@pytest.mark.parametrize("sign, cause", [(1, ""), (-1, "sign")])
+def test_targets_that_are_one_hot_are_guessed_or_said(tmp_path, sign, cause):
+    rows, columns = targets(written(tmp_path / f"targets_{cause}.py", TARGETS.replace("SIGN", str(sign))))
+    assert outcome(rows).report.cause == outcome(rows, [shape("4,5"), shape("4,5=one-hot")]).report.cause == cause
+    assert outcome(columns, [shape("5,4"), shape("5,4=one-hot:0")]).report.cause == cause
 
 
 SUMMED = """

@@ -131,7 +131,50 @@ def test_of_a_loss_that_gives_its_gradient():
 
     t = np.eye(3)[[0, 2, 1, 1]]
     report = pb.check(softmax_loss, None, np.random.default_rng(1).normal(size=(4, 3)), t, wrt="x")
-    assert report.findings[0].mend.endswith(", in softmax_loss: `p - t` times 1/4, at these sizes")
+    assert ", in softmax_loss: `p - t` divided by `len(x)` (line " in report.findings[0].mend
+
+
+def attention(q, k):
+    d = q.shape[-1]
+    return q @ k.T / np.sqrt(d)
+
+
+def without_scale(g, q, k):
+    return g @ k, g.T @ q
+
+
+def halved(g, q, k):
+    return g @ k / np.sqrt(q.shape[-1]) / 2, g.T @ q / np.sqrt(q.shape[-1])
+
+
+def averaged(x):
+    return x.mean(axis=1)
+
+
+def repeated(g, x):
+    return np.repeat(g[:, None], x.shape[1], axis=1)
+
+
+@pytest.mark.parametrize("d", [4, 9])
+def test_a_number_is_said_in_the_words_of_forward(d):
+    """The root of 4 is 2, and 2 is no such thing at other sizes."""
+    found = mend(attention, without_scale, (3, d), (5, d))
+    assert "`g @ k` divided by `np.sqrt(d)` (line" in found and found.endswith(", in attention)")
+    assert "times 2" in mend(attention, halved, (3, d), (5, d))
+
+
+def test_a_number_that_is_a_size_is_said_to_be_that():
+    assert mend(averaged, repeated, (5, 4)).endswith("divided by `x.shape[1]`")
+    assert mend(averaged, repeated, (4, 4)).endswith("divided by `x.shape[0]` or divided by `x.shape[1]`")
+    scaled = lambda g, x: repeated(g, x) / 2 / x.shape[1]
+    assert "times 2" in mend(averaged, scaled, (5, 2))
+
+
+def test_where_other_sizes_do_not_run_it_is_said_of_these():
+    def fixed(g, x):
+        return np.repeat(g[:, None], {(5, 3): 3}[x.shape], axis=1)
+
+    assert mend(averaged, fixed, (5, 3)).endswith("times 1/3, at these sizes")
 
 
 def test_without_the_source():

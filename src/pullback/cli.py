@@ -173,7 +173,7 @@ def trace(source: str, data: str | None, **options: Any) -> None:
     "shapes",
     multiple=True,
     metavar="4,5",
-    help="Of each array; 4<10: integers below 10; 4=0..1: numbers.",
+    help="Of each array; 4<10: integers below 10; 4=0..1: numbers; 4,5=one-hot: a 1 in each row.",
 )
 @click.option("--like", callback=said, metavar="RULE", help="The rule that it is meant to be, such as linear.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter, such as stride=2.")

@@ -32,7 +32,8 @@ def check(
     shapes for random ones, and whatever else forward takes. The checker makes further inputs of the examples itself,
     within their range where it looks like a domain.
 
-    like        the rule that it is meant to be, such as "layer_norm" or "conv2d(stride=2)": a second opinion
+    like        the rule that it is meant to be, such as "layer_norm" or "conv2d(stride=2)": a second opinion; of a
+                forward that moves in steps, as a sign does, the function whose derivative backward is meant to give
     wrt         names or numbers of the inputs that are judged (None: all that move)
     mode        "vjp", or "jvp" where `backward` is a forward derivative: jvp(*tangents, *inputs) -> tangent(s)
     convention  of complex gradients: "conjugate" as in torch, "transpose" as in JAX; None takes either, and says which

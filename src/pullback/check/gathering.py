@@ -27,6 +27,7 @@ PATIENCE = 2.0  # seconds of work, whatever else the machine does, for other arg
 ROWS = 400  # gradients from above that are tried one by one
 NUMBERS = 40  # of an argument that are moved one by one
 SHARES = 3, 12  # outputs that are looked at then, and numbers of the input
+ROUGH = 1e-3  # a difference that is none of rounding
 AXES = 8  # all orders of more would be too many to try
 
 
@@ -82,6 +83,18 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         truth = Truth(problem, moved(x), [coordinate(k) for k in range(part.begin, part.end)])
         vague = ~np.isfinite(truth.value) | truth.unknown
         return None if vague.any() else truth.value[rows]
+
+    def alike_at(x: Array, M: Array) -> bool:
+        """Told from one direction where that says no, and else from all."""
+        if x.size != part.end - part.begin:
+            return False
+        along, _ = given_along()
+        truth = Truth(problem, moved(x), [along])
+        known = np.isfinite(truth.value).all() and not (truth.unknown | truth.kink).any()
+        if known and not same(truth.value[rows, 0], M @ along.of(np.zeros(len(v)), 1.0)[own], ROUGH):
+            return False
+        there = at(x)
+        return there is not None and same(M, there)
 
     def both_at(x: Array) -> tuple[Array, Array] | None:
         J, B = at(x), implied(problem, moved(x))[rows, own]
@@ -210,6 +223,7 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         careful(at, None),
         y[rows],
         both_at=careful(both_at, None),
+        alike_at=careful(alike_at, False),
         elsewhere=careful(elsewhere, None),
         moves_with=careful(moves_with, (False, False)),
         scales_with=careful(scales_with, False),

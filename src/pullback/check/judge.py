@@ -24,12 +24,14 @@ from pullback.check.probes.opinion import opinion
 from pullback.check.probes.projection import projected
 from pullback.check.probes.remainders import remainders
 from pullback.check.probes.repeats import repeats
+from pullback.check.probes.straight import handed_through, in_its_place
 from pullback.check.probes.tails import far, far_from_zero, tails
 from pullback.check.probes.values import Comparison, Mismatch, cotangents
 from pullback.check.problem import Problem
 from pullback.check.reference import Reference
 from pullback.check.report import WRONG, Cause, Report
 from pullback.check.resizing import raised, replaced, resized
+from pullback.check.steps.search import careful
 from pullback.check.truth import Truth, fits, whole
 
 Array = NDArray[Any]
@@ -57,7 +59,8 @@ class Judge:
         problem, outcome = self.problem, self.outcome
         if reason := self.nothing_to_judge():
             return outcome.cannot(reason)
-        outcome.lost = int(np.isnan(problem.f(problem.example)).sum())
+        y = problem.f(problem.example)
+        outcome.nan, outcome.infinite = int(np.isnan(y).sum()), int(np.isinf(y).sum())
         g = self.rng.normal(size=problem.given_size)
         for probe in (contract, mutation, partial(repetition, rng=self.rng), again, early):
             try:
@@ -75,6 +78,7 @@ class Judge:
                 return outcome.cannot("there is a gradient of none of the inputs")
         if self.like is not None:
             self.refer()
+            problem = self.problem
         in_memory = layout(problem, g)
         if in_memory and not self.written_over():
             outcome.add(in_memory)
@@ -146,16 +150,21 @@ class Judge:
 
     def refer(self) -> None:
         """Bring in the closed form, if it is that of this forward."""
-        reference, remarks = Reference(self.problem, self.like), self.outcome.remarks
+        problem, remarks = self.problem, self.outcome.remarks
+        reference = Reference(problem, self.like)
         name = reference.rule.name
-        if self.problem.mode == "jvp" or not reference.fits:
+        if not reference.fits and (instead := careful(in_its_place, problem, reference.rule)):
+            self.problem = self.outcome.problem = instead
+            remarks.append(Cause("", f"forward moves in steps: backward is judged as the derivative of {name}"))
+            reference = Reference(instead, self.like)
+        elif problem.mode == "jvp" or not reference.fits:
             text = (
                 f"forward gives something else than {name}, as it is called here: backward is judged by forward alone"
             )
             remarks.append(Cause("mode_mismatch", text))
             return
-        self.reference = reference
-        if reference.mode:
+        self.reference = reference if reference.fits else None
+        if reference.fits and reference.mode:
             remarks.append(Cause("", f"forward is {name}({reference.mode}): another documented mode"))
         remarks.append(Cause("", f"`pullback explain {name}` derives the gradient line by line"))
 
@@ -166,10 +175,10 @@ class Judge:
         self.at(Point("your example", problem.example), list(cotangents(problem, self.rng)))
         if not outcome.findings:
             outcome.add(tails(problem, ones) or far_from_zero(problem, ones))
-        if outcome.lost:
+        if outcome.nan:
             return  # where it is defined, nobody has said
         self.further()
-        if not outcome.findings:
+        if not (outcome.findings or outcome.straight):
             findings, notes = lengths(problem)
             outcome.add(findings)
             outcome.remarks += [*far(problem), *notes, *widened(problem, ones)]
@@ -179,7 +188,7 @@ class Judge:
         """Other inputs, until something is wrong."""
         begun, runs, most = time.process_time(), self.problem.runs, NUMBERS / sum(self.problem.sizes)
         for point in points(self.problem, self.rng):
-            if self.outcome.findings:
+            if self.outcome.findings or len(self.outcome.straight) == len(self.problem.inputs):
                 return
             if self.problem.runs - runs > most or time.process_time() - begun > SLOW:
                 self.outcome.hurried = True
@@ -214,7 +223,12 @@ class Judge:
         if not comparison.found and example:
             outcome.add(opinion(problem, self.reference, point, gradients[0]))
         for mismatch in comparison.found.values():
-            if point.beyond:
+            part = mismatch.part
+            if part.name in outcome.straight:
+                continue
+            if where := careful(handed_through, problem, point.v, part):
+                outcome.straight[part.name] = where
+            elif point.beyond:
                 self.beyond(point, mismatch, truth)
             elif example or counts(point, mismatch):
                 self.wrong(point, mismatch, truth, example)

@@ -31,8 +31,10 @@ class Outcome:
     conventions: list[tuple[Point, Convention]] = field(default_factory=list)
     power: dict[str, float] = field(default_factory=dict)  # the largest derivative by each input
     rough: list[str] = field(default_factory=list)  # inputs by which differences at the example say nothing
+    straight: dict[str, str] = field(default_factory=dict)  # inputs to which the gradient is handed on, and where
     left: list[str] = field(default_factory=list)  # inputs at which forward does not seem to arrive where it goes
-    lost: int = 0  # numbers that forward gives as nan at the example
+    nan: int = 0  # numbers that forward gives as nan at the example
+    infinite: int = 0  # and those that it gives as infinite
     tried: int = 0  # inputs
     hurried: bool = False  # was there no time for all of them?
 
@@ -57,18 +59,28 @@ class Outcome:
     def report(self) -> Report:
         problem = self.problem
         other = RIGHT if self.tried else CANNOT  # what ended before values were compared says nothing of them
-        verdict = WRONG if self.findings else CANNOT if self.rough or not self.tried else RIGHT
+        vague = {*self.rough, *self.straight}
+        verdict = WRONG if self.findings else CANNOT if vague or not self.tried else RIGHT
         names = [part.name for part in problem.results]
         return Report(
             problem.name,
             verdict,
-            tuple(self.findings.get(name, Finding(name, CANNOT if name in self.rough else other)) for name in names),
+            tuple(self.findings.get(name, Finding(name, CANNOT if name in vague else other)) for name in names),
             tuple(self.unseen()),
             tuple(self.notes()),
-            reason=self.too_rough() if verdict == CANNOT and self.rough else "",
+            reason="; ".join(self.reasons()) if verdict == CANNOT else "",
             tried=self.tried,
             complex=problem.convention is None and any(part.width == 2 for part in (*problem.inputs, *problem.outputs)),
         )
+
+    def reasons(self) -> Iterator[str]:
+        """Why some gradients cannot be judged."""
+        for name, where in self.straight.items():
+            like = "identity" if where == "everywhere" else "hardtanh"
+            through = f"forward moves in steps, and backward hands the gradient of {name} straight through {where}"
+            yield f"{through}: that is no derivative; if it is meant, say of what it is one, such as like={like!r}"
+        if self.rough:
+            yield self.too_rough()
 
     def too_rough(self) -> str:
         what = f"forward's differences are too rough to judge the gradient of {', '.join(self.rough)}"
@@ -94,10 +106,11 @@ class Outcome:
         if problem.adapted.silent:
             what = f"forward moves with {', '.join(problem.adapted.silent)} of the object"
             steps = "which backward may move by its learning rate: that step is not judged"
-            yield f"{what}, {steps if problem.adapted.still else 'whose gradient was not found: it is not judged'}"
-        if self.lost:
-            where = f"forward is nan in {self.lost} of {problem.sizes[1]} numbers at your example"
-            yield f"{where}, so no other inputs were tried: give some for which it is not"
+            name = problem.adapted.silent[0].rpartition(".")[2]
+            how = f"keep it as d{name}, say, or return it behind those of the inputs"
+            lacks = f"whose gradient was not found ({how}): it is not judged"
+            yield f"{what}, {steps if problem.adapted.still else lacks}"
+        yield from self.example_alone()
         if self.left:
             away = "the gradient leaves the derivative little by little, as where forward iterates and does not arrive"
             yield f"on the way to {self.left[0]}, {away}: what is there is not judged"
@@ -111,10 +124,21 @@ class Outcome:
         if self.hurried:
             yield f"forward is large, or slow: of all inputs that could be tried, {self.tried} were"
 
+    def example_alone(self) -> Iterator[str]:
+        """Why nothing else was tried, where that is so and nothing is wrong."""
+        alone = self.tried == 1 and not (self.findings or self.straight or self.hurried)
+        if self.nan or self.infinite and alone:
+            what = f"nan in {self.nan}" if self.nan else f"infinite in {self.infinite}"
+            where = f"forward is {what} of {self.problem.sizes[1]} numbers at your example"
+            yield f"{where}, so no other inputs were tried: give some for which it is not"
+        elif alone and not self.left:
+            yield "no other inputs were tried: at those made of your example forward is not finite, or does not run"
+
     def faint(self) -> list[str]:
         """Inputs by which no derivative was seen."""
         power = self.power if self.problem.mode == "vjp" else {}
-        return [name for name, size in power.items() if size < FAINT and name not in self.findings]
+        said = {*self.findings, *self.straight}
+        return [name for name, size in power.items() if size < FAINT and name not in said]
 
 
 def chosen(convention: Convention) -> str:

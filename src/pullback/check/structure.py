@@ -50,22 +50,33 @@ def slides_over(J: Array, x: tuple[int, ...], spread: bool = False) -> bool:
     """Two outputs read the same pattern in two places, moved along an axis in which the pattern is wider than one.
 
     `spread`: of a kernel of several numbers without gaps, since from that side copies and joined arrays look alike."""
-    patterns: dict[Any, Array] = {}
+    patterns: dict[Any, list[Array]] = {}
     for row, some in zip(J, nonzero(J)):
         places = np.argwhere(some.reshape(x))
         if len(places) < 2 or len(places) > 0.7 * J.shape[1]:
             continue
-        corner = places.min(0)
-        wide = np.ptp(places, axis=0) > 0
+        corner, extent = places.min(0), np.ptp(places, axis=0)
         if spread:
-            gaps = len(places) < np.prod(np.ptp(places, axis=0) + 1)
+            gaps = len(places) < np.prod(extent + 1)
             if gaps or same(row[some], np.full(len(places), row[some][0])):
                 continue
         key = (places - corner).tobytes(), np.round(row[some], 6).tobytes()
-        if key in patterns and np.any((corner != patterns[key]) & wide):
+        known = patterns.setdefault(key, [])
+        if slides(corner, known, extent, spread):
             return True
-        patterns.setdefault(key, corner)
+        known.append(corner)
     return False
+
+
+def slides(corner: Array, others: list[Array], extent: Array, spread: bool) -> bool:
+    """Has a pattern moved along an axis in which it is wide? Where it is spread out side by side, as the numbers of one
+    factor of an outer product are, it has to be there for another example as well."""
+    moves = [abs(corner - other) for other in others]
+    along = [move for move in moves if np.any(move[extent > 0])]
+    if not spread:
+        return bool(along)
+    overlaps = any(np.any((move > 0) & (move <= extent)) for move in along)
+    return overlaps or bool(along) and any(move[0] and not extent[0] for move in moves)
 
 
 def kernel(J: Array, x: tuple[int, ...], y: tuple[int, ...], back: bool = False) -> bool:

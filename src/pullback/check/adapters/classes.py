@@ -33,6 +33,7 @@ from pullback.check.adapters.gradients import assigned, bare, by_shape, parts
 from pullback.check.adapters.handing import handed
 from pullback.check.adapters.holders import Path, attributes, gradients_of_parameters, is_float, look, paths, put
 from pullback.check.adapters.owners import settle
+from pullback.check.adapters.unnamed import unnamed
 
 LOOKS = "an object with the methods forward and backward"
 INPUTS = "inputs", "input", "x", "X"
@@ -58,7 +59,7 @@ def recognise(code: Code) -> Adapted | None:
     settle(held.code, held.forward, held.backward, *held.parameters)
     adapted = code.adapted(held.forward, held.backward, *held.parameters)
     still = guarded(partial(held.backward, step=0.0)) if held.binding.count("step") else None
-    return adapted._replace(again=guarded(held.again), anew=True, silent=tuple(held.silent()), still=still)
+    return adapted._replace(again=guarded(held.again), anew=True, silent=tuple(map(dotted, held.silent)), still=still)
 
 
 def of_one_object(code: Code) -> "Held | None":
@@ -136,16 +137,22 @@ class Held:
         self.layer, self.code = layer, code
         self.method, self.way_back = forward, backward
         self.slots: dict[Path, Path | None] = {}  # parameter -> its gradient; None where backward returns it
+        self.places: dict[tuple[int, Path], list[Path]] = {}  # of a parameter's array in a layer, all of them
         example = code.arguments.example()
         named = by_names(getattr(layer, backward), getattr(layer, forward), len(code.arguments.values), ANY)
         self.cached = named is not None and named.count("cache") > 0
         used, output, cache = run = code.tried(f"{type(layer).__name__}.{forward}", lambda: self.ran(example))
         self.binding, after, found = self.first_that_runs(run, example)
         self.slots = self.parameters_of(after, example, found)
-        self.parameters = [Leaf(".".join(map(str, p)), p, look(after, p).copy()) for p in self.slots]
+        self.parameters = [Leaf(dotted(p), p, look(after, p).copy()) for p in self.slots]
         self.mean = not self.binding.count("cotangent") and output[0].ndim == 1 and len(example) > 1
         if any(look(layer, parameter) is None for parameter in self.slots):  # the first run made them
             self.layer = cleared(used)
+        self.silent = list(self.moving())
+        found = unnamed(self, self.silent) if self.silent and not self.binding.count("step") else {}
+        self.parameters += [Leaf(dotted(p), p, look(self.layer, p).copy()) for p in found]
+        self.slots |= found
+        self.silent = [path for path in self.silent if path not in found]
 
     def first_that_runs(self, run: Run, example: Sequence[Any]) -> tuple[Binding, Any, Any]:
         """A way to call backward, the layer after that, and what it gave; None if it does not run, which is not for us
@@ -204,9 +211,14 @@ class Held:
             getattr(again, self.method)(*self.code.filled(other))
         return np.array_equal(look(again, parameter), value)
 
-    def silent(self) -> Iterator[str]:
+    @property
+    def given(self) -> list[Any]:
+        """The example, and the parameters."""
+        return [*self.code.arguments.example(), *(leaf.value for leaf in self.parameters)]
+
+    def moving(self) -> Iterator[Path]:
         """Arrays that forward moves with and that have no gradient here, but for statistics that run along."""
-        given = [*self.code.arguments.example(), *(leaf.value for leaf in self.parameters)]
+        given = self.given
         known = [each for slot in self.slots.items() for each in slot if each]
         for path, value in paths(self.layer):
             other = is_float(value) and not any(value is look(self.layer, each) for each in known)
@@ -216,17 +228,17 @@ class Held:
                     put(layer, path, value + 0.01 * (1 + abs(value)))
                     pairs = zip(self.ran(given).output, self.ran(given, layer).output)
                     if not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
-                        yield ".".join(map(str, path))
+                        yield path
 
     def ran(self, inputs: Sequence[Any], layer: Any = None) -> Run:
         """The forward of a copy, or of a layer that has run before."""
         own = len(self.code.arguments.leaves)
-        layer = copy.deepcopy(self.layer) if layer is None else layer
+        fresh = layer is None
+        layer = copy.deepcopy(self.layer) if fresh else layer
         for option, value in self.code.changed.items():
             setattr(layer, option, value)
         for parameter, value in zip(self.slots, inputs[own:], strict=True):
-            shared = look(layer, parameter)
-            for path in [path for path, other in paths(layer) if other is shared]:
+            for path in self.shared(parameter) if fresh else places_of(look(layer, parameter), layer):
                 put(layer, path, value)
         with self.code.dice():
             output, cache = getattr(layer, self.method)(*self.code.filled(inputs[:own])), None
@@ -235,6 +247,13 @@ class Held:
             output = tuple(output)
         kept = (look(layer, (name,)) for name in OUTPUTS)
         return Run(layer, outputs(next((y for y in kept if y is not None), None) if output is None else output), cache)
+
+    def shared(self, parameter: Path) -> list[Path]:
+        """Where the array of a parameter stands in the layer; a copy has it in the same places."""
+        key = id(self.layer), parameter
+        if key not in self.places:
+            self.places[key] = places_of(look(self.layer, parameter), self.layer)
+        return self.places[key]
 
     def went_back(self, run: Run, cotangents: Sequence[Any], inputs: Sequence[Any], step: float = STEP_SIZE) -> Any:
         layer, output, cache = handed({"self": run.layer, "output": run.output, "cache": run.cache}).values()
@@ -287,6 +306,14 @@ class Held:
         loose = lambda shape: [n for n in shape if n > 1]
         same = loose(np.shape(found)) == loose(like) and found is not None
         return np.reshape(found, like) if same and np.shape(found) != like else found
+
+
+def places_of(array: Any, layer: Any) -> list[Path]:
+    return [path for path, other in paths(layer) if other is array]
+
+
+def dotted(path: Path) -> str:
+    return ".".join(map(str, path))
 
 
 def is_one_of(value: Any, arrays: Sequence[Any]) -> bool:

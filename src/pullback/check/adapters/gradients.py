@@ -9,12 +9,12 @@ import numpy as np
 from pullback.check.adapters.arguments import Leaf, is_array
 from pullback.check.adapters.frameworks import to_numpy
 
-# dW, d_W, grad_W, W_grad, gradW, gW and the like are gradients of W.
+# dW, d_W, g_W, grad_W, W_grad, gradW, gW and the like are gradients of W.
 AFFIXES = [
     re.compile(affix)
     for affix in (
         r"_?(grads?|gradients?|bar)$|Grad(ient)?s?$",
-        r"^(grads?|gradients?|d|delta)_(?=.)",
+        r"^(grads?|gradients?|d|g|delta)_(?=.)",
         r"^(grad|d)(?=.)",
         r"^g(?=\w{1,2}$)",
     )

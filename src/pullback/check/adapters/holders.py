@@ -1,6 +1,6 @@
 """The arrays that an object holds: where they are, how to put others there, and which is the gradient of which."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 from pullback.check.adapters.gradients import bare
 
 Path = tuple[Any, ...]  # from the object: names of attributes, keys of dicts, numbers in lists
+Pairs = list[tuple[Any, Any]]
 DEPTH = 4
 
 GRADIENT = "grad", "gradient", "g", "delta", "d"
@@ -18,16 +19,7 @@ GRADIENTS = "grads", "grad", "gradients", "gradient", "dparams", "d"
 PARAMETERS = "params", "parameters", "param", "weights", "p", "w"
 
 
-def paths(holder: Any, path: Path = (), seen: frozenset[int] = frozenset()) -> Iterator[tuple[Path, Any]]:
-    """Everything kept in an object, in its lists, tuples and dicts, and in the objects that it holds."""
-    if len(path) > DEPTH or id(holder) in seen or isinstance(holder, (type, FunctionType, MethodType, ModuleType)):
-        return
-    for key, value in items(holder):
-        yield (*path, key), value
-        yield from paths(value, (*path, key), seen | {id(holder)})
-
-
-def items(holder: Any) -> list[tuple[Any, Any]]:
+def items(holder: Any) -> Pairs:
     if isinstance(holder, dict):
         return list(holder.items())
     if isinstance(holder, tuple):  # of layers, say: they can be changed, and its own numbers cannot
@@ -44,6 +36,18 @@ def attributes(holder: Any) -> dict[str, Any]:
 
 def several(slots: Any) -> list[str]:
     return [slots] if isinstance(slots, str) else list(slots)
+
+
+def paths(
+    holder: Any, inside: Callable[[Any], Pairs] = items, path: Path = (), seen: frozenset[int] = frozenset()
+) -> Iterator[tuple[Path, Any]]:
+    """Everything kept in an object, in its lists, tuples and dicts, and in the objects that it holds; of each of these
+    what is `inside` of it: all that can be changed."""
+    if len(path) > DEPTH or id(holder) in seen or isinstance(holder, (type, FunctionType, MethodType, ModuleType)):
+        return
+    for key, value in inside(holder):
+        yield (*path, key), value
+        yield from paths(value, inside, (*path, key), seen | {id(holder)})
 
 
 def look(holder: Any, path: Path) -> Any:

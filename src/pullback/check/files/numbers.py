@@ -31,6 +31,13 @@ def definite(size: int) -> Any:
     return found @ found.T + np.eye(size)
 
 
+def one_hot(*shape: int, axis: int = -1, seed: int = 0) -> Any:
+    """A 1 in every line along the axis."""
+    n, rest = shape[axis], [size for k, size in enumerate(shape) if k != axis % len(shape)]
+    labels = np.random.default_rng(seed).integers(0, n, rest)
+    return np.ascontiguousarray(np.moveaxis(np.eye(n)[labels], -1, axis))
+
+
 def flags(*shape: int) -> Any:
     return np.random.default_rng(0).random(shape) < 0.7
 
@@ -54,13 +61,14 @@ def drawn(name: str, value: Any) -> Any:
 
 
 def inside(value: Any) -> Any:
-    """The same array with numbers between 0 and 1, where nearly everything is defined; in dicts and lists too."""
+    """The same array with numbers between 0 and 1, where nearly everything is defined, in dicts and lists too; what is
+    there already stays, such as targets that are 0 or 1."""
     if is_shape(value):
         return probabilities(*value)
     if isinstance(value, dict):
         copy = value.copy()
         copy.update({name: inside(item) for name, item in value.items()})
         return copy
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.all((value >= 0) & (value <= 1)):
         return probabilities(*value.shape)
     return value

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pullback.check.files.numbers import definite, flags, integers, probabilities
+from pullback.check.files.numbers import definite, flags, integers, one_hot, probabilities
 
 ANY_LOSS = "loss"  # some are of matrices, some of one number for each example: no name says it
 
@@ -48,7 +48,6 @@ RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     ("ctc", (((8, 4), np.array([1, 3, 3])),)),  # a label twice in a row needs a blank between
     ("svm|hinge|softmax_loss", (((4, 5), integers(4, below=5)), ((5, 3), (4, 5), integers(4, below=3)))),
     (r"\(w,x,[yt]", (((5,), (4, 5), (4,)), ((5, 3), (4, 5), (4, 3)))),
-    ("logits", (((4, 5), flags(4, 5).astype(float)),)),
     (r"bce|binary|logistic_loss|focal|dice|tversky", ((probabilities(4, 5), flags(4, 5).astype(float)),)),
     (r"\((p|probs?|y_?hat),(t|y|y_?true|targets?)\)", ((probabilities(4, 5), flags(4, 5).astype(float)),)),
     ("(^|_|\\b)kl(_|\\b)|kl_?div", ((probabilities(4, 5), probabilities(4, 5)),)),
@@ -58,7 +57,11 @@ RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
         ((3,), (3, 3), (6, 3)),
     )),
     ("cholesky|chol|definite|spd", ((definite(4),), (definite(4), (4,)), (definite(4), (4, 3)))),
-    ("cross_?entropy|xent|nll|ce_loss", (((4, 5), integers(4, below=5)), (probabilities(4, 5), probabilities(4, 5)))),
+    ("cross_?entropy|xent|nll|ce_loss|softmax.*loss", (
+        ((4, 5), integers(4, below=5)), (probabilities(4, 5), one_hot(4, 5)),
+        (probabilities(4, 5), probabilities(4, 5)),
+    )),
+    ("logits", (((4, 5), flags(4, 5).astype(float)),)),
     ("pos(ition(al)?)?_?(enc|emb)", (((2, 3, 5), (1, 4, 5)), ((2, 3, 5), (4, 5)), ((3, 5), (4, 5)))),
     ("cost", ((probabilities(3, 4), flags(3, 4).astype(float)), ((4,), (4,)))),
     ("mse|squared|l2|l1|huber|mae", (((4, 5), (4, 5)), ((4,), (4,)), ((4, 5), integers(4, below=5)))),

@@ -12,6 +12,7 @@ import numpy as np
 
 from pullback.check.files.finding import Exercise, exercises, of_name
 from pullback.check.files.loading import FileError, load
+from pullback.check.files.numbers import one_hot
 
 
 class TextError(FileError):
@@ -46,8 +47,8 @@ def named(module: ModuleType, names: Sequence[str], path: str) -> Exercise:
 
 
 def shape(text: str, seed: int = 0) -> Any:
-    """`4,5` is the shape of an array, an empty text that of a number; `4<10` is 4 integers below 10, and `4,5=0..1` are
-    numbers from 0 to 1."""
+    """`4,5` is the shape of an array, an empty text that of a number; `4<10` is 4 integers below 10, `4,5=0..1` are
+    numbers from 0 to 1, and `4,5=one-hot` is a 1 in each row, or along another axis, `5,4=one-hot:0`."""
     sizes, mark, numbers = re.fullmatch(r"([^<=]*)([<=]?)(.*)", text).groups()  # type: ignore[union-attr]
     try:
         found = tuple(int(size) for size in sizes.strip("() ").split(",") if size.strip())
@@ -58,10 +59,15 @@ def shape(text: str, seed: int = 0) -> Any:
             return rng.integers(0, int(numbers), found)
         if not mark:
             return found
+        if hot := re.fullmatch(r"one-hot(?::(-?\d+))?", numbers):
+            return one_hot(*found, axis=int(hot[1] or -1), seed=seed)
         low, high = map(float, numbers.split(".."))
         return rng.uniform(low, high, found)
-    except (TypeError, ValueError, OverflowError, MemoryError) as error:
-        says = "write 4,5 for an array of 4 x 5, 4<10 for 4 integers below 10, 4,5=0..1 for numbers from 0 to 1"
+    except (TypeError, ValueError, OverflowError, MemoryError, IndexError) as error:
+        says = (
+            "write 4,5 for an array of 4 x 5, 4<10 for 4 integers below 10, 4,5=0..1 for numbers from 0 to 1, "
+            "4,5=one-hot for a 1 in each row"
+        )
         raise TextError(f"{text!r} is no shape; {says}") from error
 
 

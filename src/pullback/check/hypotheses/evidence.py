@@ -29,6 +29,7 @@ class Evidence:
     at: Callable[[Array], Array | None]  # the right Jacobian with another x (flat), if there is one
     y: Array  # the output, flat
     both_at: Callable[[Array], tuple[Array, Array] | None] = lambda x: None  # J and B with another x (flat)
+    alike_at: Callable[[Array, Array], bool] = lambda x, M: False  # is M the right Jacobian with another x (flat)?
     elsewhere: Callable[[], tuple[Array, Array] | None] = lambda: None  # J and B at another place
     f: Callable[[Array], Array] | None = None  # the output with another x (flat)
     outputs: tuple[tuple[str, slice], ...] = ()  # names of several outputs, and which rows are theirs

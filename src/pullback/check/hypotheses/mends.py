@@ -1,9 +1,12 @@
 """A change of one step of backward with which it is right: each kind of change is of a class."""
 
 from collections.abc import Callable
+from itertools import combinations
+from math import prod
 
 import numpy as np
 
+from pullback.check import structure as look
 from pullback.check.hypotheses.evidence import Evidence, Says
 from pullback.check.mending import Mend
 
@@ -106,16 +109,44 @@ def another_condition(e: Evidence) -> Says:
     return mended(e, "with another condition", "condition")
 
 
+def count_in_a_term(e: Evidence) -> Says:
+    """The path through a mean is divided by a wrong count, and the direct path is not: that shows in few directions."""
+    says = another_count(e)
+    return says if says and 2 * look.rank(e.B - e.J) <= min(e.J.shape) else None
+
+
+def another_count(e: Evidence) -> Says:
+    """Of one axis, where numbers are counted over several."""
+    sizes, counts = sizes_of(e), {n for shape in shapes_of(e) for n in counted(shape)}
+    return mended(
+        e,
+        "with the count over several axes in the place of a size",
+        "number",
+        fits=lambda m: m.before in sizes and m.number in counts - sizes and m.operation in ("multiply", "divide"),
+    )
+
+
 def another_size(e: Evidence) -> Says:
-    sizes = {
-        n for array in (e.x, *e.arguments.values(), *e.results.values()) for n in (*np.shape(array), np.size(array))
-    }
+    sizes = sizes_of(e) | {prod(shape) for shape in shapes_of(e)}
     return mended(
         e,
         "with another size in the place of a number",
         "number",
         fits=lambda m: m.number in sizes - {0, 1} and m.operation in ("multiply", "divide"),
     )
+
+
+def shapes_of(e: Evidence) -> list[tuple[int, ...]]:
+    return [np.shape(array) for array in (e.x, *e.arguments.values(), *e.results.values())]
+
+
+def sizes_of(e: Evidence) -> set[int]:
+    return {n for shape in shapes_of(e) for n in shape}
+
+
+def counted(shape: tuple[int, ...]) -> set[int]:
+    """Over two axes and more."""
+    return {prod(some) for k in range(2, len(shape) + 1) for some in combinations(shape, k)}
 
 
 def another_number(e: Evidence) -> Says:

@@ -39,8 +39,7 @@ def evaluated_at_output(e: Evidence) -> Says:
     """J(y) where J(x) is meant: of a shape, or elementwise."""
     if e.x.size != e.y.size or e.fixed:
         return None
-    there = e.at(e.y)
-    if there is None or not same(e.B, there) or not so_farther_out(e):
+    if not e.alike_at(e.y, e.B) or not so_farther_out(e):
         return None
     return "the derivative is taken at the output, not at the input"
 
@@ -158,8 +157,7 @@ def at_one_place(e: Evidence) -> Says:
     few = len(np.unique(np.round(e.J[e.some], 9))) < 3  # of two slopes one is right by chance
     for axis, n in enumerate(() if few or e.fixed else e.x.shape):
         for place, name in ((n - 1, "last"), (0, "first")) if n > 1 else ():
-            there = e.at(np.broadcast_to(np.take(e.x, [place], axis), e.x.shape).ravel())
-            if there is not None and same(e.B, there):
+            if e.alike_at(np.broadcast_to(np.take(e.x, [place], axis), e.x.shape).ravel(), e.B):
                 return f"the derivative at the {name} place of axis {axis} is used for all"
     return None
 

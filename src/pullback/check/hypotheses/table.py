@@ -159,6 +159,8 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (mends.factor_less, ("missing_chain_factor", "saved_wrong_tensor")),
     (mends.another_operation, ("wrong_local_derivative", "sign")),
     (mends.another_condition, ("wrong_local_derivative", "mode_mismatch")),
+    (mends.count_in_a_term, ("missing_jacobian_term", "constant_factor")),
+    (mends.another_count, ("constant_factor", "missing_jacobian_term")),
     (mends.another_size, ("reduction_broadcast", "constant_factor")),
     (mends.another_number, ("wrong_local_derivative", "mode_mismatch")),
     (mends.turned, ("transpose_or_adjoint", "index_routing")),

@@ -32,8 +32,8 @@ def right_with_other_numbers(e: Evidence) -> Says:
 
 def moves_nothing(e: Evidence) -> Says:
     """A function in steps."""
-    meant = "if it is meant to go straight through, no difference can judge it"
-    text = f"forward moves in steps: its derivative is zero, and this is not; {meant}"
+    meant = "if that of another function is meant, say which, such as like='hardtanh'"
+    text = f"forward stands still, or moves in steps: its derivative is zero, and this is not; {meant}"
     return text if not np.any(e.J) and np.any(e.B) else None
 
 

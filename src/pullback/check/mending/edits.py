@@ -37,7 +37,7 @@ Kind = Callable[[Place, Steps, Known], Iterator["Edit"]]
 
 
 class Edit(NamedTuple):
-    """A change of one step, of its result (-1) or an operand; `says` names {step}, {operand} and {other}."""
+    """A change of one step, of its result (-1) or an operand; `says` names {step}, {operand}, {other} and {number}."""
 
     kind: str
     says: str
@@ -46,6 +46,7 @@ class Edit(NamedTuple):
     operand: int = -1
     other: Source | None = None
     number: float = 1.0
+    called: str = ""  # what the number is
 
 
 def arrays(steps: Steps) -> list[int]:

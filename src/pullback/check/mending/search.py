@@ -24,10 +24,12 @@ from pullback.check.mending.edits import (
     slopes,
 )
 from pullback.check.mending.known import Known
+from pullback.check.mending.numbers import factors
 from pullback.check.mending.scene import Scene, Source
 from pullback.check.mending.words import fraction, sentence
 from pullback.check.points import finite, nearby
 from pullback.check.problem import Part, Problem
+from pullback.check.resizing import others
 from pullback.check.steps.changes import nudged
 from pullback.check.steps.search import careful, covers, multiple
 from pullback.check.steps.tape import Place, Step, is_step, ran
@@ -55,6 +57,7 @@ class Mend(NamedTuple):
     slope: bool  # is it the slope of a function in forward?
     at_output: bool  # and stood there the same slope, at the output of that function?
     operation: str
+    before: float = 1.0  # what stood in the place of the number
 
 
 def mends(problem: Problem, v: Array) -> dict[str, Mend]:
@@ -106,7 +109,7 @@ class Search:
         for edit in self.edits():
             names = self.mended_by(edit) - found.keys()
             if names:
-                mend = self.told(edit)
+                mend = self.told(self.with_its_number(edit, names))
                 found |= dict.fromkeys(names, mend)
             if self.late or found.keys() == self.wrong:
                 break
@@ -195,9 +198,7 @@ class Search:
             path = None if self.late else self.path(place, i)
             if path is not None:
                 several = {multiple(gap, own(path)) for _, own, gap in self.gaps if own(path).any()} - {None}
-                yield from (
-                    times(place, i, 1 + k, averaged(steps[0]), self.known.sizes) for k in several if k is not None
-                )
+                yield from (times(place, i, 1 + k, averaged(steps[0])) for k in several if k is not None)
 
     def mended_by(self, edit: Edit) -> set[str]:
         """Whose gradients become right, if no other becomes wrong."""
@@ -239,7 +240,38 @@ class Search:
         stood = [each.operands[edit.operand] for each in steps] if slope else []
         at_output = other is not None and slope and all_same(stood, self.here.slopes(other.name, at_output=True))
         says, operation = sentence(edit, self.known), str(edit.place[0])
-        return Mend(edit.kind, says, edit.number, moves, whole, reordered, slope, at_output, operation)
+        before = float(steps[0].operands[edit.operand]) if edit.kind == "number" else 1.0
+        return Mend(edit.kind, says, edit.number, moves, whole, reordered, slope, at_output, operation, before)
+
+    def with_its_number(self, edit: Edit, names: set[str]) -> Edit:
+        """A factor with what it is in the code, or the size that it is made of."""
+        times = times_number(edit.number)
+        if edit.kind != "scale" or edit.number in (0, -1) or not edit.says.endswith(times):
+            return edit
+        called = self.known_as(edit, names)
+        return edit._replace(says=f"{edit.says.removesuffix(times)} {{number}}", called=called) if called else edit
+
+    def known_as(self, edit: Edit, names: set[str]) -> str:
+        """Which it is, other sizes tell; where they do not, the words of the code are believed. Nothing for a number
+        that is the same at all sizes."""
+        there, alike = self.resized, factors(self.here, edit.number)
+        if there is not None:
+            right = lambda c: names <= self.right_after(scaled(edit.place, edit.operand, c), there)
+            others = [(each, careful(each.of, there) or 0.0) for each in alike]
+            told = [each for each, c in others if right(c) and (each.written or c != edit.number)]
+            if told:
+                return told[0].says if told[0].written else " or ".join(each.says for each in told[:2])
+            if right(edit.number):
+                return ""
+        written = next((each.says for each in alike if each.written), "")
+        of_these = there is not None or of_a_size(abs(edit.number), self.known.sizes)
+        return written or (f"times {fraction(edit.number)}, at these sizes" if of_these else "")
+
+    @cached_property
+    def resized(self) -> Scene | None:
+        """Where sizes are others, as far as backward takes that."""
+        several = (careful(Scene, other, other.example) for other in careful(others, self.problem) or ())
+        return next((scene for scene in several if scene is not None), None)
 
     def moves(self, source: Source) -> bool:
         here, again = self.here.values(source), self.again.values(source)
@@ -252,18 +284,20 @@ def averaged(step: Step) -> float:
     return sizes[0] / max(1, np.size(step.result)) if step.name in SUMS and sizes else 1.0
 
 
-def times(place: Place, i: int, factor: float, count: float, sizes: set[int]) -> Edit:
-    """Times a number, of which it is told where it comes from, if that can be seen."""
+def times(place: Place, i: int, factor: float, count: float) -> Edit:
+    """Times a number; a sum for a mean, if it is that."""
     what = "{step}" if i < 0 else "in {step}, {operand}"
     if abs(factor) < NOTHING:
         return scaled(place, i, 0.0, "0 for {step}" if i < 0 else "{step} without {operand}")
     number = float(f"{factor:.9g}")
-    says = f"{what} times {fraction(number)}"
+    says = what + times_number(number)
     if i < 0 and count > 1 and np.isclose(number, count if place[0] == "mean" else 1 / count):
         says = "{step}: a sum, not a mean" if place[0] == "mean" else "{step}: a mean, not a sum"
-    elif of_a_size(abs(number), sizes):
-        says += ", at these sizes"
     return scaled(place, i, number, says)
+
+
+def times_number(number: float) -> str:
+    return f" times {fraction(number)}"
 
 
 def of_a_size(number: float, sizes: set[int]) -> bool:

@@ -21,7 +21,8 @@ def sentence(edit: Edit, known: Known) -> str:
     if edit.other is not None and edit.other.backwards and edit.other.name[1] is place[1]:
         other += ", its last turn first,"  # of another loop: the same letter is another number there
     says = edit.says if is_step(place) else of_itself(edit.says)
-    text = says.format(step=step(place, known), operand=operand or f"operand {i + 1}", other=other)
+    what = {"step": step(place, known), "operand": operand or f"operand {i + 1}", "other": other, "number": edit.called}
+    text = says.format(**what)
     return f"{where(place, known.scene.tape)}: {text}" if is_step(place) else text
 
 

@@ -1,0 +1,75 @@
+"""What a number is: in the words of forward's code, or made of a size of the inputs."""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from pullback.check.mending.scene import Scene
+from pullback.check.mending.words import placed
+from pullback.check.steps.changes import subsets
+from pullback.check.steps.source import code
+from pullback.check.steps.tape import Place, is_step
+
+LITERAL = re.compile(r"`-?[\d.e+-]+`")
+
+
+Of = Callable[[Scene], float]
+Named = tuple[str, Of, bool]  # and whether forward's code has it
+
+
+class Factor(NamedTuple):
+    """In words, what it is in a scene, which may have other sizes, and whether forward's code has it."""
+
+    says: str
+    of: Of
+    written: bool
+
+
+def factors(scene: Scene, number: float) -> list[Factor]:
+    """What this number may be, the words of forward before sizes."""
+    return [
+        Factor(f"{word} {text}", each, in_code)
+        for text, of, in_code in chain(written(scene), sizes(scene)) if of(scene)
+        for word, each in (("times", of), ("divided by", partial(inverse, of))) if np.isclose(each(scene), number)
+    ]  # fmt: skip
+
+
+def inverse(of: Of, scene: Scene) -> float:
+    return 1 / of(scene)
+
+
+def written(scene: Scene) -> Iterator[Named]:
+    """What a step of forward takes beside arrays, if it is no mere number in the code."""
+    for place, steps in scene.forward.steps.items():
+        for i, operand in enumerate(steps[0].operands if is_step(place) else ()):
+            text = code(place, i, len(steps[0].operands)) if is_number(operand) else ""
+            if text and not LITERAL.fullmatch(text):
+                yield placed(text, place, scene.forward), partial(operand_of, place, i), True
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
+def operand_of(place: Place, i: int, scene: Scene) -> float:
+    return float(scene.forward.steps[place][0].operands[i])
+
+
+def sizes(scene: Scene) -> Iterator[Named]:
+    """Of the axes of the inputs, their roots and their products."""
+    for k, (name, array) in enumerate(zip(scene.problem.names, scene.problem.arrays)):
+        for axes in subsets(array.ndim):
+            text = " * ".join(f"{name}.shape[{axis}]" for axis in axes)
+            yield f"`{text if len(axes) < max(2, array.ndim) else f'{name}.size'}`", partial(size_of, k, axes, 1), False
+            if len(axes) == 1:
+                yield f"`np.sqrt({text})`", partial(size_of, k, axes, 0.5), False
+
+
+def size_of(k: int, axes: tuple[int, ...], power: float, scene: Scene) -> float:
+    shape = scene.problem.arrays[k].shape
+    return float(prod(shape[axis] for axis in axes) ** power)
