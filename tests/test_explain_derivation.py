@@ -261,3 +261,52 @@ def test_what_is_not_finite_is_named(name, x, en, zh):
 def test_what_stands_behind_the_first_example_is_not_blamed():
     said = str(pb.explain(pb.log, np.array([0.0, np.nan]), lang="en"))
     assert "There is -inf in y" in said and "There is nan" not in said
+
+
+def test_an_exponential_that_overflows_has_its_numbers_and_says_what_a_program_gets():
+    """And the line in which the largest score is subtracted gets them right."""
+    said = str(explain("softmax", [1000.0, 1001.0], lang="en"))
+    assert "exp(1000) / (exp(1000) + exp(1001)) = 0.2689   (float64: nan)\n" in said
+    assert "exp(1000 - 1001) / (exp(1000 - 1001) + exp(1001 - 1001)) = 0.2689\n" in said
+    assert "Where a line says (float64: …)" in said
+    plain = str(explain("softmax", [2.0, 3.0], lang="en"))
+    assert "float64" not in plain and "A line without numbers" not in plain
+
+
+BEYOND = {
+    "softmax": [[1000.0, 1001.0], [-1000.0, -1001.0], [1e5, -1e5], [0.0, 100.0]], "softmin": [[1000.0, -1000.0]],
+    "log_softmax": [[1000.0, 1001.0], [-1e4, -1e4]], "logsumexp": [[1000.0, 1001.0], [-1e4, -1e4]],
+    "sigmoid": [[40.0], [-800.0], [500.0]], "tanh": [[20.0], [-400.0]], "silu": [[-500.0]], "mish": [[-50.0], [900.0]],
+    "logsigmoid": [[-800.0], [50.0]], "softplus": [[-50.0], [1000.0]], "gelu": [[-10.0], [12.0]], "exp": [[-700.0]],
+    "tanhshrink": [[1e-6], [500.0]], "elu": [[-800.0]], "lstm_cell": [[900.0, -900.0]], "gru_cell": [[900.0, -900.0]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name, x", [(name, x) for name, given in BEYOND.items() for x in given], ids=str)
+def test_lines_agree_however_large_the_numbers_are(name, x):
+    """Also where floats overflow, or 1 - y has no digit left."""
+    found = explain(name, x, lang="en")
+    lines_agree(found)
+    assert "A line without numbers" not in str(found)
+
+
+@pytest.mark.parametrize("t", [0, 1])
+def test_a_loss_of_scores_that_are_far_apart_has_its_numbers(t):
+    found = explain("cross_entropy", [[1000.0, -1000.0]], [t], lang="en")
+    lines_agree(found)
+    assert "x[a,c,s] - top[a,s] - log(Σk exp(x[a,k,s] - top[a,s]))" in str(found)
+
+
+@pytest.mark.parametrize("name, x, says", [
+    ("square", 1e200, "1e+200² = 1e+400   (float64: inf)"), ("sigmoid", 40.0, "= 4.248e-18   (float64: 0)"),
+])  # fmt: skip
+def test_what_float64_cannot_hold_is_marked(name, x, says):
+    assert says in str(explain(name, x, gy=1.0, lang="en"))
+
+
+def test_a_line_without_numbers_is_accounted_for():
+    """exp(1e300) is too large to be written down; exp(0) is not."""
+    said = str(explain("softmax", [1e300, 0.0], lang="en"))
+    assert "A line without numbers has none here" in said
+    assert "(exp(1e+300 - 1e+300) + exp(0 - 1e+300)) = 1\n" in said
+    assert "A line without numbers" not in str(explain("softmax", [], lang="en"))

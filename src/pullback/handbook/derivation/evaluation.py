@@ -43,7 +43,7 @@ class Values:
         self.bodies: dict[str, Body] = {}  # of definitions
         self.compiled: dict[int, tuple[ast.expr, Body]] = {}
         self.memo: dict[Any, Any] = {}
-        self.reach = dependencies(derivation)
+        self.reach = derivation.reach
 
     def at(self, node: ast.expr, env: Env, seed: Seed = None) -> Any:
         """The value of an expression for these values of its indices."""
@@ -219,22 +219,6 @@ def broadcast(key: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Any, ...]:
     """The element that stands for `key` in an array that is repeated where an axis is missing or has size 1."""
     own = key[len(key) - len(shape) :]
     return tuple(0 if n == 1 else k for k, n in zip(own, shape))
-
-
-def names_in(node: ast.expr) -> set[str]:
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-
-
-def dependencies(derivation: Derivation) -> dict[str, set[str]]:
-    """What each definition depends on, through others as well."""
-    found = {name: names_in(let.body.tree) for name, let in derivation.lets.items()}
-    while any(
-        len(names) < len(more := names.union(*(found.get(n, set()) for n in names)))
-        and found.update({name: more}) is None
-        for name, names in found.items()
-    ):
-        pass
-    return found
 
 
 def random_like(a: Any, rng: np.random.Generator) -> Any:
