@@ -310,3 +310,32 @@ def test_a_line_without_numbers_is_accounted_for():
     assert "A line without numbers has none here" in said
     assert "(exp(1e+300 - 1e+300) + exp(0 - 1e+300)) = 1\n" in said
     assert "A line without numbers" not in str(explain("softmax", [], lang="en"))
+
+
+@pytest.mark.parametrize("layers, grade", [(3, "digits"), (6, "long")])
+def test_nobody_waits_for_minutes_until_the_lines_of_a_long_network_are_graded(layers, grade):
+    """Digits at the first size alone are asked, or nothing; the numbers are there all the same."""
+    found = explain("lstm", num_layers=layers, bidirectional=True, lang="en")
+    assert {line.grade for chain in found.derivation for line in chain.lines} == {"", grade}
+    assert texts()[f"grades.{grade}"]["en"].split()[0] in str(found)
+    lines_agree(found)
+
+
+def test_a_long_network_whose_lines_do_not_follow_is_not_said_to_be_right():
+    rule = every()["lstm"]
+    options = dict(num_layers=3, bidirectional=True)
+    text = type(rule)(**options).derivation.replace("gP_l1[t+1", "2*gP_l1[t+1")
+    wrong = type("LSTM", (type(rule),), {"derivation": text})(**options)
+    assert {line.grade for chain in explain(wrong, lang="en").derivation for line in chain.lines} == {"", "unknown"}
+
+
+def test_sums_that_do_not_depend_on_an_index_are_evaluated_once():
+    """Of a thousand scores every line has its numbers: a sum of all exponentials for each of them would be too much."""
+    found = explain("softmax", np.linspace(-3, 3, 1000), lang="en")
+    lines_agree(found)
+
+
+def test_what_is_too_large_is_not_called_uncovered():
+    x, t = np.zeros((1000, 100)), np.ones((1000, 100))
+    said = str(explain("mse_loss", x, t, lang="en"))
+    assert "does not cover this case" not in said and "more terms than there is time for" in said

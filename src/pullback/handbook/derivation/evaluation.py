@@ -15,8 +15,8 @@ from pullback.errors import PullbackError
 from pullback.expressions import evaluate
 from pullback.handbook.derivation.arithmetic import ARITHMETIC, COMPARISONS, Field, each
 from pullback.handbook.derivation.dual import Dual, moved, value
-from pullback.handbook.derivation.errors import NoValue
-from pullback.handbook.derivation.language import CONSTANTS, Derivation, Text, keys
+from pullback.handbook.derivation.errors import NoValue, TooMuch
+from pullback.handbook.derivation.language import CONSTANTS, Derivation, Text, keys, names_in
 from pullback.sizes import Sizes, is_group
 
 Env = dict[str, Any]  # index -> its value, a number, or several for a group of axes
@@ -62,7 +62,7 @@ class Values:
         for place in product(*(self.along(index) for index in indices)):
             self.patience -= 1
             if self.patience < 0:
-                raise NoValue("too much to compute")
+                raise TooMuch("too much to compute")
             yield {**(env or {}), **dict(zip(indices, place))}
 
     def along(self, index: str) -> Any:
@@ -138,7 +138,8 @@ class Values:
             return self.derivative(*arguments)
         indices = [a.id for a in arguments[:-1] if isinstance(a, ast.Name) and a.id in self.ranges]
         if name == "sum" or name in ("max", "min", "argmax") and indices:
-            return self.over(name, indices, self.body(arguments[-1]))
+            free = names_in(arguments[-1]) - set(indices)
+            return once(self.over(name, indices, self.body(arguments[-1])), sorted(free))
         bodies, function = [*map(self.body, arguments)], self.field.function(name)
         return lambda env, seed: function(*(body(env, seed) for body in bodies))
 
@@ -208,6 +209,19 @@ class Values:
         if rest:
             raise NoValue(f"too many indices: {list(key)} for {list(indices)}")
         return env
+
+
+def once(body: Body, free: Sequence[str]) -> Body:
+    """The same, evaluated once for all values of the indices on which it depends."""
+    known: dict[Any, Any] = {}
+
+    def remembered(env: Env, seed: Seed) -> Any:
+        key = seed, *map(env.get, free)
+        if key not in known:
+            known[key] = body(env, seed)
+        return known[key]
+
+    return remembered
 
 
 def flat(places: Sequence[Any]) -> tuple[Any, ...]:

@@ -5,8 +5,9 @@ comes out if a line is computed as it stands: inf / inf is nan, and 1 - 1 is 0.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,12 +15,20 @@ import numpy as np
 
 from pullback.handbook.derivation.arithmetic import Field
 
-CONTEXT = Context(prec=400, Emax=MAX_EMAX, Emin=MIN_EMIN)  # 1 - y has its digits for every y that floats tell from 0
+FEWEST, MOST = 50, 340  # digits: with the most of them, 1 - y has its own for every y that floats tell from 1
+
+
+def context(arrays: Iterable[Any]) -> Context:
+    """With as many digits as exponentials need, of these numbers and of products of two of them."""
+    sizes = (abs(np.asarray(a)) for a in arrays if np.asarray(a).dtype.kind == "f")
+    largest = max((float(a.max(initial=0, where=np.isfinite(a))) for a in sizes), default=0.0)
+    digits = FEWEST + 2 * min(largest, MOST) ** 2
+    return Context(prec=min(int(digits), MOST), Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 def of_decimals(f: Callable[[Decimal], Any]) -> Callable[[Any], Decimal]:
-    """The function of whole numbers as well, and of one that answers in floats."""
-    return lambda x: Decimal(f(Decimal(x)))
+    """The function of whole numbers as well, and of one that answers in floats; no number is asked twice."""
+    return cache(lambda x: Decimal(f(Decimal(x))))
 
 
 def logarithm(x: Decimal) -> Decimal:
@@ -40,13 +49,14 @@ def erf(x: Decimal) -> Decimal:
 
 
 class Wide(Field):
-    """Numbers of many digits, whose exponents have no end worth mentioning. To be used within CONTEXT."""
+    """Numbers of many digits, whose exponents have no end worth mentioning. To be used within one context."""
 
-    module = SimpleNamespace(
-        pi=Decimal(math.pi), inf=Decimal("inf"), exp=of_decimals(Decimal.exp), log=of_decimals(logarithm),
-        sqrt=of_decimals(Decimal.sqrt), tanh=of_decimals(tanh), erf=of_decimals(erf), sin=of_decimals(math.sin),
-        cos=of_decimals(math.cos),
-    )  # fmt: skip
+    def __init__(self) -> None:
+        functions = dict(
+            exp=Decimal.exp, log=logarithm, sqrt=Decimal.sqrt, tanh=tanh, erf=erf, sin=math.sin, cos=math.cos
+        )
+        known = {name: of_decimals(f) for name, f in functions.items()}
+        self.module = SimpleNamespace(pi=Decimal(math.pi), inf=Decimal("inf"), **known)
 
     def number(self, v: Any) -> Any:
         return Decimal(v) if isinstance(v, int) else Decimal(repr(float(v)))

@@ -11,22 +11,22 @@ import numpy as np
 
 from pullback.handbook import derivation
 from pullback.handbook.derivation.checking import Instance, examples, values_at
-from pullback.handbook.derivation.errors import NoValue
+from pullback.handbook.derivation.errors import NoValue, TooMuch
 from pullback.handbook.derivation.evaluation import FAILURES, Values
 from pullback.handbook.derivation.grading import grades
 from pullback.handbook.derivation.language import Text
-from pullback.handbook.derivation.wide import CONTEXT, Doubles, Wide
+from pullback.handbook.derivation.wide import Doubles, Wide, context
 from pullback.handbook.explanation.formula import tree, written
 from pullback.handbook.words import say, texts
 from pullback.handbook.written import number
 
 LONG = 100  # letters of a line of numbers: of a longer one the value alone is shown
-PATIENCE = 100_000  # terms of sums, for a whole derivation: about a second
+PATIENCE = 30_000  # terms of sums, for a whole derivation: seconds at the most
 SEEN = 1e-3  # by so much numbers have to differ to look different: four digits are shown
 BESIDE = "   (float64: "
 FEW = 64  # elements of an output by which a derivation is known to speak of it
 TERMS = 4  # of a sum that is written out; of one with more, those that are not 0
-MOST_POINTS = 64  # that are tried for one at which a line is not 0
+MOST_POINTS, SHARE = 64, 0.1  # that are tried for one at which a line is not 0, and of the patience that is left
 MARKS = {  # words.toml says what they mean
     "same": "≡", "exact": "✓", "digits": "≈", "unknown": "✗", "ungraded": "○", "long": "○", "": "",
 }  # fmt: skip
@@ -57,7 +57,7 @@ class Told(NamedTuple):
 
 def derived(instance: Instance, lang: str) -> list[Derived] | str:
     """The chains of a rule on these numbers, of the first example of a batch; why there are none, in words."""
-    with localcontext(CONTEXT), np.errstate(all="ignore"):
+    with localcontext(context(instance.arrays.values())), np.errstate(all="ignore"):
         known = texts_of(instance.rule)
         found = ((text, told) for text in known if (told := spoken_of(text, instance)))
         text, told = next(found, ("", None))
@@ -102,7 +102,9 @@ def spoken_of(text: str, instance: Instance) -> Told | None:
         values = values_at(known, first, Wide(), PATIENCE)
     except (NoValue, *FAILURES):  # axes of which it does not speak
         return None
-    return Told(values, programmed(known, first)) if describes(values, first) else None
+    described = describes(values, first)
+    values.patience = PATIENCE
+    return Told(values, programmed(known, first)) if described else None
 
 
 def programmed(known: derivation.Derivation, instance: Instance) -> Values:
@@ -123,7 +125,7 @@ def describes(values: Values, instance: Instance) -> bool:
             if name in values.derivation.lets
             for key, y in islice(np.ndenumerate(outputs), FEW)
         )
-    except Overflow:  # an exponential that is too large to be written down, where the code needs none
+    except (Overflow, TooMuch):  # an exponential too large to be written down, or more terms than there is time for
         return True
     except (NoValue, *FAILURES):
         return False
@@ -189,7 +191,11 @@ def chosen(free: list[str], texts: list[str], values: Values) -> list[dict[str, 
 def telling(first: dict[str, Any], text: str, free: list[str], values: Values) -> dict[str, Any]:
     """The first indices at which the last line is not 0, if it is at these."""
     try:
-        points = [first, *islice(values.points(free, {}), MOST_POINTS)]
+        before = values.patience
+        if values.at(tree(text), first):
+            return first
+        most = int(before * SHARE / max(before - values.patience, 1))
+        points = islice(values.points(free, {}), min(most, MOST_POINTS))
         return next((point for point in points if values.at(tree(text), point)), first)
     except NoValue:
         return first
