@@ -41,5 +41,5 @@ def lines_agree(found):
 
 
 def numbers(said):
-    """What stands behind the last `=`: a number, or those of a place."""
-    return [float(number) for number in said.rpartition("= ")[2].split(",")]
+    """What stands behind the last `=`: a number, or those of a place; not what float64 would give."""
+    return [float(number) for number in said.partition("   (")[0].rpartition("= ")[2].split(",")]

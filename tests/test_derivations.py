@@ -2,8 +2,10 @@
 
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import pullback as pb
@@ -12,7 +14,8 @@ from pullback.handbook.derivation import DerivationError, parse, spelled_out, ve
 from pullback.handbook.derivation.arithmetic import FLOATS
 from pullback.handbook.derivation.book import SAMPLE, book, networks
 from pullback.handbook.derivation.book import texts as every_text
-from pullback.handbook.derivation.checking import retold
+from pullback.handbook.derivation.checking import instances, retold, values_at
+from pullback.handbook.derivation.evaluation import flat
 from pullback.handbook.derivation.grading import graded, written_down
 from pullback.handbook.derivation.language import FUNCTIONS, OVER_INDICES
 from pullback.handbook.derivation.polynomial import Polynomial
@@ -54,6 +57,46 @@ def test_every_definition_is_used(name):
     while more := {w for n in words & set(known.lets) for w in re.findall(r"\w+", known.lets[n].body.text)} - words:
         words |= more
     assert set(known.lets) <= words
+
+
+GATES = {"n"}  # the candidate of a GRU, whose gates are r z n for everybody, and the axis of what it reads
+
+
+@pytest.mark.parametrize("name", BOOK)
+def test_a_letter_means_one_thing(name):
+    """But for an index that is called as the axis over which it runs."""
+    known, rule = parse(BOOK[name].derivation), BOOK[name]
+    inputs, outputs = ({slot.name for slot in slots} for slots in (rule.inputs, rule.outputs))
+    axes = {word for slot in (*rule.inputs, *rule.outputs) for axis in slot.axes for word in re.findall("[a-z]+", axis)}
+    indices = {index for index, axis in known.ranges.items() if axis.lstrip("*") != index}
+    kinds = inputs, outputs, axes - set(rule.options), indices, set(rule.options), set(known.lets) - outputs
+    met = Counter(letter for kind in kinds for letter in kind)
+    assert {letter for letter, count in met.items() if count > 1} <= (GATES if "gru" in name else set())
+    assert {index for let in known.lets.values() for index in let.indices} <= set(known.ranges)
+
+
+FROM_THE_NEXT_STEP = re.compile("gC(_|$)")  # what arrives at a memory beside what its own state sees of it
+
+
+@pytest.mark.parametrize("name", [name for name in BOOK if "lengths" not in name])
+def test_g_before_a_letter_is_its_gradient(name):
+    """The sum of gy ∂y/∂z over all elements of all outputs, where it is called gz: at all steps that a sequence has."""
+    known, rule = parse(BOOK[name].derivation), BOOK[name]
+    called = [let for let in known.lets.values() if re.match("g[a-zA-Z]", let.name)]
+    called = [let for let in called if not FROM_THE_NEXT_STEP.match(let.name)]
+    for instance in instances(rule, known, known.cases[0], 0) if called else ():
+        values = values_at(known, instance, FLOATS)
+        for let in called:
+            for env in values.points(let.indices):
+                key = flat([env[index] for index in let.indices])
+                right = pulled_back(values, instance, (let.name[1:], key))
+                assert float(values.element(let.name, key, None)) == pytest.approx(right, rel=1e-9, abs=1e-12), let.head
+
+
+def pulled_back(values, instance, seed):
+    above = {slot.name: instance.arrays.get(f"g{slot.name}") for slot in instance.rule.outputs}
+    moved = lambda y, place: float(getattr(values.element(y, place, seed), "e", 0))
+    return sum(g * moved(y, place) for y, gy in above.items() if gy is not None for place, g in np.ndenumerate(gy))
 
 
 @pytest.mark.parametrize(
@@ -115,17 +158,17 @@ def spoiled(**changes):
 @pytest.mark.parametrize(
     "old, new, said",
     [
-        ("(i==j)*y[i] - y[i]*y[j]  ", "(i==j)*y[i] + y[i]*y[j]  ", r"line 7, column 13: it is .*i = 0, j = 0"),
+        ("(i==j)*y[i] - y[i]*y[j]  ", "(i==j)*y[i] + y[i]*y[j]  ", r"line 11, column 13: it is .*i = 0, j = 0"),
         ("for i j k in n", "for i j in n", "line 3, column"),
         ("quotient", "quotient", ""),
-        ("y[i] - y[i]*y[j]  ", "y[i] - y[i]*y[j  ", "line 7, column"),
-        ("(i==j)*y[i] - y[i]*y[j]  ", "cosh(y[i])  ", "line 7, column 13: no function 'cosh'"),
-        ("(i==j)*y[i] - y[i]*y[j]  ", "[y for y in x]  ", "line 7, column 13: ListComp is not part of the language"),
-        ("(i==j)*y[i] - y[i]*y[j]  ", "y[i+7]  ", "line 7, column 13: .* has no value"),
+        ("y[i] - y[i]*y[j]  ", "y[i] - y[i]*y[j  ", "line 11, column"),
+        ("(i==j)*y[i] - y[i]*y[j]  ", "cosh(y[i])  ", "line 11, column 13: no function 'cosh'"),
+        ("(i==j)*y[i] - y[i]*y[j]  ", "[y for y in x]  ", "line 11, column 13: ListComp is not part of the language"),
+        ("(i==j)*y[i] - y[i]*y[j]  ", "y[i+7]  ", "line 11, column 13: .* has no value"),
         ("at n=3; n=2, batch=(2,)", "at n", "line 1, column 9: needs sizes"),
         ("let y[i] =", "let z[i] =", "`let y` is missing"),
         ("vjp gx[j]", "d(y[j], x[j])", "no chain `vjp gx`|it is"),
-        ("- sum(i, y[i]*gy[i]))", "- 0*sum(i, y[i]*gy[i]))", "line 12"),
+        ("- sum(i, y[i]*gy[i]))", "- 0*sum(i, y[i]*gy[i]))", "line 16"),
         ("exp(x[i]) / sum(k, exp(x[k]))", "2*exp(x[i]) / sum(k, exp(x[k]))", "in the code"),
     ],
 )
@@ -139,7 +182,7 @@ def test_errors_point_at_the_line_and_the_column(old, new, said):
 
 
 def shown_errors():
-    """What docs/derivations.md puts in the place of softmax's line 7, and the error that it shows for that."""
+    """What docs/derivations.md puts in the place of softmax's line 11, and the error that it shows for that."""
     *_, block = re.findall(r"```\n(.*?)```", PAGE, re.DOTALL)
     lines = block.splitlines()
     return [(line, error.strip()) for line, error in zip(lines[::2], lines[1::2])]

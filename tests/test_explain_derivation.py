@@ -261,3 +261,81 @@ def test_what_is_not_finite_is_named(name, x, en, zh):
 def test_what_stands_behind_the_first_example_is_not_blamed():
     said = str(pb.explain(pb.log, np.array([0.0, np.nan]), lang="en"))
     assert "There is -inf in y" in said and "There is nan" not in said
+
+
+def test_an_exponential_that_overflows_has_its_numbers_and_says_what_a_program_gets():
+    """And the line in which the largest score is subtracted gets them right."""
+    said = str(explain("softmax", [1000.0, 1001.0], lang="en"))
+    assert "exp(1000) / (exp(1000) + exp(1001)) = 0.2689   (float64: nan)\n" in said
+    assert "exp(1000 - 1001) / (exp(1000 - 1001) + exp(1001 - 1001)) = 0.2689\n" in said
+    assert "Where a line says (float64: …)" in said
+    plain = str(explain("softmax", [2.0, 3.0], lang="en"))
+    assert "float64" not in plain and "A line without numbers" not in plain
+
+
+BEYOND = {
+    "softmax": [[1000.0, 1001.0], [-1000.0, -1001.0], [1e5, -1e5], [0.0, 100.0]], "softmin": [[1000.0, -1000.0]],
+    "log_softmax": [[1000.0, 1001.0], [-1e4, -1e4]], "logsumexp": [[1000.0, 1001.0], [-1e4, -1e4]],
+    "sigmoid": [[40.0], [-800.0], [500.0]], "tanh": [[20.0], [-400.0]], "silu": [[-500.0]], "mish": [[-50.0], [900.0]],
+    "logsigmoid": [[-800.0], [50.0]], "softplus": [[-50.0], [1000.0]], "gelu": [[-10.0], [12.0]], "exp": [[-700.0]],
+    "tanhshrink": [[1e-6], [500.0]], "elu": [[-800.0]], "lstm_cell": [[900.0, -900.0]], "gru_cell": [[900.0, -900.0]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name, x", [(name, x) for name, given in BEYOND.items() for x in given], ids=str)
+def test_lines_agree_however_large_the_numbers_are(name, x):
+    """Also where floats overflow, or 1 - y has no digit left."""
+    found = explain(name, x, lang="en")
+    lines_agree(found)
+    assert "A line without numbers" not in str(found)
+
+
+@pytest.mark.parametrize("t", [0, 1])
+def test_a_loss_of_scores_that_are_far_apart_has_its_numbers(t):
+    found = explain("cross_entropy", [[1000.0, -1000.0]], [t], lang="en")
+    lines_agree(found)
+    assert "x[a,c,s] - top[a,s] - log(Σk exp(x[a,k,s] - top[a,s]))" in str(found)
+
+
+@pytest.mark.parametrize("name, x, says", [
+    ("square", 1e200, "1e+200² = 1e+400   (float64: inf)"), ("sigmoid", 40.0, "= 4.248e-18   (float64: 0)"),
+])  # fmt: skip
+def test_what_float64_cannot_hold_is_marked(name, x, says):
+    assert says in str(explain(name, x, gy=1.0, lang="en"))
+
+
+def test_a_line_without_numbers_is_accounted_for():
+    """exp(1e300) is too large to be written down; exp(0) is not."""
+    said = str(explain("softmax", [1e300, 0.0], lang="en"))
+    assert "A line without numbers has none here" in said
+    assert "(exp(1e+300 - 1e+300) + exp(0 - 1e+300)) = 1\n" in said
+    assert "A line without numbers" not in str(explain("softmax", [], lang="en"))
+
+
+@pytest.mark.parametrize("layers, grade", [(3, "digits"), (6, "long")])
+def test_nobody_waits_for_minutes_until_the_lines_of_a_long_network_are_graded(layers, grade):
+    """Digits at the first size alone are asked, or nothing; the numbers are there all the same."""
+    found = explain("lstm", num_layers=layers, bidirectional=True, lang="en")
+    assert {line.grade for chain in found.derivation for line in chain.lines} == {"", grade}
+    assert texts()[f"grades.{grade}"]["en"].split()[0] in str(found)
+    lines_agree(found)
+
+
+def test_a_long_network_whose_lines_do_not_follow_is_not_said_to_be_right():
+    rule = every()["lstm"]
+    options = dict(num_layers=3, bidirectional=True)
+    text = type(rule)(**options).derivation.replace("gP_l1[t+1", "2*gP_l1[t+1")
+    wrong = type("LSTM", (type(rule),), {"derivation": text})(**options)
+    assert {line.grade for chain in explain(wrong, lang="en").derivation for line in chain.lines} == {"", "unknown"}
+
+
+def test_sums_that_do_not_depend_on_an_index_are_evaluated_once():
+    """Of a thousand scores every line has its numbers: a sum of all exponentials for each of them would be too much."""
+    found = explain("softmax", np.linspace(-3, 3, 1000), lang="en")
+    lines_agree(found)
+
+
+def test_what_is_too_large_is_not_called_uncovered():
+    x, t = np.zeros((1000, 100)), np.ones((1000, 100))
+    said = str(explain("mse_loss", x, t, lang="en"))
+    assert "does not cover this case" not in said and "more terms than there is time for" in said

@@ -86,7 +86,7 @@ def test_by_hand():
     q, k, v = np.array([[1.0]]), np.array([[0.0], [np.log(3)]]), np.array([[0.0], [4.0]])
     y, at = pb.scaled_dot_product_attention.linearize(q, k, v)
     np.testing.assert_allclose(y, [[3]])
-    gq, gk, gv, _ = at.vjp(np.array([[1.0]]))  # gs = p (gp - y) = [-3/4 3/4]
+    gq, gk, gv, _ = at.vjp(np.array([[1.0]]))  # gz = p (gp - y) = [-3/4 3/4]
     np.testing.assert_allclose(gq, [[0.75 * np.log(3)]])
     np.testing.assert_allclose(gk, [[-0.75], [0.75]])
     np.testing.assert_allclose(gv, [[0.25], [0.75]])

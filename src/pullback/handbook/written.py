@@ -1,5 +1,7 @@
 """How numbers and arrays are written."""
 
+from decimal import Decimal
+from math import isinf
 from typing import Any
 
 import numpy as np
@@ -7,10 +9,20 @@ import numpy as np
 
 def number(value: Any, digits: int = 4) -> str:
     """A few significant digits, without zeros at the end: 0.1966, 3, 1.2e-05, nan."""
+    if isinstance(value, Decimal):
+        return decimal(value, digits)
     value = np.asarray(value)[()]
     if value.dtype.kind in "biu":
         return str(value)
     return f"{value + 0.0:.{digits}g}"  # -0.0 is 0
+
+
+def decimal(value: Decimal, digits: int) -> str:
+    """The same, of numbers that are too large for floats as well: 1.97e+434."""
+    if not isinf(float(value)) or value.is_infinite():
+        return number(float(value), digits)
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{float(mantissa):g}e{exponent}"
 
 
 def array(values: Any, digits: int = 4, width: int = 56) -> str:

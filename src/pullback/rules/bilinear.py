@@ -73,8 +73,9 @@ class Bilinear(Rule):
         for i k in i
         for j l in j
         for o q in o
-        let y[e,o] = sum(i, j, w[o,i,j]*x[e,i]*z[e,j]) + b[o]
-        let gp[e,i,j] = sum(o, gy[e,o]*w[o,i,j])
+        let p[e,i,j] = x[e,i]*z[e,j]  # products
+        let y[e,o] = sum(i, j, w[o,i,j]*p[e,i,j]) + b[o]
+        let gp[e,i,j] = sum(o, gy[e,o]*w[o,i,j])  # the gradient of p
 
         d(y[e,o], x[e,k])
           = sum(j, w[o,k,j]*z[e,j])                  # linear in x

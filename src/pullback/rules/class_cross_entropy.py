@@ -86,9 +86,12 @@ class ClassCrossEntropy(ClassLoss):
         let m[a,s] = w[t[a,s]] if t[a,s] != ignore_index else 0  # the weight of the target's class, 0 if ignored
         let N = sum(a, s, m[a,s]) if reduction == "mean" else 1  # what the mean divides by
         let p[a,c,s] = exp(x[a,c,s])/sum(k, exp(x[a,k,s]))  # softmax(x)
+        let top[a,s] = max(k, x[a,k,s])  # the largest score
         let l[a,s] = -m[a,s]*log(sum(c, (t[a,s]==c)*p[a,c,s])) if m[a,s] != 0 else 0  # the loss of one example
         let y = sum(a, s, l[a,s])/N  # the loss, reduced
 
+        log(p[a,c,s])
+          = x[a,c,s] - top[a,s] - log(sum(k, exp(x[a,k,s] - top[a,s])))  # exp(top) out of the sum: no exponent above 0
         d(log(p[a,c,s]), x[a,k,s])
           = d(p[a,c,s], x[a,k,s])/p[a,c,s]                  # derivative of log
           = ((c==k)*p[a,c,s] - p[a,c,s]*p[a,k,s])/p[a,c,s]  # softmax

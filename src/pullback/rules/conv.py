@@ -82,7 +82,7 @@ class Conv(Convolution):
         at i=2, o=2, n=(4, 2, 2), k=(2, 2, 1), groups=2, stride=2, padding=1, dilation=(2, 1, 1)
         at i=2, o=1, n=(3, 2, 1), k=(2, 1, 1), batch=(2,); i=1, o=2, n=(3, 2, 2), k=(2, 2, 1), padding="same"
         for e f in ...
-        for a b in o
+        for a h in o
         for s in i
         for c in i/groups
         for k in *k
@@ -95,18 +95,18 @@ class Conv(Convolution):
 
         d(y[f,a,p], x[e,s,q])
           = (e==f)*sum(c, k, (s == v[a,c])*(q == t[p,k])*w[a,c,k])           # a window meets x[q] at its offset k
-        d(y[e,b,p], w[a,c,k])
-          = (a==b)*X[e,v[a,c],t[p,k]]                                        # linear in w
+        d(y[e,h,p], w[a,c,k])
+          = (a==h)*X[e,v[a,c],t[p,k]]                                        # linear in w
 
         vjp gx[e,s,q]
           = sum(f, a, p, gy[f,a,p]*d(y[f,a,p], x[e,s,q]))                    # chain rule
           = sum(a, p, c, k, gy[e,a,p]*(s == v[a,c])*(q == t[p,k])*w[a,c,k])  # Jacobian above
           = sum(a, c, k, (s == v[a,c])*w[a,c,k]*sum(p, (q == t[p,k])*gy[e,a,p]))  # one offset at a time
         vjp gw[a,c,k]
-          = sum(e, b, p, gy[e,b,p]*d(y[e,b,p], w[a,c,k]))                    # chain rule: all positions share w
+          = sum(e, h, p, gy[e,h,p]*d(y[e,h,p], w[a,c,k]))                    # chain rule: all positions share w
           = sum(e, p, gy[e,a,p]*X[e,v[a,c],t[p,k]])                          # collapse the delta
         vjp gb[a]
-          = sum(e, b, p, gy[e,b,p]*d(y[e,b,p], b[a]))                        # chain rule: all positions share b
+          = sum(e, h, p, gy[e,h,p]*d(y[e,h,p], b[a]))                        # chain rule: all positions share b
           = sum(e, p, gy[e,a,p])                                             # collapse the delta
 """
 

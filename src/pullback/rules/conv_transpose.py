@@ -82,8 +82,8 @@ class ConvTranspose(Convolution):
         at i=2, o=1, n=(2, 2, 1), k=(2, 1, 2), groups=2, stride=2, padding=(1, 0, 0), output_padding=1
         at i=2, o=2, n=(2, 1, 1), k=(2, 2, 1), batch=(2,), dilation=(2, 1, 1); i=1, o=2, n=(2, 2, 1), k=(2, 1, 1)
         for e f in ...
-        for a b in o*groups
-        for s t in i
+        for a h in o*groups
+        for s in i
         for c in o
         for k in *k
         for p in *n
@@ -107,7 +107,7 @@ class ConvTranspose(Convolution):
           = sum(e, a, q, gy[e,a,q]*d(y[e,a,q], w[s,c,k]))                    # chain rule: all positions share w
           = sum(e, p, x[e,s,p]*G[e,r*(s//m)+c,stride*p+dilation*k-padding])  # collapse the deltas
         vjp gb[a]
-          = sum(e, b, q, gy[e,b,q]*d(y[e,b,q], b[a]))                        # chain rule: all positions share b
+          = sum(e, h, q, gy[e,h,q]*d(y[e,h,q], b[a]))                        # chain rule: all positions share b
           = sum(e, q, gy[e,a,q])                                             # collapse the delta
 """
 

@@ -116,10 +116,13 @@ class CrossEntropy(ClassLoss):
         let C = c
         let N = sum(a, s, 1) if reduction == "mean" else 1  # what the mean divides by
         let p[a,c,s] = exp(x[a,c,s])/sum(k, exp(x[a,k,s]))  # softmax(x)
+        let top[a,s] = max(k, x[a,k,s])  # the largest score
         let q[a,c,s] = w[c]*((1 - label_smoothing)*t[a,c,s] + label_smoothing/C)  # the target, smoothed and weighed
         let l[a,s] = -sum(c, q[a,c,s]*log(p[a,c,s]))  # the loss of one example
         let y = sum(a, s, l[a,s])/N  # the loss, reduced
 
+        log(p[a,c,s])
+          = x[a,c,s] - top[a,s] - log(sum(k, exp(x[a,k,s] - top[a,s])))  # exp(top) out of the sum: no exponent above 0
         d(log(p[a,c,s]), x[a,k,s])
           = d(p[a,c,s], x[a,k,s])/p[a,c,s]                  # derivative of log
           = ((c==k)*p[a,c,s] - p[a,c,s]*p[a,k,s])/p[a,c,s]  # softmax
@@ -176,10 +179,13 @@ class SmoothedCrossEntropy(CrossEntropy):
         let m[a,s] = w[t[a,s]] if t[a,s] != ignore_index else 0  # the weight of the target's class, 0 if ignored
         let N = sum(a, s, m[a,s]) if reduction == "mean" else 1  # what the mean divides by
         let p[a,c,s] = exp(x[a,c,s])/sum(k, exp(x[a,k,s]))  # softmax(x)
+        let top[a,s] = max(k, x[a,k,s])  # the largest score
         let q[a,c,s] = (t[a,s] != ignore_index)*w[c]*((1 - label_smoothing)*(t[a,s]==c) + label_smoothing/C)
         let l[a,s] = -sum(c, q[a,c,s]*log(p[a,c,s]))  # the loss of one example
         let y = sum(a, s, l[a,s])/N  # the loss, reduced
 
+        log(p[a,c,s])
+          = x[a,c,s] - top[a,s] - log(sum(k, exp(x[a,k,s] - top[a,s])))  # exp(top) out of the sum: no exponent above 0
         d(l[a,s], x[a,k,s])
           = -sum(c, q[a,c,s]*((c==k) - p[a,k,s]))        # chain rule, through log p
           = p[a,k,s]*sum(c, q[a,c,s]) - q[a,k,s]         # collapse the delta

@@ -45,10 +45,10 @@ class GRUCell(Rule):
         return fresh * tn + (h - n) * tz + z * th
 
     def vjp(self, gh1, x, h, w, u, r, z, n, sr, sn, fresh, vn):
-        gn = gh1 * fresh * sn
-        gz = gh1 * (h - n) * z * fresh
-        gr = gn * vn * sr
-        ga, gv = join(gr, gz, gn), join(gr, gz, gn * r)
+        gan = gh1 * fresh * sn
+        gaz = gh1 * (h - n) * z * fresh
+        gar = gan * vn * sr
+        ga, gv = join(gar, gaz, gan), join(gar, gaz, gan * r)
         gx, gh, *others = PREACTIVATIONS.vjp(ga, gv, x, h, w, u)
         return gx, lambda: gh() + gh1 * z, *others
 
@@ -56,14 +56,14 @@ class GRUCell(Rule):
         tangents, saved = (tx, th, tw, tu, tbw, tbu), (x, h, w, u)
         ta, tv = PREACTIVATIONS.push(tangents, saved)
         tr, tz, tn, tvn = activated(ta, tv, r, z, sr, sn, fresh, vn)
-        gn = gh1 * fresh * sn
-        gz = gh1 * (h - n) * z * fresh
-        gr = gn * vn * sr
-        tgn = -gh1 * (tz * sn + fresh * 2 * n * tn)
-        tgz = gh1 * ((th - tn) * z * fresh + (h - n) * (fresh - z) * tz)
-        tgr = (tgn * vn + gn * tvn) * sr + gn * vn * (1 - 2 * r) * tr
-        g = join(gr, gz, gn), join(gr, gz, gn * r)
-        tg = join(tgr, tgz, tgn), join(tgr, tgz, tgn * r + gn * tr)
+        gan = gh1 * fresh * sn
+        gaz = gh1 * (h - n) * z * fresh
+        gar = gan * vn * sr
+        tgan = -gh1 * (tz * sn + fresh * 2 * n * tn)
+        tgaz = gh1 * ((th - tn) * z * fresh + (h - n) * (fresh - z) * tz)
+        tgar = (tgan * vn + gan * tvn) * sr + gan * vn * (1 - 2 * r) * tr
+        g = join(gar, gaz, gan), join(gar, gaz, gan * r)
+        tg = join(tgar, tgaz, tgan), join(tgar, tgaz, tgan * r + gan * tr)
         gx, gh, *others = moved(PREACTIVATIONS, g, tg, tangents, saved)
         return gx, gh + gh1 * tz, *others
 
@@ -79,11 +79,12 @@ class GRUCell(Rule):
         let z[e,j] = sigmoid(a[e,1,j] + v[e,1,j])  # the update gate: what stays
         let n[e,j] = tanh(a[e,2,j] + r[e,j]*v[e,2,j])  # the candidate
         let h1[e,j] = n[e,j] + z[e,j]*(h[e,j] - n[e,j])  # the new state
-        let gn[e,j] = gh1[e,j]*(1 - z[e,j])*(1 - n[e,j]**2)
-        let gz[e,j] = gh1[e,j]*(h[e,j] - n[e,j])*z[e,j]*(1 - z[e,j])
-        let gr[e,j] = gn[e,j]*v[e,2,j]*r[e,j]*(1 - r[e,j])
-        let ga[e,s,j] = gr[e,j] if s == 0 else gz[e,j] if s == 1 else gn[e,j]  # block by block
-        let gv[e,s,j] = ga[e,s,j] if s < 2 else gn[e,j]*r[e,j]  # block by block
+        let gn[e,j] = gh1[e,j]*(1 - z[e,j])  # the gradient of n
+        let gz[e,j] = gh1[e,j]*(h[e,j] - n[e,j])  # the gradient of z
+        let gr[e,j] = gn[e,j]*(1 - n[e,j]**2)*v[e,2,j]  # the gradient of r
+        let slope[e,s,j] = r[e,j]*(1 - r[e,j]) if s == 0 else z[e,j]*(1 - z[e,j]) if s == 1 else 1 - n[e,j]**2
+        let ga[e,s,j] = slope[e,s,j]*(gr[e,j] if s == 0 else gz[e,j] if s == 1 else gn[e,j])  # block by block
+        let gv[e,s,j] = ga[e,s,j] if s < 2 else ga[e,s,j]*r[e,j]  # block by block
 
         d(h1[e,j], n[e,k])
           = (j==k)*(1 - z[e,j])                                         # linear in n

@@ -57,6 +57,10 @@ class LogSoftmax(Rule):
         at n=3; n=2
         for i j k in n
         let y[i] = x[i] - log(sum(k, exp(x[k])))
+        let top = max(k, x[k])  # the largest score
+
+        y[i]
+          = x[i] - top - log(sum(k, exp(x[k] - top)))  # exp(top) out of the sum: no exponent above 0
 
         d(y[i], x[j])
           = (i==j) - exp(x[j])/sum(k, exp(x[k]))  # chain rule

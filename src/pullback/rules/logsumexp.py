@@ -99,6 +99,12 @@ class LogSumExp(Rule):
         for i j k in n
         let y = log(sum(k, exp(x[k])))
         let p[j] = exp(x[j]) / sum(k, exp(x[k]))
+        let top = max(k, x[k])  # the largest score
+
+        y
+          = top + log(sum(k, exp(x[k] - top)))       # exp(top) out of the sum: no exponent above 0
+        p[j]
+          = exp(x[j] - top)/sum(k, exp(x[k] - top))  # both divided by exp(top): no exponent above 0
 
         d(y, x[j])
           = exp(x[j])/sum(k, exp(x[k]))  # chain rule

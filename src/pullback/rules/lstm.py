@@ -49,7 +49,7 @@ d(L, H[0,e,{i}]) when T > 1
   = gH[0,e,{i}]               # the recursion
   = gy[0,e,{i}] + gP[1,e,{i}]   # truncation drops the second term
 d(L, C[t,e,j])
-  = gm[t,e,j]               # the recursion
+  = total[t,e,j]            # the recursion
 d(L, z[t,e,s,j])
   = gz[t,e,s,j]             # the recursion
 """

@@ -18,7 +18,7 @@ class LSTMCell(Rule):
         z   = w x + bw + u h + bu          four blocks of pre-activations: i f g o
         c1  = σ(f) c + σ(i) tanh(g)
         h1  = σ(o) tanh(c1)
-        gc  = σ(f) gm,    gm = gc1 + gh1 σ(o) (1 - tanh²(c1)),    the gradient of the memory
+        gc  = σ(f) total,    total = gc1 + gh1 σ(o) (1 - tanh²(c1)),    the gradient of the memory
         gx  = wᵀ gz,    gh = uᵀ gz,    where gz is the gradient of z
 
     The memory path c -> c1 is multiplied by the forget gate alone: its gradient does not pass through u.
@@ -49,10 +49,10 @@ class LSTMCell(Rule):
 
     def vjp(self, gh1, gc1, x, h, c, w, u, gates, slopes, r, slope):
         i, f, g, o = blocks(gates, 4)
-        gm = gc1 + gh1 * o * slope  # of the memory: through h1 = o tanh(c1) as well
-        gz = join(gm * g, gm * c, gm * i, gh1 * r) * slopes
+        total = gc1 + gh1 * o * slope  # of the memory: through h1 = o tanh(c1) as well
+        gz = join(total * g, total * c, total * i, gh1 * r) * slopes
         gx, gh, *others = PREACTIVATIONS.vjp(gz, gz, x, h, w, u)
-        return gx, gh, gm * f, *others
+        return gx, gh, total * f, *others
 
     def hvp(self, gh1, gc1, tx, th, tc, tw, tu, tbw, tbu, x, h, c, w, u, gates, slopes, r, slope):
         tangents, saved = (tx, th, tw, tu, tbw, tbu), (x, h, w, u)
@@ -60,12 +60,12 @@ class LSTMCell(Rule):
         tgates = slopes * sum(PREACTIVATIONS.jvp(*tangents, *saved))
         ti, tf, tg, to = blocks(tgates, 4)
         tr = slope * (tf * c + f * tc + ti * g + i * tg)
-        gm, tgm = gc1 + gh1 * o * slope, gh1 * (to * slope - 2 * o * r * tr)
-        ggates = join(gm * g, gm * c, gm * i, gh1 * r)
-        tggates = join(tgm * g + gm * tg, tgm * c + gm * tc, tgm * i + gm * ti, gh1 * tr)
+        total, ttotal = gc1 + gh1 * o * slope, gh1 * (to * slope - 2 * o * r * tr)
+        ggates = join(total * g, total * c, total * i, gh1 * r)
+        tggates = join(ttotal * g + total * tg, ttotal * c + total * tc, ttotal * i + total * ti, gh1 * tr)
         gz, tgz = ggates * slopes, tggates * slopes + ggates * bends(gates) * tgates
         gx, gh, *others = moved(PREACTIVATIONS, (gz, gz), (tgz, tgz), tangents, saved)
-        return gx, gh, tgm * f + gm * tf, *others
+        return gx, gh, ttotal * f + total * tf, *others
 
     derivation = """
         at n=1, m=2, batch=(2,); n=2, m=1, without=("h", "c", "bw")
@@ -80,12 +80,13 @@ class LSTMCell(Rule):
         let O[e,j] = sigmoid(z[e,3,j])  # the output gate
         let c1[e,j] = F[e,j]*c[e,j] + I[e,j]*G[e,j]  # the new memory
         let h1[e,j] = O[e,j]*tanh(c1[e,j])  # the new state
-        let gm[e,j] = gc1[e,j] + gh1[e,j]*O[e,j]*(1 - tanh(c1[e,j])**2)  # the memory's gradient: the state sees it, too
-        let gi[e,j] = gm[e,j]*G[e,j]*I[e,j]*(1 - I[e,j])
-        let gf[e,j] = gm[e,j]*c[e,j]*F[e,j]*(1 - F[e,j])
-        let gg[e,j] = gm[e,j]*I[e,j]*(1 - G[e,j]**2)
-        let go[e,j] = gh1[e,j]*tanh(c1[e,j])*O[e,j]*(1 - O[e,j])
-        let gz[e,s,j] = gi[e,j] if s == 0 else gf[e,j] if s == 1 else gg[e,j] if s == 2 else go[e,j]  # block by block
+        let total[e,j] = gc1[e,j] + gh1[e,j]*O[e,j]*(1 - tanh(c1[e,j])**2)  # the memory's gradient: h1 sees it, too
+        let gI[e,j] = total[e,j]*G[e,j]  # the gradient of I
+        let gF[e,j] = total[e,j]*c[e,j]  # the gradient of F
+        let gG[e,j] = total[e,j]*I[e,j]  # the gradient of G
+        let gO[e,j] = gh1[e,j]*tanh(c1[e,j])  # the gradient of O
+        let slope[e,s,j] = 1 - G[e,j]**2 if s == 2 else sigmoid(z[e,s,j])*(1 - sigmoid(z[e,s,j]))
+        let gz[e,s,j] = slope[e,s,j]*(gI[e,j] if s == 0 else gF[e,j] if s == 1 else gG[e,j] if s == 2 else gO[e,j])
 
         d(h1[e,j], c1[e,k])
           = (j==k)*O[e,j]*(1 - tanh(c1[e,j])**2)                               # tanh' = 1 - tanh²
@@ -103,7 +104,7 @@ class LSTMCell(Rule):
         vjp gc[e,k]
           = sum(j, gc1[e,j]*d(c1[e,j], c[e,k]) + gh1[e,j]*d(h1[e,j], c[e,k]))  # chain rule, two outputs
           = (gc1[e,k] + gh1[e,k]*d(h1[e,k], c1[e,k]))*F[e,k]                   # collapse the deltas
-          = gm[e,k]*F[e,k]                                                     # name the memory gradient
+          = total[e,k]*F[e,k]                                                  # name the memory gradient
         vjp gx[e,i]
           = sum(j, gc1[e,j]*d(c1[e,j], x[e,i]) + gh1[e,j]*d(h1[e,j], x[e,i]))  # chain rule, two outputs
           = sum(s, k, gz[e,s,k]*d(z[e,s,k], x[e,i]))                           # through the gates
@@ -184,13 +185,14 @@ class ProjectedLSTMCell(LSTMCell):
         let c1[e,j] = F[e,j]*c[e,j] + I[e,j]*G[e,j]  # the new memory
         let q[e,j] = O[e,j]*tanh(c1[e,j])
         let h1[e,v] = sum(j, p[v,j]*q[e,j])
-        let gq[e,j] = sum(v, gh1[e,v]*p[v,j])
-        let gm[e,j] = gc1[e,j] + gq[e,j]*O[e,j]*(1 - tanh(c1[e,j])**2)  # the memory's gradient: the state sees it, too
-        let gi[e,j] = gm[e,j]*G[e,j]*I[e,j]*(1 - I[e,j])
-        let gf[e,j] = gm[e,j]*c[e,j]*F[e,j]*(1 - F[e,j])
-        let gg[e,j] = gm[e,j]*I[e,j]*(1 - G[e,j]**2)
-        let go[e,j] = gq[e,j]*tanh(c1[e,j])*O[e,j]*(1 - O[e,j])
-        let gz[e,s,j] = gi[e,j] if s == 0 else gf[e,j] if s == 1 else gg[e,j] if s == 2 else go[e,j]  # block by block
+        let gq[e,j] = sum(v, gh1[e,v]*p[v,j])  # the gradient of q
+        let total[e,j] = gc1[e,j] + gq[e,j]*O[e,j]*(1 - tanh(c1[e,j])**2)  # the memory's gradient: h1 sees it, too
+        let gI[e,j] = total[e,j]*G[e,j]  # the gradient of I
+        let gF[e,j] = total[e,j]*c[e,j]  # the gradient of F
+        let gG[e,j] = total[e,j]*I[e,j]  # the gradient of G
+        let gO[e,j] = gq[e,j]*tanh(c1[e,j])  # the gradient of O
+        let slope[e,s,j] = 1 - G[e,j]**2 if s == 2 else sigmoid(z[e,s,j])*(1 - sigmoid(z[e,s,j]))
+        let gz[e,s,j] = slope[e,s,j]*(gI[e,j] if s == 0 else gF[e,j] if s == 1 else gG[e,j] if s == 2 else gO[e,j])
 
         d(h1[e,v], q[e,j])
           = p[v,j]                                           # linear in q
@@ -202,7 +204,7 @@ class ProjectedLSTMCell(LSTMCell):
           = sum(e, gh1[e,b]*q[e,l])                          # collapse the delta: an outer product
         vjp gc[e,l]
           = sum(j, gc1[e,j]*d(c1[e,j], c[e,l])) + sum(v, gh1[e,v]*d(h1[e,v], c[e,l]))  # chain rule, two outputs
-          = gm[e,l]*F[e,l]                                   # the memory gradient, through p
+          = total[e,l]*F[e,l]                                # the memory gradient, through p
         vjp gx[e,i]
           = sum(j, gc1[e,j]*d(c1[e,j], x[e,i])) + sum(v, gh1[e,v]*d(h1[e,v], x[e,i]))  # chain rule, two outputs
           = sum(s, j, gz[e,s,j]*w[m*s+j,i])                  # through the gates

@@ -36,12 +36,12 @@ d(H[1,e,j], H[0,e,k]) when T > 1
 d(H[2,e,j], P[0,e,k]) when T == 3
   = sum(l, d(H[2,e,j], H[1,e,l])*d(H[1,e,l], P[0,e,k]))                   # chain rule, one step back
   = sum(l, p, d(H[2,e,j], H[1,e,l])*d(H[1,e,l], H[0,e,p])*d(H[0,e,p], P[0,e,k]))  # and another one
-  = sum(l, p, o[2,e,j]*u_l0[j,l]*o[1,e,l]*u_l0[l,p]*o[0,e,p]*u_l0[p,k])   # T = 3 in full: a product of steps
+  = sum(l, p, slope[2,e,j]*u_l0[j,l]*slope[1,e,l]*u_l0[l,p]*slope[0,e,p]*u_l0[p,k])  # T = 3 in full: a product of steps
 d(L, H[0,e,j]) when T > 1
   = gy[0,e,j] + sum(k, d(L, H[1,e,k])*d(H[1,e,k], H[0,e,j]))              # from the output, and from the next step
   = gy[0,e,j] + gP[1,e,j]                                                 # truncation drops the second term
 d(L, z[t,e,j])
-  = d(L, H[t,e,j])*o[t,e,j]                                               # chain rule
+  = d(L, H[t,e,j])*slope[t,e,j]                                           # chain rule
   = gz[t,e,j]                                                             # the recursion
 """
 

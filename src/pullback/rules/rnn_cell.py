@@ -72,11 +72,11 @@ DERIVATION = """
     for e in ...
     let z[e,j] = sum(i, w[j,i]*x[e,i]) + bw[j] + sum(q, u[j,q]*h[e,q]) + bu[j]  # pre-activations
     let h1[e,j] = {f}  # the new state
-    let o[e,j] = {slope}
-    let gz[e,j] = gh1[e,j]*o[e,j]
+    let slope[e,j] = {slope}
+    let gz[e,j] = gh1[e,j]*slope[e,j]
 
     d(h1[e,j], z[e,j])
-      = o[e,j]                                                 # {reason}
+      = slope[e,j]                                             # {reason}
     d(z[e,j], x[e,i])
       = w[j,i]                                                 # linear in x
     d(z[e,j], h[e,k])

@@ -31,6 +31,7 @@ class Told:
         yield "for t in t"
         if self.network.runs > 1:
             yield f"for o in {self.network.directions}*{self.units['h']}"
+        yield f"for f in {self.network.runs}"
         yield "let T = t"
         for layer in range(self.network.num_layers):
             runs = [self.runs[k] for k in self.network.of(layer)]
@@ -42,7 +43,7 @@ class Told:
         for run in reversed(self.runs):
             yield from run.backwards()
             if run.layer and not run.back:
-                yield f"let g{self.below(run.layer)} = {self.handed_down(run.layer)}  # from the layer above"
+                yield f"let g{self.below(run.layer)} = {self.read_by(run.layer, self.wide)}  # from the layer above"
         yield from self.chains()
 
     def cases(self):
@@ -84,11 +85,8 @@ class Told:
             formula = f"mask[{layer},{self.place('t', o)}]*({formula})"
         return self.while_it_runs(f"({formula})" if self.lengths else formula)
 
-    def handed_down(self, layer):
-        """The gradient of what a layer reads, from all its directions."""
-        return f"mask[{layer - 1},{self.place('t', self.wide)}]*({self.read_by(layer, self.wide)})"
-
     def read_by(self, layer, letter):
+        """The gradient of what a layer reads, from all its directions."""
         runs = [self.runs[k] for k in self.network.of(layer)]
         return " + ".join(f"gX{run.name}[{self.turn(run.back)},e,{letter}]" for run in runs)
 
@@ -199,6 +197,7 @@ class Run:
     def from_above(self):
         told = self.told
         unit = f"{told.units['h']}+{told.letter['h']}" if self.back else told.letter["h"]
-        top = self.layer + 1 == told.network.num_layers
         t = told.turn(self.back)
-        return f"gy[{told.place(t, unit)}]" if top else f"gY_l{self.layer}[{t},e,{unit}]"
+        if self.layer + 1 == told.network.num_layers:
+            return f"gy[{told.place(t, unit)}]"
+        return f"mask[{self.layer},{told.place(t, unit)}]*gY_l{self.layer}[{t},e,{unit}]"

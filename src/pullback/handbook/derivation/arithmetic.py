@@ -188,7 +188,14 @@ def power(a: Any, b: Any, field: Field) -> Any:
     v = value(a)
     if isinstance(v, int) and not (isinstance(b, int) and b >= 0):
         v = field.number(v)
-    return Dual(v**b, b * v ** (b - 1) * a.e) if isinstance(a, Dual) and b != 0 else v**b
+    if not isinstance(a, Dual) or b == 0:
+        return raised(v, b)
+    return Dual(v**b, b * raised(v, b - 1) * a.e)
+
+
+def raised(v: Any, b: Any) -> Any:
+    """0⁰ is 1, which Decimal does not say."""
+    return 1 if b == 0 else v**b
 
 
 ARITHMETIC: dict[type, Callable[..., Any]] = {

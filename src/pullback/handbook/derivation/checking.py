@@ -12,9 +12,9 @@ import numpy as np
 
 from pullback.handbook.derivation.arithmetic import FLOATS, Digits, Field
 from pullback.handbook.derivation.errors import DerivationError, NoValue
-from pullback.handbook.derivation.evaluation import Env, Values, flat, names_in, random_like
+from pullback.handbook.derivation.evaluation import Env, Values, flat, random_like
 from pullback.handbook.derivation.inclusion import parse
-from pullback.handbook.derivation.language import Chain, Derivation, Text, keys
+from pullback.handbook.derivation.language import Chain, Derivation, Text, keys, names_in
 from pullback.linearization import as_tuple
 from pullback.rule import Rule
 from pullback.sizes import Sizes, is_group

@@ -7,3 +7,7 @@ class DerivationError(AssertionError):
 
 class NoValue(ValueError):
     """An expression that has no value here: an element that is not there, or a number that is infinite."""
+
+
+class TooMuch(NoValue):
+    """For there are more terms than there is patience for."""

@@ -15,8 +15,8 @@ from pullback.errors import PullbackError
 from pullback.expressions import evaluate
 from pullback.handbook.derivation.arithmetic import ARITHMETIC, COMPARISONS, Field, each
 from pullback.handbook.derivation.dual import Dual, moved, value
-from pullback.handbook.derivation.errors import NoValue
-from pullback.handbook.derivation.language import CONSTANTS, Derivation, Text, keys
+from pullback.handbook.derivation.errors import NoValue, TooMuch
+from pullback.handbook.derivation.language import CONSTANTS, Derivation, Text, keys, names_in
 from pullback.sizes import Sizes, is_group
 
 Env = dict[str, Any]  # index -> its value, a number, or several for a group of axes
@@ -43,7 +43,7 @@ class Values:
         self.bodies: dict[str, Body] = {}  # of definitions
         self.compiled: dict[int, tuple[ast.expr, Body]] = {}
         self.memo: dict[Any, Any] = {}
-        self.reach = dependencies(derivation)
+        self.reach = derivation.reach
 
     def at(self, node: ast.expr, env: Env, seed: Seed = None) -> Any:
         """The value of an expression for these values of its indices."""
@@ -62,7 +62,7 @@ class Values:
         for place in product(*(self.along(index) for index in indices)):
             self.patience -= 1
             if self.patience < 0:
-                raise NoValue("too much to compute")
+                raise TooMuch("too much to compute")
             yield {**(env or {}), **dict(zip(indices, place))}
 
     def along(self, index: str) -> Any:
@@ -138,7 +138,8 @@ class Values:
             return self.derivative(*arguments)
         indices = [a.id for a in arguments[:-1] if isinstance(a, ast.Name) and a.id in self.ranges]
         if name == "sum" or name in ("max", "min", "argmax") and indices:
-            return self.over(name, indices, self.body(arguments[-1]))
+            free = names_in(arguments[-1]) - set(indices)
+            return once(self.over(name, indices, self.body(arguments[-1])), sorted(free))
         bodies, function = [*map(self.body, arguments)], self.field.function(name)
         return lambda env, seed: function(*(body(env, seed) for body in bodies))
 
@@ -210,6 +211,19 @@ class Values:
         return env
 
 
+def once(body: Body, free: Sequence[str]) -> Body:
+    """The same, evaluated once for all values of the indices on which it depends."""
+    known: dict[Any, Any] = {}
+
+    def remembered(env: Env, seed: Seed) -> Any:
+        key = seed, *map(env.get, free)
+        if key not in known:
+            known[key] = body(env, seed)
+        return known[key]
+
+    return remembered
+
+
 def flat(places: Sequence[Any]) -> tuple[Any, ...]:
     """Groups of indices among others, as one row."""
     return tuple(k for place in places for k in (place if isinstance(place, tuple) else (place,)))
@@ -219,22 +233,6 @@ def broadcast(key: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Any, ...]:
     """The element that stands for `key` in an array that is repeated where an axis is missing or has size 1."""
     own = key[len(key) - len(shape) :]
     return tuple(0 if n == 1 else k for k, n in zip(own, shape))
-
-
-def names_in(node: ast.expr) -> set[str]:
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-
-
-def dependencies(derivation: Derivation) -> dict[str, set[str]]:
-    """What each definition depends on, through others as well."""
-    found = {name: names_in(let.body.tree) for name, let in derivation.lets.items()}
-    while any(
-        len(names) < len(more := names.union(*(found.get(n, set()) for n in names)))
-        and found.update({name: more}) is None
-        for name, names in found.items()
-    ):
-        pass
-    return found
 
 
 def random_like(a: Any, rng: np.random.Generator) -> Any:

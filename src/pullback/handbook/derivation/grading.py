@@ -3,9 +3,10 @@
 Both lines are written out in symbols for all values of the indices, at the first sizes at which that tells. The value
 of a function is a symbol by itself, of which its slope alone is known; it is written out where that does not do. "same"
 means that SymPy finds one expression, "exact" that the difference of both simplifies to 0: multiplied out (see
-polynomial.py), or by SymPy if there is something to divide by. "digits" means that this tells at no size: then the
-numbers remain, which agree to thirty digits. `make docs` writes the grades down, since they take a minute for all
-texts; a test compares them.
+polynomial.py), or by SymPy if there is something to divide by; of logarithms, that e to the difference simplifies to 1.
+"digits" means that this tells at no size: then the numbers remain, which agree to thirty digits. `make docs` writes the
+grades down, since they take minutes for all texts; a test compares them. Of a text that is not among those, and so long
+that this would take minutes as well, digits alone are asked, at its first size; of the longest, nothing.
 """
 
 import re
@@ -18,10 +19,11 @@ from itertools import islice, pairwise
 from typing import Any
 
 from pullback.errors import MissingError
-from pullback.handbook.derivation.arithmetic import Field, Letters, Polynomials, Symbols, wanted
+from pullback.handbook.derivation.arithmetic import Digits, Field, Letters, Polynomials, Symbols, wanted
 from pullback.handbook.derivation.checking import (
     POINTS,
     Instance,
+    check_instance,
     instances,
     points_of,
     retold,
@@ -41,6 +43,7 @@ GRADES = "same", "exact", "digits"  # the best one first
 BRANCHES = re.compile(r"\b(max|min|abs|sign)\(|[<>]")  # where numbers decide, more than one point is asked
 PATIENCE = 10_000  # terms of sums that are written out for one example; a tenth of it where the first size did not do
 MANY = 30  # definitions of networks of several layers or directions, for which SymPy takes minutes
+MOST = 200  # definitions of those whose lines are seen to agree while a reader waits: seconds
 LARGEST = 5_000  # parts of a difference that is simplified
 
 
@@ -110,7 +113,10 @@ def grade(above: Any, here: Any, exact: bool = False) -> str:
         return "exact"
     difference = a - b
     parts = islice(sympy.preorder_traversal(difference), LARGEST + 1)
-    return "exact" if sum(1 for _ in parts) <= LARGEST and is_zero(difference) else "digits"
+    if sum(1 for _ in parts) > LARGEST:
+        return "digits"
+    rid_of_logarithms = sympy.exp(difference) - 1  # 0 for the same real numbers
+    return "exact" if is_zero(difference) or difference.has(sympy.log) and is_zero(rid_of_logarithms) else "digits"
 
 
 def is_zero(difference: Any) -> bool:
@@ -125,24 +131,39 @@ def is_zero(difference: Any) -> bool:
 def grades(rule: Rule, text: str) -> Grades:
     """The grades of one of the rule's derivations: those that `make docs` wrote down, of any other text found now.
 
-    "ungraded" are the lines of such a text where there is no SymPy.
+    "ungraded" are the lines of such a text where there is no SymPy, "long" those of one that takes too long.
     """
     try:
         return written_down(text) or found_now(rule, text)
     except MissingError:
-        return [["ungraded"] * len(chain.steps) for chain in parse(text).chains]
+        return uniform("ungraded", parse(text))
 
 
 @cache
 def found_now(rule: Rule, text: str) -> Grades:
     """That lines agree to thirty digits has to be seen; where they do not, nothing is known of the text."""
-    rule = retold(rule, text)
-    found = graded(rule)
+    rule, known = retold(rule, text), parse(text)
     try:
+        if len(known.lets) > MANY:
+            return seen_in_digits(rule, known)
+        found = graded(rule)
         assert all("digits" not in chain for chain in found) or verify(rule)
     except DerivationError:
-        return [["unknown"] * len(chain) for chain in found]
+        return uniform("unknown", known)
     return found
+
+
+def seen_in_digits(rule: Rule, known: Derivation) -> Grades:
+    """Of a text so long that a reader would wait for minutes: that its lines agree at its first size."""
+    if len(known.lets) > MOST:
+        return uniform("long", known)
+    for instance in instances(rule, known, known.cases[0], 0):
+        check_instance(known, instance, Digits())
+    return uniform("digits", known)
+
+
+def uniform(grade: str, known: Derivation) -> Grades:
+    return [[grade] * len(chain.steps) for chain in known.chains]
 
 
 def written_down(text: str) -> Grades:

@@ -8,6 +8,7 @@ input has an element for every t, and summed over t if all steps share it.
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from pullback.discovery import find
 from pullback.door import configured
@@ -17,11 +18,13 @@ STATEMENT = re.compile(r"use (\w+)(?:\((.*?)\))?\[(\w+)\](?: as (\w+))? with (.*
 SHARED, OWN, STATE = "every step adds its own share", "every step by itself", "one step back, as of the cell"
 
 
+@lru_cache(64)
 def parse(text: str) -> Derivation:
     """Read a derivation; DerivationError says line and column of what cannot be read."""
     return parsed(spelled_out(text))
 
 
+@lru_cache(64)
 def spelled_out(text: str) -> str:
     """The text with the lines of others that it uses: definitions where they are used, chains at the end."""
     lines: list[str] = []

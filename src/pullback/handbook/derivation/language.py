@@ -4,6 +4,7 @@ Expressions are Python's, as far as `ALLOWED` goes, and are kept as its syntax t
 """
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -97,6 +98,12 @@ class Derivation:
         """Or does it speak of one example alone?"""
         return "..." in self.ranges.values()
 
+    @cached_property
+    def reach(self) -> dict[str, set[str]]:
+        """What each definition depends on, through others as well."""
+        direct = {name: names_in(let.body.tree) for name, let in self.lets.items()}
+        return {name: reached(names, direct) for name, names in direct.items()}
+
 
 def parsed(text: str) -> Derivation:
     """Read a derivation that uses no other."""
@@ -177,6 +184,20 @@ def name_of(text: Text) -> str:
     if not isinstance(node, ast.Name):
         raise text.wrong("needs a name, or an element such as x[i]")
     return node.id
+
+
+def reached(names: set[str], direct: Mapping[str, set[str]]) -> set[str]:
+    """These names, and all to which they lead."""
+    found: set[str] = set()
+    ahead = {*names}
+    while ahead:
+        found |= ahead
+        ahead = set().union(*(direct.get(name, ()) for name in ahead)) - found
+    return found
+
+
+def names_in(node: ast.expr) -> set[str]:
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
 def keys(node: ast.expr) -> list[ast.expr]:

@@ -167,11 +167,21 @@ class Content:
         columns = elements(x.name if np.ndim(x.values) < 2 else "", np.shape(x.values)) if small else []
         return Block(y.name, x.name, shape, matrix, rows, columns, self._structure(j, k))
 
+    @cached_property
+    def _pushed(self) -> dict[int, dict[int, np.ndarray]]:
+        """Columns of all outputs, by the number of the input."""
+        return {}
+
     def _columns(self, j: int, k: int, shape: tuple[int, int]) -> np.ndarray:
         """Column by column; a nan or inf spoils entries that have no part in it, as 0 times nan is nan."""
-        found = columns(self.at, j, k, shape)
+        if k not in self._pushed:
+            sizes = {i: np.size(y.values) for i, y in enumerate(self.outputs) if y.differentiable}
+            small = {i: size for i, size in sizes.items() if size * shape[1] <= LARGEST}
+            self._pushed[k] = columns(self.at, k, small, shape[1])
+        found = self._pushed[k][j]
         if np.isnan(found).any():
-            found = unspoilt(found, lambda *drawn: columns(self._elsewhere(*drawn), j, k, shape))
+            rows = {j: shape[0]}
+            found = unspoilt(found, lambda *drawn: columns(self._elsewhere(*drawn), k, rows, shape[1])[j])
         if np.isnan(found).any() and not (operator := self._operator(j, k)).batch:
             found = np.where(np.isnan(found), operator.dense().reshape(shape), found)
         return found
@@ -193,9 +203,13 @@ class Content:
         words = repr(self._operator(j, k)).strip("<").partition(" [")[0]
         return "" if words.startswith("Implicit") else words
 
+    @cached_property
+    def _jacobian(self) -> Any:
+        return self.at.jacobian()
+
     def _operator(self, j: int, k: int) -> Any:
         """The Jacobian of one output by one input, as the rule has it."""
-        found = self.at.jacobian()
+        found = self._jacobian
         found = found[j] if sum(y.differentiable for y in self.outputs) > 1 else found
         return found[k] if isinstance(found, tuple) else found
 
@@ -217,14 +231,15 @@ class Content:
         return mistakes(self)
 
 
-def columns(at: Any, j: int, k: int, shape: tuple[int, int]) -> np.ndarray:
-    """How output j moves with each element of input k."""
-    found, like = np.zeros(shape), at.plan.tangents[k]
-    for place in range(shape[1]):
+def columns(at: Any, k: int, rows: Mapping[int, int], count: int) -> dict[int, np.ndarray]:
+    """How outputs, those with so many elements as `rows` says, move with each of the `count` elements of input k."""
+    found, like = {j: np.zeros((size, count)) for j, size in rows.items()}, at.plan.tangents[k]
+    for place in range(count):
         tx = np.zeros(like.shape, like.dtype)
         tx.reshape(-1)[place] = 1
-        tangents = [tx if i == k else None for i in range(len(at.plan.tangents))]
-        found[:, place] = as_tuple(at.jvp(*tangents))[j].reshape(-1)
+        ty = as_tuple(at.jvp(*(tx if i == k else None for i in range(len(at.plan.tangents)))))
+        for j in found:
+            found[j][:, place] = ty[j].reshape(-1)
     return found
 
 

@@ -12,6 +12,7 @@ from pullback.handbook.explanation.meaning import formulas, summary
 from pullback.handbook.explanation.notation import of_derivation, of_shapes
 from pullback.handbook.explanation.parts import Formulas, Heat, Listed, Part, Rows, Section, Words
 from pullback.handbook.explanation.places import Place
+from pullback.handbook.explanation.steps import goes_wrong, lacks_numbers
 from pullback.handbook.pictures.heatmap import NUMBERED
 from pullback.handbook.words import say, texts
 from pullback.kinks import WORDS
@@ -77,8 +78,9 @@ def derivation(e: Content) -> list[Part]:
     if isinstance(e.derivation, str):  # why there is none
         why = [e.derivation, *([say("explain.instead", e.lang)] if e.chain_rule else [])]
         return [*e.chain_rule, *(Words(words, quiet=True) for words in why)]
-    holds = all(line.grade not in ("unknown", "ungraded") for chain in e.derivation for line in chain.lines)
-    notes = ["explain.lines"] * holds
+    holds = all(line.grade not in ("unknown", "ungraded", "long") for chain in e.derivation for line in chain.lines)
+    notes = ["explain.lines"] * holds + ["explain.beside"] * goes_wrong(e.derivation)
+    notes += ["explain.lost"] * (lacks_numbers(e.derivation) and all(np.size(y.values) for y in e.outputs))
     if e.at.plan.sizes.get("..."):
         unreduced = e.rule.options.get("reduction") == "none"
         notes += ["explain.each"] * unreduced + ["explain.first"] * (not unreduced and speaks_of_one(e.rule))

@@ -3,30 +3,32 @@
 import ast
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal, Overflow, localcontext
 from itertools import islice
-from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pullback.handbook import derivation
-from pullback.handbook.derivation.arithmetic import FLOATS
 from pullback.handbook.derivation.checking import Instance, examples, values_at
-from pullback.handbook.derivation.errors import NoValue
+from pullback.handbook.derivation.errors import NoValue, TooMuch
 from pullback.handbook.derivation.evaluation import FAILURES, Values
 from pullback.handbook.derivation.grading import grades
 from pullback.handbook.derivation.language import Text
+from pullback.handbook.derivation.wide import Doubles, Wide, context
 from pullback.handbook.explanation.formula import tree, written
 from pullback.handbook.words import say, texts
 from pullback.handbook.written import number
 
 LONG = 100  # letters of a line of numbers: of a longer one the value alone is shown
-PATIENCE = 100_000  # terms of sums, for a whole derivation: about a second
+PATIENCE = 30_000  # terms of sums, for a whole derivation: seconds at the most
+SEEN = 1e-3  # by so much numbers have to differ to look different: four digits are shown
+BESIDE = "   (float64: "
 FEW = 64  # elements of an output by which a derivation is known to speak of it
 TERMS = 4  # of a sum that is written out; of one with more, those that are not 0
-MOST_POINTS = 64  # that are tried for one at which a line is not 0
+MOST_POINTS, SHARE = 64, 0.1  # that are tried for one at which a line is not 0, and of the patience that is left
 MARKS = {  # words.toml says what they mean
-    "same": "≡", "exact": "✓", "digits": "≈", "unknown": "✗", "ungraded": "○", "": "",
+    "same": "≡", "exact": "✓", "digits": "≈", "unknown": "✗", "ungraded": "○", "long": "○", "": "",
 }  # fmt: skip
 
 
@@ -46,20 +48,30 @@ class Derived(NamedTuple):
     point: str  # "j=0"
 
 
+class Told(NamedTuple):
+    """A text at the reader's numbers: as mathematics has them, and as a program in float64 gets them."""
+
+    values: Values
+    doubles: Values
+
+
 def derived(instance: Instance, lang: str) -> list[Derived] | str:
     """The chains of a rule on these numbers, of the first example of a batch; why there are none, in words."""
-    known = texts_of(instance.rule)
-    found = ((text, values) for text in known if (values := spoken_of(text, instance)))
-    text, values = next(found, ("", None))
-    if values is None:
-        return unsaid(instance, known, lang)
-    said = values.derivation
+    with localcontext(context(instance.arrays.values())), np.errstate(all="ignore"):
+        known = texts_of(instance.rule)
+        found = ((text, told) for text in known if (told := spoken_of(text, instance)))
+        text, told = next(found, ("", None))
+        return chains(instance, text, told, lang) if told else unsaid(instance, known, lang)
+
+
+def chains(instance: Instance, text: str, told: Told, lang: str) -> list[Derived]:
+    said = told.values.derivation
     return [
-        *(defined(let, values, lang) for let in said.lets.values()),
+        *(defined(let, told, lang) for let in said.lets.values()),
         *(
-            chained(chain, of_lines, values, lang)
+            chained(chain, of_lines, told, lang)
             for chain, of_lines in zip(said.chains, grades(instance.rule, text))
-            if values.holds(chain.when)
+            if told.values.holds(chain.when)
         ),
     ]
 
@@ -80,43 +92,53 @@ def texts_of(rule: Any) -> list[str]:
     return [rule.derivation, *getattr(rule, "further_derivations", ())] if hasattr(rule, "derivation") else []
 
 
-def spoken_of(text: str, instance: Instance) -> Values | None:
+def spoken_of(text: str, instance: Instance) -> Told | None:
     """What the text says of these numbers; None if it does not speak of them."""
     known = derivation.parse(text)
     first = next(examples(instance, known), None)
-    if first and any(np.isnan(a).any() for a in first.arrays.values() if a is not None):
+    if not first or any(np.isnan(a).any() for a in first.arrays.values() if a is not None):
         return None  # of nan no line is true
     try:
-        values = values_at(known, first, FLOATS, PATIENCE) if first else None
+        values = values_at(known, first, Wide(), PATIENCE)
     except (NoValue, *FAILURES):  # axes of which it does not speak
         return None
-    return values if values and first and describes(values, first) else None
+    described = describes(values, first)
+    values.patience = PATIENCE
+    return Told(values, programmed(known, first)) if described else None
+
+
+def programmed(known: derivation.Derivation, instance: Instance) -> Values:
+    """Where outputs are those of the code, in whatever way it got them."""
+    doubles = values_at(known, instance, Doubles(), PATIENCE)
+    for name in instance.outputs.keys() & known.lets.keys():
+        for key, y in islice(np.ndenumerate(instance.outputs[name]), PATIENCE):
+            doubles.memo[name, key, None] = np.float64(y)
+    return doubles
 
 
 def describes(values: Values, instance: Instance) -> bool:
     """Does the derivation speak of these hyperparameters? Then its outputs are those of the rule."""
     try:
-        with np.errstate(all="ignore"):
-            return all(
-                np.isclose(values.element(name, key, None), y, rtol=1e-4, atol=1e-6, equal_nan=True)
-                for name, outputs in instance.outputs.items()
-                if name in values.derivation.lets
-                for key, y in islice(np.ndenumerate(outputs), FEW)
-            )
-    except OverflowError:  # exp overflows where the code does not
+        return all(
+            np.isclose(float(values.element(name, key, None)), y, rtol=1e-4, atol=1e-6, equal_nan=True)
+            for name, outputs in instance.outputs.items()
+            if name in values.derivation.lets
+            for key, y in islice(np.ndenumerate(outputs), FEW)
+        )
+    except (Overflow, TooMuch):  # an exponential too large to be written down, or more terms than there is time for
         return True
     except (NoValue, *FAILURES):
         return False
 
 
-def defined(let: derivation.Let, values: Values, lang: str) -> Derived:
+def defined(let: derivation.Let, told: Told, lang: str) -> Derived:
     """A letter that the chains use: its definition, with the numbers of its first element."""
-    point = first_of(let.indices, values)
+    point = first_of(let.indices, told.values)
     head = Line(written(tree(let.head)), derivation.latex(let.head), "", [])
     what = because(let.reason, lang) or say("explain.definition", lang)
-    if size := size_of(let, values):
+    if size := size_of(let, told.values):
         return Derived(head, [Line(size, size, say("explain.size", lang, axis=let.body.text), [])], "")
-    return Derived(head, [worded(line(let.body, what, [point], values), lang)], named(point))
+    return Derived(head, [worded(line(let.body, what, [point], told), lang)], named(point))
 
 
 def size_of(let: derivation.Let, values: Values) -> str:
@@ -139,12 +161,13 @@ def first_along(index: str, values: Values) -> Any:
     return tuple(0 if values.derivation.ranges[index] == "..." else (size - 1) // 2 for size in n)
 
 
-def chained(chain: derivation.Chain, known: Iterable[str], values: Values, lang: str) -> Derived:
+def chained(chain: derivation.Chain, known: Iterable[str], told: Told, lang: str) -> Derived:
+    values = told.values
     said = [(step, grade) for step, grade in zip(chain.steps, known) if values.holds(step.when)]
     texts = [chain.head, *(step for step, _ in said)]
     free = [name for name in dict.fromkeys(names_in(chain.head.text)) if name in values.ranges]
     points = chosen(free, [text.text for text in texts], values)
-    steps = (line(step, because(step.reason, lang), points, values, grade) for step, grade in said)
+    steps = (line(step, because(step.reason, lang), points, told, grade) for step, grade in said)
     lines = [worded(step, lang) for step in steps]
     head = Line(written(chain.head.tree), derivation.latex(chain.head.text), "", [])
     return Derived(head, lines, named(points[0]) if len(points) == 1 else "")
@@ -168,15 +191,19 @@ def chosen(free: list[str], texts: list[str], values: Values) -> list[dict[str, 
 def telling(first: dict[str, Any], text: str, free: list[str], values: Values) -> dict[str, Any]:
     """The first indices at which the last line is not 0, if it is at these."""
     try:
-        points = [first, *islice(values.points(free, {}), MOST_POINTS)]
+        before = values.patience
+        if values.at(tree(text), first):
+            return first
+        most = int(before * SHARE / max(before - values.patience, 1))
+        points = islice(values.points(free, {}), min(most, MOST_POINTS))
         return next((point for point in points if values.at(tree(text), point)), first)
     except NoValue:
         return first
 
 
-def line(text: Text, reason: str, points: list[dict[str, Any]], values: Values, grade: str = "") -> Line:
+def line(text: Text, reason: str, points: list[dict[str, Any]], told: Told, grade: str = "") -> Line:
     node = text.tree
-    said = [with_numbers(node, point, values) for point in points]
+    said = [with_numbers(node, point, told) for point in points]
     if len(points) > 1:
         said = [f"{named(point)}:  {words}" if words else "" for point, words in zip(points, said)]
     return Line(written(node), derivation.latex(text.text), reason, said, grade)
@@ -199,19 +226,41 @@ def named(point: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={k}" for name, k in told.items() if k)
 
 
-def with_numbers(node: ast.expr, point: dict[str, Any], values: Values) -> str:
+def with_numbers(node: ast.expr, point: dict[str, Any], told: Told) -> str:
     """`0.2689·(1 - 0.2689) = 0.1966`; what cannot be evaluated is left out."""
     try:
-        exact = values.at(node, point)
+        exact = told.values.at(node, point)
         if isinstance(exact, tuple):  # a place
             return f"= {','.join(map(str, exact))}"
-        if not isfinite(exact):  # exp overflows where the code does not
+        if not Decimal(exact).is_finite():
             return ""
         value = number(exact)
-        said = written(node, Numbers(point, values).leaf, "·")
+        said = written(node, Numbers(point, told.values).leaf, "·")
     except NoValue:
         return ""
-    return f"= {value}" if said == value or len(said) > LONG else f"{said} = {value}"
+    shown = f"= {value}" if said == value or len(said) > LONG else f"{said} = {value}"
+    return shown + in_float64(node, point, told.doubles, float(exact))
+
+
+def in_float64(node: ast.expr, point: dict[str, Any], doubles: Values, right: float) -> str:
+    """What a program gets that computes the line as it stands, if that is not right; no program computes a ∂."""
+    if any(isinstance(part, ast.Call) and ast.unparse(part.func) == "d" for part in ast.walk(node)):
+        return ""
+    try:
+        found = float(doubles.at(node, point))
+    except NoValue:
+        return ""
+    close = np.isfinite(found) and (not right or abs(found - right) <= SEEN * abs(right))
+    return "" if close else f"{BESIDE}{number(found)})"
+
+
+def goes_wrong(chains: Iterable[Derived]) -> bool:
+    """Does float64 go wrong in any line?"""
+    return any(BESIDE in value for chain in chains for line in chain.lines for value in line.values)
+
+
+def lacks_numbers(chains: Iterable[Derived]) -> bool:
+    return any(not value for chain in chains for line in chain.lines for value in line.values)
 
 
 class Numbers:

@@ -7,7 +7,6 @@ from html import escape
 
 from pullback.discovery import index
 from pullback.handbook.derivation import parse
-from pullback.handbook.derivation.evaluation import dependencies
 from pullback.handbook.explanation import Explanation, explain
 from pullback.handbook.explanation.html import drawn, picture
 from pullback.handbook.explanation.meaning import chinese, formulas, summary
@@ -39,7 +38,7 @@ class RulePage:
         self.sections = self.e.sections
         self.texts = rule_prose(rule.name, lang)
         derived = getattr(self.e.rule, "derivation", "")  # of the mode that the example is in
-        self.uses = dependencies(parse(derived))
+        self.uses = parse(derived).reach
 
     def body(self) -> str:
         parts = {
