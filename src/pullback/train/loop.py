@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pullback.discovery import public
-from pullback.errors import DataError, OptionError, PullbackError
+from pullback.errors import DataError, OptionError, PullbackError, RangeError
 from pullback.nn.model import Model
 from pullback.train import neighbours, quick
 from pullback.train.data import Dataset, Pair, as_dataset
 from pullback.train.data.examples import first
+from pullback.train.data.labels import NO_REGRESSION
 from pullback.train.optimisers import Optimiser, make
 
 CHUNK = 128  # examples at a time, where nothing is learned
@@ -73,7 +74,17 @@ def fitting(model: Model, data: Dataset | Pair, name: str) -> Dataset:
     if x.dtype.kind == "f" and (place := first(~np.isfinite(x))):
         got = f"x[{', '.join(map(str, place))}] is {data.x[place]}"
         raise DataError(f"{name}: {got}, needs finite {x.dtype}; fill it in, or leave the example out")
+    refuse_more_classes(model, x, data.t, name)
     return data._replace(x=x)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def refuse_more_classes(model: Model, x: np.ndarray, t: np.ndarray, name: str) -> None:
+    """Whole numbers that are meant as a quantity mostly show here: more classes than the model has scores for."""
+    most, scores = t.max(), model(x[:1]).shape[-1]
+    if most >= scores:
+        needs = f"t holds class {most}: the model must give {most + 1} scores or more per example, one per class"
+        raise RangeError(f"{name}: {needs}; it gives {scores}; {NO_REGRESSION}")
 
 
 def in_precision(model: Model, x: np.ndarray) -> np.ndarray:

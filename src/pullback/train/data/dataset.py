@@ -6,6 +6,7 @@ import numpy as np
 
 from pullback.errors import DtypeError, OptionError, RangeError, ShapeError
 from pullback.train.data.examples import first
+from pullback.train.data.labels import NO_REGRESSION
 
 
 class Dataset(NamedTuple):
@@ -34,12 +35,21 @@ def as_dataset(given: Dataset | Pair, name: str) -> Dataset:
         found = f"{len(np.atleast_1d(given.x))} examples in x, {len(np.atleast_1d(given.t))} classes in t"
         raise ShapeError(f"{name} holds {found}; needs as many of both, and at least one")
     if given.t.dtype.kind not in "iu":
-        remedy = "; convert them, as with t.astype(int)" if given.t.dtype.kind in "bf" else ""
-        raise DtypeError(f"{name}: t holds {given.t.dtype}, needs classes: whole numbers from 0 up{remedy}")
+        raise DtypeError(f"{name}: t holds {given.t.dtype}, needs classes: whole numbers from 0 up{remedy(given.t)}")
     if place := first(given.t < 0):
         got = f"t[{', '.join(map(str, place))}] is {given.t[place]}"
-        raise RangeError(f"{name}: {got}, needs classes: whole numbers from 0 up; leave out what has none")
+        advice = f"leave out what has none; {NO_REGRESSION}"
+        raise RangeError(f"{name}: {got}, needs classes: whole numbers from 0 up; {advice}")
     return given
+
+
+def remedy(t: np.ndarray) -> str:
+    """What to do with targets that are no integers."""
+    convert = "convert them, as with t.astype(int)"
+    if t.dtype.kind == "f":
+        whole = bool((t == np.trunc(t)).all())
+        return (f"; if they are classes, {convert}" if whole else "") + f"; {NO_REGRESSION}"
+    return f"; {convert}" if t.dtype.kind == "b" else ""
 
 
 class Text(NamedTuple):
