@@ -23,6 +23,8 @@ class Dataset(NamedTuple):
 
 Pair = tuple[Any, Any]  # arrays x and t
 
+ONE_HOT = "rows with a one for the class become numbers by t.argmax(1)"
+
 
 def as_dataset(given: Dataset | Pair, name: str) -> Dataset:
     """Examples with their classes, out of a pair of arrays too; `name` says in messages which ones they are."""
@@ -46,6 +48,10 @@ def as_dataset(given: Dataset | Pair, name: str) -> Dataset:
 def remedy(t: np.ndarray) -> str:
     """What to do with targets that are no integers."""
     convert = "convert them, as with t.astype(int)"
+    if t.ndim == 2 and t.shape[1] > 1 and t.dtype.kind in "bf" and ((t == 0) | (t == 1)).all():
+        return f"; {ONE_HOT}"
+    if t.dtype.kind in "OSU":
+        return "; names become numbers by np.unique(t, return_inverse=True)[1]"
     if t.dtype.kind == "f":
         whole = bool((t == np.trunc(t)).all())
         return (f"; if they are classes, {convert}" if whole else "") + f"; {NO_REGRESSION}"
