@@ -47,6 +47,17 @@ def test_where_the_derivative_is_infinite_so_is_the_gradient():
     assert pullback.check(np.cbrt, cube, (3, 4)).verdict == "right"
 
 
+def test_what_frameworks_do_at_the_zero_of_a_norm_is_told():
+    """There it has no derivative, of which nan could be said to be wrong: it is no slope to any side."""
+    norm = lambda x: np.linalg.norm(x, axis=1)
+    back = lambda zero: lambda g, x: g[:, None] * x / np.where(norm(x) > 0, norm(x), zero)[:, None]
+    found = pullback.check(norm, back(0), (4, 3)).causes[0].evidence
+    assert found.startswith("nan where forward has no derivative, but a slope to each side") and "JAX" in found
+    assert pullback.check(norm, back(1), (4, 3)).verdict == "right"
+    smooth = pullback.check(np.tanh, lambda g, x: g * x / x / np.cosh(x) ** 2, (4, 3))
+    assert smooth.causes[0].evidence.startswith("nan where the derivative is")
+
+
 def test_a_norm_of_all_there_is():
     """That all of a layer's input is zero is no example of a use."""
     norm = lambda x: np.sqrt((x * x).sum())

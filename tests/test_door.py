@@ -8,7 +8,7 @@ import pytest
 
 import pullback as pb
 from pullback.discovery import every
-from pullback.errors import DtypeError, OptionError, PullbackError, RangeError, ShapeError
+from pullback.errors import DtypeError, OptionError, PullbackError, RangeError, ShapeError, TooLargeError
 
 X, W, B = np.ones((4, 3)), np.ones((2, 3)), np.ones(2)
 IMAGE, KERNEL = np.ones((2, 4, 5, 5)), np.ones((6, 4, 3, 3))
@@ -266,6 +266,31 @@ def test_refused(call, kind, message):
     with pytest.raises(PullbackError) as error:
         call()
     assert isinstance(error.value, kind) and message in str(error.value)
+
+
+TALL = lambda kind, n: np.broadcast_to(np.ones((), kind), (n, 1))
+NO_ROOM = [
+    (lambda kind: pb.pad(TALL(kind, 4), pad=[2**40] * 4), "pad: y would have shape (2199023255556, 2199023255553), "),
+    (lambda kind: pb.linear(TALL(kind, 2**22), TALL(kind, 2**22)), "; y would have shape (4194304, 4194304), "),
+    (lambda kind: pb.add(TALL(kind, 2**22), TALL(kind, 2**22).T), "add: Unable to allocate "),
+    (lambda kind: pb.max_pool1d(TALL(kind, 3), kernel_size=2**40, padding=2**39), "max_pool1d: Unable to allocate 8"),
+    (lambda kind: pb.Chain((pb.linear, pb.relu))(TALL(kind, 2**33), TALL(kind, 2**33)), "linear: y would have shape"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+@pytest.mark.parametrize("call, message", NO_ROOM)
+def test_what_there_is_no_room_for(call, message, kind):
+    with pytest.raises(TooLargeError) as error:
+        call(kind)
+    assert message in str(error.value) and "smaller sizes" in str(error.value) and isinstance(error.value, MemoryError)
+
+
+def test_how_much_it_would_be_is_told():
+    with pytest.raises(TooLargeError, match=r"y would have shape \(4194304, 4194304\), 141 TB; take fewer examples"):
+        pb.linear(TALL("f8", 2**22), TALL("f8", 2**22))
+    with pytest.raises(TooLargeError, match=r"\(8589934592, 8589934592\), 590 EB: larger than any array; choose"):
+        pb.linear(TALL("f8", 2**33), TALL("f8", 2**33))
 
 
 @pytest.mark.parametrize("kind", ["f4", "f8"])

@@ -20,6 +20,7 @@ VOCABULARY = {
     "kinks",
     "names",
     "files",
+    "room",
 }
 CORE = VOCABULARY | {"rule", "door", "linearization"}
 MAY_IMPORT = {

@@ -79,3 +79,15 @@ def test_where_a_norm_bends_sharply_faults_are_not_right(fault):
     x = rng.uniform(size=(6, 8)) * (np.arange(6)[:, None] > 2)
     small = fault in ("cut", "passed through")  # no gradient as large as this one; so large steps stay in doubt
     assert judged("0", "Faulty", Faulty(), (x, np.ones(8)), rng).says == ("cannot judge" if small else "wrong")
+
+
+@pytest.mark.parametrize("size", [0, 1e-6, 1])
+@pytest.mark.parametrize("made", [
+    pb.Chain((pb.rms_norm, pb.tanh)), pb.Chain((pb.tanh, pb.Residual(pb.rms_norm))), pb.Residual(pb.rms_norm),
+])  # fmt: skip
+def test_an_eps_of_the_dtype_inside_of_a_rule_made_of_rules(made, size):
+    """It is another one in each precision, and that is no fault of the gradient in float32."""
+    x = size * np.random.default_rng(0).uniform(size=(6, 8)).astype(np.float32)
+    x[3:] = np.random.default_rng(1).normal(size=(3, 8))
+    model = nn.Sequential(made, nn.Linear(8, 2), rng=0)
+    assert [v.says for v in verify(model, x, np.arange(6) % 2)] == ["right"] * 3

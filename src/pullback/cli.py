@@ -33,10 +33,10 @@ class Commands(click.Group):
             fail(error.format_message(), 2)
         except OSError as error:
             fail(f"{error.filename or 'the system'}: {error.strerror or error}", 2)
-        except MemoryError as error:
-            fail(f"out of memory: {error}", 2)
         except PullbackError as error:
             fail(str(error), getattr(error, "exit_code", 2))
+        except MemoryError as error:
+            fail(f"out of memory: {error}", 2)
 
 
 def said(_: click.Context, __: click.Parameter, value: str | None) -> str | None:

@@ -15,9 +15,10 @@ import numpy as np
 from numpy import ndarray
 from numpy.typing import NDArray
 
-from pullback.errors import DtypeError, OptionError, RangeError, ShapeError
+from pullback.errors import DtypeError, OptionError, RangeError, ShapeError, TooLargeError
 from pullback.kernels import twins
 from pullback.linearization import Linearization, native
+from pullback.room import described, refuse_uncountable
 from pullback.sizes import Sizes
 
 if TYPE_CHECKING:
@@ -100,11 +101,26 @@ def linearize(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[An
             if by_name := keyword(rule, given):
                 raise type(error)(f"{error}; hyperparameters are keywords, as in {by_name}") from None
             raise
+        except MemoryError as error:
+            raise too_large(rule, error) from None
     inputs += plan.fill
     if plan.work:
         inputs = tuple(plan.complete(inputs))
-    output, kept = (plan.forward or plan.rule.forward)(*inputs)
+    try:
+        output, kept = (plan.forward or plan.rule.forward)(*inputs)
+    except MemoryError as error:
+        raise too_large(plan.rule, error, plan.gradients) from None
     return output, Linearization(plan.rule, plan, kept)
+
+
+def too_large(rule: "Rule", error: MemoryError, outputs: Sequence[Any] = ()) -> TooLargeError:
+    """What memory does not hold may be an output, or something on the way to it: NumPy says how large that would be."""
+    if isinstance(error, TooLargeError):
+        return error
+    pairs = [(slot.name, zero) for slot, zero in zip(rule.outputs, outputs) if zero is not None]
+    would = [described(name, zero.shape, zero.itemsize) for name, zero in pairs]
+    what = "; ".join([str(error) or "memory does not suffice", *would])
+    return TooLargeError(f"{rule.name}: {what}; take fewer examples at a time, or smaller sizes")
 
 
 # Keywords.
@@ -268,7 +284,9 @@ def plan(rule: "Rule", inputs: Inputs) -> Plan:
     shapes += [None] * (len(rule.inputs) - len(shapes))
 
     def fill(slot: "Slot", value: Any, dtype: Any) -> NDArray[Any]:
-        return np.broadcast_to(np.asarray(value, dtype), sizes.shape(slot))
+        shape = sizes.shape(slot)
+        refuse_uncountable(rule.name, slot.name, shape, np.dtype(dtype).itemsize)
+        return np.broadcast_to(np.asarray(value, dtype), shape)
 
     def zeros(slots: Sequence["Slot"]) -> list[Any]:
         return [fill(slot, 0, dtype) if slot.differentiable else None for slot in slots]

@@ -34,3 +34,7 @@ class DataError(PullbackError, ValueError):
 
 class MissingError(PullbackError, ImportError):
     """A package that pullback can do without is needed here."""
+
+
+class TooLargeError(PullbackError, MemoryError):
+    """There is no room for an array: memory does not hold it, or NumPy cannot count its bytes."""

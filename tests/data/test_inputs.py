@@ -42,6 +42,17 @@ def test_inputs_from_npz(here):
     assert refusal(read_inputs, "a.npz", (6,)) == "a.npz: needs an array x; it has none"
 
 
+def test_inputs_from_npy(here):
+    """One array is enough to predict from, and not to learn from."""
+    np.save(here / "a.npy", PIXELS)
+    assert np.array_equal(read_inputs("a.npy", (1, 3, 2)), (PIXELS / np.float32(255))[:, None])
+    assert refusal(load, "a.npy").endswith("and their classes: np.savez('data.npz', x=np.load('a.npy'), t=...)")
+    np.save(here / "a.npy", np.array([{}]), allow_pickle=True)
+    for content in ((here / "a.npy").read_bytes(), b"rubbish", b""):
+        write(here / "a.npy", content)
+        assert refusal(read_inputs, "a.npy", (6,)).startswith("a.npy: no .npy file of numbers, or damaged: ")
+
+
 def test_inputs_by_name():
     assert np.array_equal(read_inputs("digits", (1, 8, 8)), load("digits").x)
 

@@ -80,6 +80,15 @@ def test_scaling():
     assert np.array_equal(Scaling(**scaling._asdict()).apply(x), y)
 
 
+def test_scaling_of_integers_and_lists():
+    """Their means lie between them."""
+    x = np.array([[1, 500], [2, 100], [4, 300]])
+    for rows in (x, x.tolist(), x.astype("u2")):
+        scaling = Scaling.fit(rows)
+        np.testing.assert_allclose(scaling.mean, x.mean(0))
+        np.testing.assert_allclose(scaling.apply(rows), (x - x.mean(0)) / x.std(0))
+
+
 @pytest.mark.parametrize("value", [0, 0.1, -1e30, 1e-40])
 def test_scaling_of_a_constant_column_gives_zeros(value):
     x = np.c_[np.full(1000, value), np.arange(1000)].astype(np.float32)

@@ -6,6 +6,8 @@ from readers import NO_REGRESSION, TABLE, refusal, write
 
 from pullback.train.data import load
 
+TAKEN = f"taken for classes; {NO_REGRESSION}."
+
 
 @pytest.mark.parametrize("name", ["f.csv", "f.csv.gz", "F.CSV"])
 @pytest.mark.parametrize("change", [str, lambda s: "\ufeff" + s, lambda s: s.replace("\n", "\r\n").replace(",", " , ")])
@@ -45,6 +47,38 @@ def test_classes_of_a_table(here, column, classes, t):
     write(here / "f.csv", "a,t\n" + "".join(f"0,{cell}\n" for cell in column.split()))
     data = load("f.csv", target="t")
     assert (data.classes, data.t.tolist()) == (classes, t)
+
+
+@pytest.mark.parametrize(
+    ("column", "says"),
+    [
+        ("3 8 5 3 8 5", f"The 3 different whole numbers, from 3 to 8, are taken for classes; {NO_REGRESSION}."),
+        ("-1 1 -1 1", ""),  # two are classes, whatever they mean
+        ("c3 c8 c5 c3", ""),
+        (" ".join(map(str, [*range(1, 31), 1])), f"The 30 different whole numbers, from 1 to 30, are {TAKEN}"),
+        (" ".join(map(str, [*range(0, 60, 3), 0])), f"The 20 different whole numbers, from 0 to 57, are {TAKEN}"),
+    ],
+)
+def test_numbers_that_are_taken_for_classes_are_told(here, column, says):
+    write(here / "f.csv", "a,t\n" + "".join(f"0,{cell}\n" for cell in column.split()))
+    about = "1 features, classes from column 't'."
+    assert load("f.csv", target="t").source.partition(about)[2].strip() == says
+
+
+@pytest.mark.parametrize(
+    "values",
+    [range(18, 90), [*range(30), 31], range(-30, 30), [10**k for k in range(30)]],
+    ids=["ages", "a gap", "temperatures", "prices"],
+)
+def test_numbers_that_look_like_a_quantity_are_refused(here, values):
+    """Many, which nobody has numbered from 0 or 1: whoever means classes says so by names."""
+    rows = [*values, values[0]]
+    write(here / "f.csv", "a,t\n" + "".join(f"0,{value}\n" for value in rows))
+    found = f"{len(values)} different whole numbers, from {values[0]} to {values[-1]}, which looks like a quantity"
+    advice = f"if these are classes, number them from 0 without a gap, or give them names, such as c{values[0]}"
+    assert refusal(load, "f.csv", target="t") == f"f.csv: column 't' holds {found}; {NO_REGRESSION}; {advice}"
+    write(here / "f.csv", "a,t\n" + "".join(f"0,c{value}\n" for value in rows))
+    assert len(load("f.csv", target="t").classes) == len(values)
 
 
 FEATURE = "features are numbers: fill it in, recode it, or leave the row or the column out"
@@ -101,6 +135,13 @@ FEATURE = "features are numbers: fill it in, recode it, or leave the row or the 
 def test_tables_refused(here, text, target, words):
     write(here / "f.csv", text)
     assert refusal(load, "f.csv", target=target) == words
+
+
+def test_all_cells_that_are_no_numbers_are_counted(here):
+    """Text in one column, gaps in another, as tables come: who mends one wants to know them all."""
+    write(here / "f.csv", "age,sex,fare,t\n,f,1,x\n30,m,2,y\n,f,3,x\n")
+    where = "f.csv, line 2, column 'age': the cell is empty"
+    assert refusal(load, "f.csv", target="t") == f"{where}; {FEATURE} (such cells: 2 in 'age', 3 in 'sex')"
 
 
 def test_a_large_table(here):

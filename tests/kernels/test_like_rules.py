@@ -10,6 +10,7 @@ from fast import (
     RULES,
     SMALL,
     arrays,
+    as_single,
     by_columns,
     channels_last,
     close,
@@ -120,6 +121,32 @@ def test_scores_that_are_not_kept_are_made_again(monkeypatch, causal):
         y, at = pb.scaled_dot_product_attention.linearize(q, k, v, is_causal=causal)
         gradients.append(at.vjp(np.cos(y)))
     close(*gradients)
+
+
+@pytest.mark.parametrize("n", [3, 64, 100, 1000])
+@pytest.mark.parametrize("name", ["softmax", "softmin"])
+def test_where_one_element_has_almost_all_the_gradient_keeps_its_digits(name, n):
+    rng = np.random.default_rng(0)
+    x, gy = (as_single(a * rng.normal(size=(20, n))) for a in (8, 1))
+    found, wanted = (RULES[name].linearize(f(x))[1].vjp(f(gy)) for f in (to_single, np.array))
+    np.testing.assert_array_less(abs(found - wanted).max(-1), 1e-5 * abs(wanted).max(-1))
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("most", [attention.LITTLE, 0])
+def test_where_one_key_has_almost_all_its_gradient_keeps_its_digits(monkeypatch, most, causal):
+    """What is left of the gradient of a score is tiny there, and nothing beside the gradient of its probability."""
+    monkeypatch.setattr(attention, "LITTLE", most)
+    rng = np.random.default_rng(0)
+    q, k, v, gy = (as_single(rng.normal(size=(3, 140, d))) for d in (8, 8, 40, 40))
+    q *= 64
+    found, wanted = (
+        pb.scaled_dot_product_attention.linearize(*given, is_causal=causal)[1].vjp(g)[0]
+        for *given, g in ([*map(to_single, (q, k, v, gy))], [q, k, v, gy])
+    )
+    size = np.linalg.norm(wanted, axis=-1)
+    assert np.percentile(size, 25) < 1e-9 < 1e-2 < size.max(), "of some queries, not of all"
+    np.testing.assert_array_less(np.linalg.norm(found - wanted, axis=-1), 1e-4 * size + 1e-30)
 
 
 @pytest.mark.parametrize("name", ["cross_entropy of classes", "cross_entropy, smoothed", "cross_entropy"])

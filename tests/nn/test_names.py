@@ -6,7 +6,7 @@ from modules import X, network
 
 import pullback as pb
 from pullback import nn
-from pullback.errors import DtypeError, OptionError, ShapeError
+from pullback.errors import DtypeError, OptionError, ShapeError, TooLargeError
 
 
 def test_load_says_what_does_not_fit_and_changes_nothing():
@@ -113,6 +113,12 @@ def test_what_is_refused(message):
     with pytest.raises(OptionError) as error:
         REFUSED[message]()
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("size, says", [(10**8, "Unable to allocate "), (10**10, "weight would have shape ")])
+def test_layers_that_there_is_no_room_for(size, says):
+    with pytest.raises(TooLargeError, match=f"^Linear: {says}.*; choose smaller sizes"):
+        nn.Linear(size, size)
 
 
 def test_a_model_prints_as_it_was_made():

@@ -138,7 +138,14 @@ def spoiled(x, value):
         ({"test": (spoiled(FEW.x.astype(float), 1e300), FEW.t)}, r"test: x\[2, 0, 0, 1\] is 1e\+300, needs finite"),
         ({"data": (FEW.x, np.where(FEW.t == 3, -100, FEW.t))}, r"data: t\[\d+\] is -100, needs classes: .* from 0 up"),
         ({"test": (FEW.x, FEW.t - 1)}, r"test: t\[\d+\] is -1, needs classes: whole numbers from 0 up"),
-        ({"data": (FEW.x, FEW.t / 2)}, r"data: t holds float64, needs classes: .* as with t.astype\(int\)"),
+        ({"data": (FEW.x, FEW.t / 2)}, r"t holds float64, needs classes: whole .* up; to predict a quantity"),
+        ({"data": (FEW.x, FEW.t * 1.0)}, r"if they are classes, convert them, as with t.astype\(int\); to predict"),
+        ({"data": (FEW.x, np.eye(10)[FEW.t])}, r"t holds float64, needs classes: .* become numbers by t.argmax\(1\)"),
+        ({"data": (FEW.x, np.eye(10, dtype=int)[FEW.t])}, r"t has 10 numbers per example, .* for 1; .* by t.argmax"),
+        ({"data": (FEW.x, FEW.t.astype(str))}, r"t holds <U21, needs classes: .*; names become numbers by np.unique"),
+        ({"data": (FEW.x, FEW.t > 4)}, r"data: t holds bool, needs classes: .* as with t.astype\(int\)"),
+        ({"data": (FEW.x, FEW.t * 9)}, r"t holds class 81: .* give 82 scores or more .*; it gives 10; to predict"),
+        ({"test": (FEW.x, FEW.t + 1)}, r"t holds class 10: the model must give 11 scores .*; it gives 10; to predict"),
     ],
 )
 def test_fit_refuses(options, says):

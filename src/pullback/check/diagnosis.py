@@ -198,8 +198,19 @@ def not_finite(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[t
     if nan_everywhere(problem, point, mismatch):
         yield "singular_point_nan", "nan everywhere, and so it is at other inputs, where nothing is special"
         return
+    if bent(problem, point, mismatch):
+        kink = f"{mismatch.found} where forward has no derivative, but a slope to each side"
+        choice = "such as 0 at the zero of a norm (as PyTorch; JAX and TensorFlow give nan)"
+        yield "singular_point_nan", f"{kink}: any number between them will do, {choice}"
+        return
     yield "singular_point_nan", f"{text}: at a special value, such as 0, a tie or an empty row"
     yield "overflow_large_input", text
+
+
+def bent(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
+    """Has forward a kink along this input, so that there is nothing that its gradient must be?"""
+    at_kinks = fits(problem) and problem.mode != "jvp" and whole(problem, point.v).kink[:, mismatch.column]
+    return bool(np.any(at_kinks))
 
 
 def overflows(problem: Problem, point: Point, mismatch: Mismatch) -> bool:

@@ -3,9 +3,11 @@
     s = scale q kᵀ + mask,    e = exp(s - top),    p = share e,    y = p v    top, share: the largest s, and 1 / Σ e
     gs = scale p (gy vᵀ - Σ gy y),    gq = gs k,    gk = gsᵀ q,    gv = pᵀ gy    Σ gy y = Σ p gp, as y = p v
 
-p itself is never made: its share is multiplied into y and gy, which are smaller. Forward keeps e as long as that takes
-little memory. Otherwise the scores never leave the cache: forward keeps top and share, two numbers a query, and the way
-back makes e again, for the price of one product more. Under a causal mask, keys
+p itself is never made: its share is multiplied into y and gy, which are smaller. Where one key has almost all, its gp
+is taken away from all first, and the mean is that of what is left: or nothing would be left but rounding.
+
+Forward keeps e as long as that takes little memory. Otherwise the scores never leave the cache: forward keeps top and
+share, two numbers a query, and the way back makes e again, for the price of one product more. Under a causal mask, keys
 behind the last query of a block are left out; but not where a value is nan or inf, which reaches every query, nor on
 the way back where anything else is.
 
@@ -23,12 +25,13 @@ from pullback.kernels.compiled import kernel, part
 from pullback.kernels.elementary import exp_of_negative as exp
 from pullback.kernels.lent import lent, returned
 from pullback.kernels.matmul import pack
-from pullback.kernels.rows import largest
+from pullback.kernels.rows import beside, largest
 from pullback.kernels.threads import parallel
 from pullback.kernels.tile import ADD, COLUMNS, STRIP, address, tiles, unshifted
 
 f = np.float32
 TALL = 66  # queries in a block: whole tiles, and no more scores than the cache holds
+MOST = f(0.9)  # of a key from here on is almost all
 LITTLE = 1 << 23  # floats: exponentials that are kept take 32 MB or less
 NOTHING = np.empty((0, 0, 0), f)
 
@@ -190,6 +193,19 @@ def through(e, mean, scale, g):
 
 
 @part
+def through_most(e, share, scale, g):
+    """The same where one key has almost all: one e is 1, the others add up to little."""
+    taken, mean = f(0), f(0)
+    for j in range(e.size):
+        taken += g[j] if e[j] > f(0.5) else f(0)
+    for j in range(e.size):
+        mean += e[j] * (g[j] - taken)
+    mean *= share
+    for j in range(e.size):
+        g[j] = scale * e[j] * beside(g[j], taken, mean)
+
+
+@part
 def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, e, gq, gk, gv, scale, causal, hides):
     l, c, (s, d) = q.shape[1], q.shape[2], v.shape[1:]
     own = np.empty((2, TALL, wide(s)), f), np.empty((TALL, wide(c)), f), np.empty((TALL, d), f)
@@ -217,9 +233,12 @@ def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, e, gq, gk, gv, sc
                     score(row[:seen], shift[head, i, :seen] if shift.size else shift[0:0, 0, 0], scale, hides)
                     exponentials_again(row[:seen], top[head, i, 0])
                     row[seen:met] = 0
-                mean = inner(gy[head, i], y[head, i])
-                mean = mean if abs(mean) < f(np.inf) else f(np.nan)  # inf less inf
-                through(row[:met], mean, scale * part_of, gs[i - first, :met])
+                if part_of > MOST:
+                    through_most(row[:met], part_of, scale * part_of, gs[i - first, :met])
+                else:
+                    mean = inner(gy[head, i], y[head, i])
+                    mean = mean if abs(mean) < f(np.inf) else f(np.nan)  # inf less inf
+                    through(row[:met], mean, scale * part_of, gs[i - first, :met])
                 scaled(gy[head, i], part_of, shared[i - first])
             if first == 0:
                 of_k[met:], of_v[met:] = 0, 0

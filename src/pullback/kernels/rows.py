@@ -9,7 +9,7 @@ cache: there the next one is read when this one is raised.
 import numpy as np
 
 from pullback.kernels.compiled import part
-from pullback.kernels.elementary import exp_of_negative, larger
+from pullback.kernels.elementary import exact, exp_of_negative, larger
 
 f = np.float32
 BLOCK = 64  # elements of the most vectors that a loop handles at a time
@@ -140,3 +140,9 @@ def shares_of_infinity(row, sign, e):
         e[j] = f(1) if x == np.inf else f(0)
         total += e[j] if x == x else f(np.nan)
     return total
+
+
+@exact
+def beside(g, taken, mean):
+    """g less what was taken from all, less the mean of what is left: in this order, or nothing is left but rounding."""
+    return (g - taken) - mean

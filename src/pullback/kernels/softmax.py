@@ -6,7 +6,7 @@ from pullback.kernels.arrays import back, last, plain
 from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.lent import lent, returned
-from pullback.kernels.rows import SHARE, largest_of, raised, room, scaled, shares_of_infinity
+from pullback.kernels.rows import SHARE, beside, largest_of, raised, room, scaled, shares_of_infinity
 from pullback.kernels.threads import parallel
 
 f = np.float32
@@ -44,7 +44,7 @@ def pulled_rows(lo, hi, gy, y, gx, sign):
         for j in range(g.size):
             mean += p[j] * (g[j] - likeliest)
         for j in range(g.size):
-            out[j] = sign * p[j] * ((g[j] - likeliest) - mean)
+            out[j] = sign * p[j] * beside(g[j], likeliest, mean)
 
 
 @kernel

@@ -9,12 +9,13 @@ import numpy as np
 
 from pullback.discovery import find
 from pullback.door import configured
-from pullback.errors import OptionError
+from pullback.errors import OptionError, TooLargeError
 from pullback.expressions import evaluate
 from pullback.nn import initialisation
 from pullback.nn.derivative import Arrays
 from pullback.nn.layer import Layer, Start
 from pullback.nn.model import Model
+from pullback.room import refuse_uncountable
 from pullback.rule import Rule
 from pullback.signature import Slot, require
 from pullback.sizes import Sizes
@@ -69,8 +70,14 @@ class Kind:
         rule = configured(self.rule, {name: value for name, value in given.items() if name in self.rule.options})
         sizes = self.sizes(rule, given)
         learning = configured(rule, {"training": True} if "training" in rule.options else {})
-        start = self.beginning(rule, [*self.kept(rule, given), *states(learning)], sizes, init)
-        layer = Layer(rule, start, learning, self.name, rng)
+        owned = [*self.kept(rule, given), *states(learning)]
+        for slot in owned:
+            refuse_uncountable(self.name, rule.long_names[slot.name], sizes.shape(slot), np.dtype(float).itemsize)
+        start = self.beginning(rule, owned, sizes, init)
+        try:
+            layer = Layer(rule, start, learning, self.name, rng)
+        except MemoryError as error:
+            raise TooLargeError(f"{self.name}: {error}; choose smaller sizes") from None
         require(rule, sizes)  # what the input is not needed for
         rest = {name: value for name, value in given.items() if not self.understood(name)}
         made = self.finish(layer, **rest) if self.finish else layer

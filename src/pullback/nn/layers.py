@@ -83,8 +83,8 @@ def dropping_between(layer: Layer, dropout: float) -> Layer:
 
 def chosen_between(p: float, between: int, width: int, x: Any, rng: np.random.Generator) -> Any:
     """The same for `between` layers of so many features, scaled so that the mean stays."""
-    scale = np.float32(1 / (1 - p) if p < 1 else 0)
-    return scale * (rng.random((between, *np.shape(x)[:-1], width), np.float32) >= p)
+    kept = rng.random((between, *np.shape(x)[:-1], width), np.float32) >= p
+    return kept * (1 / (1 - p) if p < 1 else 0.0)  # in float64: the rule takes of it what its precision holds
 
 
 # fmt: off

@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 
 import pullback.files as files
-from pullback.errors import DataError, PullbackError
+from pullback.errors import DataError, PullbackError, TooLargeError
 from pullback.nn.kind import Kind
 from pullback.nn.layers import KINDS
 from pullback.nn.model import Model, Random
@@ -123,6 +123,8 @@ class Builder:
             y = layer.follow(x, lambda name, layer, x: layer.stand_in(x))
         except DataError:
             raise
+        except TooLargeError as error:
+            raise DataError(f"{where} is too large for the memory of this machine: {error}") from None
         except PullbackError as error:
             raise DataError(f"{where} gets {x.shape[1:]} per example: {error}") from None
         except RecursionError:

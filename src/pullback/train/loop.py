@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pullback.discovery import public
-from pullback.errors import DataError, OptionError, PullbackError
+from pullback.errors import DataError, OptionError, PullbackError, RangeError, ShapeError
 from pullback.nn.model import Model
 from pullback.train import neighbours, quick
 from pullback.train.data import Dataset, Pair, as_dataset
+from pullback.train.data.dataset import ONE_HOT
 from pullback.train.data.examples import first
+from pullback.train.data.labels import NO_REGRESSION
 from pullback.train.optimisers import Optimiser, make
 
 CHUNK = 128  # examples at a time, where nothing is learned
@@ -73,7 +75,21 @@ def fitting(model: Model, data: Dataset | Pair, name: str) -> Dataset:
     if x.dtype.kind == "f" and (place := first(~np.isfinite(x))):
         got = f"x[{', '.join(map(str, place))}] is {data.x[place]}"
         raise DataError(f"{name}: {got}, needs finite {x.dtype}; fill it in, or leave the example out")
+    refuse_other_targets(model, x, data.t, name)
     return data._replace(x=x)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def refuse_other_targets(model: Model, x: np.ndarray, t: np.ndarray, name: str) -> None:
+    """What the model has no scores for. Whole numbers that are meant as a quantity mostly show here."""
+    y = model(x[:1])
+    if t[:1].size != (places := y[..., 0].size):
+        found = f"t has {t[:1].size} numbers per example, the model gives scores for {places}"
+        raise ShapeError(f"{name}: {found}; {ONE_HOT}")
+    most, scores = t.max(), y.shape[-1]
+    if most >= scores:
+        needs = f"t holds class {most}: the model must give {most + 1} scores or more per example, one per class"
+        raise RangeError(f"{name}: {needs}; it gives {scores}; {NO_REGRESSION}")
 
 
 def in_precision(model: Model, x: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ learns is the same in float32, where compiled twins may do the work: its gradien
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from math import inf, isfinite
 from typing import Any, NamedTuple
@@ -74,10 +75,9 @@ def in_single(rule: Rule, inputs: Sequence[Any], rng: np.random.Generator) -> tu
     """How far the gradients in float32 are from those in float64, at most, and of what."""
     to_single = lambda x: x.astype(np.float32) if isinstance(x, np.ndarray) and x.dtype == np.float64 else x
     few = [to_single(x) for x in inputs]  # rounded first: both are taken at the same place
-    own = {"eps": float(np.finfo(np.float32).eps)} if rule.options.get("eps", 0.0) is None else {}
     wide = [x.astype(np.float64) if isinstance(x, np.ndarray) and x.dtype == np.float32 else x for x in few]
     with np.errstate(all="ignore"):
-        at, fast = rule.linearize(*wide, **own)[1], rule.linearize(*few)[1]  # eps=None is that of the dtype
+        at, fast = with_single_eps(rule).linearize(*wide)[1], rule.linearize(*few)[1]
         gy = [None if zero is None else to_single(rng.normal(size=zero.shape)) for zero in at.plan.gradients]
         found = as_tuple(fast.vjp(*gy))
         wanted = as_tuple(at.vjp(*(None if g is None else g.astype(np.float64) for g in gy)))
@@ -87,6 +87,19 @@ def in_single(rule: Rule, inputs: Sequence[Any], rng: np.random.Generator) -> tu
         if w is not None
     ]
     return max(apart, default=(0.0, ""))
+
+
+def with_single_eps(rule: Rule) -> Rule:
+    """The rule with the eps of float32 wherever it, or a rule that it is made of, takes that of the dtype: eps=None."""
+    change: dict[str, Any] = {}
+    for name, value in rule.options.items():
+        if name == "eps" and value is None:
+            change[name] = float(np.finfo(np.float32).eps)
+        elif isinstance(value, Rule):
+            change[name] = with_single_eps(value)
+        elif isinstance(value, tuple) and any(isinstance(item, Rule) for item in value):
+            change[name] = tuple(map(with_single_eps, value))
+    return replace(rule, **change) if change else rule
 
 
 def distance(a: Any, b: np.ndarray) -> float:

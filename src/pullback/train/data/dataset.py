@@ -6,6 +6,7 @@ import numpy as np
 
 from pullback.errors import DtypeError, OptionError, RangeError, ShapeError
 from pullback.train.data.examples import first
+from pullback.train.data.labels import NO_REGRESSION
 
 
 class Dataset(NamedTuple):
@@ -22,6 +23,8 @@ class Dataset(NamedTuple):
 
 Pair = tuple[Any, Any]  # arrays x and t
 
+ONE_HOT = "rows with a one for the class become numbers by t.argmax(1)"
+
 
 def as_dataset(given: Dataset | Pair, name: str) -> Dataset:
     """Examples with their classes, out of a pair of arrays too; `name` says in messages which ones they are."""
@@ -34,12 +37,25 @@ def as_dataset(given: Dataset | Pair, name: str) -> Dataset:
         found = f"{len(np.atleast_1d(given.x))} examples in x, {len(np.atleast_1d(given.t))} classes in t"
         raise ShapeError(f"{name} holds {found}; needs as many of both, and at least one")
     if given.t.dtype.kind not in "iu":
-        remedy = "; convert them, as with t.astype(int)" if given.t.dtype.kind in "bf" else ""
-        raise DtypeError(f"{name}: t holds {given.t.dtype}, needs classes: whole numbers from 0 up{remedy}")
+        raise DtypeError(f"{name}: t holds {given.t.dtype}, needs classes: whole numbers from 0 up{remedy(given.t)}")
     if place := first(given.t < 0):
         got = f"t[{', '.join(map(str, place))}] is {given.t[place]}"
-        raise RangeError(f"{name}: {got}, needs classes: whole numbers from 0 up; leave out what has none")
+        advice = f"leave out what has none; {NO_REGRESSION}"
+        raise RangeError(f"{name}: {got}, needs classes: whole numbers from 0 up; {advice}")
     return given
+
+
+def remedy(t: np.ndarray) -> str:
+    """What to do with targets that are no integers."""
+    convert = "convert them, as with t.astype(int)"
+    if t.ndim == 2 and t.shape[1] > 1 and t.dtype.kind in "bf" and ((t == 0) | (t == 1)).all():
+        return f"; {ONE_HOT}"
+    if t.dtype.kind in "OSU":
+        return "; names become numbers by np.unique(t, return_inverse=True)[1]"
+    if t.dtype.kind == "f":
+        whole = bool((t == np.trunc(t)).all())
+        return (f"; if they are classes, {convert}" if whole else "") + f"; {NO_REGRESSION}"
+    return f"; {convert}" if t.dtype.kind == "b" else ""
 
 
 class Text(NamedTuple):

@@ -31,7 +31,7 @@ def images(x: np.ndarray, where: str) -> np.ndarray:
     elif y.min() < 0 or y.max() > 1:
         found = f"{x.dtype} from {y.min():g} to {y.max():g}"
         needed = "pixels are uint8 (0 to 255), or numbers from 0 to 1"
-        advice = "scale others, such as sequences [n t f], as with (x - x.min()) / (x.max() - x.min())"
+        advice = "scale others, such as sequences [n t f], as with (x - low) / (high - low): two numbers for all data"
         raise DataError(f"{where} holds {found}; {needed}; {advice}")
     return y
 

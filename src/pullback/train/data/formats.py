@@ -41,6 +41,9 @@ def from_path(path: Path, target: str | None) -> Dataset | Text:
     match kind(path):
         case ".npz":
             return npz.load(path)
+        case ".npy":
+            both = f"np.savez('data.npz', x=np.load({str(path)!r}), t=...)"
+            raise DataError(f"{path}: a .npy holds one array, and to learn takes examples and their classes: {both}")
         case ".csv":
             return table.load(path, target)
         case ".txt":
@@ -77,6 +80,8 @@ def inputs(name: str, shape: tuple[int, ...], features: tuple[str, ...]) -> np.n
     match kind(path):
         case ".npz":
             return npz.inputs(path)
+        case ".npy":
+            return npz.of_one_array(path)
         case ".csv":
             return table.inputs(path, features)
         case ".txt":

@@ -8,6 +8,7 @@ from pullback.errors import DataError
 from pullback.train.data.examples import first
 
 NO_REGRESSION = "to predict a quantity (regression) takes a loop of your own: README.md, Training, has one"
+MANY = 20  # classes: of more numbers, gaps speak for a quantity
 
 Classes = tuple[np.ndarray, tuple[str, ...]]  # int64 numbers, names
 
@@ -60,7 +61,7 @@ def numbered(labels: np.ndarray, where: str, names: tuple[str, ...] = ()) -> Cla
     if labels.dtype.kind == "f" and (place := first(~np.isfinite(labels) | (labels != np.trunc(labels)))):
         raise DataError(f"{where}[{place[0]}] is {labels[place]}: classes are whole numbers; {NO_REGRESSION}")
     if place := first(labels < 0):
-        raise DataError(f"{where}[{place[0]}] is {labels[place]}: classes are numbered from 0")
+        raise DataError(f"{where}[{place[0]}] is {labels[place]}: classes are numbered from 0; {NO_REGRESSION}")
     if names and (place := first(labels >= len(names))):
         raise DataError(
             f"{where}[{place[0]}] is {labels[place]}: there are {len(names)} names, for 0 .. {len(names) - 1}"
@@ -76,6 +77,22 @@ def several(classes: int, examples: int, same: str, different: str) -> None:
         raise DataError(f"{same}: at least two classes are needed")
     if classes == examples:
         raise DataError(f"{different}: a class needs several examples; {NO_REGRESSION}")
+
+
+def taken_for_classes(names: tuple[str, ...], where: str) -> str:
+    """What to say of classes that are whole numbers, for somebody may mean a quantity by them. What looks like one is
+    refused: many numbers that nobody has numbered, as an age, a price, a count."""
+    try:
+        values = [exact(name) for name in names]
+    except ValueError:
+        return ""
+    low, high = min(values), max(values)
+    found = f"{len(values)} different whole numbers, from {low} to {high}"
+    in_order = low in (0, 1) and high - low < len(values)
+    if len(values) > MANY and not in_order:
+        advice = f"if these are classes, number them from 0 without a gap, or give them names, such as c{low}"
+        raise DataError(f"{where} holds {found}, which looks like a quantity; {NO_REGRESSION}; {advice}")
+    return f" The {found}, are taken for classes; {NO_REGRESSION}." if len(values) > 2 else ""
 
 
 def on_one_line(text: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from pullback.errors import DataError
 from pullback.train.data.dataset import Dataset
 from pullback.train.data.examples import examples
-from pullback.train.data.labels import numbered
+from pullback.train.data.labels import numbered, taken_for_classes
 
 PAIRS = ("x", "t"), ("x", "y"), ("X", "y"), ("x_train", "y_train"), ("x_train", "t_train")
 TESTS = "x_test", "X_test", "t_test", "y_test"
@@ -35,8 +35,9 @@ def load(path: Path) -> Dataset:
     if len({*names}) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path}: two classes are called {twice!r}")
-    t, classes = numbered(t, f"{path}: {found[1]}", names)
-    source = f"Read from {path}: {len(t):,} examples."
+    where = f"{path}: {found[1]}"
+    t, classes = numbered(t, where, names)
+    source = f"Read from {path}: {len(t):,} examples." + ("" if names else taken_for_classes(classes, where))
     return Dataset(path.name, x, t, classes, source, held_out)
 
 
@@ -55,6 +56,16 @@ def inputs(path: Path) -> np.ndarray:
     if not names or names[0] not in INPUTS and len(names) > 1:
         raise DataError(f"{path}: needs an array x; it has {', '.join(arrays) or 'none'}")
     return examples(arrays[names[0]], f"{path}: {names[0]}")
+
+
+def of_one_array(path: Path) -> np.ndarray:
+    """The examples of a .npy file."""
+    try:
+        with path.open("rb") as file:
+            x = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError, MemoryError) as error:
+        raise DataError(f"{path}: no .npy file of numbers, or damaged: {error}") from None
+    return examples(x, str(path))
 
 
 def pair(path: Path, arrays: Arrays, a: str, b: str) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from pullback.errors import DataError
 from pullback.train.data import content
 from pullback.train.data.dataset import Dataset
 from pullback.train.data.examples import first, single
-from pullback.train.data.labels import named, number
+from pullback.train.data.labels import named, number, taken_for_classes
 from pullback.train.data.nearest import nearest
 
 
@@ -32,8 +32,10 @@ def load(path: Path, target: str | None) -> Dataset:
     features = tuple(name for name in table.header if name != target)
     if not features:
         raise DataError(f"{path}: no column but {target!r}: there is nothing to learn from")
-    t, classes = named(labels(table, target), f"{path}: column {target!r}")
+    column = f"{path}: column {target!r}"
+    t, classes = named(labels(table, target), column)
     source = f"Read from {path}: {len(t):,} rows, {len(features)} features, classes from column {target!r}."
+    source += taken_for_classes(classes, column)
     return Dataset(path.name, numbers(table, features), t, classes, source, features=features)
 
 
@@ -98,21 +100,26 @@ def labels(table: Table, target: str) -> list[str]:
 def numbers(table: Table, names: tuple[str, ...]) -> np.ndarray:
     """Columns as float32 [n f]."""
     places = [table.header.index(name) for name in names]
-    values = []
-    for line, row in zip(table.lines, table.rows):
-        try:
-            values.append([number(row[place]) for place in places])
-        except ValueError:
-            place = next(place for place in places if not is_number(row[place]))
-            raise wrong_cell(table, line, place, row[place]) from None
-    x = single(np.array(values))
-    if bad := first(~np.isfinite(x)):
-        i, place = bad[0], places[bad[1]]
-        raise wrong_cell(table, table.lines[i], place, table.rows[i][place])
+    x = single(np.array([[value_of(row[place]) for place in places] for row in table.rows]))
+    wrong = ~np.isfinite(x)
+    if place := first(wrong):
+        i, k = place
+        raise wrong_cell(table, table.lines[i], names[k], table.rows[i][places[k]], dict(zip(names, wrong.sum(0))))
     return x
 
 
-def wrong_cell(table: Table, line: int, place: int, cell: str) -> DataError:
-    wrong = f"{cell!r} is not a finite number" if cell else "the cell is empty"
+def value_of(cell: str) -> float:
+    """The number that a cell holds; nan if it is none."""
+    try:
+        return number(cell)
+    except ValueError:
+        return np.nan
+
+
+def wrong_cell(table: Table, line: int, column: str, cell: str, wrong: dict[str, int]) -> DataError:
+    """What the first wrong cell is, and how many each column has: who mends a table wants to know them all."""
+    found = f"{cell!r} is not a finite number" if cell else "the cell is empty"
+    all_of_them = ", ".join(f"{n} in {name!r}" for name, n in wrong.items() if n)
     advice = "features are numbers: fill it in, recode it, or leave the row or the column out"
-    return DataError(f"{table.path}, line {line}, column {table.header[place]!r}: {wrong}; {advice}")
+    more = f" (such cells: {all_of_them})" if sum(wrong.values()) > 1 else ""
+    return DataError(f"{table.path}, line {line}, column {column!r}: {found}; {advice}{more}")
