@@ -207,6 +207,8 @@ def test_lines_that_do_not_follow_are_not_marked_as_if_they_did():
         ("-w[t]*-x[t]", "-w[t] (-x[t])"),
         ("a - (b - c)", "a - (b - c)"),
         ("a/(b/c)", "a / (b / c)"),
+        ("p*n//out <= q < -(-(p+1)*n//out)", "(⌊p n / out⌋ ≤ q < ⌈(p + 1) n / out⌉)"),
+        ("(i==j)*x[i]", "(i==j) x[i]"),
         ("(a + b)*c", "(a + b) c"),
         ("w[3*m+k,i]", "w[3*m+k,i]"),
         ("max(k, x[k])", "max_k x[k]"),
@@ -232,6 +234,7 @@ def test_formulas_are_written(text, said):
         ("log(x)**p", r"\left(\log(x)\right)^{p}"),
         ("min(max(x, low), high)", r"\min(\max(x,\mathrm{low}),\mathrm{high})"),
         ("max(-delta, min(delta, d[j]))", r"\max(-\delta,\min(\delta,d_{j}))"),
+        ("-(-(p+1)*n//m)", r"\lceil \left(p + 1\right)\,n / m \rceil"),
         ("eps if eps else 1", r"\begin{cases} \varepsilon & \text{if given} \\ 1 & \text{else} \end{cases}"),
         ("pad if border else 0*n", r"\begin{cases} \mathrm{pad} & \mathrm{border} \\ 0 & \text{else} \end{cases}"),
     ],
@@ -253,6 +256,7 @@ def test_no_line_is_said_to_hold_of_nan(name, x):
     ("softmax", "nan,1", "There is nan in x, which the derivation", "x 中有 nan，已写出的推导不涵盖"),
     ("softmax", "inf,1", "There is inf in x, which the derivation", "x 中有 inf，已写出的推导不涵盖"),
     ("sqrt", "[-1]", "There is nan in y, which the derivation", "y 中有 nan，已写出的推导不涵盖"),
+    ("rms_norm", "1e200,1", "There is 1e+200 in x: so large that products", "x 中有 1e+200：其乘积在 float64 中溢出"),
 ])  # fmt: skip
 def test_what_is_not_finite_is_named(name, x, en, zh):
     assert en in run(name, "--x", x, "--lang", "en").output and zh in run(name, "--x", x, "--lang", "zh").output
@@ -288,6 +292,12 @@ def test_lines_agree_however_large_the_numbers_are(name, x):
     found = explain(name, x, lang="en")
     lines_agree(found)
     assert "A line without numbers" not in str(found)
+
+
+def test_a_loss_of_two_scores_that_are_far_from_0_has_its_numbers():
+    found = explain("binary_cross_entropy_with_logits", [800.0, -800.0], [0.0, 1.0], lang="en")
+    lines_agree(found)
+    assert "= 800   (float64: inf)" in str(found)
 
 
 @pytest.mark.parametrize("t", [0, 1])

@@ -31,7 +31,7 @@ def test_chinese_leaves_no_english_words(name):
     rule, here = every()[name], explain(name).rule
     known = {*rule.options, *rule.long_names.values(), *rule.long_names, "argmax", "count", "source", "before", "scale"}
     known |= {"exp", "log", "tanh", "sin", "cos", "max", "min", "sign", "sqrt", "mean", "var", "relu", "mask", "None"}
-    known |= {"softmax", "softplus", "hardsigmoid"}
+    known |= {"softmax", "softplus", "hardsigmoid", "total"}
     known |= {"lstm_cell", "gru_cell", "norm_type", "index", "beta", "delta", "label_smoothing", "torch"}
     for line in [*formulas(rule, "zh"), *formulas(here, "zh")]:
         words = set(re.findall(r"(?<![A-Za-z_])[A-Za-z_]{4,}(?![A-Za-z_])|\b(?:and|for|all|the|are)\b", line))
@@ -104,7 +104,7 @@ def test_names_are_told_that_stand_in_a_formula(name, names):
         ("gru", "three blocks of m rows each: r z n", "依次为 r z n"),
         ("lstm", "four blocks of m rows each: i f g o", "依次为 i f g o"),
         ("cross_entropy", "w[t] the weight of the right class t", "w[t] 为正确类别 t 的权重"),
-        ("scaled_dot_product_attention", "factor: the scale, 1/√e without one", "factor 即 scale"),
+        ("scaled_dot_product_attention", "factor: the scale; without one 1/√e, with e the length", "factor 即 scale"),
     ],
 )
 def test_letters_are_told_before_they_are_used(name, en, zh):

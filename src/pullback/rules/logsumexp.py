@@ -98,7 +98,7 @@ class LogSumExp(Rule):
         at n=3; n=2, batch=(2,)
         for i j k in n
         let y = log(sum(k, exp(x[k])))
-        let p[j] = exp(x[j]) / sum(k, exp(x[k]))
+        let p[j] = exp(x[j]) / sum(k, exp(x[k]))  # softmax(x)
         let top = max(k, x[k])  # the largest score
 
         y

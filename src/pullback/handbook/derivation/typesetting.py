@@ -49,6 +49,8 @@ def indices(key: ast.expr) -> str:
 
 def operation(n: ast.expr, rank: int) -> str:
     match n:
+        case ast.UnaryOp(_, ast.BinOp(a, ast.FloorDiv(), b)) if positive := without_sign(a):
+            return rf"\lceil {typeset(positive, MULTIPLY)} / {bracketed(typeset(b), isinstance(b, ast.BinOp))} \rceil"
         case ast.UnaryOp(_, a):
             return bracketed("-" + typeset(a, MULTIPLY), rank > 0)
         case ast.BinOp(a, ast.Mult() as by, b) if positive := without_sign(a):

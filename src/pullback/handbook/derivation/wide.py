@@ -15,14 +15,15 @@ import numpy as np
 
 from pullback.handbook.derivation.arithmetic import Field
 
-FEWEST, MOST = 50, 340  # digits: with the most of them, 1 - y has its own for every y that floats tell from 1
+FEWEST, MOST = 50, 1000  # digits
+FAR = 12  # where two numbers may be multiplied and exponentiated, more of them would cost too much
 
 
 def context(arrays: Iterable[Any]) -> Context:
-    """With as many digits as exponentials need, of these numbers and of products of two of them."""
+    """With as many digits as 1 - exp(-x) needs, of these numbers and of products of two of them that are not large."""
     sizes = (abs(np.asarray(a)) for a in arrays if np.asarray(a).dtype.kind == "f")
     largest = max((float(a.max(initial=0, where=np.isfinite(a))) for a in sizes), default=0.0)
-    digits = FEWEST + 2 * min(largest, MOST) ** 2
+    digits = FEWEST + 2 * min(largest, FAR) ** 2 + min(largest, MOST) / 2
     return Context(prec=min(int(digits), MOST), Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 

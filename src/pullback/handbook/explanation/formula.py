@@ -55,6 +55,8 @@ def held(node: ast.expr, leaf: Leaf, times: str) -> tuple[str, int]:
             return go(a, ATOM) + str(n).translate(RAISED), POWER
         case ast.BinOp(a, ast.Pow(), b):
             return f"{go(a, ATOM)}^{go(b, ATOM)}", POWER
+        case ast.UnaryOp(ast.USub(), ast.BinOp(a, ast.FloorDiv(), b)) if positive := without_sign(a):
+            return f"⌈{go(positive, MULTIPLY)} / {go(b, POWER)}⌉", ATOM
         case ast.UnaryOp(ast.USub(), a):
             return f"-{go(a, SUM)}", ADD
         case ast.Call(ast.Name("sum"), [*indices, body]):
@@ -70,6 +72,8 @@ def held(node: ast.expr, leaf: Leaf, times: str) -> tuple[str, int]:
             )
         case ast.IfExp(test, a, b):
             return f"{go(a, ADD)} if {condition(test, go)} else {go(b, 0)}", 0
+        case ast.Compare(_, [by, *_]) if not isinstance(by, ast.Eq):
+            return f"({condition(node, go)})", ATOM
         case ast.Compare():
             return f"({ast.unparse(node).replace(' ', '')})", ATOM
     return ast.unparse(node).replace(", ", ",").replace(" * ", "*").replace(" + ", "+").replace(" - ", "-"), ATOM

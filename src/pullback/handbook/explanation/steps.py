@@ -25,6 +25,7 @@ PATIENCE = 30_000  # terms of sums, for a whole derivation: seconds at the most
 SEEN = 1e-3  # by so much numbers have to differ to look different: four digits are shown
 BESIDE = "   (float64: "
 FEW = 64  # elements of an output by which a derivation is known to speak of it
+OVERFLOWS = 1e150  # as a square, in sums of some of them
 TERMS = 4  # of a sum that is written out; of one with more, those that are not 0
 MOST_POINTS, SHARE = 64, 0.1  # that are tried for one at which a line is not 0, and of the patience that is left
 MARKS = {  # words.toml says what they mean
@@ -84,6 +85,9 @@ def unsaid(instance: Instance, known: list[str], lang: str) -> str:
         for name, a in (first.arrays | first.outputs).items():
             if a is not None and not (finite := np.isfinite(a)).all():
                 return say("explain.infinite", lang, name=name, value=number(np.asarray(a)[~finite][0]))
+        for name, a in first.arrays.items():
+            if a is not None and np.size(a) and (largest := np.abs(a).max()) >= OVERFLOWS:
+                return say("explain.overflows", lang, name=name, value=number(largest))
     return say("explain.uncovered", lang)
 
 
