@@ -21,6 +21,19 @@ LAYERS = {
     "l1_loss": [(3, 4), (3, 4)], "smooth_l1_loss": [(3, 4), (3, 4)], "cosine_similarity": [(3, 4), (3, 4)],
     "scaled_dot_product_attention": [(2, 3, 4), (2, 5, 4), (2, 5, 4)],
 }  # fmt: skip
+WITH_OPTIONS = {  # and how each is called
+    "softmax": ([(3, 4)], lambda f: lambda x: f(x, 1)),
+    "log_softmax": ([(3, 4)], lambda f: lambda x: f(x, 1)),
+    "batch_norm": ([(64, 8), (8,), (8,)], lambda f: lambda x, w, b: f(x, None, None, w, b, True)),
+    "layer_norm": ([(6, 8), (8,), (8,)], lambda f: lambda x, w, b: f(x, (8,), w, b)),
+    "group_norm": ([(4, 6, 5), (6,), (6,)], lambda f: lambda x, w, b: f(x, 3, w, b)),
+    "instance_norm": ([(3, 4, 9)], lambda f: lambda x: f(x)),
+    "rms_norm": ([(6, 8), (8,)], lambda f: lambda x, w: f(x, (8,), w)),
+    "max_pool2d": ([(2, 2, 6, 5)], lambda f: lambda x: f(x, 2, 2)),
+    "avg_pool2d": ([(2, 2, 6, 5)], lambda f: lambda x: f(x, 2, 1, 1)),
+    "cross_entropy": ([(5, 4)], lambda f: lambda x: f(x, x.new_tensor([0, 3, 1, 1, 2]).long(), label_smoothing=0.1)),
+    "kl_div": ([(5, 4), (5, 4)], lambda f: lambda x, t: f(x, t, reduction="batchmean", log_target=True)),
+}
 
 
 def quietly(*arguments, **options):
@@ -75,11 +88,12 @@ def torch_layers():
         import torch.nn.functional as F
     except ImportError:
         return
-    for name, shapes in LAYERS.items():
+    plain = {name: (shapes, lambda f: f) for name, shapes in LAYERS.items()}
+    for name, (shapes, called) in (plain | WITH_OPTIONS).items():
         for dtype in (np.float64, np.float32):
             rng = np.random.default_rng(0)
             inputs = [rng.normal(size=shape).astype(dtype) for shape in shapes]
-            yield f"{name} in {np.dtype(dtype)}", quietly(torch_function(getattr(F, name)), None, *inputs)
+            yield f"{name} in {np.dtype(dtype)}", quietly(torch_function(called(getattr(F, name))), None, *inputs)
 
 
 def torch_function(layer):

@@ -25,6 +25,7 @@ from pullback.check.probes.projection import projected
 from pullback.check.probes.remainders import remainders
 from pullback.check.probes.repeats import repeats
 from pullback.check.probes.straight import handed_through, in_its_place
+from pullback.check.probes.symmetric import shared
 from pullback.check.probes.tails import far, far_from_zero, tails
 from pullback.check.probes.values import Comparison, Mismatch, cotangents
 from pullback.check.problem import Problem
@@ -210,9 +211,12 @@ class Judge:
                 raise
             return  # these inputs were not the user's: outside of the domain, for all we know
         worst = max(comparison.found.values(), key=lambda each: each.weight, default=None)
-        if worst is not None and not example and gradual(problem, point, worst):
-            outcome.left.append(point.where)
-            return
+        if worst is not None and not example:
+            if problem.overflows(point.v):
+                return
+            if gradual(problem, point, worst):
+                outcome.left.append(point.where)
+                return
         outcome.tried += 1
         for part, columns in comparison.owners:
             size = float(np.max(abs(np.nan_to_num(truth.value[:, columns])), initial=0))
@@ -226,7 +230,9 @@ class Judge:
             part = mismatch.part
             if part.name in outcome.straight:
                 continue
-            if where := careful(handed_through, problem, point.v, part):
+            if careful(shared, problem, point.v, part):
+                outcome.shared.add(part.name)
+            elif where := careful(handed_through, problem, point.v, part):
                 outcome.straight[part.name] = where
             elif point.beyond:
                 self.beyond(point, mismatch, truth)

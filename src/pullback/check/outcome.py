@@ -32,6 +32,7 @@ class Outcome:
     power: dict[str, float] = field(default_factory=dict)  # the largest derivative by each input
     rough: list[str] = field(default_factory=list)  # inputs by which differences at the example say nothing
     straight: dict[str, str] = field(default_factory=dict)  # inputs to which the gradient is handed on, and where
+    shared: set[str] = field(default_factory=set)  # symmetric inputs, each half of which gets the same
     left: list[str] = field(default_factory=list)  # inputs at which forward does not seem to arrive where it goes
     nan: int = 0  # numbers that forward gives as nan at the example
     infinite: int = 0  # and those that it gives as infinite
@@ -91,9 +92,11 @@ class Outcome:
     def notes(self) -> list[Cause]:
         terms = [f"the gradient of {', '.join(names)}, term by term: {text}" for text, names in self.terms.items()]
         kinks = [f"at a kink ({point.where}), {chosen(convention)}" for point, convention in self.conventions]
+        halves = "and its gradient is right along all changes that keep it so: which half gets it is a choice"
         return [
             *self.remarks,
             *(Cause("", text) for text in terms),
+            *(Cause("", f"{name} is symmetric, {halves}") for name in sorted(self.shared)),
             *(Cause("kink_convention", text) for text in [*dict.fromkeys(kinks)][:KINKS]),
         ]
 

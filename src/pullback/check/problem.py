@@ -209,6 +209,12 @@ class Problem:
         self.ran()
         return pack(found, self.outputs)
 
+    def overflows(self, v: Array) -> bool:
+        """Is forward no number in the precision that it is given, where it would be one in double?"""
+        with np.errstate(all="ignore"):
+            found = pack(self.adapted.forward(*self.unpack(v)), self.outputs) if self.single else self.f(v)
+        return not np.isfinite(found).all()
+
     def digits(self, v: Array) -> Array:
         """f with a vector of objects in the place of numbers."""
         arrays = [array.copy() for array in self.arrays]

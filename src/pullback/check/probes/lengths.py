@@ -142,7 +142,8 @@ def error(problem: Problem, part: Part) -> tuple[float, float, float, float]:
     truth = Truth(problem, v, [dense(np.random.default_rng(5).uniform(0.5, 1.5, part.end - part.begin), part.begin)])
     g = np.where(truth.smooth_rows, 0.1, 0)
     b = problem.b(v, g)
-    size = float(np.sum(abs(b[part.begin : part.end]))) + 1e-300
+    signs = np.random.default_rng(6).choice([-1.0, 1.0], len(g))  # for one number everywhere, all may cancel
+    size = max(float(np.sum(abs(each[part.begin : part.end]))) for each in (b, problem.b(v, signs * g))) + 1e-300
     wanted, doubt = (float(each[0]) for each in truth.pulled(g))
     found = float(truth.measured(b)[0])
     if truth.smooth_rows.mean() < 0.5:  # a function that turns within a step: what seems known is chance
