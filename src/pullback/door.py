@@ -81,15 +81,19 @@ def outside(x: NDArray[Any], top: int) -> bool:
     return x.dtype.kind == "i" and top > 1 << (8 * x.itemsize - 1) and bool(x.min() < 0)
 
 
-def linearize(rule: "Rule", inputs: Inputs, options: dict[str, Any]) -> tuple[Any, Linearization]:
-    """The output(s) of the rule and its derivative, checked."""
+def linearize(rule: "Rule", /, *inputs: Any, **options: Any) -> tuple[Any, Linearization]:
+    """Return the output(s) and the derivative at `inputs`, as a Linearization.
+
+    It refers to the arrays that it was given, and to the output: they must not be overwritten while it is in use.
+    Keywords are inputs, or hyperparameters for this call: `linear(x, w, b=b)`, `softmax(x, axis=0)`.
+    """
     if options:
         try:
             rule = rule.variants[key_of(options)]
         except (KeyError, TypeError):  # new hyperparameters, or arrays by name
             rule, inputs = sorted_out(rule, inputs, options)
     key: tuple[Any, ...] = ()
-    for x in inputs:  # in the open: a comprehension is one call more, and every call of a rule comes through here
+    for x in inputs:  # in the open: a comprehension would be one call more
         key += (x.shape, x.dtype) if type(x) is ndarray else (x is None,)
     plan = rule.plans.get(key)
     if plan is None:

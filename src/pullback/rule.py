@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pullback.door as door
-from pullback.linearization import Linearization, as_tuple
+from pullback.linearization import as_tuple
 from pullback.names import letters, long_names
 from pullback.signature import Signature, Slot
 
@@ -56,13 +56,7 @@ class Rule:
         """The output(s) of the rule; keywords are inputs, or hyperparameters for this call."""
         return self.linearize(*inputs, **options)[0]
 
-    def linearize(self, *inputs: Any, **options: Any) -> tuple[Any, Linearization]:
-        """Return the output(s) and the derivative at `inputs`, as a Linearization.
-
-        It refers to the arrays that it was given, and to the output: they must not be overwritten while it is in use.
-        Keywords are inputs, or hyperparameters for this call: `linear(x, w, b=b)`, `softmax(x, axis=0)`.
-        """
-        return door.linearize(self, inputs, options)
+    linearize = door.linearize  # itself, for every call comes through here
 
     # What a rule may define beyond its five methods.
 
