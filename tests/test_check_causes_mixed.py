@@ -300,9 +300,9 @@ def test_what_would_fit_anything_is_left_out_beside_a_cause_that_says_more():
 
 
 def test_numbers_of_no_element_are_said_to_be_a_projection():
-    report = pullback.pullback.check(np.tanh, lambda g, x: 1.5 * g * (1 - np.tanh(x) ** 2), (40, 50))
+    report = pullback.check(np.tanh, lambda g, x: 1.5 * g * (1 - np.tanh(x) ** 2), (40, 50))
     assert report.findings[0].projection and "a projection" in str(report)
-    one = pullback.pullback.check(lambda x, s: x * s, lambda g, x, s: (g * s, 2 * (g * x).sum()), (4, 5), ())
+    one = pullback.check(lambda x, s: x * s, lambda g, x, s: (g * s, 2 * (g * x).sum()), (4, 5), ())
     assert not any(finding.projection for finding in one.findings)
 
 

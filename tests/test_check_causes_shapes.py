@@ -216,4 +216,4 @@ def test_a_wrong_count_is_no_slope():
 
     report = pb.check(norm, of_flat, (2, 3, 5))
     assert report.cause == "missing_jacobian_term" and [each.name for each in report.causes][1] == "constant_factor"
-    assert "10 for 2" in report.leading.mend
+    assert "10 for 2, and wherever that stands (10 is `g.shape[0]`)" in report.leading.mend

@@ -258,3 +258,23 @@ def test_tensors_are_written_to_where_views_of_them_look():
     value, found = tape.ran(problem, problem.example)
     assert np.array_equal(value, problem.f(problem.example))
     assert {place[0] for place in found.steps} == {"zeros_like", "add", "exp", "multiply"}
+
+
+def test_a_step_is_named_once():
+    m = np.array([1.5, -2.0, 0.7])
+    product = lambda t: np.cos(t) * m
+    cause, evidence = first(product, lambda g, t: -g * np.sin(t) * np.cos(t) * m, np.array([0.4, 1.0, 2.5]))
+    assert cause == "saved_wrong_tensor" and "its other factor is what comes out of it: `np.cos(t) * m` in" in evidence
+
+
+def test_the_code_of_a_step_is_told_whole():
+    def mixed(x, weights):
+        return np.einsum("nij,fij->nf", x, weights[:, ::-1, ::-1]) + np.tanh(x).sum((1, 2))[:, None]
+
+    def backward(g, x, weights):
+        half = 0.5 * np.einsum("nf,fij->nij", g, weights[:, ::-1, ::-1])
+        dx = half + g.sum(1)[:, None, None] * (1 - np.tanh(x) ** 2)
+        return dx, np.einsum("nf,nij->fij", g, x)[:, ::-1, ::-1]
+
+    _, evidence = first(mixed, backward, (2, 3, 4), (5, 3, 4))
+    assert "`np.einsum('nij,fij->nf', x, weights[:, ::-1, ::-1])` in line" in evidence

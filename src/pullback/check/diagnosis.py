@@ -15,7 +15,7 @@ from pullback.check.probes.manners import remembered
 from pullback.check.probes.values import Mismatch
 from pullback.check.problem import Part, Problem
 from pullback.check.report import Cause
-from pullback.check.structure import constant_ratio, same
+from pullback.check.structure import constant_ratio, nonzero, same
 from pullback.check.truth import Truth, fits, whole
 
 Array = NDArray[Any]
@@ -154,7 +154,8 @@ def exchanged(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tu
 def lonely(problem: Problem, point: Point, mismatch: Mismatch, e: Evidence) -> Iterable[tuple[str, str]]:
     """Wrong in isolated places, where the input is 0."""
     wrong, zero = ~e.equal.all(0), e.x.ravel() == 0
-    moves = bool(np.any(e.some[:, zero]))  # a row of padding is all zeros, and has no say
+    places = [e.J, *(e.other or ())[:1]]  # of a cosine, the right slope at 0 is 0, and elsewhere another number
+    moves = any(nonzero(J)[:, zero].any() for J in places)  # a row of padding is all zeros, and has no say
     if wrong.any() and np.array_equal(wrong, zero) and not zero.all() and moves:
         what = "zero" if not e.B[:, wrong].any() else "wrong"
         yield "kink_convention", f"{what} where the input is 0, and right elsewhere: the function is smooth there"

@@ -116,14 +116,12 @@ def count_in_a_term(e: Evidence) -> Says:
 
 
 def another_count(e: Evidence) -> Says:
-    """Of one axis, where numbers are counted over several."""
-    sizes, counts = sizes_of(e), {n for shape in shapes_of(e) for n in counted(shape)}
-    return mended(
-        e,
-        "with the count over several axes in the place of a size",
-        "number",
-        fits=lambda m: m.before in sizes and m.number in counts - sizes and m.operation in ("multiply", "divide"),
-    )
+    """Of one axis, or of others, where numbers are counted over several."""
+    mend, sizes = e.mend(), sizes_of(e)
+    sums = sizes.union(*(counted(shape) for shape in shapes_of(e)))
+    counts = lambda m: m.counted and m.before in sums and m.number not in sizes
+    change = f"where {mend.number:g} numbers are counted, not {mend.before:g}" if mend is not None else ""
+    return mended(e, change, "number", fits=lambda m: counts(m) and m.operation in ("multiply", "divide"))
 
 
 def another_size(e: Evidence) -> Says:
@@ -155,6 +153,22 @@ def another_number(e: Evidence) -> Says:
 
 def turned(e: Evidence) -> Says:
     return mended(e, "with a matrix transposed", "turned")
+
+
+def turns_in_time(e: Evidence) -> Says:
+    return other_turns(e) if e.recurrent() else None
+
+
+def turns_of_windows(e: Evidence) -> Says:
+    return other_turns(e) if e.windowed else None
+
+
+def other_turns(e: Evidence) -> Says:
+    return mended(e, "with one turn of a loop more, or less", "turns")
+
+
+def from_the_other_end(e: Evidence) -> Says:
+    return mended(e, "with a running sum from the other end", "reversed")
 
 
 def moved(e: Evidence) -> Says:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pullback.check import structure as look
 from pullback.check.hypotheses.evidence import Evidence, Says
 from pullback.check.steps import Mistake
 
@@ -45,8 +46,11 @@ def slope_in_time(e: Evidence) -> Says:
 
 
 def use_lost(e: Evidence) -> Says:
-    """A matrix that goes into a product as it is, and another way as well."""
+    """A matrix that goes into a product as it is, and another way as well. It is no data: with those, it is a path
+    that is forgotten."""
     own = np.sort(e.x, None)
+    if e.x.ndim and e.y_shape and look.apart(e.J, e.x.shape, e.y_shape, 0, 0):
+        return None
 
     def whole(m: Mistake) -> bool:
         if not lost(m) or m.step is None or m.step.name not in MATRICES or e.x.ndim < 2:
@@ -103,7 +107,7 @@ def another_constant(e: Evidence) -> Says:
         numbers = [float(each) for each in m.step.operands if np.ndim(each) == 0]
         if any(near(m.factor, c) or near(m.factor, 1 / c) for c in (*m.numbers, *numbers) if c):
             return False
-        return any(short(c) and short(c * m.factor) for c in numbers)
+        return any(short(c) and short(c * m.factor) for c in numbers if abs(c) != 1)  # 1 / x is the formula itself
 
     return first(e, "path", fits=constant)
 
@@ -119,7 +123,13 @@ def scaled_slope(e: Evidence) -> Says:
 
 
 def scaled(e: Evidence) -> Says:
-    return first(e, "path")
+    """Not where another array mends it: then it is no number that is wrong."""
+    return first(e, "path") if not mended_by(e, "operand") else None
+
+
+def mended_by(e: Evidence, *kinds: str) -> bool:
+    mend = e.mend()
+    return mend is not None and mend.kind in kinds
 
 
 def constant_lost(e: Evidence) -> Says:
@@ -150,7 +160,8 @@ def slope_by_elements(e: Evidence) -> Says:
 
 
 def another_array(e: Evidence) -> Says:
-    return first(e, "other")
+    """Not where one factor less mends it: with that it is the other one, and so there twice."""
+    return first(e, "other") if not mended_by(e, "alone") else None
 
 
 def other_flag(e: Evidence) -> Says:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.mending.known import Known
+from pullback.check.mending.known import Known, bare
 from pullback.check.mending.scene import Scene, Source
 from pullback.check.steps.changes import of_turn, put, subsets
 from pullback.check.steps.tape import Change, Changes, Place, Step, is_step
@@ -31,6 +31,7 @@ TWINS = {  # what stands for one another by mistake
 }  # fmt: skip
 WRITING = "setitem"
 SUMS = "add.reduce", "sum", "mean"
+RUNNING = "cumsum", "cumprod", "add.accumulate", "multiply.accumulate", "logcumsumexp"
 LINEAR = "add", "subtract", "concatenate", "stack", "hstack", "vstack", "matmul", "dot"
 
 Kind = Callable[[Place, Steps, Known], Iterator["Edit"]]
@@ -47,6 +48,7 @@ class Edit(NamedTuple):
     other: Source | None = None
     number: float = 1.0
     called: str = ""  # what the number is
+    everywhere: bool = False  # is it changed wherever it stands?
 
 
 def arrays(steps: Steps) -> list[int]:
@@ -152,14 +154,20 @@ def other_conditions(place: Place, steps: Steps, known: Known) -> Iterator[Edit]
                 yield Edit("condition", f"{what} taken for {truth} everywhere", always(place, change), place, i)
 
 
+def transposed(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    """Of others it would have been noticed."""
+    for i in (*arrays(steps), -1):
+        shape = np.shape(steps[0].operands[i] if i >= 0 else steps[0].result)
+        if len(shape) > 1 and shape[-1] == shape[-2] > 1:
+            says = "{step} transposed" if i < 0 else "in {step}, {operand} transposed"
+            yield Edit("turned", says, always(place, made(i, lambda a: np.swapaxes(a, -1, -2))), place, i)
+
+
 def moved(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
-    """Turned, reversed, or shifted by one."""
+    """Reversed, or shifted by one."""
     for i in (*arrays(steps), -1):
         a = steps[0].operands[i] if i >= 0 else steps[0].result
         what = "{step}" if i < 0 else "in {step}, {operand}"
-        if np.ndim(a) > 1 and a.shape[-1] == a.shape[-2] > 1:
-            turn = lambda a: np.swapaxes(a, -1, -2)
-            yield Edit("turned", f"{what} transposed", always(place, made(i, turn)), place, i)
         for axis in range(np.ndim(a)):
             if a.shape[axis] > 1:
                 flip = partial(np.flip, axis=axis)
@@ -170,18 +178,40 @@ def moved(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
                         yield Edit("moved", says, always(place, made(i, partial(roll, shift=by))), place, i)
 
 
+def from_the_other_end(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    """A running sum goes back from the last, where forward's goes on from the first."""
+    axes = range(np.ndim(steps[0].result)) if place[0] in RUNNING else ()
+    for axis in axes:
+        change = lambda turn, call, given, axis=axis: np.flip(call(np.flip(given[0], axis), *given[1:]), axis)
+        says = f"{{step}} from the other end{f' of axis {axis}' if len(axes) > 1 else ''}"
+        yield Edit("reversed", says, always(place, change), place)
+
+
 def other_numbers(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
     """In this step, or wherever it stands."""
     for i, old in enumerate(steps[0].operands):
-        for new in known.numbers if type(old) in (int, float) else ():
+        for new in known.in_place_of_number(old) if type(old) in (int, float) else ():
             if new != old:
                 says = f"in {{step}}, {new:.6g} for {old:.6g}"
-                yield Edit("number", says, always(place, exchanged(i, [np.asarray(new)])), place, i, number=new)
-                everywhere = partial(number_everywhere, old, new)
-                yield Edit("number", f"{says}, and wherever that stands", everywhere, place, i, number=new)
+                yield with_number(Edit("number", says, unchanged, place, i), new)
+                yield with_number(
+                    Edit("number", f"{says}, and wherever that stands", unchanged, place, i, everywhere=True), new
+                )
 
 
-def number_everywhere(old: float, new: float, scene: Scene) -> Changes:
+def unchanged(scene: Scene) -> Changes:
+    return {}
+
+
+def with_number(edit: Edit, new: float) -> Edit:
+    """In the place of the one that stands there, which is another at other sizes."""
+    everywhere = partial(number_everywhere, edit.place, edit.operand, new)
+    here = always(edit.place, exchanged(edit.operand, [np.asarray(new)]))
+    return edit._replace(changes=everywhere if edit.everywhere else here, number=new)
+
+
+def number_everywhere(place: Place, i: int, new: float, scene: Scene) -> Changes:
+    old = scene.steps[place][0].operands[i]
     exchange = lambda turn, call, given: call(*[new if type(a) in (int, float) and a == old else a for a in given])
     return dict.fromkeys(filter(is_step, scene.steps), exchange)
 
@@ -222,7 +252,7 @@ def one_term_more(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
 
 
 # Beside other axes and operands: kinds of which there are few changes, and many.
-FEW = one_factor_less, other_numbers, other_operations, other_conditions
+FEW = transposed, from_the_other_end, one_factor_less, other_numbers, other_operations, other_conditions
 MANY = one_term_more, one_factor_more, moved, one_sum_more, other_arrays
 
 
@@ -279,8 +309,13 @@ def with_source(place: Place, source: Source, change: Callable[[list[Array]], Ch
 
 
 def exchanged(i: int, values: Sequence[Array]) -> Change:
-    """As it would be written: nothing is reshaped to fit."""
-    return lambda turn, call, given: alike(call(*put(given, i, of_turn(values, turn))), call(*given))
+    """As it would be written: nothing is reshaped to fit, but for axes of one."""
+    new = lambda turn, old: with_its_axes(of_turn(values, turn), old)
+    return lambda turn, call, given: alike(call(*put(given, i, new(turn, given[i]))), call(*given))
+
+
+def with_its_axes(new: Array, old: Any) -> Array:
+    return new.reshape(np.shape(old)) if np.ndim(new) and bare(new) == bare(np.asarray(old)) else new
 
 
 def combined(i: int, operation: Callable[..., Any], values: Sequence[Array]) -> Change:

@@ -1,12 +1,14 @@
 """What may stand in the place of something else: the arrays of a scene, no two alike, and its numbers."""
 
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.mending.scene import Scene, Source
+from pullback.check.steps.changes import subsets
 from pullback.check.steps.tape import Place
 
 Array = NDArray[Any]
@@ -34,6 +36,16 @@ class Known:
         }  # fmt: skip
         found = {*SIMPLE, *self.sizes, *constants, *(1 / n for n in self.sizes if n)}
         self.numbers = sorted(found, key=lambda n: (abs(n), n))
+        problem = scene.problem
+        self.axes = {n for part in (*problem.inputs, *problem.outputs) for n in part.shape}
+        shapes = [part.shape for part in (*problem.inputs, *problem.outputs)]
+        products = {prod(shape[axis] for axis in axes) for shape in shapes for axes in subsets(len(shape))}
+        self.counts = {n for n in products | self.sizes if n > 1} - self.axes  # over several axes, or of other arrays
+
+    def in_place_of_number(self, old: float) -> list[float]:
+        """For a size, counts as well."""
+        counts = self.counts if old in self.axes | self.counts else set()
+        return [*self.numbers, *sorted(counts.difference(self.numbers))]
 
     def in_place_of(self, operand: Sequence[Array], place: Place) -> Iterator[Source]:
         """Of its shape, but for axes of one, and its kind."""
@@ -43,7 +55,7 @@ class Known:
             if other[0].dtype.kind == like.dtype.kind:
                 if bare(other[0]) == bare(like) and not identical(other, operand):
                     yield source
-                elif other[0].ndim == like.ndim == 2 and other[0].shape == like.shape[::-1]:
+                if other[0].ndim == like.ndim == 2 and other[0].shape == like.shape[::-1] and min(like.shape) > 1:
                     yield source._replace(turned=True)
 
     def beside(self, result: Sequence[Array], place: Place, smaller: bool) -> Iterator[Source]:

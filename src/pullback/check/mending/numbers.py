@@ -70,6 +70,21 @@ def sizes(scene: Scene) -> Iterator[Named]:
                 yield f"`np.sqrt({text})`", partial(size_of, k, axes, 0.5), False
 
 
+def counts(scene: Scene) -> Iterator[Named]:
+    """Of the axes of arrays that have a name in backward's code, and of the inputs."""
+    for place, steps in scene.steps.items():
+        for i, operand in enumerate(steps[0].operands):
+            text = code(place, i, len(steps[0].operands)) if np.ndim(operand) else ""
+            if text.strip("`").isidentifier():
+                for axis in range(np.ndim(operand)):
+                    yield f"{text[:-1]}.shape[{axis}]`", partial(axis_of, place, i, axis), False
+    yield from (each for each in sizes(scene) if "sqrt" not in each[0])
+
+
+def axis_of(place: Place, i: int, axis: int, scene: Scene) -> float:
+    return float(np.shape(scene.steps[place][0].operands[i])[axis])
+
+
 def size_of(k: int, axes: tuple[int, ...], power: float, scene: Scene) -> float:
     shape = scene.problem.arrays[k].shape
     return float(prod(shape[axis] for axis in axes) ** power)

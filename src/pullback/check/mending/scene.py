@@ -11,6 +11,7 @@ from pullback.check.adapters.handing import within
 from pullback.check.problem import Part, Problem, pack
 from pullback.check.steps.candidates import chains, is_sigmoid
 from pullback.check.steps.changes import arrays_of, put
+from pullback.check.steps.loops import RANGE, ranging
 from pullback.check.steps.search import FUNCTIONS, careful
 from pullback.check.steps.tape import RUN, Changes, Place, Step, Tape, is_step, ran
 from pullback.check.steps.tensors import noting
@@ -45,8 +46,9 @@ class Scene:
         self.right = self.above @ np.where(known[:, None], value, 0)
         self.given, self.tape = self.run({})
 
-    def run(self, changes: Changes) -> tuple[Array, Tape]:
-        """What backward gives with these changes, and the tape of the run."""
+    def run(self, changes: Changes, loops: bool = False) -> tuple[Array, Tape]:
+        """What backward gives with these changes, and the tape of the run; with its loops as steps, too."""
+        loops = loops or any(place[0] == RANGE for place in changes)
         problem, tape = self.problem, Tape({place: change for place, change in changes.items() if is_step(place)})
 
         def end(which: str, arrays: list[Any], parts: list[Part]) -> list[Any]:
@@ -61,7 +63,7 @@ class Scene:
         writing.append(tape.noted)
         within.append(lambda: noting(tape.noted))
         try:
-            with noting(tape.noted), filling():
+            with noting(tape.noted), filling(), ranging(tape.noted, self.tape.scopes if loops else {}):
                 found = problem.call([*map(watched, above)], [*map(watched, problem.unpack(self.v))])
         finally:
             running.pop()
@@ -90,6 +92,15 @@ class Scene:
         }
         end = {(END, part.name): nothing_done(part.of(self.given)) for part in self.problem.results}
         return {**begin, **own, **end}
+
+    @cached_property
+    def loops(self) -> dict[Place, list[Step]]:
+        """By the calls of range that begin them."""
+        _, tape = self.run({}, loops=True)
+        return {place: steps for place, steps in tape.steps.items() if place[0] == RANGE}
+
+    def at(self, place: Place) -> list[Step]:
+        return self.steps.get(place) or self.loops[place]
 
     def reads(self, part: Part) -> bool:
         """Does any step take the gradient from above? A loss that gives its gradients has none."""

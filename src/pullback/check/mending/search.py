@@ -22,10 +22,12 @@ from pullback.check.mending.edits import (
     other_operands,
     scaled,
     slopes,
+    with_number,
 )
 from pullback.check.mending.known import Known
-from pullback.check.mending.numbers import factors
+from pullback.check.mending.numbers import Of, counts, factors
 from pullback.check.mending.scene import Scene, Source
+from pullback.check.mending.turns import other_turns
 from pullback.check.mending.words import fraction, sentence
 from pullback.check.points import finite, nearby
 from pullback.check.problem import Part, Problem
@@ -58,6 +60,7 @@ class Mend(NamedTuple):
     at_output: bool  # and stood there the same slope, at the output of that function?
     operation: str
     before: float = 1.0  # what stood in the place of the number
+    counted: bool = False  # and is the number one of those over which a sum goes?
 
 
 def mends(problem: Problem, v: Array) -> dict[str, Mend]:
@@ -133,6 +136,8 @@ class Search:
         yield from (
             edit for edit in multiples if is_step(edit.place) and self.right_after(edit, self.here) >= self.wrong
         )
+        loops = careful(lambda: self.here.loops) or {}
+        yield from (edit for place, steps in loops.items() for edit in other_turns(place, steps))
         for some, kinds in self.by_places(places, lambda place, *_: (e for e in multiples if e.place == place)):
             for kind in kinds:
                 for place in some:
@@ -228,7 +233,8 @@ class Search:
         return given if fits else None
 
     def told(self, edit: Edit) -> Mend:
-        steps, other = self.here.steps[edit.place], edit.other
+        edit = self.without_its_exponential(edit)
+        steps, other = self.here.at(edit.place), edit.other
         moves = other is not None and self.moves(other)
         whole = other is not None and other.whose in ("input", "output", "above")
         reordered = (
@@ -241,10 +247,27 @@ class Search:
         at_output = other is not None and slope and all_same(stood, self.here.slopes(other.name, at_output=True))
         says, operation = sentence(edit, self.known), str(edit.place[0])
         before = float(steps[0].operands[edit.operand]) if edit.kind == "number" else 1.0
-        return Mend(edit.kind, says, edit.number, moves, whole, reordered, slope, at_output, operation, before)
+        count = edit.kind == "number" and edit.number in self.known.counts
+        return Mend(edit.kind, says, edit.number, moves, whole, reordered, slope, at_output, operation, before, count)
+
+    def without_its_exponential(self, edit: Edit) -> Edit:
+        """What is 0 for a logarithm is 1 for its exponential, which may be a factor too many."""
+        into = self.taken_by(edit.place)
+        if edit.kind != "scale" or edit.number or edit.operand >= 0 or [place[0] for place in into] != ["exp"]:
+            return edit
+        factors = {place[0] for place in self.taken_by(into[0])} <= {"multiply", "divide"}
+        says = "without the factor {step}" if factors else "1 for {step}"
+        return edit._replace(kind="alone" if factors else "number", says=says, place=into[0], number=1.0)
+
+    def taken_by(self, place: Place) -> list[Place]:
+        """The steps that take what comes out of this one."""
+        return [each for each, steps in self.here.steps.items() if any(place in step.made_at for step in steps)]
 
     def with_its_number(self, edit: Edit, names: set[str]) -> Edit:
-        """A factor with what it is in the code, or the size that it is made of."""
+        """A factor with what it is in the code, or the size that it is made of; a count with what is counted."""
+        if edit.kind == "number" and edit.number in self.known.counts:
+            called = self.count_known_as(edit, names)
+            return edit._replace(says=f"{edit.says} ({edit.number:g} is {{number}})", called=called) if called else edit
         times = times_number(edit.number)
         if edit.kind != "scale" or edit.number in (0, -1) or not edit.says.endswith(times):
             return edit
@@ -266,6 +289,16 @@ class Search:
         written = next((each.says for each in alike if each.written), "")
         of_these = there is not None or of_a_size(abs(edit.number), self.known.sizes)
         return written or (f"times {fraction(edit.number)}, at these sizes" if of_these else "")
+
+    def count_known_as(self, edit: Edit, names: set[str]) -> str:
+        """What it is at other sizes too, as far as backward takes these."""
+        alike, there = [(text, of) for text, of, _ in counts(self.here) if of(self.here) == edit.number], self.resized
+
+        def right(of: Of) -> bool:
+            n = careful(of, there) if there is not None else None
+            return there is None or n is not None and names <= self.right_after(with_number(edit, n), there)
+
+        return next((text for text, of in alike if right(of)), "")
 
     @cached_property
     def resized(self) -> Scene | None:

@@ -15,7 +15,7 @@ LARGE = 1000  # for a denominator
 
 def sentence(edit: Edit, known: Known) -> str:
     """line 7: in `g * y`, x in the place of `y`"""
-    place, i, steps = edit.place, edit.operand, known.scene.steps[edit.place]
+    place, i, steps = edit.place, edit.operand, known.scene.at(edit.place)
     operand = code(place, i, len(steps[0].operands)) or called(known, [each.operands[i] for each in steps])
     other = "" if edit.other is None else named(edit.other, known)
     if edit.other is not None and edit.other.backwards and edit.other.name[1] is place[1]:

@@ -103,7 +103,7 @@ def others(tape: Tape, place: Place, i: int) -> Iterator[Candidate]:
         maker = first.made_at[1 - i]
         call = tape.steps[maker][0].call if maker and len(tape.steps[maker][0].operands) == 1 else None
         for source in sources(tape, np.shape(first.operands[1 - i]), turns):
-            kind, what = ("turn" if source.shift else "other"), told(source)
+            kind, what = ("turn" if source.shift else "other"), told(source, place)
             yield Candidate(kind, f"its other factor is {what}", partial(with_factor, place, i, source, None))
             if call:
                 made = partial(with_factor, place, i, source, call)
@@ -111,7 +111,7 @@ def others(tape: Tape, place: Place, i: int) -> Iterator[Candidate]:
     ends = [chain for chain in chains(tape, place) if is_sigmoid(chain)]
     if place[0] in SLOPES and np.shape(first.operands[i]) == shape or ends:
         for source in sources(tape, shape, turns):
-            text = f"its slope is that of {told(source)}"
+            text = f"its slope is that of {told(source, place)}"
             yield Candidate(
                 "turn" if source.shift else "other",
                 text,
@@ -119,9 +119,10 @@ def others(tape: Tape, place: Place, i: int) -> Iterator[Candidate]:
             )
 
 
-def told(source: Source) -> str:
+def told(source: Source, place: Place) -> str:
+    """Beside a step, which the sentence ends with."""
     what = "what goes into" if source.operand >= 0 else "what comes out of"
-    return f"{what} {says(source.place)}{TURNS[source.shift]}"
+    return f"{what} {'it' if source.place == place else says(source.place)}{TURNS[source.shift]}"
 
 
 def with_factor(place: Place, i: int, source: Source, call: Any, tape: Tape) -> Changes:

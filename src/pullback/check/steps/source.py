@@ -10,7 +10,7 @@ from typing import Any
 
 from pullback.check.steps.tape import Place, is_step
 
-LONG = 50  # letters of code
+LONG = 72  # letters of code
 Span = tuple[int, int, int, int]  # line, its end, column, its end
 LIBRARIES = {"np", "numpy", "torch", "xp", "F", "jnp", "anp", "scipy", "special"}  # beside what the file imports
 
@@ -113,6 +113,10 @@ def tree(code: CodeType) -> tuple[dict[Any, Any], set[str]]:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 found[*place_of(value), "called"] = name
+            case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=several)):
+                for each, value in zip(targets, several):
+                    if isinstance(each, ast.Name):
+                        found[*place_of(value), "called"] = each.id
     return found, names | LIBRARIES
 
 

@@ -42,9 +42,10 @@ class Tape:
     def __init__(self, changes: Changes, depth: int = CALLS) -> None:
         self.changes, self.turns, self.depth = changes, Counter[Place](), depth
         self.steps: dict[Place, list[Step]] = {}
+        self.scopes: dict[str, dict[str, Any]] = {}  # the global names of the user's modules
 
     def noted(self, name: str, call: Operation, operands: Sequence[Any]) -> Any:
-        place, bare = (name, *calls(self.depth)), [unwatched(each) for each in operands]
+        place, bare = (name, *calls(self.depth, self.scopes)), [unwatched(each) for each in operands]
         turn = self.turns[place]
         self.turns[place] += 1
         if place in self.changes:
@@ -59,7 +60,7 @@ class Tape:
         return watched(result, place)
 
 
-def calls(depth: int) -> Place:
+def calls(depth: int, scopes: dict[str, dict[str, Any]]) -> Place:
     """Where in the user's code we are, and how we came there."""
     frame: Any = sys._getframe(2)
     found: list[Any] = []
@@ -69,6 +70,7 @@ def calls(depth: int) -> Place:
             break
         if not home.startswith(("numpy", "torch", "functools", "pullback.check")):
             found += [frame.f_code, frame.f_lasti]
+            scopes[home] = frame.f_globals
         frame = frame.f_back
     return tuple(found)
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from pullback.check.adapters.frameworks import to_numpy
 from pullback.check.steps.watched import Noted, put_together, taken_apart, unwatched, watched
 
@@ -22,6 +24,10 @@ VIEWS = {
     "expand_as", "flatten", "unflatten", "narrow", "select", "swapaxes", "movedim", "diagonal", "unfold", "contiguous",
     "detach", "clone", "to", "cpu", "resolve_conj", "double", "type_as", "__get__",
 }  # fmt: skip
+
+
+ARITHMETIC = "add", "subtract", "multiply", "divide", "pow"  # of tensors and numbers
+TURNED = "rsub", "__rsub__"  # what stands first in the code is their second argument
 
 
 @contextmanager
@@ -42,22 +48,26 @@ def noting(noted: Noted) -> Iterator[None]:
 
 def step(torch: Any, noted: Noted, function: Any, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
     moves = lambda value: isinstance(value, torch.Tensor) and value.is_floating_point()
-    operands: list[Any] = []
-    with_holes = taken_apart((arguments, options), operands, moves)
     name, found = function.__name__, function(*arguments, **options)
+    number = lambda value: NAMES.get(name, name) in ARITHMETIC and type(value) in (int, float)
+    operands: list[Any] = []
+    with_holes = taken_apart((arguments, options), operands, lambda value: moves(value) or number(value))
     in_place = "out" in options or name.endswith("_") and not name.endswith("__")
-    if not operands or in_place or not moves(found):
+    if not any(map(moves, operands)) or in_place or not moves(found):
         return found
+    order = -1 if name in TURNED else 1
     if name in VIEWS:
         if found is not operands[0]:  # which may be the user's own
             found.made = getattr(operands[0], "made", None)
         return found
 
     def call(*given: Any) -> Any:
-        positional, named = put_together(with_holes, iter([torch.as_tensor(each) for each in given]))
+        again = [torch.as_tensor(each) if isinstance(each, np.ndarray) else each for each in given[::order]]
+        positional, named = put_together(with_holes, iter(again))
         return to_numpy(function(*positional, **named))
 
-    result = noted(NAMES.get(name, name), call, [watched(to_numpy(t), getattr(t, "made", None)) for t in operands])
-    tensor = torch.as_tensor(unwatched(result))
+    arrays = [watched(to_numpy(t), getattr(t, "made", None)) if moves(t) else t for t in operands[::order]]
+    result = noted(NAMES.get(name, name), call, arrays)
+    tensor = torch.as_tensor(np.require(unwatched(result), requirements="W"))
     tensor.made = result.made
     return tensor
