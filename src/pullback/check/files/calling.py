@@ -17,11 +17,12 @@ from pullback.check.adapters.arguments import Value, is_shape, parameters
 from pullback.check.adapters.code import body
 from pullback.check.files.finding import Exercise
 from pullback.check.files.layouts import layouts
-from pullback.check.files.numbers import drawn, inside
+from pullback.check.files.numbers import drawn, inside, numeric
 from pullback.check.files.recipes import LETTERS, OPTIONS, WEIGHTS, Table, option, size
 from pullback.errors import PullbackError
 
-BESIDE_P = re.compile(r"[yYtTnq]|y_?true|targets?|labels?")  # there p is a prediction, a positive: no rate
+# What is no rate and no size beside such a name, but a prediction, a positive; or the keys beside queries.
+BESIDE = {"p": r"[yYtTnq]|y_?true|targets?|labels?", "k": "q"}
 
 
 class GuessError(PullbackError):
@@ -39,6 +40,11 @@ class Guess(NamedTuple):
     def inside(self) -> "Guess":
         """The same with numbers between 0 and 1."""
         return self._replace(arguments=[inside(value) for value in self.arguments])
+
+    @property
+    def numeric(self) -> "Guess":
+        """The same with 0 and 1 for flags."""
+        return self._replace(arguments=[numeric(value) for value in self.arguments])
 
 
 MANY = 150  # arrays that a class is made with, before whole numbers are tried
@@ -180,7 +186,7 @@ def options(names: dict[str, Any], function: Any) -> dict[str, Any]:
     for name, default in names.items():
         if default is not inspect.Parameter.empty:
             found[name] = default
-        elif name == "p" and any(BESIDE_P.fullmatch(other) for other in names):
+        elif name in BESIDE and any(re.fullmatch(BESIDE[name], other) for other in names):
             continue
         elif name in ("parameters", "params") and (weights := weights_of(function)):
             found[name] = weights
