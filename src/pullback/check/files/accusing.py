@@ -5,9 +5,10 @@ domain, sizes that its code does not allow. So "wrong" has to be more than what 
 
 - where the user gave the inputs, or a layer of this name takes such ones;
 - where forward gives there what the rule of its name gives, which is defined for all of them;
-- else, if no product of arrays in forward is a single number (a vector may stand where a matrix is meant), and nothing
-  that it runs with speaks against it: no other sizes or ranks, no array that the whole batch shares, and, where the
-  accusation is that backward moves what forward holds fast (it may be beyond its range), no numbers between 0 and 1.
+- else, if no product of an input in forward is a single number (a vector may stand where a matrix is meant), and
+  nothing that it runs with speaks against it: no other sizes or ranks, no array that the whole batch shares, and, where
+  the accusation is that backward moves what forward holds fast (it may be beyond its range), no numbers between 0 and
+  1.
 
 Gradients that have the shapes of their inputs for no guess at all accuse a layer only if it takes nearly any input.
 Nor is "right" believed of single numbers alone, where arrays go in as well and no gradient fits them.
@@ -28,11 +29,11 @@ from pullback.check.files.calling import Guess, example
 from pullback.check.files.guessing import Trial, quiet, tried
 from pullback.check.files.recipes import Table
 from pullback.check.report import RIGHT, WRONG, Report
-from pullback.check.steps.tensors import noting
 from pullback.check.steps.watched import Operation, running, unwatched, watched
 
 Judge = Callable[[Guess], Report]
 PRODUCTS = "matmul", "dot", "inner", "vdot"
+GIVEN = object()  # marks an input, as it is
 OTHERS = 5  # further inputs that are asked
 ANY = 0.7  # a layer that runs with this share of our guesses takes nearly any input
 
@@ -94,22 +95,23 @@ def with_shared(first: Trial) -> Trial | None:
 
 
 def collapses(guess: Guess) -> bool:
-    """Does forward multiply two arrays and get a single number?"""
-    numbers = []
+    """Does forward multiply an input by something and get a single number?"""
+    found = []
 
     def noted(name: str, call: Operation, operands: Any) -> Any:
         result = call(*map(unwatched, operands))
-        numbers.append(name in PRODUCTS and np.ndim(result) == 0)
+        whole = any(getattr(each, "made", None) is GIVEN for each in operands)
+        found.append(whole and name in PRODUCTS and np.ndim(result) == 0)
         return watched(result)
 
     running.append(noted)
     try:
-        with quiet(), noting(noted), suppress(Exception):  # code that takes no watched arrays is not known to do it
+        with quiet(), suppress(Exception):  # code that takes no watched arrays is not known to do it
             adapted = adapt(*guess)
-            adapted.forward(*[watched(example(leaf.value)) for leaf in adapted.leaves])
+            adapted.forward(*[watched(example(leaf.value), GIVEN) for leaf in adapted.leaves])
     finally:
         running.pop()
-    return any(numbers)
+    return any(found)
 
 
 def speaks_against(report: Report) -> bool:

@@ -8,8 +8,11 @@ from typing import Any
 
 
 def used_as_indices(code: Sequence[Any]) -> set[str]:
-    """`x[i]`, `x[:, i]`, `x[i[1:]]`, `np.add.at(x, i, ...)`."""
-    return {name for each in code for node in ast.walk(tree_of(each)) for name in names_within(node)}
+    """`x[i]`, `x[:, i]`, `x[i[1:]]`, `np.add.at(x, i, ...)`; but no `i` of a loop."""
+    nodes = [node for each in code for node in ast.walk(tree_of(each))]
+    targets = (node.target for node in nodes if isinstance(node, (ast.For, ast.comprehension)))
+    turned = {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    return {name for node in nodes for name in names_within(node)} - turned
 
 
 def tree_of(value: Any) -> ast.AST:

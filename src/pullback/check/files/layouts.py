@@ -58,7 +58,7 @@ COLUMNS = (
 SQUARE = (MATRIX, ((5, 5),)), (BIAS, ((5,), (1, 5))), (".*", ((4, 5), (2, 4, 5)))
 BATCHES = (4, 5), (2, 3, 5), (2, 5, 3, 4)  # with 5 features, or channels
 
-BESIDE = (4, 5), (5, 3), (3, 5), (5,), (3,)  # what goes with a first array of 4 x 5, or of 5
+RELATED = (4, 5), (5, 3), (3, 5), (5,), (3,)  # what goes with a first array of 4 x 5, or of 5
 OF_INDICES = (4,), (4, 2)
 
 
@@ -87,7 +87,7 @@ def of_names(called: str, names: Sequence[str], code: Sequence[Any], asked: Call
     more = product([*fixed, *SHAPES, *MORE], repeat=count) if count <= 2 else ()
     of_a_cell = count > 2 or any(re.fullmatch(MATRIX, name) for name in names)
     unknown = (relatives(names), few) if of_a_cell else (few, relatives(names))
-    rest = iter(dict.fromkeys(chain(*unknown, more, beside(count))))
+    rest = iter(dict.fromkeys(chain(*unknown, more, related(count))))
     told = indexed(names, [name for name in names if name in within])
     for layout in chain(told, islice(rest, 1), labelled(names), islice(rest, 8), indices(names, asked), rest):
         yield layout, False
@@ -112,15 +112,15 @@ def indexed(names: Sequence[str], within: Collection[str]) -> Iterator[Layout]:
     """Integers, or what else the name tells, for those that stand within brackets."""
     others = [name for name in names if name not in within]
     for own in product(OF_INDICES, repeat=len(within)) if within and others else ():
-        for rest in beside(len(others)):
+        for rest in related(len(others)):
             shapes = dict(zip((*within, *others), (*own, *rest)))
             whole = {name: integers(*shapes[name], below=3) for name in within if kind(name) is None}
             yield tuple((shapes | whole)[name] for name in names)
 
 
-def beside(count: int) -> Iterator[Layout]:
+def related(count: int) -> Iterator[Layout]:
     """Matrices and vectors of related sizes, for a few arrays."""
-    yield from product(((4, 5), (5,)), *[BESIDE] * (count - 1)) if count <= 4 else ()
+    yield from product(((4, 5), (5,)), *[RELATED] * (count - 1)) if count <= 4 else ()
 
 
 def relatives(names: Sequence[str]) -> Iterator[Layout]:
