@@ -386,17 +386,17 @@ def minimal_backward(dy, cache):
     return a @ Wz.T + c @ Wh.T, dy * (1 - z) + a @ Uz.T + c @ Uh.T, x.T @ a, x.T @ c, h.T @ a, h.T @ c
 """,
     "depthwise": """
-def depthwise_conv1d_forward(x, w):
+def depthwise_conv1d_forward(x, w, b):
     k = w.shape[1]
     y = sum(w[:, j, None] * x[:, :, j : x.shape[2] - k + 1 + j] for j in range(k))
-    return y, (x, w)
+    return y + b[:, None], (x, w)
 def depthwise_conv1d_backward(dy, cache):
     x, w = cache
     n, dx, dw = dy.shape[2], np.zeros_like(x), np.zeros_like(w)
     for j in range(w.shape[1]):
         dx[:, :, j : j + n] += w[:, j, None] * dy
         dw[:, j] = (dy * x[:, :, j : j + n]).sum((0, 2))
-    return dx, dw
+    return dx, dw, dy.sum((0, 2))
 """,
     "within brackets": """
 def edges_forward(h, src, dst, W, a):
@@ -425,12 +425,6 @@ def held_backward(dy, cache):
     x, mask, W, h = cache
     a = dy * mask * (1 - h**2)
     return a @ W.T + dy * (1 - mask), None, x.T @ a
-""",
-    "keys": """
-def scores_forward(q, k): return q @ k.T, (q, k)
-def scores_backward(ds, cache):
-    q, k = cache
-    return ds @ k, ds.T @ q
 """,
 }
 

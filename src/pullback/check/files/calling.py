@@ -21,8 +21,7 @@ from pullback.check.files.numbers import drawn, inside, numeric
 from pullback.check.files.recipes import LETTERS, OPTIONS, WEIGHTS, Table, option, size
 from pullback.errors import PullbackError
 
-# What is no rate and no size beside such a name, but a prediction, a positive; or the keys beside queries.
-BESIDE = {"p": r"[yYtTnq]|y_?true|targets?|labels?", "k": "q"}
+BESIDE_P = re.compile(r"[yYtTnq]|y_?true|targets?|labels?")  # there p is a prediction, a positive: no rate
 
 
 class GuessError(PullbackError):
@@ -186,7 +185,7 @@ def options(names: dict[str, Any], function: Any) -> dict[str, Any]:
     for name, default in names.items():
         if default is not inspect.Parameter.empty:
             found[name] = default
-        elif name in BESIDE and any(re.fullmatch(BESIDE[name], other) for other in names):
+        elif name == "p" and any(BESIDE_P.fullmatch(other) for other in names):
             continue
         elif name in ("parameters", "params") and (weights := weights_of(function)):
             found[name] = weights
