@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from pullback.check.files import command
 from pullback.cli import main
 
 COURSE = str(Path(__file__).parent / "exercises" / "course.py")
@@ -41,6 +42,19 @@ def test_a_file_is_judged_a_line_each(course):
     assert len(course) == 18
     assert {name for name, says in course if says.startswith("wrong")} == set(WRONG)
     assert all(says.startswith(("right", "wrong")) for _, says in course)
+
+
+def test_a_line_is_said_before_the_next_layer_is_judged(monkeypatch, tmp_path):
+    said, before, outcome = [], [], command.outcome
+    monkeypatch.setattr(command, "outcome", lambda each, **how: before.append(len(said)) or outcome(each, **how))
+    path = tmp_path / "three.py"
+    path.write_text("".join(f"def f{k}(x): return {k} * x\ndef f{k}_backward(g): return {k} * g\n" for k in (1, 2, 3)))
+    code = command.run(str(path), [], None, [], "float64", 0, 1, False, said.append)
+    assert (
+        code == 0
+        and before == [0, 1, 2]
+        and [line.split()[0] for line in said] == [f"f{k}_backward" for k in (1, 2, 3)]
+    )
 
 
 def test_a_wrong_line_names_the_input_and_the_cause(course):

@@ -138,6 +138,19 @@ def test_there_is_one_bar_at_a_time(monkeypatch):
     assert "a whole file" in sys.stderr.getvalue() and "a layer of it" not in sys.stderr.getvalue()
 
 
+def test_a_bar_is_out_of_the_way_of_what_is_printed(monkeypatch):
+    monkeypatch.setattr(progress, "MOMENT", 0)
+    monkeypatch.setattr(progress, "PAUSE", 0)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress.Bar("a whole file", lambda: 2) as bar:
+        bar.step("first")
+        with bar.aside():
+            before = sys.stderr.getvalue()
+            assert before.endswith("\x1b[2K"), before  # the line is wiped
+        bar.step("second")
+        assert "second" in sys.stderr.getvalue()[len(before) :]
+
+
 @pytest.mark.parametrize("asks", [False, True])
 def test_a_loop_in_jax_runs_in_python_only_at_first(asks):
     """And where its numbers are asked for on the way, it is judged all the same."""

@@ -1,5 +1,7 @@
 """Layers as they are found in posts and courses: whose gradient it is, and with what they are called."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -165,8 +167,9 @@ class Shift:
 
 def test_networks_from_scratch_take_a_learning_rate_and_inherit(tmp_path):
     path = written(tmp_path / "scratch.py", SCRATCH)
-    text, code = run(path, [], None, [], "float64", 0, 1, False)
-    found = {line.split()[0]: line.split()[1] for line in text.splitlines() if not line.startswith(" ")}
+    said = []
+    code = run(path, [], None, [], "float64", 0, 1, False, said.append)
+    found = {text.split()[0]: text.split()[1] for text in said}
     assert found == {
         "Dense": "right", "Late": "wrong", "Tanh": "right", "Softmax": "right", "Leaky": "right", "Sin": "wrong",
         "Scale": "right", "Shift": "right",
@@ -336,6 +339,93 @@ def logistic_loss(w, X, y):
     z = y * (X @ w)
     return np.logaddexp(0, -z).mean(), X.T @ (-y / (1 + np.exp(z))) / len(y)
 """,
+    "square": """
+def residual_forward(x, W, b):
+    h = np.tanh(x @ W + b)
+    return x + h, (x, W, h)
+def residual_backward(dy, cache):
+    x, W, h = cache
+    a = dy * (1 - h**2)
+    return dy + a @ W.T, x.T @ a, a.sum(0)
+def highway_forward(x, Wh, Wt, bh, bt):
+    h, t = np.tanh(x @ Wh + bh), 1 / (1 + np.exp(-x @ Wt - bt))
+    return t * h + (1 - t) * x, (x, Wh, Wt, h, t)
+def highway_backward(dy, cache):
+    x, Wh, Wt, h, t = cache
+    a, c = dy * t * (1 - h**2), dy * (h - x) * t * (1 - t)
+    return a @ Wh.T + c @ Wt.T + dy * (1 - t), x.T @ a, x.T @ c, a.sum(0), c.sum(0)
+""",
+    "stacked": """
+def mlp_forward(x, W1, b1, W2, b2):
+    h = np.tanh(x @ W1 + b1)
+    return h @ W2 + b2, (x, W1, W2, h)
+def mlp_backward(dy, cache):
+    x, W1, W2, h = cache
+    a = dy @ W2.T * (1 - h**2)
+    return a @ W1.T, x.T @ a, a.sum(0), h.T @ dy, dy.sum(0)
+def gate_forward(x, W1, W2):
+    s = x.mean((2, 3))
+    z = np.tanh(s @ W1)
+    g = np.tanh(z @ W2)
+    return x * g[:, :, None, None], (x, W1, W2, s, z, g)
+def gate_backward(dy, cache):
+    x, W1, W2, s, z, g = cache
+    a = (dy * x).sum((2, 3)) * (1 - g**2)
+    c = a @ W2.T * (1 - z**2)
+    ds = c @ W1.T / (x.shape[2] * x.shape[3])
+    return dy * g[:, :, None, None] + ds[:, :, None, None], s.T @ c, z.T @ a
+""",
+    "candidate": """
+def minimal_forward(x, h, Wz, Wh, Uz, Uh):
+    z = 1 / (1 + np.exp(-x @ Wz - h @ Uz))
+    n = np.tanh(x @ Wh + h @ Uh)
+    return (1 - z) * h + z * n, (x, h, Wz, Wh, Uz, Uh, z, n)
+def minimal_backward(dy, cache):
+    x, h, Wz, Wh, Uz, Uh, z, n = cache
+    a, c = dy * (n - h) * z * (1 - z), dy * z * (1 - n**2)
+    return a @ Wz.T + c @ Wh.T, dy * (1 - z) + a @ Uz.T + c @ Uh.T, x.T @ a, x.T @ c, h.T @ a, h.T @ c
+""",
+    "depthwise": """
+def depthwise_conv1d_forward(x, w, b):
+    k = w.shape[1]
+    y = sum(w[:, j, None] * x[:, :, j : x.shape[2] - k + 1 + j] for j in range(k))
+    return y + b[:, None], (x, w)
+def depthwise_conv1d_backward(dy, cache):
+    x, w = cache
+    n, dx, dw = dy.shape[2], np.zeros_like(x), np.zeros_like(w)
+    for j in range(w.shape[1]):
+        dx[:, :, j : j + n] += w[:, j, None] * dy
+        dw[:, j] = (dy * x[:, :, j : j + n]).sum((0, 2))
+    return dx, dw, dy.sum((0, 2))
+""",
+    "within brackets": """
+def edges_forward(h, src, dst, W, a):
+    z = h @ W
+    y = np.zeros_like(z)
+    np.add.at(y, dst, z[src] * a)
+    return y, (h, src, dst, W, a, z)
+def edges_backward(dy, cache):
+    h, src, dst, W, a, z = cache
+    dz = np.zeros_like(z)
+    np.add.at(dz, src, dy[dst] * a)
+    return dz @ W.T, None, None, h.T @ dz, (dy[dst] * z[src]).sum(0)
+def ranking_loss(U, V, u, i, j):
+    x = (U[u] * (V[i] - V[j])).sum(1)
+    s, dU, dV = -1 / (1 + np.exp(x))[:, None], np.zeros_like(U), np.zeros_like(V)
+    np.add.at(dU, u, s * (V[i] - V[j]))
+    np.add.at(dV, i, s * U[u])
+    np.add.at(dV, j, -s * U[u])
+    return np.log1p(np.exp(-x)).sum(), dU, dV
+""",
+    "flags as numbers": """
+def held_forward(x, mask, W):
+    h = np.tanh(x @ W)
+    return mask * h + (1 - mask) * x, (x, mask, W, h)
+def held_backward(dy, cache):
+    x, mask, W, h = cache
+    a = dy * mask * (1 - h**2)
+    return a @ W.T + dy * (1 - mask), None, x.T @ a
+""",
 }
 
 
@@ -413,3 +503,59 @@ def test_a_parameter_that_such_a_layer_has_with_axes_is_no_single_number(tmp_pat
     for name, report in found.items():
         assert [each.name for each in report.findings if each.verdict == "wrong"] == wrong.get(name, []), name
     assert any("forward runs with x 4,5, g 4,5 too" in text for text in found["scale_backward"].power)
+
+
+STEPS = """
+import numpy as np
+def step_forward(x, W, b):
+    h = np.tanh(x @ W + b)
+    return x + 0.2 * h, (x, W, b, h)
+def step_backward(dy, cache):
+    x, W, b, h = cache
+    dW, db = np.zeros_like(W), np.zeros_like(b)
+    a = FACTOR * dy * (1 - h**2)
+    dW += x.T @ a
+    db += a.sum(axis=0)
+    return dy + a @ W.T, dW, db
+"""
+
+
+@pytest.mark.parametrize("factor, verdict", [("0.2", "right"), ("0.3", "wrong")])
+def test_a_matrix_is_not_taken_for_a_vector(tmp_path, factor, verdict):
+    """With vectors the product is a single number, and what backward adds up is spread over it without a word."""
+    text = STEPS.replace("FACTOR", factor)
+    file = written(tmp_path / f"steps_{verdict}.py", text)
+    assert verdicts(file) == {"step_backward": verdict}
+    unnamed = written(tmp_path / f"unnamed_{verdict}.py", re.sub(r"\bb\b", "c", re.sub(r"\bW\b", "A", text)))
+    (found,) = map(outcome, targets(unnamed))
+    assert found.verdict == "cannot judge" and found.why.startswith("a product is a single number for x "), found.line
+
+
+def test_all_that_was_tried_is_said(tmp_path):
+    text = """
+def odd_forward(x, stride, mode): raise ValueError("never")
+def odd_backward(g, x): return g
+def half_forward(x, stride):
+    rows, columns = x.shape
+    return x[::stride], stride
+def half_backward(g, stride): return g[:0]
+"""
+    odd, half = map(outcome, targets(written(tmp_path / "tried.py", text)))
+    assert "odd_forward raises ValueError with x (4, 5), stride=2, mode=train: never" in odd.why
+    assert "no gradient fits what was guessed: x 4,5, stride=2; say it" in half.why
+
+
+def test_a_value_with_gradients_of_what_it_takes_is_a_loss_whatever_its_name(tmp_path):
+    text = """
+def closeness(q, k): return ((q - k) ** 2).sum(), 2 * (q - k), 2 * (k - q)
+def contrast(q, k):
+    dq = 2 * (q - k)
+    dk = -dq
+    return ((q - k) ** 2).sum(), dq, dk
+def helper(dy, q, k):
+    dq, dk = dy * k, dy * q
+    return dy, dq, dk
+def pair(q, k): return q, k
+"""
+    assert [each.name for each in targets(written(tmp_path / "contrast.py", text))] == ["contrast"]
+    assert verdicts(str(tmp_path / "contrast.py")) == {"contrast": "right"}

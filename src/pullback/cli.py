@@ -190,6 +190,4 @@ def check(target: str, **options: Any) -> None:
     """
     from pullback.check.files import command
 
-    text, code = command.run(target, **options)
-    click.echo(text)
-    sys.exit(code)
+    sys.exit(command.run(target, **options, say=click.echo))

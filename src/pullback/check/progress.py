@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -43,6 +44,15 @@ class Bar:
         self.done, self.title = self.done + 1, title or self.title
         if self.waits and time.perf_counter() >= self.next:
             self.draw()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Out of the way of what is printed meanwhile."""
+        if self.display:
+            self.display.stop()
+        yield
+        if self.display:
+            self.display.start()
 
     def draw(self) -> None:
         self.display = self.display or display(self.steps())

@@ -1,6 +1,7 @@
 """What a function is called with: the arrays that may be moved, and everything else, which stays as it is."""
 
 import inspect
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from numbers import Integral
@@ -39,10 +40,8 @@ class Arguments:
 
     def __init__(self, values: Sequence[Any], names: Sequence[str] = ()) -> None:
         self.values = [to_numpy(value) for value in values]
-        names = [*names, *(f"x{k}" for k in range(len(names), len(values)))]
-        self.leaves = [
-            leaf for k, name in enumerate(names[: len(values)]) for leaf in leaves(name, (k,), self.values[k])
-        ]
+        self.names = names = [*names, *(f"x{k}" for k in range(len(names), len(values)))][: len(values)]
+        self.leaves = [leaf for k, name in enumerate(names) for leaf in leaves(name, (k,), self.values[k])]
         asking = {(k,) for k, value in enumerate(values) if getattr(value, "requires_grad", False) is True}
         self.leaves = [leaf._replace(wanted=leaf.path in asking) for leaf in self.leaves]
         if not self.leaves:
@@ -77,9 +76,22 @@ class Arguments:
         rng = np.random.default_rng(0)
         return [rng.normal(size=leaf.value) if is_shape(leaf.value) else np.array(leaf.value) for leaf in self.leaves]
 
+    def shown(self) -> list[str]:
+        """All that is given, in its order: arrays by their shapes, and hyperparameters."""
+        found: dict[int, list[str]] = defaultdict(list)
+        for leaf, array in zip(self.leaves, self.example()):
+            found[leaf.path[0]].append(f"{leaf.name} {np.shape(array)}")
+        for k, (name, value) in enumerate(zip(self.names, self.values)):
+            if k not in found and isinstance(value, PLAIN):
+                found[k].append(f"{name}={value}")
+        return [text for k in sorted(found) for text in found[k]]
+
 
 class Value(tuple[Any, ...]):
     """A tuple that is meant as it is: `axis=(0, 1)` is no shape."""
+
+
+PLAIN = bool, int, float, str, Value  # hyperparameters
 
 
 def is_shape(value: Any) -> bool:

@@ -108,9 +108,7 @@ class Code:
         except Exception as error:
             if isinstance(error, NotImplementedError) and not str(error):
                 raise StyleError(f"{name} is not written yet: it raises NotImplementedError") from error
-            with_ = ", ".join(
-                f"{leaf.name} {np.shape(a)}" for leaf, a in zip(self.arguments.leaves, self.arguments.example())
-            )
+            with_ = ", ".join(self.arguments.shown())
             says = f": {error}" if str(error) else ""
             raise StyleError(f"{name} raises {type(error).__name__} with {with_ or 'no arrays'}{says}") from error
 

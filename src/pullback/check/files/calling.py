@@ -17,7 +17,7 @@ from pullback.check.adapters.arguments import Value, is_shape, parameters
 from pullback.check.adapters.code import body
 from pullback.check.files.finding import Exercise
 from pullback.check.files.layouts import layouts
-from pullback.check.files.numbers import drawn, inside
+from pullback.check.files.numbers import drawn, inside, numeric
 from pullback.check.files.recipes import LETTERS, OPTIONS, WEIGHTS, Table, option, size
 from pullback.errors import PullbackError
 
@@ -39,6 +39,11 @@ class Guess(NamedTuple):
     def inside(self) -> "Guess":
         """The same with numbers between 0 and 1."""
         return self._replace(arguments=[inside(value) for value in self.arguments])
+
+    @property
+    def numeric(self) -> "Guess":
+        """The same with 0 and 1 for flags."""
+        return self._replace(arguments=[numeric(value) for value in self.arguments])
 
 
 MANY = 150  # arrays that a class is made with, before whole numbers are tried

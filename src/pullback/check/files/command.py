@@ -3,7 +3,6 @@
 import json
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,21 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pullback.check import check
-from pullback.check.adapters.arguments import Value, is_shape, names_of
-from pullback.check.adapters.code import body
-from pullback.check.files.accusing import said, settled
+from pullback.check.adapters.arguments import is_shape
+from pullback.check.files.accusing import said, settings_of, settled
 from pullback.check.files.calling import Guess, GuessError
 from pullback.check.files.finding import Exercise
 from pullback.check.files.guessing import quiet, trials
 from pullback.check.files.likeness import likeness
-from pullback.check.files.recipes import Table
 from pullback.check.files.targets import TextError, options, shape, targets
 from pullback.check.progress import Bar
 from pullback.check.report import RIGHT, Cause, Report
 from pullback.errors import OptionError
 
 COLUMNS = 80
-PLAIN = bool, int, float, str, Value  # hyperparameters
 CODES = {"right": 0, "wrong": 1, "cannot judge": 3}
 
 
@@ -76,24 +72,31 @@ def run(
     seed: int,
     order: int,
     as_json: bool,
-) -> tuple[str, int]:
-    """What to print, and the exit code: 1 if anything is wrong, else 3 if anything cannot be judged, else 0."""
+    say: Callable[[str], None],
+) -> int:
+    """Say of each layer what came out as soon as it is known. The exit code: 1 if anything is wrong, else 3 if anything
+    cannot be judged, else 0."""
     found = targets(target)
     alone = ".py:" in target
     if not alone and (shapes or like):
         raise TextError(f"--shape and --like are for one layer; name it, as in {target}:{found[0].name}")
     given = [shape(text, seed) for text in shapes]
-    with waiting(found) as done:
-        judged = partial(outcome, shapes=given, like=like, dtype=dtype, seed=seed, order=order, must_run=alone)
-        outcomes = [done(judged(each, fixed=options(settings))) for each in found]
-    outcomes = [each for each, exercise in zip(outcomes, found) if each.report or not is_a_base(exercise, found)]
-    code = max((CODES[each.verdict] for each in outcomes), key=[0, 3, 1].index)
+    judge = partial(outcome, shapes=given, like=like, dtype=dtype, seed=seed, order=order, must_run=alone)
+    outcomes = []
+    for each in in_turn(found, lambda exercise: judge(exercise, fixed=options(settings))):
+        outcomes.append(each)
+        if not as_json:
+            say(told(each, alone))
     if as_json:
         data = [each.data for each in outcomes]
-        return json.dumps(data[0] if alone else data, indent=2), code
-    report = outcomes[0].report
-    lines = str(report).split("\n") if alone and report else [each.line for each in outcomes]
-    return "\n".join(wrapped(line, 12 if alone else 4) for line in lines), code
+        say(json.dumps(data[0] if alone else data, indent=2))
+    return max((CODES[each.verdict] for each in outcomes), key=[0, 3, 1].index)
+
+
+def told(outcome: Outcome, alone: bool) -> str:
+    """A line of a file, and the whole report on one layer."""
+    lines = str(outcome.report).split("\n") if alone and outcome.report else [outcome.line]
+    return "\n".join(wrapped(line, 12 if alone else 4) for line in lines)
 
 
 def is_a_base(exercise: Exercise, found: Sequence[Exercise]) -> bool:
@@ -107,19 +110,18 @@ def wrapped(line: str, indent: int) -> str:
     return textwrap.fill(line, COLUMNS, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
 
 
-@contextmanager
-def waiting(found: Sequence[Exercise]) -> Iterator[Callable[[Outcome], Outcome]]:
-    """A bar over several layers; a single one has its own."""
-    if len(found) < 2:
-        yield lambda outcome: outcome
+def in_turn(found: Sequence[Exercise], judge: Callable[[Exercise], Outcome]) -> Iterator[Outcome]:
+    """What came out, with a bar over several layers; a single one has its own."""
+    if len(found) == 1:
+        yield judge(found[0])
         return
     with Bar(f"{len(found)} layers", lambda: len(found)) as bar:
-
-        def done(outcome: Outcome) -> Outcome:
-            bar.step(outcome.name)
-            return outcome
-
-        yield done
+        for exercise in found:
+            each = judge(exercise)
+            bar.step(each.name)
+            if each.report or not is_a_base(exercise, found):
+                with bar.aside():
+                    yield each
 
 
 def outcome(
@@ -148,12 +150,13 @@ def outcome(
         first = next(several)
         if first.larger and rule(first.larger.guess) and not rule(first.guess):
             first = first.larger  # such a layer has these axes, and with them a gradient has a wrong shape
-        guessed = ", ".join(([] if shapes else [said(first)]) + settings_of(first.guess, fixed or {}))
-        report, problem = settled(first, several, judge, lambda guess: rule(guess) is not None)
+        tell = partial(said, fixed=fixed or {})
+        guessed = ", ".join(settings_of(first.guess, fixed or {})) if shapes else tell(first)
+        report, problem = settled(first, several, judge, lambda guess: rule(guess) is not None, tell)
         if report and guessed:
             report = replace(report, notes=(*report.notes, Cause("", f"the inputs are guessed: {guessed}")))
         if report and report.verdict == RIGHT and first.larger:
-            text = f"forward runs with {said(first.larger)} too, and a gradient does not fit that; say it with --shape"
+            text = f"forward runs with {tell(first.larger)} too, and a gradient does not fit that; say it with --shape"
             report = replace(report, power=(*report.power, text))
         return Outcome(exercise.name, report, problem, guessed)
     except GuessError as error:
@@ -164,14 +167,6 @@ def outcome(
         raise
     except Exception as error:  # code of anybody may raise anything, anywhere
         return Outcome(exercise.name, None, f"it raises while it is judged: {type(error).__name__}: {error}")
-
-
-def settings_of(guess: Guess, fixed: dict[str, Any]) -> list[str]:
-    """Hyperparameters that nobody said, as `--set` takes them."""
-    found: dict[str, Any] = {}
-    for name, value in zip(names_of(body(guess.forward)), guess.arguments):
-        found |= value.read if isinstance(value, Table) else {name: value} if isinstance(value, PLAIN) else {}
-    return [f"{name}={value}" for name, value in found.items() if name not in fixed]
 
 
 def single(value: Any, seed: int) -> Any:

@@ -4,11 +4,12 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from textwrap import dedent
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from pullback.check.adapters.arguments import names_of
 from pullback.check.adapters.code import METHODS
 
 BACKWARD = re.compile(r"backward|backprop|bwd|_back\b|_(?:grad|gradient|vjp|prime|derivative|deriv)\b|\bd(?=_)")
@@ -75,10 +76,22 @@ def partners(name: str) -> Iterator[str]:
 
 
 def is_a_loss(name: str, function: FunctionType) -> bool:
-    """Is it called like one, and does it end in `return loss, grad`?"""
-    ends = [last(each.value) for each in body_of(function) if isinstance(each, ast.Return)]
-    gradient = lambda end: end is not None and (not isinstance(end, ast.Name) or GRADIENT.fullmatch(end.id))
-    return bool(ends) and LOSS.search(name.lower()) is not None and all(map(gradient, ends))
+    """Is it called like one, and ends in `return loss, grad`? Or does it take q and k, and `return loss, dq, dk`?"""
+    ends = [each.value for each in body_of(function) if isinstance(each, ast.Return)]
+    gradient = lambda end: not isinstance(end, ast.Name) or GRADIENT.fullmatch(end.id)
+    if not ends or not all(map(last, ends)):
+        return False
+    if LOSS.search(name.lower()) and all(gradient(last(end)) for end in ends):
+        return True
+    inputs = names_of(function)
+    return all(brings_gradients(end, inputs) for end in ends)
+
+
+def brings_gradients(end: Any, inputs: Sequence[str]) -> bool:
+    """Is it a value, and after it gradients of inputs?"""
+    first, *rest = map(ast.unparse, end.elts)
+    gradients = {mark + name for name in inputs for mark in ("d", "d_", "g", "grad_")}
+    return not GRADIENT.fullmatch(first) and gradients.issuperset(rest)
 
 
 def returns_a_function(function: FunctionType) -> bool:

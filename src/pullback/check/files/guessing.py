@@ -17,6 +17,7 @@ from pullback.check.files.calling import Guess, GuessError, Layer, example
 from pullback.check.files.finding import Exercise
 
 MOST, COMPILED = 600, 60  # guesses to try, and fewer where each is compiled
+FLAGS = re.compile(r"boolean|bool tensor")  # and so where they take no flags, but 0 and 1
 INTEGERS = re.compile(r"used as indices|only integer|as an integer|to dtype\('int")  # so errors ask for them
 STRANGE = 30  # so often something that is no layer may run
 
@@ -72,7 +73,17 @@ def trials(exercise: Exercise, given: Sequence[Any], fixed: dict[str, Any]) -> I
 
 
 def tried(guess: Guess, known: bool) -> Trial:
-    """Run it; where forward is not finite at any numbers, at numbers between 0 and 1."""
+    """Run it; where flags are calculated with, with numbers in their place."""
+    try:
+        return ran(guess, known)
+    except Exception as error:  # whatever their code may raise
+        if not FLAGS.search(str(error)):
+            raise
+        return ran(guess.numeric, known)
+
+
+def ran(guess: Guess, known: bool) -> Trial:
+    """Where forward is not finite at any numbers, at numbers between 0 and 1."""
     with quiet():
         adapted = adapt(*guess)
         shapes = {leaf.name: np.shape(example(leaf.value)) for leaf in adapted.leaves}

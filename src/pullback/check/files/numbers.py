@@ -1,6 +1,7 @@
 """What the numbers in an array may be: told from the name of the parameter, where it says so."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -52,12 +53,22 @@ NAMED = (
 )
 
 
+def kind(name: str) -> Callable[..., Any] | None:
+    """What makes an array of this name, where that tells its numbers."""
+    return next((make for pattern, make in NAMED if re.fullmatch(pattern, name)), None)
+
+
 def drawn(name: str, value: Any) -> Any:
     """The array of this name and shape, where the name tells its numbers; a single number is a scale, above 0."""
     if not is_shape(value):
         return value
-    kind = next((kind for pattern, kind in NAMED if re.fullmatch(pattern, name)), None if value else positive)
-    return value if kind is None else kind(*value)
+    make = kind(name) or (None if value else positive)
+    return value if make is None else make(*value)
+
+
+def numeric(value: Any) -> Any:
+    """Flags as numbers, 0 or 1."""
+    return value.astype(float) if isinstance(value, np.ndarray) and value.dtype == bool else value
 
 
 def inside(value: Any) -> Any:

@@ -36,7 +36,8 @@ RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     ("group.?norm", (((2, 6, 4, 5), (1, 6, 1, 1), (1, 6, 1, 1)), ((2, 6, 4, 5), (6,), (6,)))),
     ("(spatial|2d).*norm|norm.*2d", (((2, 3, 4, 5), (3,), (3,)), ((2, 3, 4, 5), (1, 3, 1, 1), (1, 3, 1, 1)))),
     ("norm", (((4, 5), (5,), (5,)), ((4, 5), (1, 5), (1, 5)), ((5, 4), (5, 1), (5, 1)), ((2, 3, 4, 5), (3,), (3,)))),
-    ("conv.*1d|1d.*conv", (((2, 3, 8), (4, 3, 3), (4,)),)),
+    ("depth_?wise", (((2, 3, 5, 6), (3, 2, 4), (3,)), ((2, 3, 5, 6), (3, 1, 2, 4), (3,)), ((2, 3, 8), (3, 4), (3,)))),
+    ("conv.*1d|1d.*conv", (((2, 3, 8), (4, 3, 3), (4,)), ((2, 3, 8), (3, 4), (3,)))),
     ("conv", (((2, 3, 5, 6), (4, 3, 3, 3), (4,)), ((2, 5, 6, 3), (3, 3, 3, 4), (1, 1, 1, 4)), ((5, 6), (3, 3), ()))),
     ("pool", (((2, 3, 4, 6),), ((2, 4, 6, 3),), ((4, 6),))),
     (r"\(x,w_?q,w_?k,w_?v,w_?o", (
@@ -51,7 +52,10 @@ RECIPES: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     (r"bce|binary|logistic_loss|focal|dice|tversky", ((probabilities(4, 5), flags(4, 5).astype(float)),)),
     (r"\((p|probs?|y_?hat),(t|y|y_?true|targets?)\)", ((probabilities(4, 5), flags(4, 5).astype(float)),)),
     ("(^|_|\\b)kl(_|\\b)|kl_?div", ((probabilities(4, 5), probabilities(4, 5)),)),
-    ("crf", (((4, 3), (3, 3), integers(4, below=3)), ((4, 3), integers(4, below=3), (3, 3)))),
+    ("crf", (
+        ((4, 3), (3, 3), integers(4, below=3)), ((4, 3), integers(4, below=3), (3, 3)),
+        ((4, 3), (3, 3), (3,), integers(4, below=3)),
+    )),
     ("hmm|hidden_?markov", (
         ((3,), (3, 3), (3, 5), integers(6, below=5)), (integers(6, below=5), (3,), (3, 3), (3, 5)),
         ((3,), (3, 3), (6, 3)),
