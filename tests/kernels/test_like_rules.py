@@ -7,6 +7,7 @@ from fast import (
     EPS,
     LARGE,
     LAST,
+    MORE,
     RULES,
     SMALL,
     arrays,
@@ -61,6 +62,22 @@ def leaves(jacobian):
 def test_memory_order_does_not_matter(name, change):
     rule, inputs = arrays(RULES[name], (SMALL[name] or LARGE[name])[-1])
     compare(rule, inputs, change)
+
+
+@pytest.mark.parametrize("name, blocks", [("rnn", 1), ("gru", 3), ("lstm", 4)])
+@pytest.mark.parametrize("steps, units", [(3, 5), (1, 1)])
+def test_gradients_from_above_of_sequences_may_be_read_only(name, blocks, steps, units):
+    """As those of another library are, and the zeros in the place of one that is left out."""
+    rng = np.random.default_rng(0)
+    x, gy, gh = (rng.normal(size=(n, 2, m)) for n, m in ((steps, 3), (steps, units), (1, units)))
+    w, u = (rng.normal(size=(blocks * units, m)) for m in (3, units))
+    _, at = RULES[name].linearize(x, w_l0=w, u_l0=u)
+    _, fast = RULES[name].linearize(*map(to_single, (x,)), w_l0=to_single(w), u_l0=to_single(u))
+    assert fast.plan.forward is not None
+    fixed = to_single(gy)
+    fixed.flags.writeable = False
+    close(fast.vjp(fixed), at.vjp(gy), MORE[name])
+    close(fast.vjp(None, to_single(gh)), at.vjp(None, gh), MORE[name])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The gates of recurrent cells with their slopes, both accurate where they saturate, over a row at a time.
+"""Over a row at a time: sigmoid and tanh with their slopes, both accurate where they saturate, relu, sums and copies.
 
 Every loop has few arrays, all of them different: LLVM makes vectors only where few tests tell that no two overlap.
 """

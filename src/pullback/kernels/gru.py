@@ -102,8 +102,9 @@ def descend_rows(lo, hi, w, u, xh, a, gy, gx, gh, gw, gu, gb, tall):
                 before, old, come = address(a[t, at]), address(xh[t, at]) + 4 * n, address(gy[t, at])
                 pulled, out = address(state[row]), address(now[row])
                 if t:
-                    for soon in (a[t - 1, at], gy[t - 1, at], xh[t - 1, at]):
-                        fetch(soon)
+                    fetch(a[t - 1, at])
+                    fetch(gy[t - 1, at])
+                    fetch(xh[t - 1, at])
                 for j in range(0, 4 * m, 4 * UNITS):
                     back(m - j // 4, before + j, 4 * m, old + j, come + j, pulled + j, out + j, total + j)
             times(now, w, left, gh[0, :0], 0)

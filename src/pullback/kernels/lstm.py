@@ -94,8 +94,10 @@ def descend_rows(lo, hi, wu, xh, z, gy, c, gx, gh, gc, sums, gb, tall):
                 before, old, new, out = address(z[t, at]), address(c[t, at]), address(c[t + 1, at]), address(now[row])
                 come, pulled, memory = address(gy[t, at]), address(left[row]) + 4 * n, address(gc[at])
                 if t:
-                    for soon in (z[t - 1, at], c[t - 1, at], gy[t - 1, at], xh[t - 1, at]):
-                        fetch(soon)
+                    fetch(z[t - 1, at])
+                    fetch(c[t - 1, at])
+                    fetch(gy[t - 1, at])
+                    fetch(xh[t - 1, at])
                 for j in range(0, 4 * m, 4 * UNITS):
                     back(
                         m - j // 4, before + j, 4 * m, old + j, new + j, come + j, pulled + j, memory + j, out + j,

@@ -2,8 +2,9 @@
 
 The batch is split, not the step: every thread takes its rows of the batch through all steps, with the weights packed
 once for the register tile, and nobody waits for anybody. Memory traffic counts as much as arithmetic. So the loop keeps
-pre-activations and states alone; its way back computes the gates and their slopes again, and uses the gradients of the
-pre-activations while they are in the cache: for x, for the state before, and for the weights, a few steps at a time.
+one number for each pre-activation, and the rows [x h]; its way back makes gates and slopes of those, and uses the
+gradients of the pre-activations while they are in the cache: for x, for the state before, and for the weights, a few
+steps at a time.
 What the cell's own methods need is made by the cell itself when they ask for it.
 
 A cell's file gives `climb(cell, x, *states, *params)`, the paths of the states and what the loop keeps, and

@@ -95,8 +95,9 @@ def descend_rows(lo, hi, wu, xh, slopes, gy, gx, gh, sums, gb, tall):
                 slope, come, pulled = address(slopes[t, at]), address(gy[t, at]), address(left[row]) + 4 * n
                 out = address(now[row])
                 if t:
-                    for soon in (slopes[t - 1, at], gy[t - 1, at], xh[t - 1, at]):
-                        fetch(soon)
+                    fetch(slopes[t - 1, at])
+                    fetch(gy[t - 1, at])
+                    fetch(xh[t - 1, at])
                 for j in range(0, 4 * m, 4 * UNITS):
                     back(m - j // 4, slope + j, come + j, pulled + j, out + j, total + j)
             times(now, wu, left, gh[0, :0], 0)

@@ -40,7 +40,10 @@ def as_dataset(given: Dataset | Pair, name: str) -> Dataset:
         raise DtypeError(f"{name}: t holds {given.t.dtype}, needs classes: whole numbers from 0 up{remedy(given.t)}")
     if place := first(given.t < 0):
         got = f"t[{', '.join(map(str, place))}] is {given.t[place]}"
-        advice = f"leave out what has none; {NO_REGRESSION}"
+        none = (
+            "leave out what has none" if given.t.min() == -100 else "np.unique(t, return_inverse=True)[1] numbers them"
+        )
+        advice = f"{none}; {NO_REGRESSION}"
         raise RangeError(f"{name}: {got}, needs classes: whole numbers from 0 up; {advice}")
     return given
 
@@ -50,6 +53,8 @@ def remedy(t: np.ndarray) -> str:
     convert = "convert them, as with t.astype(int)"
     if t.ndim == 2 and t.shape[1] > 1 and t.dtype.kind in "bf" and ((t == 0) | (t == 1)).all():
         return f"; {ONE_HOT}"
+    if t.dtype.kind == "O" and all(isinstance(each, int | np.integer) for each in t.flat):
+        return f"; {convert}"
     if t.dtype.kind in "OSU":
         return "; names become numbers by np.unique(t, return_inverse=True)[1]"
     if t.dtype.kind == "f":

@@ -88,9 +88,9 @@ def taken_for_classes(names: tuple[str, ...], where: str) -> str:
         return ""
     low, high = min(values), max(values)
     found = f"{len(values)} different whole numbers, from {low} to {high}"
-    in_order = low in (0, 1) and high - low < len(values)
-    if len(values) > MANY and not in_order:
-        advice = f"if these are classes, number them from 0 without a gap, or give them names, such as c{low}"
+    numbered = low in (0, 1) and high - low < 2 * len(values)  # some may not occur here
+    if len(values) > MANY and not numbered:
+        advice = f"if these are classes, number them from 0, or give them names, such as c{low}"
         raise DataError(f"{where} holds {found}, which looks like a quantity; {NO_REGRESSION}; {advice}")
     return f" The {found}, are taken for classes; {NO_REGRESSION}." if len(values) > 2 else ""
 
