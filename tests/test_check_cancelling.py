@@ -84,3 +84,8 @@ def test_an_exponential_that_overflows_in_backward_alone_is_wrong():
     back = lambda g, x: g * np.exp(x) / (1 + np.exp(x))
     x = np.random.default_rng(4).normal(size=8).astype("f4")
     assert pb.check(softplus, back, x).cause == "overflow_large_input"
+
+
+def test_what_is_infinite_is_nothing_beside_nothing():
+    back = lambda g, x: np.where(x <= 0, np.inf, g * 3 * x**2)
+    assert pb.check(lambda x: x**3, back, np.array([0.0, 2.0, 0.5, 1.3])).verdict == "wrong"

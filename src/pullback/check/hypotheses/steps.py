@@ -96,7 +96,7 @@ def variance_otherwise(e: Evidence) -> Says:
 
 def another_constant(e: Evidence) -> Says:
     """A number that is short in decimals, and would be so too with the factor: a hyperparameter of another value, and
-    none that is left out."""
+    none that is left out. Whole numbers, such as the coefficients of a polynomial, are the formula itself."""
 
     def short(c: float) -> bool:
         return near(c, float(f"{c:.2g}"))
@@ -107,7 +107,8 @@ def another_constant(e: Evidence) -> Says:
         numbers = [float(each) for each in m.step.operands if np.ndim(each) == 0]
         if any(near(m.factor, c) or near(m.factor, 1 / c) for c in (*m.numbers, *numbers) if c):
             return False
-        return any(short(c) and short(c * m.factor) for c in numbers if abs(c) != 1)  # 1 / x is the formula itself
+        pairs = [(c, c * m.factor) for c in numbers if abs(c) != 1]  # 1 / x is the formula, too
+        return any(all(map(short, pair)) and not all(near(c, round(c)) for c in pair) for pair in pairs)
 
     return first(e, "path", fits=constant)
 

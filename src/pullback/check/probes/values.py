@@ -133,8 +133,8 @@ class Comparison:
         rounding is left, as of a batch norm for one number from above everywhere."""
         signs = np.random.default_rng(6).choice([-1.0, 1.0], len(g))
         ordinary = self.problem.b(self.truth.v, signs * abs(g))[part.begin : part.end]
-        left = max(wanted, float(np.max(abs(b[part.begin : part.end]), initial=0)))
-        return left <= ROUNDED * digits(self.problem) * float(np.max(abs(ordinary), initial=0))
+        left, size = (float(np.max(abs(each), initial=0)) for each in (b[part.begin : part.end], ordinary))
+        return np.isfinite(size) and max(wanted, left) <= ROUNDED * digits(self.problem) * size
 
     def confirmed(self, column: int, g: Array, found: float, bound: float) -> bool:
         """No other step of the differences speaks for what was found, and there is a derivative at all."""
