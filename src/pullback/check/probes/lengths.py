@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pullback.check.moves import dense
 from pullback.check.points import anything
-from pullback.check.probes.values import tolerance
+from pullback.check.probes.values import digits, tolerance
 from pullback.check.problem import Part, Problem
 from pullback.check.report import WRONG, Cause, Finding
 from pullback.check.resizing import resized, runs
@@ -122,8 +122,7 @@ def positive(problem: Problem) -> None:
 
 def doubtful(problem: Problem) -> float:
     """Less than this is rounding of the numbers' own precision, or nothing that differences could see."""
-    eps = max(float(np.finfo(part.dtype).eps) for part in (*problem.inputs, *problem.outputs))
-    return max(BY_CHANCE * eps, 1e-10)
+    return max(BY_CHANCE * digits(problem), 1e-10)
 
 
 def uneven(problem: Problem) -> float:
