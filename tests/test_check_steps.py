@@ -54,6 +54,14 @@ def test_what_is_written_into_an_array_is_written():
     np.testing.assert_array_equal(tape.ran(problem, problem.example)[0], problem.f(problem.example))
 
 
+def test_what_is_masked_out_keeps_what_was_there():
+    def forward(x):
+        return np.divide(1.0, x, out=np.full(x.shape, 7.0), where=x > 1) * x
+
+    problem, _ = steps_of(forward, np.arange(3.0))
+    np.testing.assert_array_equal(tape.ran(problem, problem.example)[0], [0, 7, 1])
+
+
 # A gated unit, whose backward is right but for one of these.
 
 GATED = {

@@ -20,7 +20,12 @@ class Watched(np.ndarray[Any, Any]):
     made: Any = None
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
-        call = lambda *operands: getattr(ufunc, method)(*operands, **options)
+        there = unwatched(out[0]).copy() if out and "where" in options else None  # what is masked out keeps it
+
+        def call(*operands: Any) -> Any:
+            kept = {} if there is None else {"out": there.copy()}
+            return getattr(ufunc, method)(*operands, **options, **kept)
+
         if not running or method not in ("__call__", "reduce") or len(out) > 1:
             into = {"out": tuple(map(unwatched, out))} if out else {}
             found = getattr(ufunc, method)(*map(unwatched, inputs), **options, **into)

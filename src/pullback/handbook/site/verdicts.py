@@ -1,5 +1,6 @@
 """What `pullback.check` says to common mistakes: each is planted in the rule's own backward, and judged."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from itertools import compress
@@ -49,7 +50,8 @@ def judgement(name: str, known: Mapping[str, Verdict] | None = None) -> tuple[st
         wrong = next(iter(mistake.gradients))
         inputs = [x.name for x in e.inputs]
         judged = inputs.index(wrong[1:])
-        with np.errstate(all="ignore"):  # it tries what overflows, too
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # it tries what overflows, and means of nothing
             report = pullback.check(forward(e), backward(e, mistake.name), *(x.values for x in e.inputs), wrt=[judged])
         found[mistake.name] = Verdict(report.verdict, report.cause)
     return name, found
