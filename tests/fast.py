@@ -25,6 +25,7 @@ TESTS = Path(__file__).parent
 EPS = float(np.finfo(np.float32).eps)
 ULPS = 32  # of the largest element, or of 1, in a result; a sum of many terms may lose more, and says so below
 MORE = dict.fromkeys(("rnn", "gru", "lstm"), 256)  # a rounding error grows from step to step
+SECOND = dict.fromkeys(("rnn", "gru", "lstm"), 512)  # and more so in hvp: the rule in NumPy's own float32 loses up to 184
 
 WINOGRAD = [  # whole vectors of channels, 3 × 3, stride 1
     dict(i=32, o=48, n=(13, 18), k=(3, 3), padding=1, batch=(3,)),
@@ -297,7 +298,7 @@ def compare(rule, inputs, change=lambda x: x):
     gy, tx = [draw(zero) for zero in at.plan.gradients], [draw(zero) for zero in at.plan.tangents]
     close(fast.vjp(*changed(gy)), at.vjp(*gy), ulps)
     close(fast.jvp(*changed(tx)), at.jvp(*tx), ulps)
-    close(fast.hvp(changed(gy), changed(tx)), at.hvp(gy, tx), ulps)
+    close(fast.hvp(changed(gy), changed(tx)), at.hvp(gy, tx), SECOND.get(rule.name, ulps))
 
 
 def waves(zeros):
