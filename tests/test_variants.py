@@ -6,7 +6,6 @@ from collections import Counter
 import pytest
 from faults.planted import CASES, FAMILIES, judged, line, plantable, planted, small_first
 
-from pullback.check import judge
 from pullback.check.variants import families, variants
 from pullback.discovery import every
 
@@ -16,10 +15,8 @@ FLOORS = dict(caught=1, first=0.88, three=0.98, named=0.8)
 
 
 @pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """All further inputs are tried, however busy the machine is."""
-    monkeypatch.setattr(judge, "NUMBERS", float("inf"))
-    monkeypatch.setattr(judge, "SLOW", float("inf"))
+def quiet():
+    """Mistakes divide by nothing, some of them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         yield
