@@ -22,13 +22,13 @@ from pullback.check.probes.linearity import linearity
 from pullback.check.probes.manners import again, early, forward_repeats, lasting, mutation, repetition
 from pullback.check.probes.opinion import opinion
 from pullback.check.probes.projection import projected
-from pullback.check.probes.single import singles
 from pullback.check.probes.remainders import remainders
 from pullback.check.probes.repeats import repeats
+from pullback.check.probes.single import singles
 from pullback.check.probes.straight import handed_through, in_its_place
 from pullback.check.probes.symmetric import shared
 from pullback.check.probes.tails import HINT, far, far_from_zero, tails
-from pullback.check.probes.values import Comparison, Mismatch, cotangents
+from pullback.check.probes.values import Comparison, Mismatch, cotangents, gone_in_double
 from pullback.check.problem import Problem
 from pullback.check.reference import Reference
 from pullback.check.report import WRONG, Cause, Report
@@ -184,7 +184,9 @@ class Judge:
             findings, notes = lengths(problem)
             outcome.add(findings)
             outcome.remarks += [*far(problem), *notes, *widened(problem, ones)]
-            outcome.remarks += [each for probe in (batches, remainders, singles, repeats) for each in noted(probe, problem)]
+            outcome.remarks += [
+                each for probe in (batches, remainders, singles, repeats) for each in noted(probe, problem)
+            ]
 
     def further(self) -> None:
         """Other inputs, until something is wrong."""
@@ -213,7 +215,7 @@ class Judge:
             return  # these inputs were not the user's: outside of the domain, for all we know
         worst = max(comparison.found.values(), key=lambda each: each.weight, default=None)
         if worst is not None and not example:
-            if problem.overflows(point.v):
+            if problem.overflows(point.v) or not point.lost and gone_in_double(problem, truth, worst):
                 return
             if not point.lost and gradual(problem, point, worst):
                 outcome.left.append(point.where)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.problem import Part, Problem, pack
+from pullback.check.truth import fits
 
 Array = NDArray[Any]
 
@@ -22,7 +23,7 @@ SHIFT = 1000.0  # of all numbers of an input, in single precision: as much of it
 NEAR_ZERO = 0.2  # of the largest: the least of a few numbers that may be anything from 0
 GRID = 256.0  # of numbers whose differences are exact
 ASIDE, SMOOTH = 1e-3, 1e-10  # so far to either side, and of the largest: what a smooth function does not show there
-BORNE = 1e-3  # of the largest: an error of forward that leaves something to be asked of backward
+SAME = 1e-3  # of the largest: no more than single precision changes
 NARROW, JUMP = 1e-9, 1e-3  # so near to either side, and so far apart
 TRIED = 32  # of an input, one by one
 STEPS_BACK = 8  # each half the way to the example
@@ -98,11 +99,12 @@ def shares(problem: Problem, part: Part) -> Iterator[Point]:
 
 
 def tiny(problem: Problem, part: Part) -> Iterator[Point]:
-    """Numbers near 0, where forward goes smoothly through it and keeps its digits: a case for 0 alone may not do."""
-    places = range(part.begin, part.end)[: len(TINY)]
+    """Numbers near 0, where forward goes smoothly through it and keeps its digits: a case for 0 alone may not do.
+    As many ordinary ones stand beside them: an error counts beside the gradient of those."""
+    places = range(part.begin, part.end)[: min(len(TINY), (part.end - part.begin) // 2)]
     point = placed(f"{part.name} with 1e-06 in it", problem.example, places, np.array(TINY[: len(places)]))
     point = point._replace(lost="it is right at ordinary numbers, and loses digits next to 0")
-    if not problem.single and smooth(problem, point):
+    if places and fits(problem) and not problem.single and smooth(problem, point):
         yield point
 
 
@@ -112,27 +114,30 @@ def smooth(problem: Problem, point: Point) -> bool:
     t[list(point.coordinates)] = ASIDE
     try:
         with np.errstate(all="ignore"):
-            here, *beside = problem.f(point.v), *((problem.f(point.v + s * t) + problem.f(point.v - s * t)) / 2 for s in (1, 2))
+            near, far = ((problem.f(point.v + s * t) + problem.f(point.v - s * t)) / 2 for s in (1, 2))
+            here = problem.f(point.v)
     except Exception:  # these inputs are not the user's
         return False
     bound = SMOOTH * np.max(abs(here), initial=0)
-    return bool(np.isfinite(here).all() and np.all(abs((4 * beside[0] - beside[1]) / 3 - here) <= bound))
+    return bool(np.isfinite(here).all() and np.all(abs((4 * near - far) / 3 - here) <= bound))
 
 
 def shifted(problem: Problem, part: Part) -> Iterator[Point]:
-    """All numbers far from 0, and as far from one another as before, if forward in its own precision bears that."""
+    """All numbers far from 0, and as far from one another as before, if that is all the same to forward: also in its
+    own precision, where the squares of such numbers keep nothing of their differences."""
     if not problem.narrow or not problem.takes_double:
         return
     v = problem.example.copy()
     v[part.begin : part.end] += SHIFT * np.std(v[part.begin : part.end])
     v = pack(problem.unpack(v), problem.inputs)  # as it is rounded
     try:
-        exact, rounded = problem.f(v), problem.rounded(v)
+        near, far = problem.f(problem.example), (problem.f(v), problem.rounded(v))
     except Exception:  # these inputs are not the user's
         return
-    if np.max(abs(exact - rounded), initial=0) <= BORNE * np.max(abs(exact), initial=0):
-        lost = "it is right for the same numbers about 0, and loses digits of what is far from 0"
-        yield Point(f"{part.name} moved by {SHIFT:g} times its deviation", v, lost=lost)
+    with np.errstate(all="ignore"):
+        if all(np.all(abs(each - near) <= SAME * np.max(abs(near), initial=0)) for each in far):
+            lost = "it is right for the same numbers about 0, and loses digits of what is far from 0"
+            yield Point(f"{part.name} moved by {SHIFT:g} times its deviation", v, lost=lost)
 
 
 def in_turn(several: list[Iterator[Point]]) -> Iterator[Point]:

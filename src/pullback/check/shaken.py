@@ -27,16 +27,13 @@ def digits(problem: Problem) -> float:
 
 
 def rounding(problem: Problem, v: Array, g: Array, move: Move) -> float:
-    """Of gᵀ J along a direction: what a few roundings do, of inputs, of the gradient from above, and of the output."""
+    """Of gᵀ J along a direction: what a few roundings of inputs and of the gradient from above do to its terms."""
     unit = max(digits(problem), problem.grain)
-    with np.errstate(all="ignore"):
-        values = float(np.max(np.nan_to_num(abs(problem.f(v)[g != 0])), initial=0))
-    of_output = problem.rounding(g) * values / max(1.0, move.reach(v))
-    return max(FEW * unit * float(abs(g) @ sensitivity(problem, v, move, unit)), of_output)
+    return FEW * unit * float(abs(g) @ sensitivity(problem, v, move, unit))
 
 
 def sensitivity(problem: Problem, v: Array, move: Move, unit: float) -> Array:
-    """How much each output's derivative along a direction moves, per unit by which all inputs do, or a gradient of it."""
+    """How much each output's derivative along a direction moves, per unit by which all inputs and its gradient do."""
     reach, rng = max(unit, LEAST), np.random.default_rng(11)
     slope = lambda at: Truth(problem, at, [move]).value[:, 0]
     with np.errstate(all="ignore"):

@@ -79,7 +79,7 @@ def lengths(problem: Problem) -> tuple[list[Finding], list[Cause]]:
 
 
 def by_turns(problem: Problem, n: int) -> float:
-    """What one rounding of the numbers' own precision for each of n terms leaves, in a sum or two behind one another."""
+    """What a rounding of the numbers' own precision for each of n terms leaves, in a sum or two behind one another."""
     return min(SUMS * n * digits(problem), VAGUE)
 
 

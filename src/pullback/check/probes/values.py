@@ -115,7 +115,8 @@ class Comparison:
             self.judged, self.power = self.judged + columns.size, max(self.power, scale)
             for k in np.argsort(-(gap / (bound + 1e-300)))[:3]:
                 c = columns[k]
-                if gap[k] > bound[k] and self.confirmed(c, g, found[c], bound[k]) and self.counts(c, g, gap[k], bound[k]):
+                doubted = gap[k] > bound[k] and self.confirmed(c, g, found[c], bound[k])
+                if doubted and self.counts(c, g, gap[k], bound[k]):
                     self.note(Mismatch(part, int(c), float(found[c]), float(wanted[c]), float(doubt[c]), g, "smooth"))
                     break
 
@@ -278,6 +279,12 @@ class Comparison:
                 k = int(np.argmax(gap - bound))
                 part = next(part for part in self.problem.results if part.begin <= k < part.end)
                 self.note(Mismatch(part, k, float(found[k]), float(wanted[k]), float(doubt[k]), t, "smooth"))
+
+
+def gone_in_double(problem: Problem, truth: Truth, mismatch: Mismatch) -> bool:
+    """Is it right in double precision, and a number in its own? Then digits are lost, and nothing else is."""
+    exact = problem.exact(truth.v, mismatch.g) if problem.narrow and mismatch.finite and problem.mode == "vjp" else None
+    return exact is not None and abs(truth.measured(exact)[mismatch.column] - mismatch.wanted) < mismatch.weight / 10
 
 
 def owners(problem: Problem, truth: Truth) -> list[tuple[Part, Array]]:
