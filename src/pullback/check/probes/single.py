@@ -1,9 +1,10 @@
 """Is backward right where a size is one? An axis of one element gets lost where all such axes are dropped.
 
-It is worth a note, and no fault: nobody has said that there may be such a size.
+It is worth a note, and no fault: nobody has said that there may be such a size. Nothing is said of a backward that is
+right at one size alone: it has to be right where the size is doubled.
 """
 
-from pullback.check.probes.remainders import WRONG_BY, errors
+from pullback.check.probes.remainders import RIGHT_BY, WRONG_BY, errors
 from pullback.check.problem import Problem
 from pullback.check.report import Cause
 from pullback.check.resizing import Sizes, raised, resized
@@ -21,13 +22,24 @@ def singles(problem: Problem) -> list[Cause]:
         one = resized(problem, sizes)
         if one is None or not all(one.sizes) or not follows(problem, one, sizes):
             continue
-        if error := raised(one):
-            return [told(one, f"backward raises {type(error).__name__} there")]
-        off = errors(one) or {}
-        wrong = [name for name, each in off.items() if each > WRONG_BY]
-        if wrong:
-            return [told(one, f"the gradient of {', '.join(wrong)} is another one there")]
+        what = wrong(one)
+        if what and right(resized(problem, {n: 2 * n, 1: 2})):
+            return [told(one, what)]
     return []
+
+
+def wrong(problem: Problem) -> str:
+    """What backward does there, if it is not right."""
+    if error := raised(problem):
+        return f"backward raises {type(error).__name__} there"
+    off = [name for name, each in (errors(problem) or {}).items() if each > WRONG_BY]
+    return f"the gradient of {', '.join(off)} is another one there" if off else ""
+
+
+def right(problem: Problem | None) -> bool:
+    """Does backward know more than one size?"""
+    off = errors(problem) if problem else None
+    return off is not None and max(off.values()) < RIGHT_BY
 
 
 def follows(problem: Problem, one: Problem, sizes: Sizes) -> bool:
