@@ -46,12 +46,12 @@ def silenced(e: Evidence) -> Says:
 
 
 def another_branch(e: Evidence) -> Says:
-    """Something made on the way decides between the pieces of a function of one number."""
+    """Something made on the way decides between the pieces of a function."""
     return mended(
         e,
         "where something else decides between the branches",
         "operand",
-        fits=lambda m: m.operation in COMPARISONS and not m.whole and e.elementwise,
+        fits=lambda m: m.operation in COMPARISONS and not m.whole,
     )
 
 
@@ -152,7 +152,12 @@ def another_number(e: Evidence) -> Says:
 
 
 def turned(e: Evidence) -> Says:
-    return mended(e, "with a matrix transposed", "turned")
+    return mended(e, "with a matrix transposed", "turned", "operand", fits=lambda m: m.turned)
+
+
+def less_rounded(e: Evidence) -> Says:
+    """What it is computed with was rounded, and with more digits it is right."""
+    return mended(e, "without a step that only rounds", "operand", fits=lambda m: m.rounded)
 
 
 def turns_in_time(e: Evidence) -> Says:
@@ -180,4 +185,8 @@ def summed_otherwise(e: Evidence) -> Says:
 
 
 def term_more(e: Evidence) -> Says:
-    return mended(e, "with one term more", "term")
+    return mended(e, "with one term more, or less", "term") if not e.elementwise else None
+
+
+def slope_term(e: Evidence) -> Says:
+    return mended(e, "with one term more, or less", "term") if e.elementwise else None

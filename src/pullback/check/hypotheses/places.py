@@ -40,6 +40,18 @@ def moved(e: Evidence) -> Says:
     return "the right values in the wrong places" if (columns or whole) and not e.elementwise else None
 
 
+def shifted(e: Evidence) -> Says:
+    """What falls out at the end is lost, or comes in at the beginning."""
+    J, B = (M.reshape(-1, *e.x.shape) for M in (e.J, e.B))
+    for axis, n in enumerate(e.x.shape, start=1):
+        right, given = np.moveaxis(J, axis, 0), np.moveaxis(B, axis, 0)
+        for by in range(1, max(2, n - 1)):
+            for a, b, way in ((right[:-by], given[by:], by), (right[by:], given[:-by], -by)):
+                if nonzero(a).any() and same(a, b) and not same(a, right[by:] if way > 0 else right[:-by]):
+                    return f"the right gradient, moved by {way} along axis {axis - 1}"
+    return None
+
+
 def unfolded(e: Evidence) -> Says:
     """A matrix of which one half is read, and both halves get a share."""
     if e.x.ndim != 2 or e.x.shape[0] != e.x.shape[1] or len(e.x) < 2:
@@ -127,7 +139,7 @@ def in_windows(e: Evidence) -> bool:
 
 def slid(e: Evidence) -> Says:
     """Windows still, but not those: in another place, flipped, of another stride or dilation."""
-    if not e.windowed or same(e.B, e.J):
+    if not e.windowed or np.array_equal(e.some, nonzero(e.B)) and not look.dense(e.J):
         return None
     return "a layer of sliding windows, whose backward reads them elsewhere" if nonzero(e.B).any() else None
 

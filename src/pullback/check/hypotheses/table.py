@@ -16,6 +16,7 @@ from pullback.check.hypotheses import (
     slopes,
     steps,
     sums,
+    symmetric,
     terms,
     through_time,
     whole,
@@ -28,16 +29,22 @@ Test = Callable[[Evidence], Says]
 
 TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (mends.written_over, ("overwrite_vs_accumulate", "bptt_time")),
+    (mends.less_rounded, ("low_precision_accumulation", "missing_chain_factor")),
     (whole.vanishes, ("missing_jacobian_term", "higher_order", "missing_upstream_grad")),
+    (whole.flipped, ("sign",)),
+    (terms.never_read, ("mode_mismatch", "index_routing")),
+    (terms.own_upstream, ("transpose_or_adjoint", "index_routing", "missing_upstream_grad")),
+    (places.shifted, ("index_routing", "conv_geometry", "bptt_time")),
     (through_time.forwards, ("bptt_time", "transpose_or_adjoint")),
+    (terms.other_triangle, ("transpose_or_adjoint", "index_routing")),
     (whole.index_adjoint, ("index_routing", "transpose_or_adjoint")),
     (whole.adjoint, ("transpose_or_adjoint", "index_routing")),
-    (whole.flipped, ("sign",)),
     (whole.factor, ("constant_factor", "reduction_broadcast")),
     (arguments.left_out, ("missing_chain_factor", "saved_wrong_tensor")),
     (arguments.mask_forgotten, ("mode_mismatch", "missing_chain_factor")),
     (arguments.cut_off, ("missing_jacobian_term",)),
     (arguments.twice, ("missing_chain_factor", "saved_wrong_tensor")),
+    (arguments.conjugated, ("complex_conjugate",)),
     (arguments.negated, ("sign",)),
     (arguments.another, ("saved_wrong_tensor", "index_routing")),
     (arguments.transposed, ("transpose_or_adjoint", "index_routing")),
@@ -72,6 +79,8 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (sums.only_first_output, ("missing_upstream_grad", "reduction_broadcast")),
     (places.copied_place, ("index_routing", "reduction_broadcast")),
     (places.copied_tensor, ("saved_wrong_tensor", "index_routing")),
+    (mends.term_more, ("missing_jacobian_term", "overwrite_vs_accumulate")),
+    (mends.slope_term, ("wrong_local_derivative", "missing_jacobian_term")),
     (factors.factor_stays, ("missing_chain_factor", "saved_wrong_tensor")),
     (sums.summed_over, ("reduction_broadcast",)),
     (sums.summed_before, ("reduction_broadcast", "missing_chain_factor")),
@@ -94,6 +103,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (terms.one_of_several, ("overwrite_vs_accumulate", "index_routing")),
     (steps.negated, ("sign",)),
     (steps.back_in_time, ("bptt_time", "missing_jacobian_term")),
+    (steps.turn_left_out, ("index_routing", "missing_jacobian_term", "edge_shape")),
     (steps.another_turn, ("bptt_time", "saved_wrong_tensor")),
     (steps.slope_in_time, ("bptt_time", "missing_chain_factor")),
     (steps.use_lost, ("overwrite_vs_accumulate", "missing_jacobian_term")),
@@ -116,11 +126,15 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (mends.slope_at_output, ("saved_wrong_tensor", "wrong_local_derivative")),
     (mends.another_slope, ("wrong_local_derivative", "saved_wrong_tensor")),
     (mends.another_whole, ("saved_wrong_tensor", "missing_chain_factor")),
-    (steps.slope_by_elements, ("wrong_local_derivative", "missing_chain_factor")),
+    (mends.turned, ("transpose_or_adjoint", "index_routing")),
     (places.copied_otherwise, ("mode_mismatch", "index_routing")),
     (places.within_window, ("index_routing", "conv_geometry")),
     (places.unfolded, ("index_routing", "missing_jacobian_term")),
     (places.in_other_places, ("transpose_or_adjoint", "index_routing")),
+    (symmetric.above, ("transpose_or_adjoint", "index_routing")),
+    (symmetric.half_above, ("missing_jacobian_term", "transpose_or_adjoint", "constant_factor")),
+    (symmetric.result, ("transpose_or_adjoint", "missing_jacobian_term")),
+    (symmetric.argument, ("transpose_or_adjoint", "missing_jacobian_term")),
     (terms.upstream_along_another_axis, ("reduction_broadcast", "index_routing")),
     (places.moved_window, ("conv_geometry", "index_routing")),
     (places.moved, ("index_routing", "transpose_or_adjoint")),
@@ -165,13 +179,12 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (mends.another_number, ("wrong_local_derivative", "mode_mismatch")),
     (mends.turns_in_time, ("bptt_time", "missing_jacobian_term")),
     (mends.turns_of_windows, ("conv_geometry", "missing_jacobian_term")),
-    (mends.other_turns, ("missing_jacobian_term", "bptt_time")),
-    (mends.turned, ("transpose_or_adjoint", "index_routing")),
+    (mends.other_turns, ("index_routing", "missing_jacobian_term", "edge_shape")),
     (mends.from_the_other_end, ("transpose_or_adjoint", "index_routing")),
     (mends.moved, ("index_routing", "conv_geometry")),
     (mends.summed_otherwise, ("reduction_broadcast", "missing_jacobian_term")),
-    (mends.term_more, ("missing_jacobian_term", "overwrite_vs_accumulate")),
     (mends.silenced, ("wrong_local_derivative", "missing_jacobian_term")),
+    (steps.slope_by_elements, ("wrong_local_derivative", "missing_chain_factor")),
     (factors.of_its_exponential, ("mode_mismatch", "missing_chain_factor")),
     (factors.along_another_axis, ("reduction_broadcast", "missing_chain_factor")),
     (factors.factor_of_itself, ("missing_chain_factor", "saved_wrong_tensor")),
@@ -180,6 +193,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (factors.path_scaled, ("missing_jacobian_term", "missing_chain_factor")),
     (factors.path_factor, ("missing_chain_factor", "missing_jacobian_term")),
     (terms.sum_not_kept, ("missing_jacobian_term", "missing_chain_factor")),
+    (terms.parallel, ("missing_jacobian_term", "missing_chain_factor")),
     (terms.low_rank, ("missing_jacobian_term", "missing_chain_factor")),
     (through_time.some_steps, ("bptt_time",)),
     (slopes.another_form, ("mode_mismatch", "wrong_local_derivative")),
@@ -189,12 +203,12 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (slopes.factor_of_its_own, ("wrong_local_derivative", "missing_chain_factor", "higher_order")),
     (factors.steady_ratio, ("missing_chain_factor", "wrong_local_derivative")),
     (terms.of_one_output, ("wrong_local_derivative", "missing_chain_factor", "overwrite_vs_accumulate")),
-    (terms.of_a_mixture, ("wrong_local_derivative", "missing_jacobian_term", "missing_chain_factor")),
+    (terms.of_a_mixture, ("missing_jacobian_term", "wrong_local_derivative", "index_routing")),
     (slopes.local, ("wrong_local_derivative", "saved_wrong_tensor", "missing_chain_factor")),
     (through_time.of_steps, ("bptt_time", "missing_jacobian_term", "overwrite_vs_accumulate")),
-    (factors.same_places, ("missing_chain_factor", "wrong_local_derivative", "missing_jacobian_term")),
-    (through_time.anything_dense, ("bptt_time", "mode_mismatch", "missing_jacobian_term")),
-    (terms.anything_dense, ("mode_mismatch", "missing_chain_factor", "index_routing", "missing_jacobian_term")),
+    (factors.same_places, ("missing_jacobian_term", "wrong_local_derivative", "missing_chain_factor")),
+    (through_time.anything_dense, ("bptt_time", "missing_jacobian_term", "saved_wrong_tensor")),
+    (terms.anything_dense, ("missing_jacobian_term", "saved_wrong_tensor", "wrong_local_derivative", "index_routing")),
 )  # fmt: skip
 
 
@@ -212,7 +226,9 @@ GUESSES = (
 EXACT = whole.flipped, whole.adjoint, whole.factor, slopes.evaluated_at_output  # true of every number, as are those of
 EXACT_MODULES = arguments.__name__, products.__name__, steps.__name__, mends.__name__
 SEARCHES = steps.__name__, mends.__name__  # which look elsewhere themselves
-AT_ONCE = mends.written_over, mends.inverted  # as plain as what is said without one
+AT_ONCE = (  # as plain as what is said without one
+    mends.written_over, mends.less_rounded, mends.inverted, mends.turned, mends.term_more, mends.slope_term,
+)  # fmt: skip
 ANY_SHAPE = arguments.__name__, *SEARCHES  # what they say does not hang on the shape
 
 

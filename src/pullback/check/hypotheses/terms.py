@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check import structure as look
-from pullback.check.hypotheses.evidence import Evidence, Says
+from pullback.check.hypotheses.evidence import NOTHING_SIMPLE, Evidence, Says
 from pullback.check.structure import nonzero, same
 
 Array = NDArray[Any]
@@ -90,14 +90,55 @@ def stray(e: Evidence) -> Says:
     return None if moves else "elements that do not take part get a gradient"
 
 
+def never_read(e: Evidence) -> Says:
+    """All that is wrong is that elements get a gradient which have none at all."""
+    extra = nonzero(e.B).any(0) & ~e.some.any(0)
+    if e.elementwise or not extra.any() or not e.equal[:, ~extra].all() or not e.some.any():
+        return None
+    return "elements that do not take part get a gradient, and all others are right: a mask, or an index to ignore"
+
+
+def own_upstream(e: Evidence) -> Says:
+    """What comes from above is read at each element's own place."""
+    if e.elementwise or not look.elementwise(e.B) or not same(np.diag(e.B), e.J.sum(0)) or not e.B.any():
+        return None
+    return "each element gets its own place's gradient from above, times what it does to all: right if these are alike"
+
+
+def parallel(e: Evidence) -> Says:
+    """The path through a norm, or another number that is made of them all."""
+    if e.elementwise or not e.x.ndim or e.x.shape[-1] < 3:
+        return None
+    of_the_same = {name: y for name, y in e.results.items() if y.shape in (e.x.shape, e.x.shape[-1:])}
+    right, missing = (M.reshape(-1, *e.x.shape) for M in (e.J, e.J - e.B))
+    for name, lines in {e.name or "x": e.x, **of_the_same}.items():
+        length = np.linalg.norm(lines, axis=-1, keepdims=True)
+        unit = lines / np.where(length > 0, length, 1)
+        along = lambda M, unit=unit: (M * unit).sum(-1, keepdims=True) * unit
+        if same(along(missing), missing) and not same(along(right), right):
+            return f"what is missing is, row by row, a multiple of {name}: what goes through a norm of it, or a sum"
+    return None
+
+
 def future_seen(e: Evidence) -> Says:
     """Forward looks back only, along some axis; backward lets everything act on everything."""
     for a, b in product(range(e.x.ndim), range(len(e.y_shape))):
         J, B = (look.blocks(M, e.x.shape, e.y_shape, a, b) for M in (e.J, e.B))
         if J is not None and B is not None and look.causal(J) and nonzero(J).any((1, 3)).sum() > len(J):
-            T = range(len(J))
-            if len(J) > 2 and all(nonzero(B)[t, :, s].any() for t in T for s in T if s > t):
+            T, acts = range(len(J)), nonzero(B).any((1, 3))
+            both_ways = acts[nonzero(J).any((1, 3))].all() and all(acts[t, s] for t in T for s in T if s > t)
+            if len(J) > 2 and both_ways:
                 return "later places act on earlier ones, which forward does not let them: a causal mask is forgotten"
+    return None
+
+
+def other_triangle(e: Evidence) -> Says:
+    """Where no steps of time are: of a triangular matrix, or of a running sum."""
+    for a, b in product(range(e.x.ndim), range(len(e.y_shape))):
+        J, B = (look.blocks(M, e.x.shape, e.y_shape, a, b) for M in (e.J, e.B))
+        back = B is not None and look.causal(B.transpose(2, 1, 0, 3)) and not look.causal(B)
+        if back and J is not None and look.causal(J) and not e.in_time:
+            return "later places act on earlier ones, and not the reverse: a triangular matrix stands the wrong way round"
     return None
 
 
@@ -218,7 +259,7 @@ def one_use(e: Evidence) -> Says:
     if not np.isfinite(rest).all() or not nonzero(e.B).any() or not rest.any() or same(e.J @ x, rest, 1e-4):
         return None
     alone, missing = same(e.B @ x, rest), same((e.J - e.B) @ x, rest)
-    scale_free = np.max(abs(e.J @ x)) < 1e-6 * np.max(abs(rest))
+    scale_free = np.max(abs(e.J @ x)) < 1e-3 * np.max(abs(rest))  # but for an eps
     if scale_free or not (alone or missing):
         return None
     which = "the last, which is linear" if alone else "another than the last, which is linear"
@@ -227,13 +268,13 @@ def one_use(e: Evidence) -> Says:
 
 def of_one_output(e: Evidence) -> Says:
     if e.J.shape[0] == 1 and not (nonzero(e.B) & ~e.some).any() and not mixed(e):
-        return "every element is off by a factor of its own"
+        return f"every element is off by a factor of its own: {NOTHING_SIMPLE}"
     return None
 
 
 def of_a_mixture(e: Evidence) -> Says:
     """One number, made of all inputs together: there is no slope of one alone."""
-    return "the difference has no simple form" if e.J.shape[0] == 1 and mixed(e) else None
+    return NOTHING_SIMPLE if e.J.shape[0] == 1 and mixed(e) else None
 
 
 def mixed(e: Evidence) -> bool:
@@ -245,4 +286,4 @@ def mixed(e: Evidence) -> bool:
 
 
 def anything_dense(e: Evidence) -> Says:
-    return "the difference has no simple form" if not e.elementwise else None
+    return NOTHING_SIMPLE if not e.elementwise else None

@@ -100,8 +100,20 @@ def sizes_like(c: float | None, e: Evidence) -> dict[str, set[int]]:
         return found
     for name, n in sizes.items():
         powers = (n**-1.0, f"1 / {name}"), (n, name), (n**-0.5, f"1 / sqrt of {name}"), (n**0.5, f"sqrt of {name}")
+        powers = *powers, *of_one_less(n, name)
         found |= {text: {n} for value, text in powers if n > 1 and np.isclose(c, value, rtol=1e-6)}
     return found
+
+
+def of_one_less(n: int, name: str) -> list[tuple[float, str]]:
+    """A variance is divided by n in the one, by n - 1 in the other."""
+    c, less = (n - 1) / n, f"for n = {name}"
+    if n < 3 or name == "2":
+        return []
+    return [
+        (c, f"(n - 1) / n {less}"), (1 / c, f"n / (n - 1) {less}"),
+        (c**0.5, f"the root of (n - 1) / n {less}"), (c**-0.5, f"the root of n / (n - 1) {less}"),
+    ]  # fmt: skip
 
 
 def adjoint(e: Evidence) -> Says:

@@ -1,0 +1,39 @@
+"""Does a turn of a loop read what an earlier one wrote? Only then are its turns steps of time."""
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from pullback.check.steps.tape import Place, Tape
+
+TOTALS = "add", "subtract", "maximum", "minimum", "concatenate", "hstack", "vstack"  # of what the turns give
+
+
+def hands_on(tape: Tape) -> bool | None:
+    """Of a loop, or of a function that is called again and again. None where no steps are seen."""
+    if not tape.steps:
+        return None
+    loops = {place: steps for place, steps in tape.steps.items() if len(steps) > 1}
+    written: dict[Any, dict[Place, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for place, steps in loops.items():
+        for turn, step in enumerate(steps):
+            if says_something(step.result):
+                written[key(step.result)][place].add(turn)
+    for place, steps in loops.items():
+        for turn, step in enumerate(steps):
+            for operand in filter(says_something, step.operands):
+                known = written.get(key(operand), {})
+                makers = {each: turns for each, turns in known.items() if each != place or place[0] not in TOTALS}
+                if any(min(turns) < turn and turn not in turns for turns in makers.values()):
+                    return True
+    return False
+
+
+def says_something(value: Any) -> bool:
+    """Zeros, and a single 1, may be anything's."""
+    return isinstance(value, (np.ndarray, np.generic)) and bool(np.any(value)) and not np.all(value == 1)
+
+
+def key(value: Any) -> Any:
+    return np.shape(value), np.asarray(value).tobytes()
