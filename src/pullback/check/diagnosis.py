@@ -72,7 +72,9 @@ def classes(
     if not mismatch.finite:
         yield from not_finite(problem, point, mismatch)
         return
-    if mismatch.kind == "smooth" and (text := rounded(problem, point, mismatch) or of_few_digits(problem, point, mismatch)):
+    if mismatch.kind == "smooth" and (
+        text := rounded(problem, point, mismatch) or of_few_digits(problem, point, mismatch)
+    ):
         yield "low_precision_accumulation", text
         return
     if mismatch.kind != "smooth":
@@ -191,7 +193,10 @@ def sent_to_another(problem: Problem, point: Point, mismatch: Mismatch) -> Itera
             for (right, given), where in zip(pairs, moved)
         )
         if all_of_it and all(where.any() for where in moved) and all(same(*each) for each in sent):
-            yield "index_routing", f"what {own.name} lacks, {other.name} has too much, or the reverse: sent to the wrong one"
+            yield (
+                "index_routing",
+                f"what {own.name} lacks, {other.name} has too much, or the reverse: sent to the wrong one",
+            )
 
 
 def lonely(problem: Problem, point: Point, mismatch: Mismatch, e: Evidence) -> Iterable[tuple[str, str]]:

@@ -73,9 +73,9 @@ def slides(corner: Array, others: list[Array], extent: Array, spread: bool) -> b
     it is spread out side by side, as the numbers of one factor of an outer product are, it has to be there for another
     example as well."""
     moves = [abs(corner - other) for other in others]
-    along = [move for move in moves if np.any(move[extent > 0])]
+    along = [move for move in moves if np.any(move[extent > 0]) and not np.any(move[extent == 0])]
     if not spread:
-        return any(not np.any(move[extent == 0]) for move in along)
+        return bool(along)
     overlaps = any(np.any((move > 0) & (move <= extent)) for move in along)
     return overlaps or bool(along) and any(move[0] and not extent[0] for move in moves)
 

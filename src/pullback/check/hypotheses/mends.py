@@ -185,8 +185,14 @@ def summed_otherwise(e: Evidence) -> Says:
 
 
 def term_more(e: Evidence) -> Says:
-    return mended(e, "with one term more, or less", "term") if not e.elementwise else None
+    """Of something that is made on the way; the gradient from above may be a part of many."""
+    made = mended(e, "with one term more, or less", "term", fits=lambda m: not m.whole)
+    return made if not e.elementwise else None
 
 
 def slope_term(e: Evidence) -> Says:
-    return mended(e, "with one term more, or less", "term") if e.elementwise else None
+    return mended(e, "with one term more, or less", "term", fits=lambda m: not m.whole) if e.elementwise else None
+
+
+def whole_term(e: Evidence) -> Says:
+    return mended(e, "with one term more, or less", "term", fits=lambda m: m.whole)

@@ -40,6 +40,10 @@ def moved(e: Evidence) -> Says:
     return "the right values in the wrong places" if (columns or whole) and not e.elementwise else None
 
 
+def shifted_window(e: Evidence) -> Says:
+    return shifted(e) if e.windowed or e.pooled and in_windows(e) else None
+
+
 def shifted(e: Evidence) -> Says:
     """What falls out at the end is lost, or comes in at the beginning."""
     J, B = (M.reshape(-1, *e.x.shape) for M in (e.J, e.B))
@@ -49,6 +53,16 @@ def shifted(e: Evidence) -> Says:
             for a, b, way in ((right[:-by], given[by:], by), (right[by:], given[:-by], -by)):
                 if nonzero(a).any() and same(a, b) and not same(a, right[by:] if way > 0 else right[:-by]):
                     return f"the right gradient, moved by {way} along axis {axis - 1}"
+    return None
+
+
+def right_in_total(e: Evidence) -> Says:
+    """All of it arrives along an axis, and in the wrong places."""
+    J, B = (M.reshape(-1, *e.x.shape) for M in (e.J, e.B))
+    for axis, n in enumerate(e.x.shape, start=1):
+        total = J.sum(axis)
+        if n > 1 and same(B.sum(axis), total) and np.max(abs(total)) > 1e-3 * np.max(abs(J)):
+            return f"the right gradient in total along axis {axis - 1}, and other places of it get it"
     return None
 
 

@@ -95,7 +95,7 @@ def never_read(e: Evidence) -> Says:
     extra = nonzero(e.B).any(0) & ~e.some.any(0)
     if e.elementwise or not extra.any() or not e.equal[:, ~extra].all() or not e.some.any():
         return None
-    return "elements that do not take part get a gradient, and all others are right: a mask, or an index to ignore"
+    return "elements that do not take part get a gradient, and all others are right: an index to ignore, or a mask"
 
 
 def own_upstream(e: Evidence) -> Says:
@@ -125,7 +125,7 @@ def future_seen(e: Evidence) -> Says:
     for a, b in product(range(e.x.ndim), range(len(e.y_shape))):
         J, B = (look.blocks(M, e.x.shape, e.y_shape, a, b) for M in (e.J, e.B))
         if J is not None and B is not None and look.causal(J) and nonzero(J).any((1, 3)).sum() > len(J):
-            T, acts = range(len(J)), nonzero(B).any((1, 3))
+            T, acts = range(len(J)), np.asarray(nonzero(B).any((1, 3)))
             both_ways = acts[nonzero(J).any((1, 3))].all() and all(acts[t, s] for t in T for s in T if s > t)
             if len(J) > 2 and both_ways:
                 return "later places act on earlier ones, which forward does not let them: a causal mask is forgotten"
@@ -138,7 +138,9 @@ def other_triangle(e: Evidence) -> Says:
         J, B = (look.blocks(M, e.x.shape, e.y_shape, a, b) for M in (e.J, e.B))
         back = B is not None and look.causal(B.transpose(2, 1, 0, 3)) and not look.causal(B)
         if back and J is not None and look.causal(J) and not e.in_time:
-            return "later places act on earlier ones, and not the reverse: a triangular matrix stands the wrong way round"
+            return (
+                "later places act on earlier ones, and not the reverse: a triangular matrix stands the wrong way round"
+            )
     return None
 
 

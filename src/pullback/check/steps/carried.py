@@ -23,9 +23,9 @@ def hands_on(tape: Tape) -> bool | None:
     for place, steps in loops.items():
         for turn, step in enumerate(steps):
             for operand in filter(says_something, step.operands):
-                known = written.get(key(operand), {})
-                makers = {each: turns for each, turns in known.items() if each != place or place[0] not in TOTALS}
-                if any(min(turns) < turn and turn not in turns for turns in makers.values()):
+                makers = written.get(key(operand), {})
+                total = place[0] in TOTALS and place in makers
+                if not total and any(min(turns) < turn and turn not in turns for turns in makers.values()):
                     return True
     return False
 
