@@ -130,6 +130,28 @@ def test_what_is_missing_is_a_multiple_of_the_input():
     assert "row by row, a multiple of u" in terms.parallel(evidence(distance, wrong, *RNG.normal(size=(2, 4, 3))))
 
 
+def test_written_over_where_an_index_repeats():
+    places = np.array([0, 2, 2, 3, 0])
+    forward = lambda x, w, at: np.add.reduceat(w * x[at], [0, 3])  # of the first three, two are one place
+
+    def wrong(g, x, w, at):
+        above, dx = np.repeat(g, [3, 2]), np.zeros_like(x)
+        dx[at] = above * w
+        return dx, above * x[at], None
+
+    assert leading(forward, wrong, (5,), (5,), places).name == "overwrite_vs_accumulate"
+
+
+def test_a_sum_over_all_for_one_by_groups():
+    group = np.array([0, 0, 1, 1, 1, 2, 2])
+    same = group[:, None] == group
+
+    def forward(x):
+        return np.exp(x) / (same @ np.exp(x))
+
+    assert leading(forward, lambda g, x: forward(x) * (g - (g * forward(x)).sum()), (7,)).name == "reduction_broadcast"
+
+
 class Scaled:
     """By what it has seen so far, as of a mean that moves."""
 

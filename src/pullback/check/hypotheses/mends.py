@@ -168,6 +168,11 @@ def turns_of_windows(e: Evidence) -> Says:
     return other_turns(e) if e.windowed else None
 
 
+def turns_of_places(e: Evidence) -> Says:
+    """Each of them has places of its own, some of which get nothing."""
+    return other_turns(e) if e.silent else None
+
+
 def other_turns(e: Evidence) -> Says:
     return mended(e, "with one turn of a loop more, or less", "turns")
 

@@ -36,8 +36,13 @@ def back_in_time(e: Evidence) -> Says:
 
 
 def turn_left_out(e: Evidence) -> Says:
-    """Of a loop whose turns have nothing to do with one another."""
-    return first(e, "turns") if not e.in_time else None
+    """Of a loop whose turns have nothing to do with one another, and places of their own."""
+    return first(e, "turns") if not e.in_time and e.silent else None
+
+
+def turn_not_added(e: Evidence) -> Says:
+    """Of such a loop, whose turns are added up."""
+    return first(e, "turns") if not e.in_time and not e.silent else None
 
 
 def another_turn(e: Evidence) -> Says:

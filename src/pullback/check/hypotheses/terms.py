@@ -55,6 +55,38 @@ def last_of_an_index(e: Evidence) -> Says:
     return None
 
 
+def where_an_index_repeats(e: Evidence) -> Says:
+    """Of several terms of one number some are lost."""
+    if e.elementwise or (nonzero(e.B) & ~e.some).any():
+        return None
+    wrong = (~e.equal).any(0).reshape(e.x.shape)
+    for name, a in e.partners.items():
+        for axis, n in enumerate(e.x.shape if a.dtype.kind in "iu" and 0 <= a.min() and a.size > 1 else ()):
+            count = np.bincount(a.ravel(), minlength=n)
+            there = np.moveaxis(wrong, axis, 0).reshape(n, -1).any(1)
+            if len(count) == n and (count == 1).any() and np.array_equal(there, count > 1):
+                return f"wrong where a number repeats in {name}, along axis {axis}, and right elsewhere: written over"
+    return None
+
+
+def sum_over_all(e: Evidence) -> Says:
+    """Right within each group of numbers, and what is too much between them is a product, as of a sum over all."""
+    extra = nonzero(e.B) & ~e.some
+    if not e.beyond or e.elementwise or extra.sum() <= sum(e.J.shape):
+        return None
+    rows, columns = np.nonzero(extra)
+    M = np.zeros((len(rows), sum(e.J.shape)))
+    M[np.arange(len(rows)), rows] = M[np.arange(len(rows)), e.J.shape[0] + columns] = 1
+    logs = np.log(abs(e.B[extra]))
+    gap = M @ np.linalg.lstsq(M, logs, rcond=1e-9)[0] - logs
+    product = np.max(abs(gap)) < 1e-5 and np.ptp(logs) > 1e-3
+    return (
+        "right within each group, and between groups there is a product: a sum over all for one by groups"
+        if product
+        else None
+    )
+
+
 def one_of_alike(e: Evidence) -> Says:
     """Of several terms that are equal one: the right gradient is so many times the one that is given."""
     if e.elementwise or not np.array_equal(e.some, nonzero(e.B)):
@@ -261,11 +293,17 @@ def one_use(e: Evidence) -> Says:
     if not np.isfinite(rest).all() or not nonzero(e.B).any() or not rest.any() or same(e.J @ x, rest, 1e-4):
         return None
     alone, missing = same(e.B @ x, rest), same((e.J - e.B) @ x, rest)
-    scale_free = np.max(abs(e.J @ x)) < 1e-3 * np.max(abs(rest))  # but for an eps
+    scale_free = np.max(abs(e.J @ x)) < 1e-2 * np.max(abs(rest))  # but for an eps
     if scale_free or not (alone or missing):
         return None
     which = "the last, which is linear" if alone else "another than the last, which is linear"
     return f"{e.name} is used more than once, and this is the gradient of one use: {which}"
+
+
+def of_one_output_in_part(e: Evidence) -> Says:
+    """A factor that is wrong leaves nothing at zero; a term that is lost may."""
+    says = of_one_output(e) if e.silent else None
+    return f"some elements get nothing, and others are off: {NOTHING_SIMPLE}" if says else None
 
 
 def of_one_output(e: Evidence) -> Says:
