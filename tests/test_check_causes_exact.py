@@ -130,6 +130,23 @@ def test_what_is_missing_is_a_multiple_of_the_input():
     assert "row by row, a multiple of u" in terms.parallel(evidence(distance, wrong, *RNG.normal(size=(2, 4, 3))))
 
 
+def test_sources_for_destinations():
+    source, target = np.array([0, 1, 2, 3, 1]), np.array([1, 2, 0, 2, 0])
+
+    def spread(h, w, come, go):
+        found = h.copy()
+        np.add.at(found, go, h[come] @ w)
+        return found
+
+    def wrong(g, h, w, come, go):
+        dh, dw = g.copy(), h[come].T @ g[go]
+        np.add.at(dh, go, g[come] @ w.T)
+        return dh, dw, None, None
+
+    cause = leading(spread, wrong, (4, 3), (3, 3), source, target)
+    assert cause.name == "transpose_or_adjoint" and "those that they act on" in cause.evidence
+
+
 def test_written_over_where_an_index_repeats():
     places = np.array([0, 2, 2, 3, 0])
     forward = lambda x, w, at: np.add.reduceat(w * x[at], [0, 3])  # of the first three, two are one place

@@ -1,5 +1,6 @@
 """The right values in the wrong places."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,21 @@ def right_in_total(e: Evidence) -> Says:
         total = J.sum(axis)
         if n > 1 and same(B.sum(axis), total) and np.max(abs(total)) > 1e-3 * np.max(abs(J)):
             return f"the right gradient in total along axis {axis - 1}, and other places of it get it"
+    return None
+
+
+def exchanged_ends(e: Evidence) -> Says:
+    """Of edges, or of windows that reach further to one side: what comes from where it should go to."""
+    for a, b in product(range(e.x.ndim), range(len(e.y_shape))) if not e.elementwise else ():
+        J, B = (look.blocks(M, e.x.shape, e.y_shape, a, b) for M in (e.J, e.B))
+        if J is None or B is None:
+            continue
+        acts, given = (np.asarray(nonzero(M).any((1, 3))) for M in (J, B))
+        both = np.broadcast_to((acts & given)[:, None, :, None], J.shape)
+        turned = same(J.transpose(2, 1, 0, 3), B)
+        alike = turned or same(J[both], B[both])
+        if np.array_equal(given, acts.T) and not np.array_equal(given, acts) and alike:
+            return f"places along axis {a} get from those that act on them, and should from those that they act on"
     return None
 
 

@@ -41,6 +41,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (whole.index_adjoint, ("index_routing", "transpose_or_adjoint")),
     (whole.adjoint, ("transpose_or_adjoint", "index_routing")),
     (whole.factor, ("constant_factor", "reduction_broadcast")),
+    (places.exchanged_ends, ("transpose_or_adjoint", "index_routing", "conv_geometry")),
     (arguments.left_out, ("missing_chain_factor", "saved_wrong_tensor")),
     (arguments.mask_forgotten, ("mode_mismatch", "missing_chain_factor")),
     (arguments.cut_off, ("missing_jacobian_term",)),
