@@ -63,7 +63,7 @@ def test_a_label_to_ignore_stays_one_at_other_sizes():
         return g * (p - np.eye(x.shape[1])[labels] * (labels >= 0)[:, None]), None
 
     cause = leading(cross_entropy, all_rows, (5, 4), LABELS)
-    assert cause.name == "index_routing" and "all others are right" in cause.evidence
+    assert cause.name == "mode_mismatch" and "all others are right" in cause.evidence
 
 
 def test_a_gradient_that_is_moved_along_an_axis():

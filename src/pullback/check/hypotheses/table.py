@@ -32,6 +32,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (mends.less_rounded, ("low_precision_accumulation", "missing_chain_factor")),
     (whole.vanishes, ("missing_jacobian_term", "index_routing", "higher_order")),
     (whole.flipped, ("sign",)),
+    (terms.examples_not_read, ("mode_mismatch", "index_routing")),
     (terms.never_read, ("index_routing", "mode_mismatch")),
     (terms.own_upstream, ("transpose_or_adjoint", "index_routing", "missing_upstream_grad")),
     (places.shifted_window, ("conv_geometry", "index_routing")),

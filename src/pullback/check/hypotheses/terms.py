@@ -122,6 +122,14 @@ def stray(e: Evidence) -> Says:
     return None if moves else "elements that do not take part get a gradient"
 
 
+def examples_not_read(e: Evidence) -> Says:
+    """All elements of some examples, or rows of a table; or what a single number is made of, of the rest."""
+    extra = (nonzero(e.B).any(0) & ~e.some.any(0)).reshape(e.x.shape)
+    rows = extra.reshape(len(extra), -1) if e.x.ndim > 1 else np.zeros((0, 0), bool)
+    whole = e.x.ndim > 1 and np.array_equal(rows.any(1), rows.all(1))
+    return never_read(e) if whole or len(e.J) == 1 else None
+
+
 def never_read(e: Evidence) -> Says:
     """All that is wrong is that elements get a gradient which have none at all."""
     extra = nonzero(e.B).any(0) & ~e.some.any(0)
