@@ -123,11 +123,12 @@ def stray(e: Evidence) -> Says:
 
 
 def examples_not_read(e: Evidence) -> Says:
-    """All elements of some examples, or rows of a table; or what a single number is made of, of the rest."""
+    """All elements of some examples; or what a single number is not made of. Of what is merely looked up, as in a table,
+    an index says what is read."""
     extra = (nonzero(e.B).any(0) & ~e.some.any(0)).reshape(e.x.shape)
     rows = extra.reshape(len(extra), -1) if e.x.ndim > 1 else np.zeros((0, 0), bool)
     whole = e.x.ndim > 1 and np.array_equal(rows.any(1), rows.all(1))
-    return never_read(e) if whole or len(e.J) == 1 else None
+    return never_read(e) if (whole or len(e.J) == 1) and not e.fixed else None
 
 
 def never_read(e: Evidence) -> Says:
@@ -140,7 +141,8 @@ def never_read(e: Evidence) -> Says:
 
 def own_upstream(e: Evidence) -> Says:
     """What comes from above is read at each element's own place."""
-    if e.elementwise or not look.elementwise(e.B) or not same(np.diag(e.B), e.J.sum(0)) or not e.B.any():
+    several = not e.elementwise and (e.some.sum(0) > 1).any()
+    if not several or not look.elementwise(e.B) or not same(np.diag(e.B), e.J.sum(0)) or not e.B.any():
         return None
     return "each element gets its own place's gradient from above, times what it does to all: right if these are alike"
 
