@@ -123,8 +123,8 @@ def stray(e: Evidence) -> Says:
 
 
 def examples_not_read(e: Evidence) -> Says:
-    """All elements of some examples; or what a single number is not made of. Of what is merely looked up, as in a table,
-    an index says what is read."""
+    """All elements of some examples, or what a single number is not made of. What is merely looked up, as in a table,
+    an index reads."""
     extra = (nonzero(e.B).any(0) & ~e.some.any(0)).reshape(e.x.shape)
     rows = extra.reshape(len(extra), -1) if e.x.ndim > 1 else np.zeros((0, 0), bool)
     whole = e.x.ndim > 1 and np.array_equal(rows.any(1), rows.all(1))
