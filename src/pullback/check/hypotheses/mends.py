@@ -189,6 +189,12 @@ def summed_otherwise(e: Evidence) -> Says:
     return mended(e, "with a sum over other axes", "axes")
 
 
+def term_computed(e: Evidence) -> Says:
+    """Backward has it, and does not hand it back."""
+    change = "with one term more, or less, that is computed already"
+    return mended(e, change, "term", fits=lambda m: m.moves and not m.whole)
+
+
 def term_more(e: Evidence) -> Says:
     """Of something that is made on the way; the gradient from above may be a part of many."""
     made = mended(e, "with one term more, or less", "term", fits=lambda m: not m.whole)

@@ -169,7 +169,9 @@ def in_windows(e: Evidence) -> bool:
 
 def slid(e: Evidence) -> Says:
     """Windows still, but not those: in another place, flipped, of another stride or dilation."""
-    if not e.windowed or np.array_equal(e.some, nonzero(e.B)) and not look.dense(e.J):
+    places = np.array_equal(e.some, nonzero(e.B))
+    factors = look.per_row(e.ratio, e.some) or look.per_row(e.ratio.T, e.some.T)
+    if not e.windowed or places and factors:  # then it reads what it should
         return None
     return "a layer of sliding windows, whose backward reads them elsewhere" if nonzero(e.B).any() else None
 

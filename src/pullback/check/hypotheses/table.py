@@ -84,6 +84,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (sums.only_first_output, ("missing_upstream_grad", "reduction_broadcast")),
     (places.copied_place, ("index_routing", "reduction_broadcast")),
     (places.copied_tensor, ("saved_wrong_tensor", "index_routing")),
+    (mends.term_computed, ("overwrite_vs_accumulate", "missing_jacobian_term")),
     (mends.term_more, ("missing_jacobian_term", "overwrite_vs_accumulate")),
     (mends.slope_term, ("wrong_local_derivative", "missing_jacobian_term")),
     (factors.factor_stays, ("missing_chain_factor", "saved_wrong_tensor")),
@@ -239,7 +240,8 @@ EXACT = whole.flipped, whole.adjoint, whole.factor, slopes.evaluated_at_output  
 EXACT_MODULES = arguments.__name__, products.__name__, steps.__name__, mends.__name__
 SEARCHES = steps.__name__, mends.__name__  # which look elsewhere themselves
 AT_ONCE = (  # as plain as what is said without one
-    mends.written_over, mends.less_rounded, mends.inverted, mends.turned, mends.term_more, mends.slope_term,
+    mends.written_over, mends.less_rounded, mends.inverted, mends.turned, mends.term_computed, mends.term_more,
+    mends.slope_term,
 )  # fmt: skip
 ANY_SHAPE = arguments.__name__, *SEARCHES  # what they say does not hang on the shape
 
