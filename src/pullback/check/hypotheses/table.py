@@ -36,7 +36,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (terms.never_read, ("index_routing", "mode_mismatch")),
     (terms.own_upstream, ("transpose_or_adjoint", "index_routing", "missing_upstream_grad")),
     (places.shifted_window, ("conv_geometry", "index_routing")),
-    (places.shifted, ("index_routing", "conv_geometry", "bptt_time")),
+    (places.shifted, ("index_routing", "conv_geometry")),
     (through_time.forwards, ("bptt_time", "transpose_or_adjoint")),
     (terms.other_triangle, ("transpose_or_adjoint", "index_routing")),
     (whole.index_adjoint, ("index_routing", "transpose_or_adjoint")),
