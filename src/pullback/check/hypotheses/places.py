@@ -58,11 +58,13 @@ def shifted(e: Evidence) -> Says:
 
 
 def right_in_total(e: Evidence) -> Says:
-    """All of it arrives along an axis, and in the wrong places."""
-    J, B = (M.reshape(-1, *e.x.shape) for M in (e.J, e.B))
+    """All of it arrives along an axis, some of it in the wrong places. Where nothing is right, weights that sum to one
+    are others."""
+    J, B, equal = (M.reshape(-1, *e.x.shape) for M in (e.J, e.B, e.equal))
     for axis, n in enumerate(e.x.shape, start=1):
-        total = J.sum(axis)
-        if n > 1 and same(B.sum(axis), total) and np.max(abs(total)) > 1e-3 * np.max(abs(J)):
+        total, rest = J.sum(axis), tuple(k for k in range(J.ndim) if k != axis)
+        right = equal.all(rest) & (J != 0).any(rest)
+        if n > 1 and right.any() and same(B.sum(axis), total) and np.max(abs(total)) > 1e-3 * np.max(abs(J)):
             return f"the right gradient in total along axis {axis - 1}, and other places of it get it"
     return None
 

@@ -7,12 +7,13 @@ import numpy as np
 
 from pullback.check.steps.tape import Place, Tape
 
+RECURRENT = "lstm", "gru", "rnn_tanh", "rnn_relu"  # whose turns are in a library
 TOTALS = "add", "subtract", "maximum", "minimum", "concatenate", "hstack", "vstack"  # of what the turns give
 
 
 def hands_on(tape: Tape) -> bool | None:
-    """Of a loop, or of a function that is called again and again. None where no steps are seen."""
-    if not tape.steps:
+    """Of a loop, or of a function that is called again and again. None where steps are not seen."""
+    if not tape.steps or any(place[0] in RECURRENT for place in tape.steps):
         return None
     loops = {place: steps for place, steps in tape.steps.items() if len(steps) > 1}
     written: dict[Any, dict[Place, set[int]]] = defaultdict(lambda: defaultdict(set))
