@@ -59,7 +59,7 @@ def where_an_index_repeats(e: Evidence) -> Says:
     """Of several terms of one number some are lost."""
     if e.elementwise or (nonzero(e.B) & ~e.some).any():
         return None
-    wrong = (~e.equal).any(0).reshape(e.x.shape)
+    wrong = np.asarray((~e.equal).any(0)).reshape(e.x.shape)
     for name, a in e.partners.items():
         for axis, n in enumerate(e.x.shape if a.dtype.kind in "iu" and 0 <= a.min() and a.size > 1 else ()):
             count = np.bincount(a.ravel(), minlength=n)
@@ -125,7 +125,7 @@ def stray(e: Evidence) -> Says:
 def examples_not_read(e: Evidence) -> Says:
     """All elements of some examples, or what a single number is not made of. What is merely looked up, as in a table,
     an index reads."""
-    extra = (nonzero(e.B).any(0) & ~e.some.any(0)).reshape(e.x.shape)
+    extra = np.asarray(nonzero(e.B).any(0) & ~e.some.any(0)).reshape(e.x.shape)
     rows = extra.reshape(len(extra), -1) if e.x.ndim > 1 else np.zeros((0, 0), bool)
     whole = e.x.ndim > 1 and np.array_equal(rows.any(1), rows.all(1))
     return never_read(e) if (whole or len(e.J) == 1) and not e.fixed else None
