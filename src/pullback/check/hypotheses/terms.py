@@ -61,10 +61,11 @@ def where_an_index_repeats(e: Evidence) -> Says:
         return None
     wrong = np.asarray((~e.equal).any(0)).reshape(e.x.shape)
     for name, a in e.partners.items():
-        for axis, n in enumerate(e.x.shape if a.dtype.kind in "iu" and 0 <= a.min() and a.size > 1 else ()):
-            count = np.bincount(a.ravel(), minlength=n)
+        index = a.ravel().astype(int) if a.dtype.kind in "iu" else np.array([-1])
+        for axis, n in enumerate(e.x.shape):
+            count = np.bincount(index, minlength=n) if 0 <= index.min() and index.max() < n else np.zeros(n)
             there = np.moveaxis(wrong, axis, 0).reshape(n, -1).any(1)
-            if len(count) == n and (count == 1).any() and np.array_equal(there, count > 1):
+            if (count == 1).any() and np.array_equal(there, count > 1):
                 return f"wrong where a number repeats in {name}, along axis {axis}, and right elsewhere: written over"
     return None
 
