@@ -76,10 +76,10 @@ def exchanged_ends(e: Evidence) -> Says:
         if J is None or B is None:
             continue
         acts, given = (np.asarray(nonzero(M).any((1, 3))) for M in (J, B))
+        alive = np.ix_(*[acts.any(1) & given.any(1)] * 2)  # of places that relu has silenced nothing is known
+        turned = np.array_equal(given[alive], acts.T[alive]) and not np.array_equal(given[alive], acts[alive])
         both = np.broadcast_to((acts & given)[:, None, :, None], J.shape)
-        turned = same(J.transpose(2, 1, 0, 3), B)
-        alike = turned or same(J[both], B[both])
-        if np.array_equal(given, acts.T) and not np.array_equal(given, acts) and alike:
+        if turned and (same(J[both], B[both]) or same(J.transpose(2, 1, 0, 3), B)):
             return f"places along axis {a} get from those that act on them, and should from those that they act on"
     return None
 

@@ -159,7 +159,10 @@ def slope_of_a_slope(e: Evidence) -> Says:
 
 
 def factor_lost(e: Evidence) -> Says:
-    return first(e, "slope", "function") if not mended_by(e, "operand") else None
+    """Of a product of two arrays not where another array mends it: then it is that one that is wrong."""
+    product = lambda m: m.step is not None and sum(np.size(each) > 1 for each in m.step.operands) > 1
+    mended = mended_by(e, "operand")
+    return first(e, "slope", "function", fits=lambda m: not (mended and product(m)))
 
 
 def factor_twice(e: Evidence) -> Says:
