@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.gathering import gathered, repeated
-from pullback.check.hypotheses import Evidence, Explanation, planted, surviving
+from pullback.check.hypotheses import NOTHING_SIMPLE, Evidence, Explanation, planted, surviving
 from pullback.check.leftover import left_over
 from pullback.check.moves import dense, dice
 from pullback.check.points import Point, nearby
@@ -25,6 +25,8 @@ LITTLE = 1e-4  # of a derivative: a change that explains less does so by chance
 SLIGHT, EXACT = 0.02, 1e-8  # of a derivative: what rounding takes, and what is none
 HALF = 1e5  # above all numbers of half precision
 TINY = 1e-6  # a derivative that has died out
+DIGITS = {"bfloat16": 8, "float16": 11, "float32": 24}  # binary ones
+SEVERAL = 3  # numbers that are so by no chance
 FINITE = 0.4  # of the logarithm of the largest number: the square of an exponential of so much does not overflow
 
 HINTS = {
@@ -58,7 +60,8 @@ def diagnose(
     """Classes of faults, the likeliest first. `ordinary`: the gradient is right at ordinary inputs; `elsewhere`: the
     same layer at other shapes, where what explains the fault here has to explain it too."""
     found = (Explanation(*each) for each in classes(problem, point, mismatch, ordinary, elsewhere))
-    named = [Cause(name, says, HINTS.get(name, ""), guess, exact) for name, says, guess, exact in found]
+    hint = lambda each: "" if NOTHING_SIMPLE in each.says else HINTS.get(each.name, "")  # none says more than is known
+    named = [Cause(each.name, each.says, hint(each), each.guess, each.exact) for each in found]
     unique = {cause.name: cause for cause in reversed(named)}
     return tuple(unique[name] for name in dict.fromkeys(cause.name for cause in named))
 
@@ -69,7 +72,9 @@ def classes(
     if not mismatch.finite:
         yield from not_finite(problem, point, mismatch)
         return
-    if mismatch.kind == "smooth" and (text := rounded(problem, point, mismatch)):
+    if mismatch.kind == "smooth" and (
+        text := rounded(problem, point, mismatch) or of_few_digits(problem, point, mismatch)
+    ):
         yield "low_precision_accumulation", text
         return
     if mismatch.kind != "smooth":
@@ -96,10 +101,12 @@ def classes(
     off = largest_part(evidence.B - evidence.J, evidence.J)
     if off < LITTLE:
         text = f"off by {off:.1e} of the largest, and no more: an eps that forward has in another place, say"
-        yield from ((name, text) for name in ("mode_mismatch", "wrong_local_derivative", "missing_jacobian_term"))
+        names = "mode_mismatch", "wrong_local_derivative", "missing_jacobian_term"
+        yield from ((name, text) for name in names if mismatch.kind == "smooth")  # at a kink another one is a choice
         return
     rng = np.random.default_rng(1)
     yield from exchanged(problem, point, mismatch)
+    yield from sent_to_another(problem, point, mismatch)
     yield from lonely(problem, point, mismatch, evidence)
     if not ordinary and problem.mode == "vjp":
         remainder = problem.once("left over", point.v, lambda: left_over(problem, point.v))
@@ -119,6 +126,24 @@ def rounded(problem: Problem, point: Point, mismatch: Mismatch) -> str:
     if evidence is None or largest_part(evidence.B - evidence.J, evidence.J) > EXACT:
         return ""
     return f"right for every gradient from above by itself, and off by {off:.1e} for a sum of them: it rounds"
+
+
+def of_few_digits(problem: Problem, point: Point, mismatch: Mismatch) -> str:
+    """Is it only a little off, and every number that is returned one of a narrower type than the input's?"""
+    part, own = mismatch.part, slice(mismatch.part.begin, mismatch.part.end)
+    largest = np.max(abs(problem.b(point.v, mismatch.g)[own]), initial=0)
+    if problem.mode == "jvp" or abs(mismatch.found - mismatch.wanted) > SLIGHT * largest:
+        return ""
+    given = problem.b(point.v, np.random.default_rng(5).normal(size=problem.given_size))[own]
+    halves, _ = np.frexp(given[given != 0])
+    for name, bits in DIGITS.items():
+        if len(halves) >= SEVERAL and bits < digits_of(part) and not np.any(halves * 2.0**bits % 1):
+            return f"every number of it is one of {name}, and the input is of more digits: it is computed in {name}"
+    return ""
+
+
+def digits_of(part: Part) -> int:
+    return int(np.finfo(part.dtype).nmant) + 1
 
 
 def largest_part(gap: Array, of: Array) -> float:
@@ -149,6 +174,29 @@ def exchanged(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tu
         alike = [same(other.of(right), given) for right, given in pairs]
         if all(alike) and not all(same(abs(own.of(right)), abs(given)) for right, given in pairs):  # no mere sign
             yield "index_routing", f"it is the gradient of {other.name}: the wrong one is returned, or stored"
+
+
+def sent_to_another(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:
+    """What this input lacks, or has too much of, another has too much of, or lacks: no part of it, but all."""
+    own = mismatch.part
+    others = [part for part in problem.inputs if part.shape == own.shape and part != own]
+    if not others or problem.mode == "jvp":
+        return
+    truth = whole(problem, point.v)
+    above = [np.where(truth.smooth_rows, g, 0) for g in np.random.default_rng(4).normal(size=(2, problem.given_size))]
+    pairs = [(truth.pulled(g)[0], problem.b(point.v, g)) for g in above]
+    for other in others:
+        sent = [(own.of(given - right), other.of(right - given)) for right, given in pairs]
+        moved = [nonzero(too_much) for too_much, _ in sent]
+        all_of_it = all(
+            not (nonzero(own.of(right)) & nonzero(own.of(given)))[where].any()
+            for (right, given), where in zip(pairs, moved)
+        )
+        if all_of_it and all(where.any() for where in moved) and all(same(*each) for each in sent):
+            yield (
+                "index_routing",
+                f"what {own.name} lacks, {other.name} has too much, or the reverse: sent to the wrong one",
+            )
 
 
 def lonely(problem: Problem, point: Point, mismatch: Mismatch, e: Evidence) -> Iterable[tuple[str, str]]:
@@ -271,7 +319,7 @@ def conjugate(parts: Sequence[Part], flat: Array) -> Array:
     return 2 * without_imaginary(parts, flat) - flat
 
 
-def sampled(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[str, str]]:
+def sampled(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tuple[Any, ...]]:
     """Too large for Jacobians: what a few projections tell, along random directions for random gradients from above."""
     wanted, found = projections(problem, point.v, mismatch.part)
     c = constant_ratio(found, wanted)
@@ -279,7 +327,8 @@ def sampled(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tupl
         yield "missing_jacobian_term", "the gradient is zero"
     elif c is not None and not same(found, wanted):
         yield ("sign" if np.isclose(c, -1, rtol=1e-4) else "constant_factor"), f"the right gradient times {c:.6g}"
-    yield "missing_jacobian_term", "a layer of this size is not taken apart, and at smaller sizes it shows no fault"
+    text = f"a layer of this size is not taken apart, and at smaller sizes it shows no fault: {NOTHING_SIMPLE}"
+    yield "missing_jacobian_term", text, True
 
 
 def projections(problem: Problem, v: Array, part: Part) -> tuple[Array, Array]:

@@ -17,6 +17,8 @@ from pullback.check.points import nearby
 from pullback.check.problem import Part, Problem
 from pullback.check.resizing import replaced
 from pullback.check.steps import mistakes
+from pullback.check.steps.carried import hands_on
+from pullback.check.steps.tape import ALONE, Tape, ran
 from pullback.check.structure import same
 from pullback.check.truth import Truth, fits, implied, whole
 
@@ -128,6 +130,19 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         known = np.isfinite(truth.value).all() and not truth.unknown.any() and not truth.kink.any()
         return bool(known and same(truth.value[rows, 0], given))
 
+    def right_with(changes: dict[str, Array]) -> bool:
+        """Told from that direction, and two gradients from above."""
+        other = replaced(problem, [changes.get(name, array) for name, array in arguments.items()])
+        if other is None or other.sizes != problem.sizes:
+            return False
+        along, _ = given_along()
+        truth = Truth(other, other.example, [along])
+        if not np.isfinite(truth.value).all() or (truth.unknown | truth.kink).any():
+            return False
+        above = np.zeros((2, problem.given_size))
+        above[:, rows] = np.random.default_rng(9).normal(size=above[:, rows].shape)
+        return all(same(along.along(other.b(other.example, g)), truth.pulled(g)[0][0]) for g in above)
+
     def moves_with(name: str) -> tuple[bool, bool]:
         """Told from one gradient from above, in one direction."""
         part_of = next((each for each in problem.inputs if each.name == name), None)
@@ -177,7 +192,7 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         linear = (same(far - near, t @ T) for far, near, T in zip(further, here, found))
         return (found[0], found[1]) if all(linear) else None
 
-    def recurrent() -> bool:
+    def causal() -> bool:
         truth, output = whole(problem, v), problem.outputs[0]
         for each in problem.inputs:
             J = truth.value[output.begin : output.end, each.begin : each.end]
@@ -185,6 +200,15 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
             if any(found is not None and len(found) > 2 and look.causal(found) for found in blocks):
                 return True
         return False
+
+    @cache
+    def taped() -> Tape:
+        """Forward's steps, whoever calls the function that they are in."""
+        return ran(problem, v, depth=ALONE)[1]
+
+    def complex_within() -> bool:
+        steps = (step for steps in taped().steps.values() for step in steps)
+        return any(np.iscomplexobj(each) for step in steps for each in (*step.operands, step.result))
 
     def sliding() -> bool:
         truth = whole(problem, v).value[rows]
@@ -228,7 +252,9 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         moves_with=careful(moves_with, (False, False)),
         scales_with=careful(scales_with, False),
         shares=careful(shares, None),
-        recurrent=recurrent,
+        causal=causal,
+        hands_on=careful(cache(lambda: hands_on(taped())), None),
+        complex_within=careful(complex_within, False),
         sliding=careful(sliding, False),
         exchanges=careful(cache(lambda: mistaken(problem, v, part)), None),
         mistakes=careful(lambda: mistakes(problem, v, part), ()),
@@ -240,6 +266,7 @@ def gathered(problem: Problem, v: Array, part: Part) -> Evidence | None:
         arguments=arguments,
         results={output.name: output.of(y) for output in problem.outputs} if real else {},
         fits_with=careful(fits_with, False),
+        right_with=careful(right_with, False),
         away=far[own].copy(),
     )
 

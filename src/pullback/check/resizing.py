@@ -60,6 +60,8 @@ def cuts(problem: Problem) -> Iterator[Shapes]:
     for first in reversed(range(len(shapes[k]))):
         cut = [min(n, 4 - axis % 2) if axis >= first else n for axis, n in enumerate(shapes[k])]
         yield [*shapes[:k], tuple(cut), *shapes[k + 1 :]]
+    if len(shapes[k]) > 1 and shapes[k][0] > 1:  # one example: what is wrong may need all of an image
+        yield [*shapes[:k], (1, *shapes[k][1:]), *shapes[k + 1 :]]
 
 
 def others(problem: Problem) -> list[Problem]:
@@ -163,8 +165,9 @@ def limits(array: NDArray[Any], sizes: Sizes) -> bool:
 
 
 def fitted(array: NDArray[Any], shape: tuple[int, ...], sizes: Sizes) -> NDArray[Any]:
-    """The first elements along every axis, from the beginning again where there are too few; labels stay in range."""
+    """The first elements along every axis, from the beginning again where there are too few; labels stay in range, and
+    what is no label, such as -1 for one to ignore, stays as it is."""
     bound = min((n for n in sizes if n > np.max(array, initial=0)), default=None) if array.dtype.kind in "iu" else None
     for axis, (n, to) in enumerate(zip(array.shape, shape)):
         array = np.take(array, np.arange(to) % max(n, 1), axis) if n else array
-    return array if bound is None else array % sizes[bound]
+    return array if bound is None else np.where(array < 0, array, array % sizes[bound])

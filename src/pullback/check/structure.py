@@ -69,10 +69,11 @@ def slides_over(J: Array, x: tuple[int, ...], spread: bool = False) -> bool:
 
 
 def slides(corner: Array, others: list[Array], extent: Array, spread: bool) -> bool:
-    """Has a pattern moved along an axis in which it is wide? Where it is spread out side by side, as the numbers of one
-    factor of an outer product are, it has to be there for another example as well."""
+    """Has a pattern moved along an axis in which it is wide, and along no other, as from one example to the next? Where
+    it is spread out side by side, as the numbers of one factor of an outer product are, it has to be there for another
+    example as well."""
     moves = [abs(corner - other) for other in others]
-    along = [move for move in moves if np.any(move[extent > 0])]
+    along = [move for move in moves if np.any(move[extent > 0]) and not np.any(move[extent == 0])]
     if not spread:
         return bool(along)
     overlaps = any(np.any((move > 0) & (move <= extent)) for move in along)

@@ -4,7 +4,7 @@ Each takes the evidence and says how it knows, or nothing. A file is a family of
 them is believed first.
 """
 
-from pullback.check.hypotheses.evidence import Evidence
+from pullback.check.hypotheses.evidence import NOTHING_SIMPLE, Evidence
 from pullback.check.hypotheses.table import Explanation, planted, surviving
 
-__all__ = ["Evidence", "Explanation", "planted", "surviving"]
+__all__ = ["NOTHING_SIMPLE", "Evidence", "Explanation", "planted", "surviving"]

@@ -50,6 +50,12 @@ def powers(e: Evidence) -> Iterator[tuple[str, Array, str]]:
             yield name, 1 / a, f"it is divided by {name}, not multiplied, or the other way round"
 
 
+def conjugated(e: Evidence) -> Says:
+    """Of a complex number that forward makes of two inputs, one for each part."""
+    says = negated(e) if e.complex_within() else None
+    return f"{says}, in code that computes with complex numbers: a conjugate is missing, or too much" if says else None
+
+
 def negated(e: Evidence) -> Says:
     return first(e, ((name, -a, f"right for -{name}") for name, a in moving(e)))
 

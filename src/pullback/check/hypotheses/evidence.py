@@ -17,6 +17,8 @@ from pullback.check.structure import nonzero, same
 Array = NDArray[Any]
 Says = str | None
 
+NOTHING_SIMPLE = "nothing simple explains the difference, and this is what is wrong most often then"
+
 
 @dataclass
 class Evidence:
@@ -37,13 +39,18 @@ class Evidence:
     arguments: dict[str, Array] = field(default_factory=dict)  # all arrays that forward takes, by name
     results: dict[str, Array] = field(default_factory=dict)  # and all that it gives
     fits_with: Callable[[dict[str, Array]], bool] = lambda changes: False  # is B right with these arguments instead?
+    right_with: Callable[[dict[str, Array]], bool] = lambda changes: False  # is backward right at these arguments?
     away: Array | None = None  # this input elsewhere, flat
     others: tuple["Evidence", ...] = ()  # the same input at other shapes
     right_at: list[str] = field(default_factory=list)  # shapes where backward is right
     moves_with: Callable[[str], tuple[bool, bool]] = lambda name: (False, False)  # do J and B, with another argument?
     scales_with: Callable[[str], bool] = lambda name: False  # is J a multiple of another argument?
     shares: Callable[[str], tuple[Array, Array] | None] = lambda name: None  # how they move with each of its numbers
-    recurrent: Callable[[], bool] = lambda: False  # does the layer take steps, one after the other?
+    causal: Callable[[], bool] = lambda: False  # does the output look as if it took steps, one after the other?
+    hands_on: Callable[[], bool | None] = lambda: (
+        None
+    )  # does a turn of forward read what an earlier one wrote, if seen?
+    complex_within: Callable[[], bool] = lambda: False  # does forward compute with complex numbers?
     sliding: Callable[[], bool] = lambda: False  # does it read another input in windows that slide?
     mistakes: Callable[[], Sequence[Mistake]] = lambda: ()  # in one step of forward, that explain B
     exchanges: Callable[[], Exchange | None] = lambda: None  # which array in the place of which makes B right
@@ -59,6 +66,15 @@ class Evidence:
     def in_steps(self) -> Sequence[Mistake]:
         """Mistakes in one step of forward that explain B."""
         return self.mistakes()
+
+    @property
+    def in_time(self) -> bool:
+        """May there be steps of time? Not in code that is seen, and hands nothing on."""
+        return self.hands_on() is not False
+
+    def recurrent(self) -> bool:
+        """Does the layer take steps, one after the other?"""
+        return self.causal() and self.in_time
 
     @cached_property
     def elementwise(self) -> bool:

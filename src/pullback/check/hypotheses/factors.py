@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check import structure as look
-from pullback.check.hypotheses.evidence import Evidence, Says
+from pullback.check.hypotheses.evidence import NOTHING_SIMPLE, Evidence, Says
 from pullback.check.structure import nonzero, same
 
 Array = NDArray[Any]
@@ -95,7 +95,7 @@ def missing_per_input(J: Array, B: Array) -> Array | None:
 def same_places(e: Evidence) -> Says:
     """Nothing goes the wrong way."""
     sparse = not e.elementwise and not look.dense(e.J) and np.array_equal(e.some, nonzero(e.B))
-    return "all in the right places, and off by factors of no simple form" if sparse else None
+    return f"all in the right places; {NOTHING_SIMPLE}" if sparse else None
 
 
 def own_right(e: Evidence, columns: bool = False) -> bool:

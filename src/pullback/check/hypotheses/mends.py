@@ -46,12 +46,12 @@ def silenced(e: Evidence) -> Says:
 
 
 def another_branch(e: Evidence) -> Says:
-    """Something made on the way decides between the pieces of a function of one number."""
+    """Something made on the way decides between the pieces of a function."""
     return mended(
         e,
         "where something else decides between the branches",
         "operand",
-        fits=lambda m: m.operation in COMPARISONS and not m.whole and e.elementwise,
+        fits=lambda m: m.operation in COMPARISONS and not m.whole,
     )
 
 
@@ -152,7 +152,12 @@ def another_number(e: Evidence) -> Says:
 
 
 def turned(e: Evidence) -> Says:
-    return mended(e, "with a matrix transposed", "turned")
+    return mended(e, "with a matrix transposed", "turned", "operand", fits=lambda m: m.turned)
+
+
+def less_rounded(e: Evidence) -> Says:
+    """What it is computed with was rounded, and with more digits it is right."""
+    return mended(e, "without a step that only rounds", "operand", fits=lambda m: m.rounded)
 
 
 def turns_in_time(e: Evidence) -> Says:
@@ -161,6 +166,11 @@ def turns_in_time(e: Evidence) -> Says:
 
 def turns_of_windows(e: Evidence) -> Says:
     return other_turns(e) if e.windowed else None
+
+
+def turns_of_places(e: Evidence) -> Says:
+    """Each of them has places of its own, some of which get nothing."""
+    return other_turns(e) if e.silent else None
 
 
 def other_turns(e: Evidence) -> Says:
@@ -179,5 +189,21 @@ def summed_otherwise(e: Evidence) -> Says:
     return mended(e, "with a sum over other axes", "axes")
 
 
+def term_computed(e: Evidence) -> Says:
+    """Backward has it, and does not hand it back."""
+    change = "with one term more, or less, that is computed already"
+    return mended(e, change, "term", fits=lambda m: m.moves and not m.whole)
+
+
 def term_more(e: Evidence) -> Says:
-    return mended(e, "with one term more", "term")
+    """Of something that is made on the way; the gradient from above may be a part of many."""
+    made = mended(e, "with one term more, or less", "term", fits=lambda m: not m.whole)
+    return made if not e.elementwise else None
+
+
+def slope_term(e: Evidence) -> Says:
+    return mended(e, "with one term more, or less", "term", fits=lambda m: not m.whole) if e.elementwise else None
+
+
+def whole_term(e: Evidence) -> Says:
+    return mended(e, "with one term more, or less", "term", fits=lambda m: m.whole)

@@ -1,5 +1,6 @@
 """The right values in the wrong places."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,49 @@ def moved(e: Evidence) -> Says:
     columns = same(np.sort(e.B, 0), np.sort(e.J, 0)) or same(np.sort(e.B, 1), np.sort(e.J, 1))
     whole = same(np.sort(e.B[nonzero(e.B)]), np.sort(e.J[e.some])) and not same(nonzero(e.B) * 1.0, e.some * 1.0)
     return "the right values in the wrong places" if (columns or whole) and not e.elementwise else None
+
+
+def shifted_window(e: Evidence) -> Says:
+    return shifted(e) if e.windowed or e.pooled and in_windows(e) else None
+
+
+def shifted(e: Evidence) -> Says:
+    """What falls out at the end is lost, or comes in at the beginning."""
+    J, B = (M.reshape(-1, *e.x.shape) for M in (e.J, e.B))
+    for axis, n in enumerate(e.x.shape, start=1):
+        right, given = np.moveaxis(J, axis, 0), np.moveaxis(B, axis, 0)
+        for by in range(1, max(2, n - 1)):
+            for a, b, way in ((right[:-by], given[by:], by), (right[by:], given[:-by], -by)):
+                if nonzero(a).any() and same(a, b) and not same(a, right[by:] if way > 0 else right[:-by]):
+                    return f"the right gradient, moved by {way} along axis {axis - 1}"
+    return None
+
+
+def right_in_total(e: Evidence) -> Says:
+    """All of it arrives along an axis, some of it in the wrong places. Where nothing is right, weights that sum to one
+    are others."""
+    J, B, equal = (M.reshape(-1, *e.x.shape) for M in (e.J, e.B, e.equal))
+    for axis, n in enumerate(e.x.shape, start=1):
+        total, rest = J.sum(axis), tuple(k for k in range(J.ndim) if k != axis)
+        right = equal.all(rest) & (J != 0).any(rest)
+        if n > 1 and right.any() and same(B.sum(axis), total) and np.max(abs(total)) > 1e-3 * np.max(abs(J)):
+            return f"the right gradient in total along axis {axis - 1}, and other places of it get it"
+    return None
+
+
+def exchanged_ends(e: Evidence) -> Says:
+    """Of edges, or of windows that reach further to one side: what comes from where it should go to."""
+    for a, b in product(range(e.x.ndim), range(len(e.y_shape))) if not e.elementwise else ():
+        J, B = (look.blocks(M, e.x.shape, e.y_shape, a, b) for M in (e.J, e.B))
+        if J is None or B is None:
+            continue
+        acts, given = (np.asarray(nonzero(M).any((1, 3))) for M in (J, B))
+        alive = np.ix_(*[acts.any(1) & given.any(1)] * 2)  # of places that relu has silenced nothing is known
+        turned = np.array_equal(given[alive], acts.T[alive]) and not np.array_equal(given[alive], acts[alive])
+        both = np.broadcast_to((acts & given)[:, None, :, None], J.shape)
+        if turned and (same(J[both], B[both]) or same(J.transpose(2, 1, 0, 3), B)):
+            return f"places along axis {a} get from those that act on them, and should from those that they act on"
+    return None
 
 
 def unfolded(e: Evidence) -> Says:
@@ -127,7 +171,9 @@ def in_windows(e: Evidence) -> bool:
 
 def slid(e: Evidence) -> Says:
     """Windows still, but not those: in another place, flipped, of another stride or dilation."""
-    if not e.windowed or same(e.B, e.J):
+    places = np.array_equal(e.some, nonzero(e.B))
+    factors = look.per_row(e.ratio, e.some) or look.per_row(e.ratio.T, e.some.T)
+    if not e.windowed or places and factors:  # then it reads what it should
         return None
     return "a layer of sliding windows, whose backward reads them elsewhere" if nonzero(e.B).any() else None
 

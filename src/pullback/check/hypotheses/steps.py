@@ -32,7 +32,17 @@ def lost(m: Mistake) -> bool:
 
 
 def back_in_time(e: Evidence) -> Says:
-    return first(e, "turns") or first(e, "path", fits=lambda m: lost(m) and m.again)
+    return (first(e, "turns") or first(e, "path", fits=lambda m: lost(m) and m.again)) if e.in_time else None
+
+
+def turn_left_out(e: Evidence) -> Says:
+    """Of a loop whose turns have nothing to do with one another, and places of their own."""
+    return first(e, "turns") if not e.in_time and e.silent else None
+
+
+def turn_not_added(e: Evidence) -> Says:
+    """Of such a loop, whose turns are added up."""
+    return first(e, "turns") if not e.in_time and not e.silent else None
 
 
 def another_turn(e: Evidence) -> Says:
@@ -139,7 +149,8 @@ def constant_lost(e: Evidence) -> Says:
 
 
 def by_a_number(m: Mistake) -> bool:
-    return m.step is not None and len(m.step.operands) == 2 and any(np.size(each) == 1 for each in m.step.operands)
+    product = m.step is not None and m.step.name in ("multiply", "divide")
+    return m.step is not None and product and any(np.size(each) == 1 for each in m.step.operands)
 
 
 def slope_of_a_slope(e: Evidence) -> Says:
@@ -148,7 +159,10 @@ def slope_of_a_slope(e: Evidence) -> Says:
 
 
 def factor_lost(e: Evidence) -> Says:
-    return first(e, "slope", "function")
+    """Of a product of two arrays not where another array mends it: then it is that one that is wrong."""
+    product = lambda m: m.step is not None and sum(np.size(each) > 1 for each in m.step.operands) > 1
+    mended = mended_by(e, "operand")
+    return first(e, "slope", "function", fits=lambda m: not (mended and product(m)))
 
 
 def factor_twice(e: Evidence) -> Says:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check import structure as look
-from pullback.check.hypotheses.evidence import Evidence, Says
+from pullback.check.hypotheses.evidence import NOTHING_SIMPLE, Evidence, Says
 from pullback.check.structure import nonzero, same
 
 Array = NDArray[Any]
@@ -55,6 +55,39 @@ def last_of_an_index(e: Evidence) -> Says:
     return None
 
 
+def where_an_index_repeats(e: Evidence) -> Says:
+    """Of several terms of one number some are lost."""
+    if e.elementwise or (nonzero(e.B) & ~e.some).any():
+        return None
+    wrong = np.asarray((~e.equal).any(0)).reshape(e.x.shape)
+    for name, a in e.partners.items():
+        index = a.ravel().astype(int) if a.dtype.kind in "iu" else np.array([-1])
+        for axis, n in enumerate(e.x.shape):
+            count = np.bincount(index, minlength=n) if 0 <= index.min() and index.max() < n else np.zeros(n)
+            there = np.moveaxis(wrong, axis, 0).reshape(n, -1).any(1)
+            if (count == 1).any() and np.array_equal(there, count > 1):
+                return f"wrong where a number repeats in {name}, along axis {axis}, and right elsewhere: written over"
+    return None
+
+
+def sum_over_all(e: Evidence) -> Says:
+    """Right within each group of numbers, and what is too much between them is a product, as of a sum over all."""
+    extra = nonzero(e.B) & ~e.some
+    if not e.beyond or e.elementwise or extra.sum() <= sum(e.J.shape):
+        return None
+    rows, columns = np.nonzero(extra)
+    M = np.zeros((len(rows), sum(e.J.shape)))
+    M[np.arange(len(rows)), rows] = M[np.arange(len(rows)), e.J.shape[0] + columns] = 1
+    logs = np.log(abs(e.B[extra]))
+    gap = M @ np.linalg.lstsq(M, logs, rcond=1e-9)[0] - logs
+    product = np.max(abs(gap)) < 1e-5 and np.ptp(logs) > 1e-3
+    return (
+        "right within each group, and between groups there is a product: a sum over all for one by groups"
+        if product
+        else None
+    )
+
+
 def one_of_alike(e: Evidence) -> Says:
     """Of several terms that are equal one: the right gradient is so many times the one that is given."""
     if e.elementwise or not np.array_equal(e.some, nonzero(e.B)):
@@ -90,14 +123,67 @@ def stray(e: Evidence) -> Says:
     return None if moves else "elements that do not take part get a gradient"
 
 
+def examples_not_read(e: Evidence) -> Says:
+    """All elements of some examples, or what a single number is not made of. What is merely looked up, as in a table,
+    an index reads."""
+    extra = np.asarray(nonzero(e.B).any(0) & ~e.some.any(0)).reshape(e.x.shape)
+    rows = extra.reshape(len(extra), -1) if e.x.ndim > 1 else np.zeros((0, 0), bool)
+    whole = e.x.ndim > 1 and np.array_equal(rows.any(1), rows.all(1))
+    return never_read(e) if (whole or len(e.J) == 1) and not e.fixed else None
+
+
+def never_read(e: Evidence) -> Says:
+    """All that is wrong is that elements get a gradient which have none at all."""
+    extra = nonzero(e.B).any(0) & ~e.some.any(0)
+    if e.elementwise or not extra.any() or not e.equal[:, ~extra].all() or not e.some.any():
+        return None
+    return "elements that do not take part get a gradient, and all others are right: an index to ignore, or a mask"
+
+
+def own_upstream(e: Evidence) -> Says:
+    """What comes from above is read at each element's own place."""
+    several = not e.elementwise and (e.some.sum(0) > 1).any()
+    if not several or not look.elementwise(e.B) or not same(np.diag(e.B), e.J.sum(0)) or not e.B.any():
+        return None
+    return "each element gets its own place's gradient from above, times what it does to all: right if these are alike"
+
+
+def parallel(e: Evidence) -> Says:
+    """The path through a norm, or another number that is made of them all."""
+    if e.elementwise or not e.x.ndim or e.x.shape[-1] < 3:
+        return None
+    of_the_same = {name: y for name, y in e.results.items() if y.shape in (e.x.shape, e.x.shape[-1:])}
+    right, missing = (M.reshape(-1, *e.x.shape) for M in (e.J, e.J - e.B))
+    for name, lines in {e.name or "x": e.x, **of_the_same}.items():
+        length = np.linalg.norm(lines, axis=-1, keepdims=True)
+        unit = lines / np.where(length > 0, length, 1)
+        along = lambda M, unit=unit: (M * unit).sum(-1, keepdims=True) * unit
+        if same(along(missing), missing) and not same(along(right), right):
+            return f"what is missing is, row by row, a multiple of {name}: what goes through a norm of it, or a sum"
+    return None
+
+
 def future_seen(e: Evidence) -> Says:
     """Forward looks back only, along some axis; backward lets everything act on everything."""
     for a, b in product(range(e.x.ndim), range(len(e.y_shape))):
         J, B = (look.blocks(M, e.x.shape, e.y_shape, a, b) for M in (e.J, e.B))
         if J is not None and B is not None and look.causal(J) and nonzero(J).any((1, 3)).sum() > len(J):
-            T = range(len(J))
-            if len(J) > 2 and all(nonzero(B)[t, :, s].any() for t in T for s in T if s > t):
+            T, acts = range(len(J)), np.asarray(nonzero(B).any((1, 3)))
+            both_ways = acts[nonzero(J).any((1, 3))].all() and all(acts[t, s] for t in T for s in T if s > t)
+            if len(J) > 2 and both_ways:
                 return "later places act on earlier ones, which forward does not let them: a causal mask is forgotten"
+    return None
+
+
+def other_triangle(e: Evidence) -> Says:
+    """Where no steps of time are: of a triangular matrix, or of a running sum."""
+    for a, b in product(range(e.x.ndim), range(len(e.y_shape))):
+        J, B = (look.blocks(M, e.x.shape, e.y_shape, a, b) for M in (e.J, e.B))
+        back = B is not None and look.causal(B.transpose(2, 1, 0, 3)) and not look.causal(B)
+        if back and J is not None and look.causal(J) and not e.in_time:
+            return (
+                "later places act on earlier ones, and not the reverse: a triangular matrix stands the wrong way round"
+            )
     return None
 
 
@@ -218,22 +304,28 @@ def one_use(e: Evidence) -> Says:
     if not np.isfinite(rest).all() or not nonzero(e.B).any() or not rest.any() or same(e.J @ x, rest, 1e-4):
         return None
     alone, missing = same(e.B @ x, rest), same((e.J - e.B) @ x, rest)
-    scale_free = np.max(abs(e.J @ x)) < 1e-6 * np.max(abs(rest))
+    scale_free = np.max(abs(e.J @ x)) < 1e-2 * np.max(abs(rest))  # but for an eps
     if scale_free or not (alone or missing):
         return None
     which = "the last, which is linear" if alone else "another than the last, which is linear"
     return f"{e.name} is used more than once, and this is the gradient of one use: {which}"
 
 
+def of_one_output_in_part(e: Evidence) -> Says:
+    """A factor that is wrong leaves nothing at zero; a term that is lost may."""
+    says = of_one_output(e) if e.silent else None
+    return f"some elements get nothing, and others are off: {NOTHING_SIMPLE}" if says else None
+
+
 def of_one_output(e: Evidence) -> Says:
     if e.J.shape[0] == 1 and not (nonzero(e.B) & ~e.some).any() and not mixed(e):
-        return "every element is off by a factor of its own"
+        return f"every element is off by a factor of its own: {NOTHING_SIMPLE}"
     return None
 
 
 def of_a_mixture(e: Evidence) -> Says:
     """One number, made of all inputs together: there is no slope of one alone."""
-    return "the difference has no simple form" if e.J.shape[0] == 1 and mixed(e) else None
+    return NOTHING_SIMPLE if e.J.shape[0] == 1 and mixed(e) else None
 
 
 def mixed(e: Evidence) -> bool:
@@ -245,4 +337,4 @@ def mixed(e: Evidence) -> bool:
 
 
 def anything_dense(e: Evidence) -> Says:
-    return "the difference has no simple form" if not e.elementwise else None
+    return NOTHING_SIMPLE if not e.elementwise else None

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check import structure as look
-from pullback.check.hypotheses.evidence import Evidence, Says
+from pullback.check.hypotheses.evidence import NOTHING_SIMPLE, Evidence, Says
 from pullback.check.hypotheses.sums import output_ignored
 from pullback.check.structure import nonzero, same
 
@@ -19,7 +19,7 @@ def steps(e: Evidence) -> tuple[Array, Array] | None:
     for a, b in product(range(e.x.ndim), range(len(e.y_shape))):
         J, B = (look.blocks(M, e.x.shape, e.y_shape, a, b) for M in (e.J, e.B))
         if J is not None and B is not None and look.causal(J) and all(J[t, :, t].any() for t in range(len(J))):
-            return J, B
+            return (J, B) if e.in_time else None
     return None
 
 
@@ -60,7 +60,8 @@ def last_output_only(e: Evidence) -> Says:
 
 def of_steps(e: Evidence) -> Says:
     """The state or the parameters of a layer whose other inputs are sequences."""
-    return "wrong in a layer of steps, each after the other" if e.recurrent() and steps(e) is None else None
+    text = f"in a layer of steps, each after the other: {NOTHING_SIMPLE}"
+    return text if e.recurrent() and steps(e) is None else None
 
 
 def steps_not_read(e: Evidence) -> Says:
@@ -90,4 +91,4 @@ def factors_swapped(e: Evidence) -> Says:
 
 
 def anything_dense(e: Evidence) -> Says:
-    return "the difference has no simple form, in a layer of steps, each after the other" if e.recurrent() else None
+    return f"in a layer of steps, each after the other: {NOTHING_SIMPLE}" if e.recurrent() else None

@@ -63,6 +63,21 @@ def moving_factor(e: Evidence) -> Says:
     return f"the right gradient times {c:.6g}, and elsewhere times {there:.6g}: a factor that moves with the inputs"
 
 
+def mean_of_some(e: Evidence) -> Says:
+    """A mean over the examples that have a gradient at all, where forward's is over all, or the other way round."""
+    places = (e.J, e.B), e.other or (e.B, e.B)
+    c, there = (look.constant_ratio(B, J) for J, B in places)
+    if c is None or there is None or e.other is None:
+        return None
+    for axis, n in enumerate(e.x.shape):
+        some = [np.moveaxis(J.reshape(-1, *e.x.shape), 1 + axis, 0).reshape(n, -1).any(1).sum() for J, _ in places]
+        ratios = n / np.maximum(some, 1)
+        if some[0] < n and any(np.allclose([c, there], ratios**sign) for sign in (1, -1)):
+            which = f"{some[0]} of {n} along axis {axis} of {e.name or 'x'}"
+            return f"the right gradient times {c:.6g}: a mean over those that have a gradient, {which}, or over all"
+    return None
+
+
 def of_logits(e: Evidence) -> Says:
     """The gradient of what stands before: of logits, where forward takes their softmax, its logarithm, or a sigmoid."""
     if not e.x.ndim or e.x.size < 2 or not np.isfinite(e.x).all() or same(e.B, e.J, 1e-3):
@@ -100,8 +115,20 @@ def sizes_like(c: float | None, e: Evidence) -> dict[str, set[int]]:
         return found
     for name, n in sizes.items():
         powers = (n**-1.0, f"1 / {name}"), (n, name), (n**-0.5, f"1 / sqrt of {name}"), (n**0.5, f"sqrt of {name}")
-        found |= {text: {n} for value, text in powers if n > 1 and np.isclose(c, value, rtol=1e-6)}
+        known = *powers, *of_one_less(n, name)
+        found |= {text: {n} for value, text in known if n > 1 and np.isclose(c, value, rtol=1e-6)}
     return found
+
+
+def of_one_less(n: int, name: str) -> list[tuple[float, str]]:
+    """A variance is divided by n in the one, by n - 1 in the other."""
+    c, less = (n - 1) / n, f"for n = {name}"
+    if n < 3 or name == "2":
+        return []
+    return [
+        (c, f"(n - 1) / n {less}"), (1 / c, f"n / (n - 1) {less}"),
+        (c**0.5, f"the root of (n - 1) / n {less}"), (c**-0.5, f"the root of n / (n - 1) {less}"),
+    ]  # fmt: skip
 
 
 def adjoint(e: Evidence) -> Says:

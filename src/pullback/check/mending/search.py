@@ -32,7 +32,7 @@ from pullback.check.mending.words import fraction, sentence
 from pullback.check.points import finite, nearby
 from pullback.check.problem import Part, Problem
 from pullback.check.resizing import others
-from pullback.check.steps.changes import nudged
+from pullback.check.steps.changes import nudged, of_turn
 from pullback.check.steps.search import careful, covers, multiple
 from pullback.check.steps.tape import Place, Step, is_step, ran
 from pullback.check.structure import same
@@ -41,6 +41,7 @@ Array = NDArray[Any]
 
 CLOSE = 1e-5  # of the largest gradient
 NEXT_TO = 1e-9  # but for the order of sums
+ROUNDING = 0.01  # of the largest number: what half precision leaves
 NOTHING = 1e-4  # a factor that is none
 ELEMENTS = 64  # of a step, that are moved one by one
 MOST = 100_000  # steps that are run again
@@ -56,6 +57,8 @@ class Mend(NamedTuple):
     moves: bool  # is it an array that moves with the gradient from above?
     whole: bool  # is it an input, an output, or a gradient from above?
     reordered: bool  # does it hold the same numbers as what it takes the place of?
+    turned: bool  # is it what it takes the place of, transposed?
+    rounded: bool  # is it that but for rounding?
     slope: bool  # is it the slope of a function in forward?
     at_output: bool  # and stood there the same slope, at the output of that function?
     operation: str
@@ -237,18 +240,18 @@ class Search:
         steps, other = self.here.at(edit.place), edit.other
         moves = other is not None and self.moves(other)
         whole = other is not None and other.whose in ("input", "output", "above")
-        reordered = (
-            edit.kind == "operand"
-            and other is not None
-            and same_numbers([each.operands[edit.operand] for each in steps], self.here.values(other))
-        )
+        stood = [each.operands[edit.operand] for each in steps]
+        instead = self.here.values(other) if edit.kind == "operand" and other is not None else []
+        reordered = bool(instead) and same_numbers(stood, instead)
+        turned = edit.kind == "turned" or bool(instead) and transposed(stood, instead)
+        rounded = bool(instead) and all_same(stood, instead, ROUNDING)
         slope = other is not None and other.whose == "slope"
-        stood = [each.operands[edit.operand] for each in steps] if slope else []
         at_output = other is not None and slope and all_same(stood, self.here.slopes(other.name, at_output=True))
         says, operation = sentence(edit, self.known), str(edit.place[0])
         before = float(steps[0].operands[edit.operand]) if edit.kind == "number" else 1.0
         count = edit.kind == "number" and edit.number in self.known.counts
-        return Mend(edit.kind, says, edit.number, moves, whole, reordered, slope, at_output, operation, before, count)
+        alike = reordered, turned, rounded
+        return Mend(edit.kind, says, edit.number, moves, whole, *alike, slope, at_output, operation, before, count)
 
     def without_its_exponential(self, edit: Edit) -> Edit:
         """What is 0 for a logarithm is 1 for its exponential, which may be a factor too many."""
@@ -340,8 +343,14 @@ def of_a_size(number: float, sizes: set[int]) -> bool:
     )
 
 
-def all_same(some: Sequence[Array], others: Sequence[Array]) -> bool:
-    return len(some) == len(others) and all(map(same, some, others))
+def all_same(some: Sequence[Array], others: Sequence[Array], rtol: float = CLOSE) -> bool:
+    return len(some) == len(others) and all(same(a, b, rtol) for a, b in zip(some, others))
+
+
+def transposed(some: Sequence[Array], others: Sequence[Array]) -> bool:
+    """One for every turn, or one for all."""
+    both = len(others) in (1, len(some)) and all(np.ndim(each) == 2 for each in (*some, *others))
+    return both and all(np.array_equal(a.T, of_turn(others, turn)) for turn, a in enumerate(some))
 
 
 def same_numbers(some: Sequence[Array], others: Sequence[Array]) -> bool:

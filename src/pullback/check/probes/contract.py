@@ -102,6 +102,8 @@ def raises(problem: Problem, error: Exception) -> Finding:
     names = ["contract_shape_dtype", "edge_shape"]
     if isinstance(error, (ValueError, IndexError)):
         names.reverse()
+    if isinstance(error, IndexError):
+        names.insert(1, "index_routing")
     return Finding(problem.results[0].name, WRONG, causes=tuple(Cause(name, said, hint) for name in names))
 
 
