@@ -224,7 +224,7 @@ class Search:
         return set() if given is None else self.right_with(given, scene)
 
     def right_with(self, given: Array, scene: Scene) -> set[str]:
-        pairs = ((part.name, cut(part)) for part in self.problem.results)
+        pairs = ((part.name, cut(part)) for part in scene.problem.results)
         return {name for name, own in pairs if same(own(given), own(scene.right), CLOSE)}
 
     def given_with(self, edit: Edit, scene: Scene) -> Array | None:
@@ -276,35 +276,35 @@ class Search:
 
     def known_as(self, edit: Edit, names: set[str]) -> str:
         """Which it is, other sizes tell; where they do not, the words of the code are believed. Nothing for a number
-        that is the same at all sizes."""
+        that is the same at all sizes. Of a root, which is a small number by chance, two other sizes have to tell."""
         there, alike = self.resized, factors(self.here, edit.number)
-        if there is not None:
-            right = lambda c: names <= self.right_after(scaled(edit.place, edit.operand, c), there)
-            others = [(each, careful(each.of, there) or 0.0) for each in alike]
-            told = [each for each, c in others if right(c) and (each.written or c != edit.number)]
-            if told:
-                return told[0].says if told[0].written else " or ".join(each.says for each in told[:2])
-            if right(edit.number):
-                return ""
+        right = lambda c, scene: names <= self.right_after(scaled(edit.place, edit.operand, c), scene)
+        holds = lambda of: all(right(careful(of, scene) or 0.0, scene) for scene in there)
+        if there and all(right(edit.number, scene) for scene in there):
+            return next((each.says for each in alike if each.written and holds(each.of)), "")
+        told = [each for each in alike if each.written or len(there) > each.root] if there else []
+        told = [each for each in told if holds(each.of)]
+        if told:
+            return told[0].says if told[0].written else " or ".join(each.says for each in told[:2])
         written = next((each.says for each in alike if each.written), "")
-        of_these = there is not None or of_a_size(abs(edit.number), self.known.sizes)
+        of_these = there or of_a_size(abs(edit.number), self.known.sizes)
         return written or (f"times {fraction(edit.number)}, at these sizes" if of_these else "")
 
     def count_known_as(self, edit: Edit, names: set[str]) -> str:
         """What it is at other sizes too, as far as backward takes these."""
-        alike, there = [(text, of) for text, of, _ in counts(self.here) if of(self.here) == edit.number], self.resized
+        alike = [(text, of) for text, of, _ in counts(self.here) if of(self.here) == edit.number]
 
-        def right(of: Of) -> bool:
-            n = careful(of, there) if there is not None else None
-            return there is None or n is not None and names <= self.right_after(with_number(edit, n), there)
+        def right(of: Of, scene: Scene) -> bool:
+            n = careful(of, scene)
+            return n is not None and names <= self.right_after(with_number(edit, n), scene)
 
-        return next((text for text, of in alike if right(of)), "")
+        return next((text for text, of in alike if all(right(of, scene) for scene in self.resized)), "")
 
     @cached_property
-    def resized(self) -> Scene | None:
+    def resized(self) -> list[Scene]:
         """Where sizes are others, as far as backward takes that."""
         several = (careful(Scene, other, other.example) for other in careful(others, self.problem) or ())
-        return next((scene for scene in several if scene is not None), None)
+        return [scene for scene in several if scene is not None]
 
     def moves(self, source: Source) -> bool:
         here, again = self.here.values(source), self.again.values(source)

@@ -8,10 +8,11 @@ from textwrap import shorten
 from types import CodeType
 from typing import Any
 
-from pullback.check.steps.tape import Place, is_step
+from pullback.check.steps.places import Place, is_step
 
 LONG = 72  # letters of code
 Span = tuple[int, int, int, int]  # line, its end, column, its end
+NUMBERS = {"math", "len", "float", "int"}  # what gives one
 LIBRARIES = {"np", "numpy", "torch", "xp", "F", "jnp", "anp", "scipy", "special"}  # beside what the file imports
 
 
@@ -89,13 +90,51 @@ def root(node: Any) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def number_first(frame: Any) -> bool:
+    """Does a number stand on the left of what is run there?"""
+    node = expression(frame.f_code, frame.f_lasti)
+    return isinstance(node, ast.BinOp) and is_number(node.left, frame)
+
+
+def is_number(node: Any, frame: Any) -> bool:
+    """As far as that can be told without running it."""
+    match node:
+        case ast.UnaryOp(operand=only):
+            return is_number(only, frame)
+        case ast.BinOp(left=left, right=right):
+            return is_number(left, frame) and is_number(right, frame)
+        case ast.Call(func=function):
+            return root(function) in NUMBERS
+        case ast.Subscript(value=ast.Attribute(attr="shape")):
+            return True
+        case _:
+            return type(value_of(node, frame)) in (int, float)
+
+
+def value_of(node: Any, frame: Any) -> Any:
+    """Of a constant, a name, or an attribute of one."""
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name):
+            return frame.f_locals.get(name, frame.f_globals.get(name))
+        case ast.Attribute(value=own, attr=name):
+            return getattr(value_of(own, frame), name, None)
+    return None
+
+
+@lru_cache(1024)
+def expression(code: CodeType, instruction: int) -> Any:
+    return tree(code)[0].get(span(code, instruction))
+
+
 def span(code: CodeType, instruction: int) -> Span:
     positions = list(code.co_positions())[instruction // 2]
     first, last, begin, end = (0 if each is None else each for each in positions)
     return first, last, begin, end
 
 
-@lru_cache(8)
+@lru_cache(32)
 def tree(code: CodeType) -> tuple[dict[Any, Any], set[str]]:
     """All expressions of the file by where they stand, what they are called, and what it imports; nothing if it is
     another file by now."""

@@ -13,17 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check.problem import Problem, pack
+from pullback.check.steps.places import Place as Place
+from pullback.check.steps.places import is_step as is_step
+from pullback.check.steps.source import number_first
 from pullback.check.steps.tensors import noting
 from pullback.check.steps.watched import Operation, running, unwatched, watched
 
 Array = NDArray[Any]
-Place = tuple[Any, ...]  # the name of the operation, and code and instruction of all calls, from the innermost
 Change = Callable[[int, Operation, Sequence[Any]], Any]  # (turn, operation, operands) -> result
 Changes = Mapping[Place, Change]
 
 RUN = 10  # steps, that a run costs beside its own
 CALLS = 6  # within the user's code, by which places are told apart
 ALONE = 1  # of them: a function that is called from several places is one place
+EITHER_WAY = "multiply", "add"  # PyTorch has `2 * t` as `t * 2`
 
 
 class Step(NamedTuple):
@@ -45,7 +48,11 @@ class Tape:
         self.scopes: dict[str, dict[str, Any]] = {}  # the global names of the user's modules
 
     def noted(self, name: str, call: Operation, operands: Sequence[Any]) -> Any:
-        place, bare = (name, *calls(self.depth, self.scopes)), [unwatched(each) for each in operands]
+        frames = calls(self.depth, self.scopes)
+        place = (name, *(each for frame in frames for each in (frame.f_code, frame.f_lasti)))
+        if name in EITHER_WAY and type(operands[-1]) in (int, float) and frames and number_first(frames[0]):
+            call, operands = the_other_way_round(call), operands[::-1]
+        bare = [unwatched(each) for each in operands]
         turn = self.turns[place]
         self.turns[place] += 1
         if place in self.changes:
@@ -60,19 +67,23 @@ class Tape:
         return watched(result, place)
 
 
-def calls(depth: int, scopes: dict[str, dict[str, Any]]) -> Place:
-    """Where in the user's code we are, and how we came there."""
+def the_other_way_round(call: Operation) -> Operation:
+    return lambda *given: call(*given[::-1])
+
+
+def calls(depth: int, scopes: dict[str, dict[str, Any]]) -> list[Any]:
+    """Where in the user's code we are, and how we came there: frames, the innermost first."""
     frame: Any = sys._getframe(2)
     found: list[Any] = []
-    while frame is not None and len(found) < 2 * depth:
+    while frame is not None and len(found) < depth:
         home = frame.f_globals.get("__name__") or ""
         if home.startswith("pullback.check.adapters"):
             break
         if not home.startswith(("numpy", "torch", "functools", "pullback.check")):
-            found += [frame.f_code, frame.f_lasti]
+            found.append(frame)
             scopes[home] = frame.f_globals
         frame = frame.f_back
-    return tuple(found)
+    return found
 
 
 def ran(problem: Problem, v: Array, changes: Changes | None = None, depth: int = CALLS) -> tuple[Array, Tape]:
@@ -86,8 +97,3 @@ def ran(problem: Problem, v: Array, changes: Changes | None = None, depth: int =
     finally:
         running.pop()
         problem.searched += RUN + tape.turns.total()
-
-
-def is_step(place: Place) -> bool:
-    """Or is it what comes before all steps, or after them?"""
-    return len(place) > 2
