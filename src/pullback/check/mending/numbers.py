@@ -97,5 +97,5 @@ def size_of(k: int, axes: tuple[int, ...], power: float, scene: Scene) -> float:
 
 
 def one_less(k: int, axis: int, scene: Scene) -> float:
-    n = scene.problem.arrays[k].shape[axis]
+    n = float(scene.problem.arrays[k].shape[axis])
     return n / (n - 1)

@@ -18,6 +18,7 @@ from pullback.check.mending.edits import (
     always,
     arrays,
     ends,
+    exact,
     other_axes,
     other_operands,
     scaled,
@@ -153,13 +154,13 @@ class Search:
         something = [place for place, names in mendable.items() if names and names < self.wrong]
         outside = [place for place in in_order if not is_step(place)]
         yield everything, (times,)
-        yield [*everything, *unknown], (other_axes,)
+        yield [*everything, *unknown], (exact, other_axes)
         yield everything, (other_operands,)
         yield unknown, (ends,)
         yield [*everything, *unknown], (*FEW, slopes)
         yield everything, MANY
         yield unknown, (times, other_operands, *MANY)
-        yield something, (times, other_axes, other_operands, *FEW, *MANY)
+        yield something, (times, exact, other_axes, other_operands, *FEW, *MANY)
         yield outside, (times, other_operands, *FEW, *MANY)
 
     def matters(self, place: Place) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pullback.check.adapters.frameworks import to_numpy
-from pullback.check.steps.watched import Noted, put_together, taken_apart, unwatched, watched
+from pullback.check.steps.watched import Called, Noted, taken_apart, unwatched, watched
 
 NAMES = {  # PyTorch's, where NumPy's is another
     "__radd__": "add", "sub": "subtract", "rsub": "subtract", "__rsub__": "subtract", "mul": "multiply",
@@ -51,7 +51,7 @@ def step(torch: Any, noted: Noted, function: Any, arguments: Sequence[Any], opti
     name, found = function.__name__, function(*arguments, **options)
     number = lambda value: NAMES.get(name, name) in ARITHMETIC and type(value) in (int, float)
     operands: list[Any] = []
-    with_holes = taken_apart((arguments, options), operands, lambda value: moves(value) or number(value))
+    positional, named = taken_apart((arguments, options), operands, lambda value: moves(value) or number(value))
     in_place = "out" in options or name.endswith("_") and not name.endswith("__")
     if not any(map(moves, operands)) or in_place or not moves(found):
         return found
@@ -61,11 +61,10 @@ def step(torch: Any, noted: Noted, function: Any, arguments: Sequence[Any], opti
             found.made = getattr(operands[0], "made", None)
         return found
 
-    def call(*given: Any) -> Any:
-        again = [torch.as_tensor(each) if isinstance(each, np.ndarray) else each for each in given[::order]]
-        positional, named = put_together(with_holes, iter(again))
-        return to_numpy(function(*positional, **named))
+    def taken(given: Sequence[Any]) -> list[Any]:
+        return [torch.as_tensor(each) if isinstance(each, np.ndarray) else each for each in given[::order]]
 
+    call = Called(lambda *a, **more: to_numpy(function(*a, **more)), positional, named, taken)
     arrays = [watched(to_numpy(t), getattr(t, "made", None)) if moves(t) else t for t in operands[::order]]
     result = noted(NAMES.get(name, name), call, arrays)
     tensor = torch.as_tensor(np.require(unwatched(result), requirements="W"))

@@ -11,6 +11,7 @@ Operation = Callable[..., Any]
 Noted = Callable[[str, Operation, Sequence[Any]], Any]  # (name, operation, operands) -> result
 
 running: list[Noted] = []  # those who want to know, the last of whom is told
+HOLE = object()  # where an array goes
 writing: list[Noted] = []  # those who want to know of what is written into a part of an array, too
 
 
@@ -22,10 +23,11 @@ class Watched(np.ndarray[Any, Any]):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
         there = unwatched(out[0]).copy() if out and "where" in options else None  # what is masked out keeps it
 
-        def call(*operands: Any) -> Any:
+        def run(*operands: Any, **options: Any) -> Any:
             kept = {} if there is None else {"out": there.copy()}
             return getattr(ufunc, method)(*operands, **options, **kept)
 
+        call = Called(run, (HOLE,) * len(inputs), options)
         if not running or method not in ("__call__", "reduce") or len(out) > 1:
             into = {"out": tuple(map(unwatched, out))} if out else {}
             found = getattr(ufunc, method)(*map(unwatched, inputs), **options, **into)
@@ -38,12 +40,7 @@ class Watched(np.ndarray[Any, Any]):
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
         operands: list[Any] = []
-        with_holes = taken_apart((arguments, options), operands)
-
-        def call(*given: Any) -> Any:
-            positional, named = put_together(with_holes, iter(given))
-            return function(*positional, **named)
-
+        call = Called(function, *taken_apart((arguments, options), operands))
         return running[-1](function.__name__, call, operands) if running else call(*map(unwatched, operands))
 
     def __getitem__(self, key: Any) -> Any:
@@ -55,6 +52,14 @@ class Watched(np.ndarray[Any, Any]):
         if writing and isinstance(value, np.ndarray | np.floating) and not np.may_share_memory(self, value):
             value = writing[-1]("setitem", Writing(self.shape, key), (self[key], value))
         super().__setitem__(key, unwatched(value))
+
+    def astype(self, dtype: Any, *arguments: Any, **options: Any) -> Any:
+        """A step, if it rounds."""
+        call = lambda a: np.asarray(a).astype(dtype, *arguments, **options)
+        rounds = np.dtype(dtype).kind == "f" and np.dtype(dtype).itemsize < self.itemsize
+        return (
+            running[-1]("astype", call, [self]) if running and rounds else super().astype(dtype, *arguments, **options)
+        )
 
     # Methods that NumPy takes apart itself, into several steps.
 
@@ -69,6 +74,36 @@ class Watched(np.ndarray[Any, Any]):
 
     def dot(self, other: Any, out: Any = None) -> Any:
         return np.dot(self, other, out)
+
+
+class Called:
+    """A function with all that it takes but for arrays, which come in the place of holes, as they are `taken`."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        arguments: Sequence[Any],
+        options: dict[str, Any],
+        taken: Callable[[Sequence[Any]], Sequence[Any]] = tuple,
+    ) -> None:
+        self.function, self.arguments, self.options, self.taken = function, arguments, options, taken
+
+    def __call__(self, *given: Any) -> Any:
+        positional, named = put_together((self.arguments, self.options), iter(self.taken(given)))
+        return self.function(*positional, **named)
+
+    @property
+    def words(self) -> list[str]:
+        """Such as the letters of a sum."""
+        return [each for each in self.arguments if isinstance(each, str)]
+
+    def with_word(self, old: str, new: str) -> "Called":
+        return Called(
+            self.function, [new if each is old else each for each in self.arguments], self.options, self.taken
+        )
+
+    def without(self, option: str) -> "Called":
+        return Called(self.function, self.arguments, {k: v for k, v in self.options.items() if k != option}, self.taken)
 
 
 class Writing:
@@ -126,9 +161,6 @@ def filling() -> Iterator[None]:
     finally:
         for name, make in before.items():
             setattr(np, name, make)
-
-
-HOLE = object()
 
 
 def floating(value: Any) -> bool:
