@@ -118,3 +118,19 @@ def test_a_mend_of_one_of_two_gradients_says_so():
 
     report = str(pb.check(lambda x, w: x * w, back, (4,), (4,)))
     assert "mend      x alone: right with line" in report and "mend      w alone: right with line" in report
+
+
+def test_a_conjugate_of_what_is_complex_on_the_way():
+    """The spectrum of real numbers is complex."""
+
+    def forward(x, w):
+        return np.fft.irfft(np.fft.rfft(x) * (w + 1j * w**2), n=len(x)), (x, w)
+
+    def back(g, cache):
+        x, w = cache
+        spectrum, gain, twice = np.fft.rfft(x), w + 1j * w**2, np.array([1, 2, 2]) / len(x)
+        dgain = np.fft.rfft(g) * np.conj(spectrum) * twice
+        return np.fft.irfft(np.fft.rfft(g) * gain, n=len(x)), dgain.real + 2 * w * dgain.imag
+
+    report = pb.check(forward, back, (5,), (3,))
+    assert report.findings[0].mend.endswith("in `np.fft.rfft(g) * gain`, `gain` conjugated")

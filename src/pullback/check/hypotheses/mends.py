@@ -175,6 +175,10 @@ def in_full_precision(e: Evidence) -> Says:
     return mended(e, "where nothing is rounded on the way", "exact")
 
 
+def conjugated(e: Evidence) -> Says:
+    return mended(e, "with a conjugate more, or less, on the way", "conjugated")
+
+
 def backwards(e: Evidence) -> Says:
     return mended(e, "with a loop that runs the other way round", "backwards")
 

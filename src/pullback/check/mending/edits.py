@@ -54,7 +54,7 @@ class Edit(NamedTuple):
 
 
 def arrays(steps: Steps) -> list[int]:
-    return [k for k, each in enumerate(steps[0].operands) if isinstance(each, np.ndarray) and each.dtype.kind in "fb"]
+    return [k for k, each in enumerate(steps[0].operands) if isinstance(each, np.ndarray) and each.dtype.kind in "fbc"]
 
 
 def scaled(place: Place, i: int, c: float, says: str = "") -> Edit:
@@ -163,6 +163,13 @@ def transposed(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
         if len(shape) > 1 and shape[-1] == shape[-2] > 1:
             says = "{step} transposed" if i < 0 else "in {step}, {operand} transposed"
             yield Edit("turned", says, always(place, made(i, lambda a: np.swapaxes(a, -1, -2))), place, i)
+
+
+def conjugated(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    for i in (*arrays(steps), -1):
+        if np.iscomplexobj(steps[0].operands[i] if i >= 0 else steps[0].result):
+            says = "{step} conjugated" if i < 0 else "in {step}, {operand} conjugated"
+            yield Edit("conjugated", says, always(place, made(i, np.conj)), place, i)
 
 
 def symmetric(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:

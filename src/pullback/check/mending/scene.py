@@ -180,4 +180,4 @@ def nothing_done(a: Array) -> list[Step]:
 
 
 def usable(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind in "fb" and bool(value.any())
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fbc" and bool(value.any())

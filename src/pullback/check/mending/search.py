@@ -17,6 +17,7 @@ from pullback.check.mending.edits import (
     added,
     always,
     arrays,
+    conjugated,
     ends,
     exact,
     other_axes,
@@ -129,9 +130,10 @@ class Search:
         return self.problem.mended > MOST or time.process_time() - self.begun > SLOW
 
     def edits(self) -> Iterator[Edit]:
-        """What is written over is soon found out, and what is so many times too large."""
+        """What is written over is soon found out, and a conjugate, and what is so many times too large."""
         yield from (edit for place, steps in self.here.steps.items() for edit in added(place, steps))
         places = [place for place in self.here.steps if self.matters(place)]
+        yield from (edit for place in places for edit in conjugated(place, self.here.steps[place], self.known))
         places.sort(key=lambda place: place[0] not in SUMS)  # a mean is confused with a sum
         multiples = [edit for place in places for edit in self.multiples(place)]
         yield from (
@@ -179,9 +181,10 @@ class Search:
         if not linear or len(numbers) > ELEMENTS or place[0] in SUMS:  # over other axes it may have another shape
             return None
         by = max(float(np.max(abs(step.result), initial=0)) for step in steps)
-        edits = (Edit("nudge", "", always(place, nudged(turn, k, by)), place) for turn, k in numbers)
+        ways = (by, 1j * by) if np.iscomplexobj(steps[0].result) else (by,)
+        edits = [Edit("nudge", "", always(place, nudged(turn, k, way)), place) for turn, k in numbers for way in ways]
         moved = [given for given in (self.given_with(edit, self.here) for edit in edits) if given is not None]
-        if len(moved) < len(numbers):
+        if len(moved) < len(edits):
             return None
         through = (np.stack(moved) - self.here.given).T
         return {name for name, own, gap in self.gaps if spanned(own(through), gap)}

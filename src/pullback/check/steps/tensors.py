@@ -47,7 +47,7 @@ def noting(noted: Noted) -> Iterator[None]:
 
 
 def step(torch: Any, noted: Noted, function: Any, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
-    moves = lambda value: isinstance(value, torch.Tensor) and value.is_floating_point()
+    moves = lambda value: isinstance(value, torch.Tensor) and (value.is_floating_point() or value.is_complex())
     name, found = function.__name__, function(*arguments, **options)
     number = lambda value: NAMES.get(name, name) in ARITHMETIC and type(value) in (int, float)
     operands: list[Any] = []

@@ -46,10 +46,10 @@ class Watched(np.ndarray[Any, Any]):
     def __getitem__(self, key: Any) -> Any:
         """A single number is watched on."""
         found = super().__getitem__(key)
-        return watched(found, self.made) if isinstance(found, np.floating) else found
+        return watched(found, self.made) if isinstance(found, np.inexact) else found
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if writing and isinstance(value, np.ndarray | np.floating) and not np.may_share_memory(self, value):
+        if writing and isinstance(value, np.ndarray | np.inexact) and not np.may_share_memory(self, value):
             value = writing[-1]("setitem", Writing(self.shape, key), (self[key], value))
         super().__setitem__(key, unwatched(value))
 
@@ -136,7 +136,7 @@ def watched(value: Any, made: Any = None) -> Any:
     """Floating numbers alone: an index is an index."""
     if type(value) in (list, tuple):
         return type(value)(watched(each, made) for each in value)
-    if not isinstance(value, (np.ndarray, np.floating)) or value.dtype.kind != "f":
+    if not isinstance(value, (np.ndarray, np.inexact)) or value.dtype.kind not in "fc":
         return value
     found = np.asarray(value).view(Watched)
     found.made = made
@@ -164,7 +164,7 @@ def filling() -> Iterator[None]:
 
 
 def floating(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind in "fb"
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fbc"
 
 
 def taken_apart(value: Any, operands: list[Any], moves: Callable[[Any], bool] = floating) -> Any:
