@@ -124,13 +124,41 @@ def test_a_conjugate_of_what_is_complex_on_the_way():
     """The spectrum of real numbers is complex."""
 
     def forward(x, w):
-        return np.fft.irfft(np.fft.rfft(x) * (w + 1j * w**2), n=len(x)), (x, w)
+        gain = w + 1j * w**2
+        return np.fft.irfft(np.fft.rfft(x) * gain, n=len(x)), (x, w, gain)
 
     def back(g, cache):
-        x, w = cache
-        spectrum, gain, twice = np.fft.rfft(x), w + 1j * w**2, np.array([1, 2, 2]) / len(x)
+        x, w, gain = cache
+        spectrum, twice = np.fft.rfft(x), np.array([1, 2, 2]) / len(x)
         dgain = np.fft.rfft(g) * np.conj(spectrum) * twice
         return np.fft.irfft(np.fft.rfft(g) * gain, n=len(x)), dgain.real + 2 * w * dgain.imag
 
     report = pb.check(forward, back, (5,), (3,))
     assert report.findings[0].mend.endswith("in `np.fft.rfft(g) * gain`, `gain` conjugated")
+
+
+def test_which_of_two_that_read_alike_on_a_line():
+    def back(g, x):
+        return g * np.sin(x) * np.cos(x) + g * np.sin(x) * np.sin(x)
+
+    says = mends(lambda x: np.sin(x) ** 2, back, (4,))[0]
+    assert "`np.sin(x)`" in says and says.endswith((" of 3 on that line)", " of 2 on that line)"))
+
+
+def test_what_was_another_array_before():
+    def back(g, x):
+        t = np.tanh(x)
+        t = np.sinh(t)
+        return g * t
+
+    says = mends(lambda x: np.log(np.cosh(x)), back, (4,))[0]
+    assert says.startswith("in `g * t`, `t` as it was in line ")
+
+
+def doubled(x):
+    return x + x
+
+
+def test_a_lambda_is_called_by_what_it_calls():
+    assert str(pb.check(lambda x: doubled(x), lambda g, x: g, (3,))).startswith("doubled: wrong")
+    assert str(pb.check(lambda x: np.sin(x), lambda g, x: g, (3,))).startswith("<lambda>: wrong")

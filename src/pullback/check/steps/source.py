@@ -46,6 +46,23 @@ def code(place: Place, operand: int = -1, count: int = 0) -> str:
     return f"`{shorten(ast.unparse(node), LONG, placeholder=' …')}`" if node is not None else ""
 
 
+def which(place: Place) -> str:
+    """Which of several that read alike on one line, from the left."""
+    (nodes, _), at = tree(place[1]), span(place[1], place[2])
+    alike = [
+        each for each in nodes if len(each) == 4 and each[0] == at[0] and reads(nodes[each]) == reads(nodes.get(at))
+    ]
+    words = "first", "second", "third"
+    if len(alike) < 2 or at not in alike:
+        return ""
+    k = sorted(alike, key=lambda each: each[2:]).index(at)
+    return f" (the {words[k]} of {len(alike)} on that line)" if k < len(words) else ""
+
+
+def reads(node: Any) -> str:
+    return ast.unparse(node) if node is not None else ""
+
+
 def variable(place: Place, operand: int) -> str:
     """What the user calls the result."""
     if not is_step(place) or operand >= 0:
