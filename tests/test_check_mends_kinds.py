@@ -162,3 +162,47 @@ def doubled(x):
 def test_a_lambda_is_called_by_what_it_calls():
     assert str(pb.check(lambda x: doubled(x), lambda g, x: g, (3,))).startswith("doubled: wrong")
     assert str(pb.check(lambda x: np.sin(x), lambda g, x: g, (3,))).startswith("<lambda>: wrong")
+
+
+FROM, TO = np.array([0, 1, 2, 2, 3]), np.array([1, 2, 0, 3, 1])
+
+
+def messages(h):
+    total = np.zeros_like(h)
+    np.add.at(total, TO, h[FROM] ** 2)
+    return total
+
+
+def both_exchanged(g, h):
+    dh = np.zeros_like(h)
+    np.add.at(dh, TO, g[FROM])
+    return 2 * h * dh
+
+
+def one_for_the_other(g, h):
+    dh = np.zeros_like(h)
+    np.add.at(dh, FROM, g[FROM])
+    return 2 * h * dh
+
+
+def test_arrays_of_indices():
+    for backward, says in ((both_exchanged, "`FROM` and `TO` exchanged"), (one_for_the_other, "`TO` in the place of")):
+        report = pb.check(messages, backward, (4, 2))
+        assert report.cause == "index_routing" and says in report.findings[0].mend
+
+
+def test_an_index_that_is_one_too_large():
+    def stacked(x, w):
+        h, w_ = recurrent(x, w)[1]
+        return np.stack(h[1:]), (np.stack(h), w)
+
+    def back(g, cache):
+        h, w = cache
+        dx, dw, d = np.zeros_like(g), np.zeros_like(w), 0.0
+        for t in reversed(range(len(g))):
+            dx[t] = (g[t] + d) * (1 - h[t + 1] ** 2)
+            dw += dx[t] * h[t + 1]
+            d = dx[t] * w
+        return dx, dw
+
+    assert mends(stacked, back, (3, 2), (2,)) == ["", "in `h[t + 1]`, `t + 1` one less"]

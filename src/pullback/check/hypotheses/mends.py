@@ -175,6 +175,10 @@ def in_full_precision(e: Evidence) -> Says:
     return mended(e, "where nothing is rounded on the way", "exact")
 
 
+def another_index(e: Evidence) -> Says:
+    return mended(e, "with another index in one place", "index")
+
+
 def conjugated(e: Evidence) -> Says:
     return mended(e, "with a conjugate more, or less, on the way", "conjugated")
 

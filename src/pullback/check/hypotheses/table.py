@@ -151,6 +151,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (sums.weighted_sum, ("reduction_broadcast", "missing_chain_factor")),
     (products.numbers_elsewhere, ("index_routing", "saved_wrong_tensor")),
     (mends.in_full_precision, ("low_precision_accumulation",)),
+    (mends.another_index, ("index_routing", "conv_geometry")),
     (mends.conjugated, ("complex_conjugate",)),
     (mends.backwards, ("bptt_time", "index_routing")),
     (mends.other_letters, ("transpose_or_adjoint", "index_routing")),

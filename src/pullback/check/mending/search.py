@@ -26,6 +26,7 @@ from pullback.check.mending.edits import (
     slopes,
     with_number,
 )
+from pullback.check.mending.indices import other_indices
 from pullback.check.mending.known import Known
 from pullback.check.mending.numbers import Of, counts, factors
 from pullback.check.mending.scene import Scene, Source
@@ -144,7 +145,7 @@ class Search:
         for some, kinds in self.by_places(places, lambda place, *_: (e for e in multiples if e.place == place)):
             for kind in kinds:
                 for place in some:
-                    yield from kind(place, self.here.steps[place], self.known)
+                    yield from kind(place, self.here.at(place), self.known)
 
     def by_places(self, places: list[Place], times: Kind) -> Iterator[tuple[list[Place], tuple[Kind, ...]]]:
         """First steps where one change is known to make everything right, or may do so; then the others, and last what
@@ -160,6 +161,10 @@ class Search:
         yield everything, (other_operands,)
         yield unknown, (ends,)
         yield [*everything, *unknown], (*FEW, slopes)
+        yield (
+            list(careful(lambda: self.here.indices) or ()),
+            (lambda place, steps, _: other_indices(place, steps, self.here),),
+        )
         yield everything, MANY
         yield unknown, (times, other_operands, *MANY)
         yield something, (times, exact, other_axes, other_operands, *FEW, *MANY)

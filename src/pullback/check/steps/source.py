@@ -107,6 +107,15 @@ def root(node: Any) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def index_code(place: Place, k: int) -> str:
+    """The k-th of an index, as it is written."""
+    match expression(place[1], place[2]):
+        case ast.Subscript(slice=key) | ast.Call(args=[_, key, *_]):
+            several = key.elts if isinstance(key, ast.Tuple) else [key]
+            return f"`{ast.unparse(several[k])}`" if k < len(several) else ""
+    return ""
+
+
 def number_first(frame: Any) -> bool:
     """Does a number stand on the left of what is run there?"""
     node = expression(frame.f_code, frame.f_lasti)

@@ -11,6 +11,8 @@ Operation = Callable[..., Any]
 Noted = Callable[[str, Operation, Sequence[Any]], Any]  # (name, operation, operands) -> result
 
 running: list[Noted] = []  # those who want to know, the last of whom is told
+indexing: list[Noted] = []  # and of indices
+INDEX = "index"  # the name of such a step: of an index, and the shape of what it is of
 HOLE = object()  # where an array goes
 writing: list[Noted] = []  # those who want to know of what is written into a part of an array, too
 
@@ -21,6 +23,8 @@ class Watched(np.ndarray[Any, Any]):
     made: Any = None
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
+        if method == "at" and indexing:
+            inputs = (inputs[0], index(inputs[0], inputs[1]), *inputs[2:])
         there = unwatched(out[0]).copy() if out and "where" in options else None  # what is masked out keeps it
 
         def run(*operands: Any, **options: Any) -> Any:
@@ -43,14 +47,16 @@ class Watched(np.ndarray[Any, Any]):
         call = Called(function, *taken_apart((arguments, options), operands))
         return running[-1](function.__name__, call, operands) if running else call(*map(unwatched, operands))
 
-    def __getitem__(self, key: Any) -> Any:
-        """A single number is watched on."""
-        found = super().__getitem__(key)
+    def __getitem__(self, *key: Any) -> Any:
+        """A single number is watched on. With a star Python calls it as ever: else, after some calls, it says that the
+        caller stands at another instruction."""
+        found = super().__getitem__(index(self, *key))
         return watched(found, self.made) if isinstance(found, np.inexact) else found
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        key = index(self, key)
         if writing and isinstance(value, np.ndarray | np.inexact) and not np.may_share_memory(self, value):
-            value = writing[-1]("setitem", Writing(self.shape, key), (self[key], value))
+            value = writing[-1]("setitem", Writing(self.shape, key), (super().__getitem__(key), value))
         super().__setitem__(key, unwatched(value))
 
     def astype(self, dtype: Any, *arguments: Any, **options: Any) -> Any:
@@ -74,6 +80,10 @@ class Watched(np.ndarray[Any, Any]):
 
     def dot(self, other: Any, out: Any = None) -> Any:
         return np.dot(self, other, out)
+
+
+def index(array: Any, key: Any) -> Any:
+    return indexing[-1](INDEX, lambda key, shape: key, (key, array.shape)) if indexing else key
 
 
 class Called:
