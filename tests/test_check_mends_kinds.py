@@ -206,3 +206,27 @@ def test_an_index_that_is_one_too_large():
         return dx, dw
 
     assert mends(stacked, back, (3, 2), (2,)) == ["", "in `h[t + 1]`, `t + 1` one less"]
+
+
+def test_a_name_of_a_helper_that_is_called_several_times():
+    """In each call it is another array."""
+
+    def midpoints(y, w):
+        states = [y, y + 0.5 * np.tanh(y @ w)]
+        return sum(np.tanh(each @ w) for each in states), (states, w)
+
+    def back(g, cache):
+        states, w = cache
+        dw = np.zeros_like(w)
+
+        def pulled(at, s):
+            nonlocal dw
+            y, ds = states[0], s * (1 - np.tanh(at @ w) ** 2)
+            dw = dw + y.T @ ds
+            return ds @ w.T
+
+        second = pulled(states[1], g)
+        return second + pulled(states[0], g + 0.5 * second), dw
+
+    says = mends(midpoints, back, (2, 2), (2, 2))[1]
+    assert says.endswith("in `y.T @ ds`, `at.T` in the place of `y.T`, in every call")

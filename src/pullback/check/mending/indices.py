@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pullback.check.mending.edits import Edit, Steps
+from pullback.check.mending.known import Known
 from pullback.check.mending.scene import Scene
 from pullback.check.steps.changes import of_turn
 from pullback.check.steps.source import index_code, line
@@ -16,7 +17,8 @@ Key = tuple[Any, ...]
 Move = Callable[[Any, int], Any]  # of an index, along an axis of that size
 
 
-def other_indices(place: Place, steps: Steps, scene: Scene) -> Iterator[Edit]:
+def other_indices(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    scene = known.scene
     for k, old in enumerate(parts(steps[0].operands[0])):
         what = f"in {{step}}, {index_code(place, k) or 'an index'}"
         for says, move in moves(old):

@@ -49,7 +49,8 @@ class Scene:
     def run(self, changes: Changes, loops: bool = False) -> tuple[Array, Tape]:
         """What backward gives with these changes, and the tape of the run; with its loops and indices as steps, too."""
         loops = loops or any(place[0] in (RANGE, INDEX) for place in changes)
-        problem, tape = self.problem, Tape({place: change for place, change in changes.items() if is_step(place)})
+        problem = self.problem
+        tape = Tape({place: change for place, change in changes.items() if is_step(place)}, names=loops and not changes)
 
         def end(which: str, arrays: list[Any], parts: list[Part]) -> list[Any]:
             """Changes before the first step, or behind the last."""
@@ -103,8 +104,13 @@ class Scene:
             ran(self.problem, self.v)
         finally:
             indexing.pop()
-        both = of_forward.steps | self.run({}, loops=True)[1].steps
+        both = of_forward.steps | self.named.steps
         return {place: steps for place, steps in both.items() if place[0] in (RANGE, INDEX)}
+
+    @cached_property
+    def named(self) -> Tape:
+        """The run with loops and indices, and with the names that arrays have at every step."""
+        return self.run({}, loops=True)[1]
 
     @property
     def loops(self) -> dict[Place, list[Step]]:

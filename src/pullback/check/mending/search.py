@@ -28,6 +28,7 @@ from pullback.check.mending.edits import (
 )
 from pullback.check.mending.indices import other_indices
 from pullback.check.mending.known import Known
+from pullback.check.mending.names import in_every_call, other_names
 from pullback.check.mending.numbers import Of, counts, factors
 from pullback.check.mending.scene import Scene, Source
 from pullback.check.mending.turns import other_turns
@@ -158,13 +159,12 @@ class Search:
         outside = [place for place in in_order if not is_step(place)]
         yield everything, (times,)
         yield [*everything, *unknown], (exact, other_axes)
+        yield in_order, (in_every_call,)
         yield everything, (other_operands,)
         yield unknown, (ends,)
         yield [*everything, *unknown], (*FEW, slopes)
-        yield (
-            list(careful(lambda: self.here.indices) or ()),
-            (lambda place, steps, _: other_indices(place, steps, self.here),),
-        )
+        yield list(careful(lambda: self.here.indices) or ()), (other_indices,)
+        yield in_order, (other_names,)
         yield everything, MANY
         yield unknown, (times, other_operands, *MANY)
         yield something, (times, exact, other_axes, other_operands, *FEW, *MANY)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pullback.check.adapters.frameworks import to_numpy
 from pullback.check.problem import Problem, pack
 from pullback.check.steps.places import Place as Place
 from pullback.check.steps.places import is_step as is_step
@@ -42,8 +43,9 @@ class Step(NamedTuple):
 class Tape:
     """The steps of one run by their places, each in order of its turns."""
 
-    def __init__(self, changes: Changes, depth: int = CALLS) -> None:
+    def __init__(self, changes: Changes, depth: int = CALLS, names: bool = False) -> None:
         self.changes, self.turns, self.depth = changes, Counter[Place](), depth
+        self.names: dict[Place, list[dict[str, Array]]] | None = {} if names else None  # of arrays, at every step
         self.steps: dict[Place, list[Step]] = {}
         self.scopes: dict[str, dict[str, Any]] = {}  # the global names of the user's modules
 
@@ -60,11 +62,19 @@ class Tape:
         if self.changes:
             return watched(call(*bare), place)
         kept = tuple(np.array(each) if isinstance(each, np.ndarray) else each for each in bare)  # before it is run
+        if self.names is not None and frames:
+            self.names.setdefault(place, []).append(named_arrays(frames[0]))
         result = call(*bare)
         copy = np.array(result) if isinstance(result, (np.ndarray, np.generic)) else None
         made_at = tuple(getattr(each, "made", None) for each in operands)
         self.steps.setdefault(place, []).append(Step(name, call, kept, copy, made_at))
         return watched(result, place)
+
+
+def named_arrays(frame: Any) -> dict[str, Array]:
+    """What the user calls so where this step is run."""
+    found = {name: to_numpy(value) for name, value in frame.f_locals.items() if hasattr(value, "shape")}
+    return {name: np.array(a) for name, a in found.items() if isinstance(a, np.ndarray) and a.dtype.kind in "fc"}
 
 
 def the_other_way_round(call: Operation) -> Operation:
