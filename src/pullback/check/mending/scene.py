@@ -62,10 +62,10 @@ class Scene:
         above = end(BEGIN, problem.cotangents(self.above), problem.given)
         running.append(tape.noted)
         writing.append(tape.noted)
-        within.append(lambda: noting(tape.noted))
+        within.append(lambda: noting(tape))
         indexing.extend([tape.noted] * loops)
         try:
-            with noting(tape.noted), filling(), ranging(tape.noted, self.tape.scopes if loops else {}):
+            with noting(tape), filling(), ranging(tape.noted, self.tape.scopes if loops else {}):
                 found = problem.call([*map(watched, above)], [*map(watched, problem.unpack(self.v))])
         finally:
             running.pop()

@@ -49,10 +49,26 @@ class Tape:
         self.steps: dict[Place, list[Step]] = {}
         self.scopes: dict[str, dict[str, Any]] = {}  # the global names of the user's modules
 
-    def noted(self, name: str, call: Operation, operands: Sequence[Any]) -> Any:
+    def place(self, name: str) -> tuple[Place, Any]:
+        """And the frame of the user's code that is run there."""
         frames = calls(self.depth, self.scopes)
-        place = (name, *(each for frame in frames for each in (frame.f_code, frame.f_lasti)))
-        if name in EITHER_WAY and type(operands[-1]) in (int, float) and frames and number_first(frames[0]):
+        return (name, *(each for frame in frames for each in (frame.f_code, frame.f_lasti))), frames[
+            0
+        ] if frames else None
+
+    def passed(self, name: str) -> Place | None:
+        """The place of a step of which nothing but its turn is to be known: others are changed, and it is not."""
+        if not self.changes:
+            return None
+        place, _ = self.place(name)
+        if place in self.changes:
+            return None
+        self.turns[place] += 1
+        return place
+
+    def noted(self, name: str, call: Operation, operands: Sequence[Any]) -> Any:
+        place, frame = self.place(name)
+        if name in EITHER_WAY and type(operands[-1]) in (int, float) and frame is not None and number_first(frame):
             call, operands = the_other_way_round(call), operands[::-1]
         bare = [unwatched(each) for each in operands]
         turn = self.turns[place]
@@ -62,8 +78,8 @@ class Tape:
         if self.changes:
             return watched(call(*bare), place)
         kept = tuple(np.array(each) if isinstance(each, np.ndarray) else each for each in bare)  # before it is run
-        if self.names is not None and frames:
-            self.names.setdefault(place, []).append(named_arrays(frames[0]))
+        if self.names is not None and frame is not None:
+            self.names.setdefault(place, []).append(named_arrays(frame))
         result = call(*bare)
         copy = np.array(result) if isinstance(result, (np.ndarray, np.generic)) else None
         made_at = tuple(getattr(each, "made", None) for each in operands)
@@ -83,7 +99,7 @@ def the_other_way_round(call: Operation) -> Operation:
 
 def calls(depth: int, scopes: dict[str, dict[str, Any]]) -> list[Any]:
     """Where in the user's code we are, and how we came there: frames, the innermost first."""
-    frame: Any = sys._getframe(2)
+    frame: Any = sys._getframe(3)
     found: list[Any] = []
     while frame is not None and len(found) < depth:
         home = frame.f_globals.get("__name__") or ""
@@ -102,7 +118,7 @@ def ran(problem: Problem, v: Array, changes: Changes | None = None, depth: int =
     given = [watched(each) for each in problem.unpack(v, exact=problem.takes_double)]
     running.append(tape.noted)
     try:
-        with np.errstate(all="ignore"), noting(tape.noted):
+        with np.errstate(all="ignore"), noting(tape):
             return pack([unwatched(y) for y in problem.adapted.forward(*given)], problem.outputs), tape
     finally:
         running.pop()
