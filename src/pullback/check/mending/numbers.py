@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
-from math import prod
+from math import inf, prod
 from typing import NamedTuple
 
 import numpy as np
@@ -98,4 +98,4 @@ def size_of(k: int, axes: tuple[int, ...], power: float, scene: Scene) -> float:
 
 def one_less(k: int, axis: int, scene: Scene) -> float:
     n = float(scene.problem.arrays[k].shape[axis])
-    return n / (n - 1)
+    return n / (n - 1) if n != 1 else inf
