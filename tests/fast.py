@@ -25,7 +25,7 @@ TESTS = Path(__file__).parent
 EPS = float(np.finfo(np.float32).eps)
 ULPS = 32  # of the largest element, or of 1, in a result; a sum of many terms may lose more, and says so below
 MORE = dict.fromkeys(("rnn", "gru", "lstm"), 256)  # a rounding error grows from step to step
-SECOND = dict.fromkeys(("rnn", "gru", "lstm"), 512)  # and more so in hvp: the rule in NumPy's own float32 loses up to 184
+SECOND = dict.fromkeys(MORE, 512)  # and more so in hvp, where the rule in NumPy's own float32 loses up to 184
 
 WINOGRAD = [  # whole vectors of channels, 3 × 3, stride 1
     dict(i=32, o=48, n=(13, 18), k=(3, 3), padding=1, batch=(3,)),

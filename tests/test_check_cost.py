@@ -190,6 +190,24 @@ def test_a_loop_in_jax_runs_in_python_only_at_first(asks):
         assert asks or fixed_point.times < 500  # thousands, if each were a run of Python
 
 
+def test_a_loop_of_jax_is_not_compiled_in_every_run(monkeypatch):
+    jax = pytest.importorskip("jax")
+    jnp, loop = jax.numpy, jax.lax.fori_loop
+    compiler = pytest.importorskip("jax._src.compiler")
+    compile_one, compiled = compiler.backend_compile_and_load, []
+    monkeypatch.setattr(
+        compiler, "backend_compile_and_load", lambda *a, **b: compiled.append(1) or compile_one(*a, **b)
+    )
+
+    @jax.custom_vjp
+    def power(x):
+        return loop(0, 3, lambda _, y: y * x, jnp.ones_like(x))
+
+    power.defvjp(lambda x: (power(x), x), lambda x, g: (loop(0, 2, lambda _, y: y * x, 2 * g),))
+    assert pullback.check(power, None, jnp.array([0.5, -1.2, 2.0])).verdict == "wrong"
+    assert 0 < len(compiled) < 120  # hundreds, if each run were compiled
+
+
 class Deep:
     """Layers within layers, which keep what they are given."""
 

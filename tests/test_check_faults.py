@@ -2,44 +2,24 @@
 
 import pytest
 from faults import peers, suite, trust
+from faults.floors import below
 
 from pullback.discovery import every
 
-FLOORS = [
-    ("real", 0.96, 0.90, 0.94),
-    ("own", 0.98, 0.90, 0.96),
-    ("heldout", 0.94, 0.87, 0.89),
-    ("heldout2", 1, 0.8, 0.85),
-    ("heldout3", 0.89, 0.49, 0.65),
-    ("heldout4", 0.96, 0.64, 0.88),
-    ("heldout5", 0.96, 0.63, 0.83),
-    ("heldout6", 0.96, 0.66, 0.86),
-    ("heldout7", 0.92, 0.92, 0.92),
-    ("heldout8", 0.9, 0.92, 0.92),
-    ("heldout9", 0.92, 0.92, 0.95),
-    ("heldout10", 0.9, 0.87, 0.9),
-    ("heldout11", 0.87, 0.77, 0.85),
-    ("heldout12", 0.95, 0.87, 0.92),
-    ("collected", 0.98, 0.85, 0.92),
-    ("collected2", 0.97, 0.8, 0.87),
-    ("collected3", 0.91, 0.74, 0.85),
-    ("collected4", 0.95, 0.65, 0.7),
-    ("collected5", 0.97, 0.62, 0.77),
-    ("collected6", 0.97, 0.68, 0.83),
-    ("collected7", 0.93, 0.55, 0.65),
-    ("collected8", 0.97, 0.67, 0.78),
-    ("collected9", 0.97, 0.63, 0.8),
-]
+QUICK = "real", "own", "collected7", "collected8", "collected9"  # `make faults` holds all sets to their floors
 
 
-@pytest.mark.parametrize("name, caught, first, three", FLOORS)
-def test_faults_are_caught_and_named(name, caught, first, three):
+@pytest.mark.parametrize("name", QUICK)
+def test_faults_are_caught_and_named(name):
     rows, missed = suite.figures(name)
-    found = suite.total(rows)
-    assert found["false"] == 0, missed
-    assert found["caught"] + found["noted"] >= caught * found["cases"], missed
-    assert found["first"] >= first * found["cases"]
-    assert found["three"] >= three * found["cases"]
+    assert not below(name, suite.total(rows)), (suite.total(rows), missed)
+
+
+def test_who_falls_short_is_told():
+    reached = dict(cases=100, caught=99, noted=0, first=95, three=97, false=0)
+    assert below("real", reached) == []
+    assert below("real", reached | dict(first=89)) == ["named first"]
+    assert below("real", reached | dict(caught=90, false=1)) == ["caught", "false accusations"]
 
 
 @pytest.mark.parametrize("name", ["real", "own"])

@@ -6,19 +6,17 @@ from collections import Counter
 import pytest
 from faults.planted import CASES, FAMILIES, judged, line, plantable, planted, small_first
 
-from pullback.check import judge
 from pullback.check.variants import families, variants
 from pullback.discovery import every
 
 FIVE = "convolution", "transposed convolution", "pooling", "recurrent", "normalisation", "softmax", "attention"
+FAR = "2d", "3d"  # their mistakes are those of one axis, a few hundred checks more: `make faults` has them
 FLOORS = dict(caught=1, first=0.88, three=0.98, named=0.8)
 
 
 @pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """All further inputs are tried, however busy the machine is."""
-    monkeypatch.setattr(judge, "NUMBERS", float("inf"))
-    monkeypatch.setattr(judge, "SLOW", float("inf"))
+def quiet():
+    """Mistakes divide by nothing, some of them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         yield
@@ -32,7 +30,7 @@ def test_every_rule_has_mistakes_that_make_a_difference(family):
 
 
 def test_every_mistake_of_the_tables_can_be_made():
-    made = {says for name in every() if name[-2:] not in ("2d", "3d") for says in plantable(name)}
+    made = {says for name in every() if not name.endswith(FAR) for says in plantable(name)}
     told = {variant.says for name in every() for variant in variants(every()[name])}
     assert not told - made
     assert families() and set(CASES) <= set(every())
@@ -40,7 +38,8 @@ def test_every_mistake_of_the_tables_can_be_made():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_mistakes_are_caught_and_named(family):
-    counts = sum((each.counts() for name in FAMILIES[family] for each in planted(name)), Counter())
+    names = [name for name in FAMILIES[family] if not name.endswith(FAR)]
+    counts = sum((each.counts() for name in names for each in planted(name)), Counter())
     print(line(family, counts))
     for what, share in FLOORS.items():
         assert counts[what] >= share * counts["n"], line(family, counts)

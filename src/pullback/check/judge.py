@@ -19,15 +19,16 @@ from pullback.check.probes.gradual import gradual
 from pullback.check.probes.layout import layout
 from pullback.check.probes.lengths import lengths
 from pullback.check.probes.linearity import linearity
-from pullback.check.probes.manners import again, early, forward_repeats, mutation, repetition
+from pullback.check.probes.manners import again, early, forward_repeats, lasting, mutation, repetition
 from pullback.check.probes.opinion import opinion
 from pullback.check.probes.projection import projected
 from pullback.check.probes.remainders import remainders
 from pullback.check.probes.repeats import repeats
+from pullback.check.probes.single import singles
 from pullback.check.probes.straight import handed_through, in_its_place
 from pullback.check.probes.symmetric import shared
-from pullback.check.probes.tails import far, far_from_zero, tails
-from pullback.check.probes.values import Comparison, Mismatch, cotangents
+from pullback.check.probes.tails import HINT, far, far_from_zero, tails
+from pullback.check.probes.values import Comparison, Mismatch, cotangents, gone_in_double
 from pullback.check.problem import Problem
 from pullback.check.reference import Reference
 from pullback.check.report import WRONG, Cause, Report
@@ -63,7 +64,7 @@ class Judge:
         y = problem.f(problem.example)
         outcome.nan, outcome.infinite = int(np.isnan(y).sum()), int(np.isinf(y).sum())
         g = self.rng.normal(size=problem.given_size)
-        for probe in (contract, mutation, partial(repetition, rng=self.rng), again, early):
+        for probe in (contract, mutation, partial(repetition, rng=self.rng), again, early, lasting):
             try:
                 outcome.add(probe(problem, g))
             except NotImplementedError as error:  # nobody claims that it is right
@@ -183,7 +184,9 @@ class Judge:
             findings, notes = lengths(problem)
             outcome.add(findings)
             outcome.remarks += [*far(problem), *notes, *widened(problem, ones)]
-            outcome.remarks += [each for probe in (batches, remainders, repeats) for each in noted(probe, problem)]
+            outcome.remarks += [
+                each for probe in (batches, remainders, singles, repeats) for each in noted(probe, problem)
+            ]
 
     def further(self) -> None:
         """Other inputs, until something is wrong."""
@@ -212,9 +215,9 @@ class Judge:
             return  # these inputs were not the user's: outside of the domain, for all we know
         worst = max(comparison.found.values(), key=lambda each: each.weight, default=None)
         if worst is not None and not example:
-            if problem.overflows(point.v):
+            if problem.overflows(point.v) or not point.lost and gone_in_double(problem, truth, worst):
                 return
-            if gradual(problem, point, worst):
+            if not point.lost and gradual(problem, point, worst):
                 outcome.left.append(point.where)
                 return
         outcome.tried += 1
@@ -258,7 +261,11 @@ class Judge:
 
     def wrong(self, point: Point, mismatch: Mismatch, truth: Truth, example: bool) -> None:
         name = mismatch.part.name
-        self.outcome.findings[name] = self.naming.finding(point, mismatch, truth, example)
+        finding = self.naming.finding(point, mismatch, truth, example)
+        if point.lost and mismatch.finite:
+            others = (each for each in finding.causes if each.name != "cancellation")
+            finding = replace(finding, causes=(Cause("cancellation", point.lost, HINT), *others))
+        self.outcome.findings[name] = finding
         if terms := self.naming.terms(point, mismatch):
             self.outcome.terms.setdefault(terms, []).append(name)
 

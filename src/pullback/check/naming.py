@@ -108,8 +108,7 @@ class Naming:
     @cached_property
     def mends(self) -> dict[str, Mend]:
         """Changes with which gradients are right that are wrong at the example."""
-        real = all(part.width == 1 for part in (*self.problem.inputs, *self.problem.outputs))
-        return mends(self.problem, self.problem.example) if real and taken_apart(self.problem) else {}
+        return mends(self.problem, self.problem.example) if taken_apart(self.problem) else {}
 
     @cached_property
     def at_small_sizes(self) -> dict[str, Finding]:

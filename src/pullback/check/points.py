@@ -11,14 +11,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.problem import Part, Problem
+from pullback.check.problem import Part, Problem, pack
+from pullback.check.truth import fits
 
 Array = NDArray[Any]
 
 SPECIAL = 0.0, 0.5, -0.5, 1.0, -1.0, 2.0, 2.5, -2.5, 3.0, -3.0, 6.0
+TINY = 1e-6, 1e-8, 1e-4
 LARGE = 20.0, -20.0, 100.0, -100.0, 800.0, -800.0
+SHIFT = 1000.0  # of all numbers of an input, in single precision: as much of it is lost by what takes squares first
 NEAR_ZERO = 0.2  # of the largest: the least of a few numbers that may be anything from 0
 GRID = 256.0  # of numbers whose differences are exact
+ASIDE, SMOOTH = 1e-3, 1e-10  # so far to either side, and of the largest: what a smooth function does not show there
+SAME = 1e-3  # of the largest: no more than single precision changes
 NARROW, JUMP = 1e-9, 1e-3  # so near to either side, and so far apart
 TRIED = 32  # of an input, one by one
 STEPS_BACK = 8  # each half the way to the example
@@ -31,6 +36,7 @@ class Point(NamedTuple):
     ties: bool = False  # is it that two numbers are equal?
     one_example: bool = False  # is it a whole one of several examples that is special? That happens, as in padding
     beyond: bool = False  # does it lie outside of what the example spans?
+    lost: str = ""  # how digits get lost here, if forward keeps them
 
 
 def points(problem: Problem, rng: np.random.Generator) -> Iterator[Point]:
@@ -55,6 +61,12 @@ def special(problem: Problem, part: Part) -> Iterator[Point]:
     fitting = [s for s in SPECIAL if anything(values) or not whole(values) and low <= s <= high]
     for s in fitting:
         yield placed(f"{part.name} with {s:g} in it", example, ends, s)
+    if part.width == 2 and not whole(values):
+        yield placed(f"{part.name} with 0 in it", example, (part.begin, part.begin + 1), 0.0)
+    yield from shares(problem, part)
+    if part.width == 1 and anything(values):
+        yield from tiny(problem, part)
+        yield from shifted(problem, part)
     for s in fitting[:1] + fitting[-1:]:
         yield tied(f"{part.name} {s:g} everywhere", example, range(part.begin, part.end), s)
     if anything(values):
@@ -76,6 +88,56 @@ def beyond(problem: Problem, part: Part) -> Iterator[Point]:
         if taken:
             point = placed(f"{part.name} with {s:g} in it", example, sorted({taken[0], taken[-1]}), s)
             yield point._replace(beyond=True)
+
+
+def shares(problem: Problem, part: Part) -> Iterator[Point]:
+    """Of numbers between 0 and 1: these two, where forward takes them. Nothing, and all of it; closed, and open."""
+    values, ends = problem.example[part.begin : part.end], sorted({part.begin, part.end - 1})
+    if part.width == 1 and 0 < values.min() and values.max() < 1:
+        for s in (0.0, 1.0):
+            yield placed(f"{part.name} with {s:g} in it", problem.example, ends, s)
+
+
+def tiny(problem: Problem, part: Part) -> Iterator[Point]:
+    """Numbers near 0, where forward goes smoothly through it and keeps its digits: a case for 0 alone may not do.
+    As many ordinary ones stand beside them: an error counts beside the gradient of those."""
+    places = range(part.begin, part.end)[: min(len(TINY), (part.end - part.begin) // 2)]
+    point = placed(f"{part.name} with 1e-06 in it", problem.example, places, np.array(TINY[: len(places)]))
+    point = point._replace(lost="it is right at ordinary numbers, and loses digits next to 0")
+    if places and fits(problem) and not problem.single and smooth(problem, point):
+        yield point
+
+
+def smooth(problem: Problem, point: Point) -> bool:
+    """Is forward at the special numbers what it is to both sides of them, to the last digits?"""
+    t = np.zeros(len(point.v))
+    t[list(point.coordinates)] = ASIDE
+    try:
+        with np.errstate(all="ignore"):
+            near, far = ((problem.f(point.v + s * t) + problem.f(point.v - s * t)) / 2 for s in (1, 2))
+            here = problem.f(point.v)
+    except Exception:  # these inputs are not the user's
+        return False
+    bound = SMOOTH * np.max(abs(here), initial=0)
+    return bool(np.isfinite(here).all() and np.all(abs((4 * near - far) / 3 - here) <= bound))
+
+
+def shifted(problem: Problem, part: Part) -> Iterator[Point]:
+    """All numbers far from 0, and as far from one another as before, if that is all the same to forward: also in its
+    own precision, where the squares of such numbers keep nothing of their differences."""
+    if not problem.narrow or not problem.takes_double:
+        return
+    v = problem.example.copy()
+    v[part.begin : part.end] += SHIFT * np.std(v[part.begin : part.end])
+    v = pack(problem.unpack(v), problem.inputs)  # as it is rounded
+    try:
+        near, far = problem.f(problem.example), (problem.f(v), problem.rounded(v))
+    except Exception:  # these inputs are not the user's
+        return
+    with np.errstate(all="ignore"):
+        if all(np.all(abs(each - near) <= SAME * np.max(abs(near), initial=0)) for each in far):
+            lost = "it is right for the same numbers about 0, and loses digits of what is far from 0"
+            yield Point(f"{part.name} moved by {SHIFT:g} times its deviation", v, lost=lost)
 
 
 def in_turn(several: list[Iterator[Point]]) -> Iterator[Point]:

@@ -205,15 +205,19 @@ class Problem:
         self.called()
 
     def f(self, v: Array) -> Array:
-        found = self.adapted.forward(*self.unpack(v, exact=self.takes_double))
+        with np.errstate(all="ignore"):  # most inputs are not the user's, and not one warning is news to them
+            found = self.adapted.forward(*self.unpack(v, exact=self.takes_double))
         self.ran()
         return pack(found, self.outputs)
 
     def overflows(self, v: Array) -> bool:
         """Is forward no number in the precision that it is given, where it would be one in double?"""
+        return not np.isfinite(self.rounded(v)).all()
+
+    def rounded(self, v: Array) -> Array:
+        """f in the precision that it is given."""
         with np.errstate(all="ignore"):
-            found = pack(self.adapted.forward(*self.unpack(v)), self.outputs) if self.single else self.f(v)
-        return not np.isfinite(found).all()
+            return pack(self.adapted.forward(*self.unpack(v)), self.outputs) if self.single else self.f(v)
 
     def digits(self, v: Array) -> Array:
         """f with a vector of objects in the place of numbers."""
@@ -238,12 +242,12 @@ class Problem:
     def given_size(self) -> int:
         return self.given[-1].end
 
-    def cotangents(self, g: Array) -> list[Array]:
-        """One array for every output (or input), of its own precision; zeros for integers."""
+    def cotangents(self, g: Array, exact: bool = False) -> list[Array]:
+        """One array for every output (or input), of its own precision or in double; zeros for integers."""
         like = self.first if self.mode == "vjp" else self.arrays
         found = [np.zeros(np.shape(a)) for a in like]
         for part in self.given:
-            found[part.place] = np.array(part.of(g), part.dtype)
+            found[part.place] = np.array(part.of(g), np.result_type(part.dtype, float) if exact else part.dtype)
         return found
 
     def call(self, g: Sequence[Array], inputs: Sequence[Array]) -> tuple[Any, ...]:
@@ -260,6 +264,14 @@ class Problem:
     def b(self, v: Array, g: Array) -> Array:
         found = self.call(self.cotangents(g), self.unpack(v))
         return pack(found, self.results)
+
+    def exact(self, v: Array, g: Array) -> Array | None:
+        """The same in double precision, if backward takes that."""
+        try:
+            found = self.call(self.cotangents(g, exact=True), self.unpack(v, exact=True))
+            return pack(found, self.results)
+        except Exception:  # it was never asked to
+            return None
 
 
 def fresh(like: Array, part: Part | None, v: Array, exact: bool) -> Array:

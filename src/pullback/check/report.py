@@ -100,9 +100,18 @@ class Report:
             for k, cause in enumerate(plain[:3]):
                 said.append(("cause" if k == 0 else "or", f"{cause.name}: {cause.evidence}"))
                 said += [("hint", cause.hint)] if cause.hint and k == 0 else []
-            said += [("mend", f"right with {self.leading.mend}")] if self.leading.mend else []
+            said += [("mend", text) for text in self.mends()]
         said += [("note", f"{note.name}: {note.evidence}" if note.name else note.evidence) for note in self.notes]
         return said + [("unseen", text) for text in self.power]
+
+    def mends(self) -> list[str]:
+        """Each change, that of the leading gradient first; and of which it is, if others stay wrong with it."""
+        wrong = [finding for finding in self.findings if finding.verdict == WRONG]
+        found: dict[str, list[str]] = {self.leading.mend: []} if self.leading else {}
+        for finding in wrong:
+            found.setdefault(finding.mend, []).append(finding.name)
+        of = lambda names: "" if len(names) == len(wrong) else f"{', '.join(names)} alone: "
+        return [f"{of(names)}right with {mend}" for mend, names in found.items() if mend]
 
     def _repr_html_(self) -> str:
         cells = lambda row, tag: "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in row)

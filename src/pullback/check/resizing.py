@@ -137,6 +137,8 @@ def reshaped(problem: Problem, shapes: Shapes) -> Problem | None:
     """The layer at other shapes of its arrays; None if it does not run so."""
     before = [array.shape for array in problem.arrays]
     sizes = {n: to for shape, fresh in zip(before, shapes) for n, to in zip(shape, fresh)}
+    if any(array.shape != shape and limits(array, sizes) for array, shape in zip(problem.arrays, shapes)):
+        return None
     found = replaced(problem, [fitted(array, shape, sizes) for array, shape in zip(problem.arrays, shapes)])
     return found if found and [np.ndim(y) for y in found.first] == [np.ndim(y) for y in problem.first] else None
 
@@ -153,6 +155,13 @@ def replaced(problem: Problem, arrays: Sequence[NDArray[Any]], places: Sequence[
             return found if np.isfinite(value).all() else None
     except Exception:  # whatever their code does with inputs that it was not given
         return None
+
+
+def limits(array: NDArray[Any], sizes: Sizes) -> bool:
+    """Are these ends of stretches of another array, in order? They are below no size, as labels or indices are, and
+    other ones of them would mean something else."""
+    integers = array.dtype.kind in "iu" and array.ndim == 1 and array.size > 1
+    return bool(integers and np.all(np.diff(array) >= 0) and array[-1] > array[0] and array[-1] >= max(sizes))
 
 
 def fitted(array: NDArray[Any], shape: tuple[int, ...], sizes: Sizes) -> NDArray[Any]:

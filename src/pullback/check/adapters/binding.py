@@ -42,7 +42,7 @@ def bound(backward: Any, forward: Any, given: int, results: int) -> Binding | No
 
 def by_names(backward: Any, forward: Any, given: int, results: int) -> Binding | None:
     """Every parameter says what it is, and they make sense together."""
-    inputs = names_of(forward)[:given]
+    inputs, kept = names_of(forward)[:given], kept_under(backward, forward, results)
     places: list[tuple[str, int]] = []
     cotangents: list[str] = []
     unknown: list[int] = []
@@ -52,7 +52,7 @@ def by_names(backward: Any, forward: Any, given: int, results: int) -> Binding |
             places.append(("input", inputs.index(name)))
         elif isinstance(parameter.default, (int, float, str)):
             break  # an option that keeps its default, and so do those behind it
-        elif CACHE.fullmatch(name):
+        elif CACHE.fullmatch(name) or name == kept:
             places.append(("cache", 0))
         elif is_step(parameter, forward):
             places.append(("step", 0))
@@ -76,6 +76,14 @@ def by_names(backward: Any, forward: Any, given: int, results: int) -> Binding |
     cached = binding.count("cache")
     makes_sense = cached <= 1 and cached + max(len(cotangents), 1) <= results and (cotangents or not cached) and places
     return binding if makes_sense else None
+
+
+def kept_under(backward: Any, forward: Any, results: int) -> str:
+    """The name under which forward gives a value last, and backward takes it: kept for backward, and no gradient,
+    unless backward has all of the outputs' names for their gradients."""
+    outputs, taken = returned(forward), names_of(backward)
+    last = outputs[-1] if results > 1 and len(outputs) == results else ""
+    return last if last in taken and not set(outputs) <= set(taken) else ""
 
 
 def in_order(backward: Any, forward: Any, count: int) -> tuple[tuple[str, int], ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pullback.check.adapters.arguments import Arguments, Leaf, is_array, names_of, parameters
 from pullback.check.adapters.dice import Dice
-from pullback.check.adapters.frameworks import framework_of, function_of, to_numpy
+from pullback.check.adapters.frameworks import framework_of, function_of, named, to_numpy
 from pullback.check.adapters.gradients import assigned
 from pullback.errors import PullbackError
 
@@ -73,12 +73,12 @@ class Code:
 
     @property
     def name(self) -> str:
-        return name_of(self.forward)
+        return name_inside(self.forward) or name_of(self.forward)
 
     @property
     def judged(self) -> str:
         """What is judged: the backward, if it has a name, or what brings it."""
-        return own_name(self.backward) or self.name
+        return own_name(self.backward) or name_inside(self.backward) or self.name
 
     def lifted(self, arrays: Sequence[Any]) -> list[Any]:
         return [self.framework.lift(array) for array in arrays]
@@ -191,6 +191,15 @@ def name_of(function: Any) -> str:
     if isinstance(function, MethodType) and not isinstance(function.__self__, type):
         return f"{type(function.__self__).__name__}.{name}"
     return name if isinstance(name, str) else kind
+
+
+def name_inside(function: Any) -> str:
+    """Of a lambda, the one class or function of its file that it calls."""
+    if getattr(function, "__name__", "") != "<lambda>":
+        return ""
+    found = [each for each in named([function], 0) if getattr(each, "__module__", None) == function.__module__]
+    names = {name_of(each) for each in found if callable(each) and getattr(each, "__name__", "<lambda>") != "<lambda>"}
+    return names.pop() if len(names) == 1 else ""
 
 
 def own_name(function: Any) -> str:

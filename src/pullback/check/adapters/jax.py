@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ Array = NDArray[Any]
 Run = Callable[..., list[Any]]
 
 OFTEN = 30  # runs at the same shapes, after which it is compiled
+SOON = 3  # where there are loops of JAX's, which it would compile in every run
+LOOPS = "scan[", "while["
 LINES = 1000  # of what is compiled, which takes milliseconds for each
 LOOKS = "a function of JAX, custom_vjp and custom_jvp included"
 
@@ -75,17 +78,40 @@ def handing(code: Code) -> Any:
     if not watching or not isinstance(function, jax.custom_vjp):
         return function
     watched = jax.custom_vjp(function.fun, function.nondiff_argnums)
+    forth, back = ready(code, function)
 
     def backward(*given: Any) -> Any:
         *fixed, residuals, above = given
         arrays = jax.tree_util.tree_map(lambda a: np.array(a) if hasattr(a, "shape") else a, residuals)
-        back = jax.tree_util.tree_map(
+        kept = jax.tree_util.tree_map(
             lambda a: code.framework.lift(a) if hasattr(a, "shape") else a, handed({"residuals": arrays})["residuals"]
         )
-        return function.bwd(*fixed, back, above)
+        return back(*fixed, kept, above)
 
-    watched.defvjp(function.fwd, backward)
+    watched.defvjp(forth, backward)
     return watched
+
+
+halves: WeakKeyDictionary[Any, tuple[Any, Any]] = WeakKeyDictionary()  # of a custom_vjp, compiled
+
+
+def ready(code: Code, function: Any) -> tuple[Any, Any]:
+    """Both halves, compiled once where they have loops that JAX would compile in every run, and do the same then."""
+    if function not in halves:
+        halves[function] = function.fwd, function.bwd
+        jax, inputs = sys.modules["jax"], code.lifted(code.arguments.example())
+        filled = code.arguments.filled(inputs)
+        if not function.nondiff_argnums and loops(lambda *some: function(*code.arguments.filled(some)), inputs):
+            try:
+                y, kept = function.fwd(*filled)
+                fast = jax.jit(function.fwd), jax.jit(function.bwd)
+                ones = jax.tree_util.tree_map(jax.numpy.ones_like, y)
+                pairs = zip(*(jax.tree_util.tree_leaves(b(f(*filled)[1], ones)) for f, b in (fast, halves[function])))
+                if all(alike(np.asarray(a), np.asarray(b)) for a, b in pairs):
+                    halves[function] = fast
+            except Exception:  # it asks for its numbers, or keeps more than arrays
+                pass
+    return halves[function]
 
 
 class Compiled:
@@ -99,9 +125,17 @@ class Compiled:
     def __call__(self, *inputs: Any) -> list[Any]:
         key = tuple((x.shape, str(x.dtype)) for x in inputs)
         self.runs[key] += 1
-        if self.runs[key] == OFTEN:
-            self.fast[key] = compiled(self.run, inputs) or self.run
+        if self.runs[key] == OFTEN or self.runs[key] == SOON and loops(self.run, inputs):
+            self.fast[key] = self.fast.get(key) or compiled(self.run, inputs) or self.run
         return self.fast.get(key, self.run)(*inputs)
+
+
+def loops(run: Run, inputs: Sequence[Any]) -> bool:
+    try:
+        written = str(sys.modules["jax"].make_jaxpr(run)(*inputs))
+    except Exception:  # it asks for its numbers
+        return False
+    return any(each in written for each in LOOPS)
 
 
 def compiled(run: Run, inputs: Sequence[Any]) -> Run | None:

@@ -82,7 +82,7 @@ def kernel_flipped(e: Evidence) -> Says:
     """The axes of a kernel are the last ones, and those of channels, two, come before them; some have it otherwise."""
     if not e.windowed:
         return None
-    return first(e, flips(e, lambda a: range(min(2, a.ndim - 1), a.ndim))) or first(
+    return first(e, flips(e, lambda a: range(max(min(2, a.ndim - 1), 0), a.ndim))) or first(
         e, flips(e, lambda a: range(a.ndim))
     )
 

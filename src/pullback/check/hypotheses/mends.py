@@ -181,6 +181,26 @@ def from_the_other_end(e: Evidence) -> Says:
     return mended(e, "with a running sum from the other end", "reversed")
 
 
+def in_full_precision(e: Evidence) -> Says:
+    return mended(e, "where nothing is rounded on the way", "exact")
+
+
+def another_index(e: Evidence) -> Says:
+    return mended(e, "with another index in one place", "index")
+
+
+def conjugated(e: Evidence) -> Says:
+    return mended(e, "with a conjugate more, or less, on the way", "conjugated")
+
+
+def backwards(e: Evidence) -> Says:
+    return mended(e, "with a loop that runs the other way round", "backwards")
+
+
+def other_letters(e: Evidence) -> Says:
+    return mended(e, "with another letter in a sum", "letters")
+
+
 def moved(e: Evidence) -> Says:
     return mended(e, "with an array moved, or reversed", "moved")
 

@@ -1,5 +1,6 @@
 """All hypotheses in the order of belief: the more special, the earlier; what fits everything comes last."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -172,6 +173,11 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (products.one_for_another, ("saved_wrong_tensor", "missing_chain_factor")),
     (sums.weighted_sum, ("reduction_broadcast", "missing_chain_factor")),
     (products.numbers_elsewhere, ("index_routing", "saved_wrong_tensor")),
+    (mends.in_full_precision, ("low_precision_accumulation",)),
+    (mends.another_index, ("index_routing", "conv_geometry")),
+    (mends.conjugated, ("complex_conjugate",)),
+    (mends.backwards, ("bptt_time", "index_routing")),
+    (mends.other_letters, ("transpose_or_adjoint", "index_routing")),
     (mends.another_order, ("index_routing", "transpose_or_adjoint")),
     (mends.slope_scaled, ("wrong_local_derivative", "constant_factor")),
     (mends.scaled, ("constant_factor", "missing_chain_factor")),
@@ -246,6 +252,14 @@ AT_ONCE = (  # as plain as what is said without one
 ANY_SHAPE = arguments.__name__, *SEARCHES  # what they say does not hang on the shape
 
 
+MULTIPLES = (
+    steps.scaled,
+    steps.scaled_slope,
+    steps.negated,
+    mends.another_count,
+    mends.count_in_a_term,
+)  # seen here alone
+NUMBER = re.compile(r"\d[\d.e+-]*")
 LONG = products.term_negated, products.term_lost, products.numbers_elsewhere  # tried elsewhere only if they hold here
 
 
@@ -309,12 +323,19 @@ def held(test: Test, names: tuple[str, ...], everywhere: Sequence[Evidence]) -> 
         return None
     first = next(k for k, says in enumerate(said) if says)
     text = f"{said[first]}{f' (for {everywhere[first].where})' if first else ''}"
-    also = [each.where for each, says in zip(everywhere[1:], said[1:]) if here and says]
-    also = [where for where in also if where != everywhere[0].where]  # of other inputs alone are other shapes
+    also = [each.where for each, says in zip(everywhere[1:], said[1:]) if here and says and alike(here, says)]
+    also = [] if test in MULTIPLES else also
+    also = [where for where in dict.fromkeys(also) if where != everywhere[0].where]  # of other inputs alone are others
     guess, exact = test in GUESSES, test in EXACT or test.__module__ in EXACT_MODULES
     rank = 3 if not mostly else 2 if guess else 0 if here else 1
     named = [Explanation(name, text, guess, exact) for name in names]
     return Held(named, rank, not rank and all(said), also)
+
+
+def alike(here: str, there: str) -> bool:
+    """Do they say the same number, or one that is the same size in words?"""
+    told = [NUMBER.findall(says.rpartition(" = ")[2]) for says in (here, there)]
+    return told[0] == told[1]
 
 
 def planted(e: Evidence, gradients: list[Array]) -> Iterator[Explanation]:

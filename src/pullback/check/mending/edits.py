@@ -6,6 +6,7 @@ user's code does where it does not fit in there: nothing is mended then.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from pullback.check.mending.known import Known, bare
 from pullback.check.mending.scene import Scene, Source
 from pullback.check.steps.changes import of_turn, put, subsets
 from pullback.check.steps.tape import Change, Changes, Place, Step, is_step
-from pullback.check.steps.watched import Operation
+from pullback.check.steps.watched import Called, Operation
 
 Array = NDArray[Any]
 Steps = Sequence[Step]
@@ -32,6 +33,7 @@ TWINS = {  # what stands for one another by mistake
 WRITING = "setitem"
 SUMS = "add.reduce", "sum", "mean"
 RUNNING = "cumsum", "cumprod", "add.accumulate", "multiply.accumulate", "logcumsumexp"
+CASTS = "astype", "half", "bfloat16", "float", "type"  # of what is in double precision
 LINEAR = "add", "subtract", "concatenate", "stack", "hstack", "vstack", "matmul", "dot"
 
 Kind = Callable[[Place, Steps, Known], Iterator["Edit"]]
@@ -52,7 +54,7 @@ class Edit(NamedTuple):
 
 
 def arrays(steps: Steps) -> list[int]:
-    return [k for k, each in enumerate(steps[0].operands) if isinstance(each, np.ndarray) and each.dtype.kind in "fb"]
+    return [k for k, each in enumerate(steps[0].operands) if isinstance(each, np.ndarray) and each.dtype.kind in "fbc"]
 
 
 def scaled(place: Place, i: int, c: float, says: str = "") -> Edit:
@@ -163,6 +165,54 @@ def transposed(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
             yield Edit("turned", says, always(place, made(i, lambda a: np.swapaxes(a, -1, -2))), place, i)
 
 
+def conjugated(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    for i in (*arrays(steps), -1):
+        if np.iscomplexobj(steps[0].operands[i] if i >= 0 else steps[0].result):
+            says = "{step} conjugated" if i < 0 else "in {step}, {operand} conjugated"
+            yield Edit("conjugated", says, always(place, made(i, np.conj)), place, i)
+
+
+def symmetric(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    """A matrix and its transpose, for the matrix, or for twice the matrix."""
+    for i in (*arrays(steps), -1):
+        a = steps[0].operands[i] if i >= 0 else steps[0].result
+        if np.ndim(a) > 1 and a.shape[-1] == a.shape[-2] > 1 and a.dtype.kind == "f":
+            what = "{step}" if i < 0 else "in {step}, {operand}"
+            both = lambda a: a + np.swapaxes(a, -1, -2)
+            yield Edit("term", f"{what} plus its transpose", always(place, made(i, both)), place, i)
+            half = lambda a: (a + np.swapaxes(a, -1, -2)) / 2
+            yield Edit("term", f"{what} plus its transpose, halved", always(place, made(i, half)), place, i)
+
+
+def other_letters(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    """Of a sum that is written in letters: one for another in one place, or two exchanged."""
+    call = steps[0].call
+    old = next(iter(call.words), "") if place[0] == "einsum" and isinstance(call, Called) else ""
+    for new in exchanged_letters(old):
+        change = lambda turn, call, given, new=new: alike(call.with_word(call.words[0], new)(*given), call(*given))
+        yield Edit("letters", f"in {{step}}, {new!r} for {old!r}", always(place, change), place)
+
+
+def exchanged_letters(letters: str) -> Iterator[str]:
+    """Each place with each other letter; and in each term each two letters the other way round."""
+    present = sorted({each for each in letters if each.isalpha()})
+    for k, old in enumerate(letters):
+        yield from (f"{letters[:k]}{new}{letters[k + 1 :]}" for new in present if old.isalpha() and new != old)
+    for j, k in combinations(range(len(letters)), 2):
+        if letters[j : k + 1].isalpha() and letters[j] != letters[k]:
+            yield f"{letters[:j]}{letters[k]}{letters[j + 1 : k]}{letters[j]}{letters[k + 1 :]}"
+
+
+def exact(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
+    """What rounds is left out: a cast, or the type of a sum."""
+    if place[0] in CASTS:
+        alone = lambda turn, call, given: alike(np.asarray(given[0], float), call(*given))
+        yield Edit("exact", "{step} without the cast", always(place, alone), place)
+    if isinstance(steps[0].call, Called) and steps[0].call.options.get("dtype"):
+        without = lambda turn, call, given: alike(call.without("dtype")(*given), call(*given))
+        yield Edit("exact", "{step} without `dtype`", always(place, without), place)
+
+
 def moved(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
     """Reversed, or shifted by one."""
     for i in (*arrays(steps), -1):
@@ -252,7 +302,16 @@ def one_term_more(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
 
 
 # Beside other axes and operands: kinds of which there are few changes, and many.
-FEW = transposed, from_the_other_end, one_factor_less, other_numbers, other_operations, other_conditions
+FEW = (
+    transposed,
+    symmetric,
+    other_letters,
+    from_the_other_end,
+    one_factor_less,
+    other_numbers,
+    other_operations,
+    other_conditions,
+)
 MANY = one_term_more, one_factor_more, moved, one_sum_more, other_arrays
 
 

@@ -22,12 +22,12 @@ class Known:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.values: dict[Source, list[Array]] = {}
-        seen: set[Any] = set()
+        self.seen: set[Any] = set()
         for source in scene.sources():
             values = scene.values(source)
-            key = tuple((each.shape, each.dtype.kind, each.tobytes()) for each in values)
-            if values and key not in seen:
-                seen.add(key)
+            key = key_of(values)
+            if values and key not in self.seen:
+                self.seen.add(key)
                 self.values[source] = values
         self.sizes = {n for values in self.values.values() for n in (*values[0].shape, values[0].size)}
         constants = {
@@ -82,6 +82,10 @@ class Known:
             return None
         named = (source for source in self.values if source.whose in ("input", "above", "output"))
         return next((each for each in named if np.array_equal(self.values[each][0], arrays[0])), None)
+
+
+def key_of(values: Sequence[Array]) -> Any:
+    return tuple((each.shape, each.dtype.kind, each.tobytes()) for each in values)
 
 
 def identical(some: Sequence[Array], others: Sequence[Array]) -> bool:

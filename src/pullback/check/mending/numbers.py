@@ -20,6 +20,7 @@ LITERAL = re.compile(r"`-?[\d.e+-]+`")
 
 Of = Callable[[Scene], float]
 Named = tuple[str, Of, bool]  # and whether forward's code has it
+ROOT = "np.sqrt("
 
 
 class Factor(NamedTuple):
@@ -28,6 +29,10 @@ class Factor(NamedTuple):
     says: str
     of: Of
     written: bool
+
+    @property
+    def root(self) -> bool:
+        return ROOT in self.says
 
 
 def factors(scene: Scene, number: float) -> list[Factor]:
@@ -61,13 +66,14 @@ def operand_of(place: Place, i: int, scene: Scene) -> float:
 
 
 def sizes(scene: Scene) -> Iterator[Named]:
-    """Of the axes of the inputs, their roots and their products."""
+    """Of the axes of the inputs, their products, their roots, and what makes a mean of n that of n - 1."""
     for k, (name, array) in enumerate(zip(scene.problem.names, scene.problem.arrays)):
         for axes in subsets(array.ndim):
             text = " * ".join(f"{name}.shape[{axis}]" for axis in axes)
             yield f"`{text if len(axes) < max(2, array.ndim) else f'{name}.size'}`", partial(size_of, k, axes, 1), False
             if len(axes) == 1:
-                yield f"`np.sqrt({text})`", partial(size_of, k, axes, 0.5), False
+                yield f"`{ROOT}{text})`", partial(size_of, k, axes, 0.5), False
+                yield f"`{text} / ({text} - 1)`", partial(one_less, k, axes[0]), False
 
 
 def counts(scene: Scene) -> Iterator[Named]:
@@ -78,7 +84,7 @@ def counts(scene: Scene) -> Iterator[Named]:
             if text.strip("`").isidentifier():
                 for axis in range(np.ndim(operand)):
                     yield f"{text[:-1]}.shape[{axis}]`", partial(axis_of, place, i, axis), False
-    yield from (each for each in sizes(scene) if "sqrt" not in each[0])
+    yield from (each for each in sizes(scene) if ROOT not in each[0] and "/" not in each[0])
 
 
 def axis_of(place: Place, i: int, axis: int, scene: Scene) -> float:
@@ -88,3 +94,8 @@ def axis_of(place: Place, i: int, axis: int, scene: Scene) -> float:
 def size_of(k: int, axes: tuple[int, ...], power: float, scene: Scene) -> float:
     shape = scene.problem.arrays[k].shape
     return float(prod(shape[axis] for axis in axes) ** power)
+
+
+def one_less(k: int, axis: int, scene: Scene) -> float:
+    n = float(scene.problem.arrays[k].shape[axis])
+    return n / (n - 1)

@@ -15,7 +15,7 @@ from pullback.check.steps.loops import RANGE, ranging
 from pullback.check.steps.search import FUNCTIONS, careful
 from pullback.check.steps.tape import RUN, Changes, Place, Step, Tape, is_step, ran
 from pullback.check.steps.tensors import noting
-from pullback.check.steps.watched import filling, running, unwatched, watched, writing
+from pullback.check.steps.watched import INDEX, filling, indexing, running, unwatched, watched, writing
 from pullback.check.truth import whole
 
 Array = NDArray[Any]
@@ -47,9 +47,10 @@ class Scene:
         self.given, self.tape = self.run({})
 
     def run(self, changes: Changes, loops: bool = False) -> tuple[Array, Tape]:
-        """What backward gives with these changes, and the tape of the run; with its loops as steps, too."""
-        loops = loops or any(place[0] == RANGE for place in changes)
-        problem, tape = self.problem, Tape({place: change for place, change in changes.items() if is_step(place)})
+        """What backward gives with these changes, and the tape of the run; with its loops and indices as steps, too."""
+        loops = loops or any(place[0] in (RANGE, INDEX) for place in changes)
+        problem = self.problem
+        tape = Tape({place: change for place, change in changes.items() if is_step(place)}, names=loops and not changes)
 
         def end(which: str, arrays: list[Any], parts: list[Part]) -> list[Any]:
             """Changes before the first step, or behind the last."""
@@ -61,14 +62,16 @@ class Scene:
         above = end(BEGIN, problem.cotangents(self.above), problem.given)
         running.append(tape.noted)
         writing.append(tape.noted)
-        within.append(lambda: noting(tape.noted))
+        within.append(lambda: noting(tape))
+        indexing.extend([tape.noted] * loops)
         try:
-            with noting(tape.noted), filling(), ranging(tape.noted, self.tape.scopes if loops else {}):
+            with noting(tape), filling(), ranging(tape.noted, self.tape.scopes if loops else {}):
                 found = problem.call([*map(watched, above)], [*map(watched, problem.unpack(self.v))])
         finally:
             running.pop()
             writing.pop()
             within.pop()
+            del indexing[len(indexing) - loops :]
             problem.mended += RUN + tape.turns.total()
         return pack(end(END, [*map(unwatched, found)], problem.results), problem.results), tape
 
@@ -84,9 +87,8 @@ class Scene:
     def steps(self) -> dict[Place, list[Step]]:
         """Backward's in their order, with its beginning and its end; and nothing of a forward that is run before it,
         unless the two are one function."""
-        roots = {place[-2] for place in self.forward.steps if is_step(place)}
         all_of_it = {place: each for place, each in self.tape.steps.items() if is_step(place)}
-        own = {place: each for place, each in all_of_it.items() if place[-2] not in roots} or all_of_it
+        own = {place: each for place, each in all_of_it.items() if place[-2] not in self.roots} or all_of_it
         begin = {
             (BEGIN, part.name): nothing_done(part.of(self.above)) for part in self.problem.given if self.reads(part)
         }
@@ -94,13 +96,39 @@ class Scene:
         return {**begin, **own, **end}
 
     @cached_property
+    def beside(self) -> dict[Place, list[Step]]:
+        """Its loops, by the calls of range that begin them, and its indices, with those of forward."""
+        of_forward = Tape({})
+        indexing.append(of_forward.noted)
+        try:
+            ran(self.problem, self.v)
+        finally:
+            indexing.pop()
+        both = of_forward.steps | self.named.steps
+        return {place: steps for place, steps in both.items() if place[0] in (RANGE, INDEX)}
+
+    @cached_property
+    def named(self) -> Tape:
+        """The run with loops and indices, and with the names that arrays have at every step."""
+        return self.run({}, loops=True)[1]
+
+    @property
     def loops(self) -> dict[Place, list[Step]]:
-        """By the calls of range that begin them."""
-        _, tape = self.run({}, loops=True)
-        return {place: steps for place, steps in tape.steps.items() if place[0] == RANGE}
+        return {place: steps for place, steps in self.beside.items() if place[0] == RANGE}
+
+    @property
+    def indices(self) -> dict[Place, list[Step]]:
+        """Of backward alone."""
+        mine = lambda place: place[0] == INDEX and place[-2] not in self.roots
+        return {place: steps for place, steps in self.beside.items() if mine(place)}
 
     def at(self, place: Place) -> list[Step]:
-        return self.steps.get(place) or self.loops[place]
+        return self.steps.get(place) or self.beside[place]
+
+    @cached_property
+    def roots(self) -> set[Any]:
+        """Of forward: the functions that all its steps are called from."""
+        return {place[-2] for place in self.forward.steps if is_step(place)}
 
     def reads(self, part: Part) -> bool:
         """Does any step take the gradient from above? A loss that gives its gradients has none."""
@@ -180,4 +208,4 @@ def nothing_done(a: Array) -> list[Step]:
 
 
 def usable(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind in "fb" and bool(value.any())
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fbc" and bool(value.any())

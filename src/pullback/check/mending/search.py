@@ -17,14 +17,18 @@ from pullback.check.mending.edits import (
     added,
     always,
     arrays,
+    conjugated,
     ends,
+    exact,
     other_axes,
     other_operands,
     scaled,
     slopes,
     with_number,
 )
+from pullback.check.mending.indices import other_indices
 from pullback.check.mending.known import Known
+from pullback.check.mending.names import in_every_call, other_names
 from pullback.check.mending.numbers import Of, counts, factors
 from pullback.check.mending.scene import Scene, Source
 from pullback.check.mending.turns import other_turns
@@ -131,9 +135,10 @@ class Search:
         return self.problem.mended > MOST or time.process_time() - self.begun > SLOW
 
     def edits(self) -> Iterator[Edit]:
-        """What is written over is soon found out, and what is so many times too large."""
+        """What is written over is soon found out, and a conjugate, and what is so many times too large."""
         yield from (edit for place, steps in self.here.steps.items() for edit in added(place, steps))
         places = [place for place in self.here.steps if self.matters(place)]
+        yield from (edit for place in places for edit in conjugated(place, self.here.steps[place], self.known))
         places.sort(key=lambda place: place[0] not in SUMS)  # a mean is confused with a sum
         multiples = [edit for place in places for edit in self.multiples(place)]
         yield from (
@@ -144,7 +149,7 @@ class Search:
         for some, kinds in self.by_places(places, lambda place, *_: (e for e in multiples if e.place == place)):
             for kind in kinds:
                 for place in some:
-                    yield from kind(place, self.here.steps[place], self.known)
+                    yield from kind(place, self.here.at(place), self.known)
 
     def by_places(self, places: list[Place], times: Kind) -> Iterator[tuple[list[Place], tuple[Kind, ...]]]:
         """First steps where one change is known to make everything right, or may do so; then the others, and last what
@@ -156,13 +161,16 @@ class Search:
         something = [place for place, names in mendable.items() if names and names < self.wrong]
         outside = [place for place in in_order if not is_step(place)]
         yield everything, (times,)
-        yield [*everything, *unknown], (other_axes,)
+        yield [*everything, *unknown], (exact, other_axes)
+        yield in_order, (in_every_call,)
         yield everything, (other_operands,)
         yield unknown, (ends,)
         yield [*everything, *unknown], (*FEW, slopes)
+        yield list(careful(lambda: self.here.indices) or ()), (other_indices,)
+        yield in_order, (other_names,)
         yield everything, MANY
         yield unknown, (times, other_operands, *MANY)
-        yield something, (times, other_axes, other_operands, *FEW, *MANY)
+        yield something, (times, exact, other_axes, other_operands, *FEW, *MANY)
         yield outside, (times, other_operands, *FEW, *MANY)
 
     def matters(self, place: Place) -> bool:
@@ -181,9 +189,10 @@ class Search:
         if not linear or len(numbers) > ELEMENTS or place[0] in SUMS:  # over other axes it may have another shape
             return None
         by = max(float(np.max(abs(step.result), initial=0)) for step in steps)
-        edits = (Edit("nudge", "", always(place, nudged(turn, k, by)), place) for turn, k in numbers)
+        ways = (by, 1j * by) if np.iscomplexobj(steps[0].result) else (by,)
+        edits = [Edit("nudge", "", always(place, nudged(turn, k, way)), place) for turn, k in numbers for way in ways]
         moved = [given for given in (self.given_with(edit, self.here) for edit in edits) if given is not None]
-        if len(moved) < len(numbers):
+        if len(moved) < len(edits):
             return None
         through = (np.stack(moved) - self.here.given).T
         return {name for name, own, gap in self.gaps if spanned(own(through), gap)}
@@ -227,7 +236,7 @@ class Search:
         return set() if given is None else self.right_with(given, scene)
 
     def right_with(self, given: Array, scene: Scene) -> set[str]:
-        pairs = ((part.name, cut(part)) for part in self.problem.results)
+        pairs = ((part.name, cut(part)) for part in scene.problem.results)
         return {name for name, own in pairs if same(own(given), own(scene.right), CLOSE)}
 
     def given_with(self, edit: Edit, scene: Scene) -> Array | None:
@@ -279,35 +288,35 @@ class Search:
 
     def known_as(self, edit: Edit, names: set[str]) -> str:
         """Which it is, other sizes tell; where they do not, the words of the code are believed. Nothing for a number
-        that is the same at all sizes."""
+        that is the same at all sizes. Of a root, which is a small number by chance, two other sizes have to tell."""
         there, alike = self.resized, factors(self.here, edit.number)
-        if there is not None:
-            right = lambda c: names <= self.right_after(scaled(edit.place, edit.operand, c), there)
-            others = [(each, careful(each.of, there) or 0.0) for each in alike]
-            told = [each for each, c in others if right(c) and (each.written or c != edit.number)]
-            if told:
-                return told[0].says if told[0].written else " or ".join(each.says for each in told[:2])
-            if right(edit.number):
-                return ""
+        right = lambda c, scene: names <= self.right_after(scaled(edit.place, edit.operand, c), scene)
+        holds = lambda of: all(right(careful(of, scene) or 0.0, scene) for scene in there)
+        if there and all(right(edit.number, scene) for scene in there):
+            return next((each.says for each in alike if each.written and holds(each.of)), "")
+        told = [each for each in alike if each.written or len(there) > each.root] if there else []
+        told = [each for each in told if holds(each.of)]
+        if told:
+            return told[0].says if told[0].written else " or ".join(each.says for each in told[:2])
         written = next((each.says for each in alike if each.written), "")
-        of_these = there is not None or of_a_size(abs(edit.number), self.known.sizes)
+        of_these = there or of_a_size(abs(edit.number), self.known.sizes)
         return written or (f"times {fraction(edit.number)}, at these sizes" if of_these else "")
 
     def count_known_as(self, edit: Edit, names: set[str]) -> str:
         """What it is at other sizes too, as far as backward takes these."""
-        alike, there = [(text, of) for text, of, _ in counts(self.here) if of(self.here) == edit.number], self.resized
+        alike = [(text, of) for text, of, _ in counts(self.here) if of(self.here) == edit.number]
 
-        def right(of: Of) -> bool:
-            n = careful(of, there) if there is not None else None
-            return there is None or n is not None and names <= self.right_after(with_number(edit, n), there)
+        def right(of: Of, scene: Scene) -> bool:
+            n = careful(of, scene)
+            return n is not None and names <= self.right_after(with_number(edit, n), scene)
 
-        return next((text for text, of in alike if right(of)), "")
+        return next((text for text, of in alike if all(right(of, scene) for scene in self.resized)), "")
 
     @cached_property
-    def resized(self) -> Scene | None:
+    def resized(self) -> list[Scene]:
         """Where sizes are others, as far as backward takes that."""
         several = (careful(Scene, other, other.example) for other in careful(others, self.problem) or ())
-        return next((scene for scene in several if scene is not None), None)
+        return [scene for scene in several if scene is not None]
 
     def moves(self, source: Source) -> bool:
         here, again = self.here.values(source), self.again.values(source)

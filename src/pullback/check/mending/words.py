@@ -7,7 +7,7 @@ from typing import Any
 from pullback.check.mending.edits import WRITING, Edit
 from pullback.check.mending.known import Known
 from pullback.check.mending.scene import BEGIN, END, Source
-from pullback.check.steps.source import code, line, operation, variable
+from pullback.check.steps.source import code, line, operation, variable, which
 from pullback.check.steps.tape import Place, Tape, is_step
 
 LARGE = 1000  # for a denominator
@@ -21,9 +21,20 @@ def sentence(edit: Edit, known: Known) -> str:
     if edit.other is not None and edit.other.backwards and edit.other.name[1] is place[1]:
         other += ", its last turn first,"  # of another loop: the same letter is another number there
     says = edit.says if is_step(place) else of_itself(edit.says)
+    if edit.other is not None and operand and (at := as_it_was(edit.other, operand, known)):
+        says = says.replace("{other} in the place of {operand}", f"{{operand}} as it was in {at}")
     what = {"step": step(place, known), "operand": operand or f"operand {i + 1}", "other": other, "number": edit.called}
     text = says.format(**what)
-    return f"{where(place, known.scene.tape)}: {text}" if is_step(place) else text
+    return f"{where(place, known.scene.tape)}: {text}{which(place)}" if is_step(place) else text
+
+
+def as_it_was(source: Source, operand: str, known: Known) -> str:
+    """The line of what goes by the same name as the operand, if it is of another line."""
+    if source.whose not in ("forward", "backward") or source.turned:
+        return ""
+    text = named(source, known)
+    tape = known.scene.forward if source.whose == "forward" else known.scene.tape
+    return where(source.name, tape) if text.partition(" (")[0] == operand else ""
 
 
 def of_itself(says: str) -> str:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from pullback.check.moves import dense
 from pullback.check.points import anything
-from pullback.check.probes.values import digits, tolerance
+from pullback.check.probes.values import tolerance
 from pullback.check.problem import Part, Problem
 from pullback.check.report import WRONG, Cause, Finding
 from pullback.check.resizing import resized, runs
+from pullback.check.shaken import digits, sensitivity
 from pullback.check.truth import Truth
 
 Array = NDArray[Any]
@@ -26,6 +27,9 @@ SHORT, MOST = 64, 2**16  # the first length that counts, and how many numbers th
 PATIENCE = 0.1  # seconds of work for a length, before it is the last: what needs N² of something stays short
 ENDLESS = 5.0  # seconds that the next length would take, if time grew as before, and by as much again
 LEAST = 1e-5  # seconds that a run takes
+SMALLER = 2e-4, 2e-6  # steps of the differences
+EARLY = 100  # times the tolerance: what is as wrong as that at the first length is so for another reason
+SUMS, VAGUE = 4, 0.1  # behind one another; and an error that no precision excuses
 BY_CHANCE, MANY = 30, 500  # roundings: what may be chance, and what is worth a note
 HINT = "sum pairwise (np.sum along the last axis), or in a wider type"
 
@@ -39,6 +43,7 @@ class Growth(NamedTuple):
     noise: float  # of the truth, at the last
     found: float
     wanted: float
+    forward: float = 0.0  # the error of forward itself there
 
     @property
     def power(self) -> float:
@@ -50,7 +55,8 @@ class Growth(NamedTuple):
     @property
     def grows(self) -> bool:
         last = self.errors[-1]
-        return last > 3 * self.noise and last > 4 * self.errors[0] and self.power > 0.3
+        told = last > MANY * np.finfo(self.part.dtype).eps
+        return bool(told and last > 3 * self.noise and last > 4 * self.errors[0] and self.power > 0.3)
 
     @property
     def says(self) -> str:
@@ -63,14 +69,19 @@ def lengths(problem: Problem) -> tuple[list[Finding], list[Cause]]:
     findings, notes = [], []
     for growth in grown(problem):
         cause = Cause("low_precision_accumulation", growth.says, HINT)
-        if growth.errors[-1] > tolerance(problem):
+        if growth.errors[-1] > max(tolerance(problem), by_turns(problem, growth.lengths[-1]), growth.forward):
             error = abs(growth.found - growth.wanted)
             where = f"a length of {growth.lengths[-1]}"
             values = growth.found, growth.wanted
             findings.append(Finding(growth.part.name, WRONG, error, 0.0, (), *values, where, (cause,)))
-        elif growth.errors[-1] > MANY * np.finfo(growth.part.dtype).eps:
+        else:
             notes.append(Cause(cause.name, f"{growth.part.name}: {growth.says}", HINT))
     return findings, notes
+
+
+def by_turns(problem: Problem, n: int) -> float:
+    """What a rounding of the numbers' own precision for each of n terms leaves, in a sum or two behind one another."""
+    return min(SUMS * n * digits(problem), VAGUE)
 
 
 def grown(problem: Problem) -> Iterator[Growth]:
@@ -85,8 +96,21 @@ def grown(problem: Problem) -> Iterator[Growth]:
                 growth = Growth(
                     part, [length for length, _ in ladder], [each[0] for each in measured], *measured[-1][1:]
                 )
-                if growth.grows:
-                    yield growth
+                early = growth.errors[0] > EARLY * tolerance(problem)
+                if growth.grows and not early and of_precision(ladder[-1][1], k, growth):
+                    yield growth._replace(forward=of_forward(ladder[-1][1]))
+
+
+def of_forward(problem: Problem) -> float:
+    """What it loses in its own precision, of its largest value: nobody gives back what it has not kept."""
+    exact = problem.f(problem.example)
+    return float(np.max(abs(problem.rounded(problem.example) - exact)) / (np.max(abs(exact)) + 1e-300))
+
+
+def of_precision(problem: Problem, k: int, growth: Growth) -> bool:
+    """Do smaller steps of the differences find it as well? One step may cross kinks between many numbers."""
+    again = (error(problem, problem.inputs[k], h) for h in SMALLER)
+    return all(off + noise > growth.errors[-1] / 2 for off, noise, *_ in again)
 
 
 def longer(problem: Problem, n: int) -> list[tuple[int, Problem]]:
@@ -135,17 +159,20 @@ def uneven(problem: Problem) -> float:
     return max(largest(gap, part) / (largest(together, part) + 1e-300) for part in problem.inputs)
 
 
-def error(problem: Problem, part: Part) -> tuple[float, float, float, float]:
+def error(problem: Problem, part: Part, h: float = 0.02) -> tuple[float, float, float, float]:
     """(relative error, that of the truth, found, wanted) of a gradient, for one number from above everywhere."""
     v = problem.example
-    truth = Truth(problem, v, [dense(np.random.default_rng(5).uniform(0.5, 1.5, part.end - part.begin), part.begin)])
+    along = dense(np.random.default_rng(5).uniform(0.5, 1.5, part.end - part.begin), part.begin)
+    truth = Truth(problem, v, [along], h)
     g = np.where(truth.smooth_rows, 0.1, 0)
     b = problem.b(v, g)
-    signs = np.random.default_rng(6).choice([-1.0, 1.0], len(g))  # for one number everywhere, all may cancel
-    size = max(float(np.sum(abs(each[part.begin : part.end]))) for each in (b, problem.b(v, signs * g))) + 1e-300
+    size = float(np.sum(abs(b[part.begin : part.end]))) + 1e-300
     wanted, doubt = (float(each[0]) for each in truth.pulled(g))
     found = float(truth.measured(b)[0])
     if truth.smooth_rows.mean() < 0.5:  # a function that turns within a step: what seems known is chance
         doubt = np.inf
     rounding = problem.rounding(g) * max(part.end - part.begin, len(g))  # of terms that cancel
-    return max(abs(found - wanted) - rounding, 0.0) / size, doubt / size, found, wanted
+    off = max(abs(found - wanted) - rounding, 0.0)
+    if off > digits(problem) * size:  # for one number everywhere, terms may cancel: what they are made of counts
+        size = max(size, float(abs(g) @ sensitivity(problem, v, along, digits(problem))))
+    return off / size, doubt / size, found, wanted

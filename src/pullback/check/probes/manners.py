@@ -40,6 +40,20 @@ def mutation(problem: Problem, g: Array) -> list[Finding]:
     return []
 
 
+def lasting(problem: Problem, g: Array) -> list[Finding]:
+    """A result belongs to whoever asked for it: the next call, with another gradient from above, leaves it alone."""
+    found = problem.call(problem.cotangents(g), problem.unpack(problem.example))
+    copies = [np.array(a) for a in found]
+    try:
+        problem.call(problem.cotangents(-2 * g), problem.unpack(problem.example))
+    except Exception:  # that is said elsewhere
+        return []
+    parts = [part for part in problem.results if changed([np.asarray(found[part.place])], [copies[part.place]])]
+    text = "the next call writes over the gradient that this one gave: both are the same memory"
+    cause = Cause("aliasing_inplace", text, "return a copy of a buffer that is kept")
+    return [Finding(part.name, WRONG, causes=(cause, Cause("stale_buffer", text))) for part in parts]
+
+
 def changed(arrays: Sequence[Array], copies: Sequence[Array]) -> bool:
     return any(not np.array_equal(a, b, equal_nan=a.dtype.kind in "fc") for a, b in zip(arrays, copies))
 

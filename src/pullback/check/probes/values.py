@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pullback.check.moves import Move, combined, coordinate, dense
 from pullback.check.points import JUMP, NARROW
 from pullback.check.problem import Part, Problem
+from pullback.check.shaken import digits, rounding
 from pullback.check.truth import Truth, fits
 
 Array = NDArray[Any]
@@ -18,7 +19,6 @@ Array = NDArray[Any]
 ROWS = 40  # outputs with kinks that are looked at one by one
 VAGUE = 0.1  # of the largest derivative that is known: an error that is no rounding
 TOLD = 4  # choices at kinks that are looked at from near, as no more are told
-ROUNDED = 100  # units in the last place: what rounding leaves of terms that cancel
 FACTOR = 50.0  # of doubt that a member of a set of derivatives is given
 
 
@@ -54,11 +54,6 @@ class Convention(NamedTuple):
 
 def tolerance(problem: Problem) -> float:
     return 1e-6 if not problem.single else 1e-3 if digits(problem) < 1e-5 else 5e-2
-
-
-def digits(problem: Problem) -> float:
-    """The unit in the last place of the user's numbers, beside 1."""
-    return max(float(np.finfo(part.dtype).eps) for part in (*problem.inputs, *problem.outputs))
 
 
 class Comparison:
@@ -120,21 +115,18 @@ class Comparison:
             self.judged, self.power = self.judged + columns.size, max(self.power, scale)
             for k in np.argsort(-(gap / (bound + 1e-300)))[:3]:
                 c = columns[k]
-                if (
-                    gap[k] > bound[k]
-                    and not self.cancels(part, g, b, scale)
-                    and self.confirmed(c, g, found[c], bound[k])
-                ):
+                doubted = gap[k] > bound[k] and self.confirmed(c, g, found[c], bound[k])
+                if doubted and self.counts(c, g, gap[k], bound[k]):
                     self.note(Mismatch(part, int(c), float(found[c]), float(wanted[c]), float(doubt[c]), g, "smooth"))
                     break
 
-    def cancels(self, part: Part, g: Array, b: Array, wanted: float) -> bool:
-        """Are right and given gradient both nothing, beside what other signs from above give? Of terms that cancel
-        rounding is left, as of a batch norm for one number from above everywhere."""
-        signs = np.random.default_rng(6).choice([-1.0, 1.0], len(g))
-        ordinary = self.problem.b(self.truth.v, signs * abs(g))[part.begin : part.end]
-        left, size = (float(np.max(abs(each), initial=0)) for each in (b[part.begin : part.end], ordinary))
-        return np.isfinite(size) and max(wanted, left) <= ROUNDED * digits(self.problem) * size
+    def counts(self, column: int, g: Array, gap: float, bound: float) -> bool:
+        """Is it more than rounding does to the right derivative, or wrong in double precision as well?"""
+        problem, v, direction = self.problem, self.truth.v, self.direction(column)
+        if gap > rounding(problem, v, g, direction):
+            return True
+        exact = problem.exact(v, g) if problem.narrow else None
+        return exact is not None and abs(direction.along(exact) - self.truth.pulled(g)[0][column]) > bound
 
     def confirmed(self, column: int, g: Array, found: float, bound: float) -> bool:
         """No other step of the differences speaks for what was found, and there is a derivative at all."""
@@ -287,6 +279,12 @@ class Comparison:
                 k = int(np.argmax(gap - bound))
                 part = next(part for part in self.problem.results if part.begin <= k < part.end)
                 self.note(Mismatch(part, k, float(found[k]), float(wanted[k]), float(doubt[k]), t, "smooth"))
+
+
+def gone_in_double(problem: Problem, truth: Truth, mismatch: Mismatch) -> bool:
+    """Is it right in double precision, and a number in its own? Then digits are lost, and nothing else is."""
+    exact = problem.exact(truth.v, mismatch.g) if problem.narrow and mismatch.finite and problem.mode == "vjp" else None
+    return exact is not None and abs(truth.measured(exact)[mismatch.column] - mismatch.wanted) < mismatch.weight / 10
 
 
 def owners(problem: Problem, truth: Truth) -> list[tuple[Part, Array]]:

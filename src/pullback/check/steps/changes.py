@@ -95,7 +95,7 @@ def reduced(steps: Steps, i: int, axes: tuple[int, ...]) -> Change:
     return change
 
 
-def nudged(turn: int, k: int, by: float) -> Change:
+def nudged(turn: int, k: int, by: complex) -> Change:
     """One number that comes out is a little larger."""
 
     def change(now: int, call: Any, given: Sequence[Any]) -> Any:

@@ -130,7 +130,9 @@ class Search:
         """Is there a factor for each number that comes out, with which all that is wrong is explained?"""
         steps = self.tape.steps[place]
         numbers = [(turn, k) for turn, step in enumerate(steps) for k in range(np.size(step.result))]
-        if len(numbers) > ELEMENTS or any(np.shape(step.operands[i]) != np.shape(step.result) for step in steps):
+        if len(numbers) > ELEMENTS or any(
+            np.iscomplexobj(step.result) or np.shape(step.operands[i]) != np.shape(step.result) for step in steps
+        ):
             return False
         through = np.stack([self.effect(place, turn, k) for turn, k in numbers], 1)
         moved = np.stack([self.results_moved(place, t) for t in self.directions.T], 1)

@@ -8,10 +8,11 @@ from textwrap import shorten
 from types import CodeType
 from typing import Any
 
-from pullback.check.steps.tape import Place, is_step
+from pullback.check.steps.places import Place, is_step
 
 LONG = 72  # letters of code
 Span = tuple[int, int, int, int]  # line, its end, column, its end
+NUMBERS = {"math", "len", "float", "int"}  # what gives one
 LIBRARIES = {"np", "numpy", "torch", "xp", "F", "jnp", "anp", "scipy", "special"}  # beside what the file imports
 
 
@@ -43,6 +44,23 @@ def code(place: Place, operand: int = -1, count: int = 0) -> str:
         operands = operands_of(node, count, libraries)
         node = operands[operand] if len(operands) == count else None
     return f"`{shorten(ast.unparse(node), LONG, placeholder=' …')}`" if node is not None else ""
+
+
+def which(place: Place) -> str:
+    """Which of several that read alike on one line, from the left."""
+    (nodes, _), at = tree(place[1]), span(place[1], place[2])
+    alike = [
+        each for each in nodes if len(each) == 4 and each[0] == at[0] and reads(nodes[each]) == reads(nodes.get(at))
+    ]
+    words = "first", "second", "third"
+    if len(alike) < 2 or at not in alike:
+        return ""
+    k = sorted(alike, key=lambda each: each[2:]).index(at)
+    return f" (the {words[k]} of {len(alike)} on that line)" if k < len(words) else ""
+
+
+def reads(node: Any) -> str:
+    return ast.unparse(node) if node is not None else ""
 
 
 def variable(place: Place, operand: int) -> str:
@@ -89,13 +107,60 @@ def root(node: Any) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def index_code(place: Place, k: int) -> str:
+    """The k-th of an index, as it is written."""
+    match expression(place[1], place[2]):
+        case ast.Subscript(slice=key) | ast.Call(args=[_, key, *_]):
+            several = key.elts if isinstance(key, ast.Tuple) else [key]
+            return f"`{ast.unparse(several[k])}`" if k < len(several) else ""
+    return ""
+
+
+def number_first(frame: Any) -> bool:
+    """Does a number stand on the left of what is run there?"""
+    node = expression(frame.f_code, frame.f_lasti)
+    return isinstance(node, ast.BinOp) and is_number(node.left, frame)
+
+
+def is_number(node: Any, frame: Any) -> bool:
+    """As far as that can be told without running it."""
+    match node:
+        case ast.UnaryOp(operand=only):
+            return is_number(only, frame)
+        case ast.BinOp(left=left, right=right):
+            return is_number(left, frame) and is_number(right, frame)
+        case ast.Call(func=function):
+            return root(function) in NUMBERS
+        case ast.Subscript(value=ast.Attribute(attr="shape")):
+            return True
+        case _:
+            return type(value_of(node, frame)) in (int, float)
+
+
+def value_of(node: Any, frame: Any) -> Any:
+    """Of a constant, a name, or an attribute of one."""
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name):
+            return frame.f_locals.get(name, frame.f_globals.get(name))
+        case ast.Attribute(value=own, attr=name):
+            return getattr(value_of(own, frame), name, None)
+    return None
+
+
+@lru_cache(1024)
+def expression(code: CodeType, instruction: int) -> Any:
+    return tree(code)[0].get(span(code, instruction))
+
+
 def span(code: CodeType, instruction: int) -> Span:
     positions = list(code.co_positions())[instruction // 2]
     first, last, begin, end = (0 if each is None else each for each in positions)
     return first, last, begin, end
 
 
-@lru_cache(8)
+@lru_cache(32)
 def tree(code: CodeType) -> tuple[dict[Any, Any], set[str]]:
     """All expressions of the file by where they stand, what they are called, and what it imports; nothing if it is
     another file by now."""

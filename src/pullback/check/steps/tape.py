@@ -12,18 +12,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pullback.check.adapters.frameworks import to_numpy
 from pullback.check.problem import Problem, pack
+from pullback.check.steps.places import Place as Place
+from pullback.check.steps.places import is_step as is_step
+from pullback.check.steps.source import number_first
 from pullback.check.steps.tensors import noting
 from pullback.check.steps.watched import Operation, running, unwatched, watched
 
 Array = NDArray[Any]
-Place = tuple[Any, ...]  # the name of the operation, and code and instruction of all calls, from the innermost
 Change = Callable[[int, Operation, Sequence[Any]], Any]  # (turn, operation, operands) -> result
 Changes = Mapping[Place, Change]
 
 RUN = 10  # steps, that a run costs beside its own
 CALLS = 6  # within the user's code, by which places are told apart
 ALONE = 1  # of them: a function that is called from several places is one place
+EITHER_WAY = "multiply", "add"  # PyTorch has `2 * t` as `t * 2`
 
 
 class Step(NamedTuple):
@@ -39,13 +43,34 @@ class Step(NamedTuple):
 class Tape:
     """The steps of one run by their places, each in order of its turns."""
 
-    def __init__(self, changes: Changes, depth: int = CALLS) -> None:
+    def __init__(self, changes: Changes, depth: int = CALLS, names: bool = False) -> None:
         self.changes, self.turns, self.depth = changes, Counter[Place](), depth
+        self.names: dict[Place, list[dict[str, Array]]] | None = {} if names else None  # of arrays, at every step
         self.steps: dict[Place, list[Step]] = {}
         self.scopes: dict[str, dict[str, Any]] = {}  # the global names of the user's modules
 
+    def place(self, name: str) -> tuple[Place, Any]:
+        """And the frame of the user's code that is run there."""
+        frames = calls(self.depth, self.scopes)
+        return (name, *(each for frame in frames for each in (frame.f_code, frame.f_lasti))), frames[
+            0
+        ] if frames else None
+
+    def passed(self, name: str) -> Place | None:
+        """The place of a step of which nothing but its turn is to be known: others are changed, and it is not."""
+        if not self.changes:
+            return None
+        place, _ = self.place(name)
+        if place in self.changes:
+            return None
+        self.turns[place] += 1
+        return place
+
     def noted(self, name: str, call: Operation, operands: Sequence[Any]) -> Any:
-        place, bare = (name, *calls(self.depth, self.scopes)), [unwatched(each) for each in operands]
+        place, frame = self.place(name)
+        if name in EITHER_WAY and type(operands[-1]) in (int, float) and frame is not None and number_first(frame):
+            call, operands = the_other_way_round(call), operands[::-1]
+        bare = [unwatched(each) for each in operands]
         turn = self.turns[place]
         self.turns[place] += 1
         if place in self.changes:
@@ -53,6 +78,8 @@ class Tape:
         if self.changes:
             return watched(call(*bare), place)
         kept = tuple(np.array(each) if isinstance(each, np.ndarray) else each for each in bare)  # before it is run
+        if self.names is not None and frame is not None:
+            self.names.setdefault(place, []).append(named_arrays(frame))
         result = call(*bare)
         copy = np.array(result) if isinstance(result, (np.ndarray, np.generic)) else None
         made_at = tuple(getattr(each, "made", None) for each in operands)
@@ -60,19 +87,29 @@ class Tape:
         return watched(result, place)
 
 
-def calls(depth: int, scopes: dict[str, dict[str, Any]]) -> Place:
-    """Where in the user's code we are, and how we came there."""
-    frame: Any = sys._getframe(2)
+def named_arrays(frame: Any) -> dict[str, Array]:
+    """What the user calls so where this step is run."""
+    found = {name: to_numpy(value) for name, value in frame.f_locals.items() if hasattr(value, "shape")}
+    return {name: np.array(a) for name, a in found.items() if isinstance(a, np.ndarray) and a.dtype.kind in "fc"}
+
+
+def the_other_way_round(call: Operation) -> Operation:
+    return lambda *given: call(*given[::-1])
+
+
+def calls(depth: int, scopes: dict[str, dict[str, Any]]) -> list[Any]:
+    """Where in the user's code we are, and how we came there: frames, the innermost first."""
+    frame: Any = sys._getframe(3)
     found: list[Any] = []
-    while frame is not None and len(found) < 2 * depth:
+    while frame is not None and len(found) < depth:
         home = frame.f_globals.get("__name__") or ""
         if home.startswith("pullback.check.adapters"):
             break
         if not home.startswith(("numpy", "torch", "functools", "pullback.check")):
-            found += [frame.f_code, frame.f_lasti]
+            found.append(frame)
             scopes[home] = frame.f_globals
         frame = frame.f_back
-    return tuple(found)
+    return found
 
 
 def ran(problem: Problem, v: Array, changes: Changes | None = None, depth: int = CALLS) -> tuple[Array, Tape]:
@@ -81,13 +118,8 @@ def ran(problem: Problem, v: Array, changes: Changes | None = None, depth: int =
     given = [watched(each) for each in problem.unpack(v, exact=problem.takes_double)]
     running.append(tape.noted)
     try:
-        with np.errstate(all="ignore"), noting(tape.noted):
+        with np.errstate(all="ignore"), noting(tape):
             return pack([unwatched(y) for y in problem.adapted.forward(*given)], problem.outputs), tape
     finally:
         running.pop()
         problem.searched += RUN + tape.turns.total()
-
-
-def is_step(place: Place) -> bool:
-    """Or is it what comes before all steps, or after them?"""
-    return len(place) > 2

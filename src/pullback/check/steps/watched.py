@@ -11,6 +11,9 @@ Operation = Callable[..., Any]
 Noted = Callable[[str, Operation, Sequence[Any]], Any]  # (name, operation, operands) -> result
 
 running: list[Noted] = []  # those who want to know, the last of whom is told
+indexing: list[Noted] = []  # and of indices
+INDEX = "index"  # the name of such a step: of an index, and the shape of what it is of
+HOLE = object()  # where an array goes
 writing: list[Noted] = []  # those who want to know of what is written into a part of an array, too
 
 
@@ -20,12 +23,15 @@ class Watched(np.ndarray[Any, Any]):
     made: Any = None
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
+        if method == "at" and indexing:
+            inputs = (inputs[0], index(inputs[0], inputs[1]), *inputs[2:])
         there = unwatched(out[0]).copy() if out and "where" in options else None  # what is masked out keeps it
 
-        def call(*operands: Any) -> Any:
+        def run(*operands: Any, **options: Any) -> Any:
             kept = {} if there is None else {"out": there.copy()}
             return getattr(ufunc, method)(*operands, **options, **kept)
 
+        call = Called(run, (HOLE,) * len(inputs), options)
         if not running or method not in ("__call__", "reduce") or len(out) > 1:
             into = {"out": tuple(map(unwatched, out))} if out else {}
             found = getattr(ufunc, method)(*map(unwatched, inputs), **options, **into)
@@ -38,23 +44,28 @@ class Watched(np.ndarray[Any, Any]):
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
         operands: list[Any] = []
-        with_holes = taken_apart((arguments, options), operands)
-
-        def call(*given: Any) -> Any:
-            positional, named = put_together(with_holes, iter(given))
-            return function(*positional, **named)
-
+        call = Called(function, *taken_apart((arguments, options), operands))
         return running[-1](function.__name__, call, operands) if running else call(*map(unwatched, operands))
 
-    def __getitem__(self, key: Any) -> Any:
-        """A single number is watched on."""
-        found = super().__getitem__(key)
-        return watched(found, self.made) if isinstance(found, np.floating) else found
+    def __getitem__(self, *key: Any) -> Any:
+        """A single number is watched on. With a star Python calls it as ever: else, after some calls, it says that the
+        caller stands at another instruction."""
+        found = super().__getitem__(index(self, *key))
+        return watched(found, self.made) if isinstance(found, np.inexact) else found
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if writing and isinstance(value, np.ndarray | np.floating) and not np.may_share_memory(self, value):
-            value = writing[-1]("setitem", Writing(self.shape, key), (self[key], value))
+        key = index(self, key)
+        if writing and isinstance(value, np.ndarray | np.inexact) and not np.may_share_memory(self, value):
+            value = writing[-1]("setitem", Writing(self.shape, key), (super().__getitem__(key), value))
         super().__setitem__(key, unwatched(value))
+
+    def astype(self, dtype: Any, *arguments: Any, **options: Any) -> Any:
+        """A step, if it rounds."""
+        call = lambda a: np.asarray(a).astype(dtype, *arguments, **options)
+        rounds = np.dtype(dtype).kind == "f" and np.dtype(dtype).itemsize < self.itemsize
+        return (
+            running[-1]("astype", call, [self]) if running and rounds else super().astype(dtype, *arguments, **options)
+        )
 
     # Methods that NumPy takes apart itself, into several steps.
 
@@ -69,6 +80,40 @@ class Watched(np.ndarray[Any, Any]):
 
     def dot(self, other: Any, out: Any = None) -> Any:
         return np.dot(self, other, out)
+
+
+def index(array: Any, key: Any) -> Any:
+    return indexing[-1](INDEX, lambda key, shape: key, (key, array.shape)) if indexing else key
+
+
+class Called:
+    """A function with all that it takes but for arrays, which come in the place of holes, as they are `taken`."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        arguments: Sequence[Any],
+        options: dict[str, Any],
+        taken: Callable[[Sequence[Any]], Sequence[Any]] = tuple,
+    ) -> None:
+        self.function, self.arguments, self.options, self.taken = function, arguments, options, taken
+
+    def __call__(self, *given: Any) -> Any:
+        positional, named = put_together((self.arguments, self.options), iter(self.taken(given)))
+        return self.function(*positional, **named)
+
+    @property
+    def words(self) -> list[str]:
+        """Such as the letters of a sum."""
+        return [each for each in self.arguments if isinstance(each, str)]
+
+    def with_word(self, old: str, new: str) -> "Called":
+        return Called(
+            self.function, [new if each is old else each for each in self.arguments], self.options, self.taken
+        )
+
+    def without(self, option: str) -> "Called":
+        return Called(self.function, self.arguments, {k: v for k, v in self.options.items() if k != option}, self.taken)
 
 
 class Writing:
@@ -101,7 +146,7 @@ def watched(value: Any, made: Any = None) -> Any:
     """Floating numbers alone: an index is an index."""
     if type(value) in (list, tuple):
         return type(value)(watched(each, made) for each in value)
-    if not isinstance(value, (np.ndarray, np.floating)) or value.dtype.kind != "f":
+    if not isinstance(value, (np.ndarray, np.inexact)) or value.dtype.kind not in "fc":
         return value
     found = np.asarray(value).view(Watched)
     found.made = made
@@ -128,11 +173,8 @@ def filling() -> Iterator[None]:
             setattr(np, name, make)
 
 
-HOLE = object()
-
-
 def floating(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind in "fb"
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fbc"
 
 
 def taken_apart(value: Any, operands: list[Any], moves: Callable[[Any], bool] = floating) -> Any:
