@@ -100,7 +100,7 @@ def test_the_gradient_from_above_of_its_own_place():
         share = np.exp(x)[:, None, :] / np.cumsum(np.exp(x), 1)[:, :, None] * np.tri(x.shape[1])
         return np.einsum("bj,bij->bj", g, share)
 
-    assert leading(forward, wrong, (2, 4)).name == "transpose_or_adjoint"
+    assert leading(forward, wrong, (2, 4)).name == "index_routing"
 
 
 def test_right_where_a_matrix_is_symmetric():
@@ -145,7 +145,7 @@ def test_sources_for_destinations():
         return dh, dw
 
     cause = leading(spread, wrong, (4, 3), (3, 3))
-    assert cause.name == "transpose_or_adjoint" and "those that they act on" in cause.evidence
+    assert cause.name == "index_routing" and "those that they act on" in cause.evidence
 
 
 def test_written_over_where_an_index_repeats():

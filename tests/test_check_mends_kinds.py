@@ -86,11 +86,13 @@ def test_one_less_than_a_size():
 def test_a_number_that_is_another_at_other_shapes_is_not_said_of_them():
     std = lambda x: x.std(axis=1, ddof=1)
 
-    def back(g, x):
-        return (g / std(x) / x.shape[1])[:, None] * (x - x.mean(axis=1, keepdims=True))
+    def back(g, x, n):
+        return (g / std(x) / n)[:, None] * (x - x.mean(axis=1, keepdims=True))
 
-    report = pb.check(std, back, (3, 5))
-    assert "times 0.8" in report.causes[0].evidence and "too" not in report.causes[0].evidence
+    evidence = pb.check(std, lambda g, x: back(g, x, x.shape[1] + 3), (3, 5)).causes[0].evidence
+    assert "times 0.5" in evidence and "too" not in evidence
+    one_less = pb.check(std, lambda g, x: back(g, x, x.shape[1]), (3, 5)).causes[0].evidence
+    assert "times 0.8 = (n - 1) / n" in one_less
 
 
 def test_a_number_on_the_left_in_torch():

@@ -193,6 +193,11 @@ def conjugated(e: Evidence) -> Says:
     return mended(e, "with a conjugate more, or less, on the way", "conjugated")
 
 
+def backwards_in_time(e: Evidence) -> Says:
+    """One turn reads what another has left."""
+    return backwards(e) if e.in_time else None
+
+
 def backwards(e: Evidence) -> Says:
     return mended(e, "with a loop that runs the other way round", "backwards")
 

@@ -31,11 +31,13 @@ Test = Callable[[Evidence], Says]
 TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (mends.written_over, ("overwrite_vs_accumulate", "bptt_time")),
     (mends.less_rounded, ("low_precision_accumulation", "missing_chain_factor")),
+    (mends.in_full_precision, ("low_precision_accumulation",)),
+    (mends.conjugated, ("complex_conjugate",)),
     (whole.vanishes, ("missing_jacobian_term", "index_routing", "higher_order")),
     (whole.flipped, ("sign",)),
     (terms.examples_not_read, ("mode_mismatch", "index_routing")),
     (terms.never_read, ("index_routing", "mode_mismatch")),
-    (terms.own_upstream, ("transpose_or_adjoint", "index_routing", "missing_upstream_grad")),
+    (terms.own_upstream, ("index_routing", "transpose_or_adjoint", "missing_upstream_grad")),
     (places.shifted_window, ("conv_geometry", "index_routing")),
     (places.shifted, ("index_routing", "conv_geometry")),
     (through_time.forwards, ("bptt_time", "transpose_or_adjoint")),
@@ -43,7 +45,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (whole.index_adjoint, ("index_routing", "transpose_or_adjoint")),
     (whole.adjoint, ("transpose_or_adjoint", "index_routing")),
     (whole.factor, ("constant_factor", "reduction_broadcast")),
-    (places.exchanged_ends, ("transpose_or_adjoint", "index_routing", "conv_geometry")),
+    (places.exchanged_ends, ("index_routing", "transpose_or_adjoint", "conv_geometry")),
     (arguments.left_out, ("missing_chain_factor", "saved_wrong_tensor")),
     (arguments.mask_forgotten, ("mode_mismatch", "missing_chain_factor")),
     (arguments.cut_off, ("missing_jacobian_term",)),
@@ -173,10 +175,9 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (products.one_for_another, ("saved_wrong_tensor", "missing_chain_factor")),
     (sums.weighted_sum, ("reduction_broadcast", "missing_chain_factor")),
     (products.numbers_elsewhere, ("index_routing", "saved_wrong_tensor")),
-    (mends.in_full_precision, ("low_precision_accumulation",)),
     (mends.another_index, ("index_routing", "conv_geometry")),
-    (mends.conjugated, ("complex_conjugate",)),
-    (mends.backwards, ("bptt_time", "index_routing")),
+    (mends.backwards_in_time, ("bptt_time", "index_routing")),
+    (mends.backwards, ("index_routing", "bptt_time")),
     (mends.other_letters, ("transpose_or_adjoint", "index_routing")),
     (mends.another_order, ("index_routing", "transpose_or_adjoint")),
     (mends.slope_scaled, ("wrong_local_derivative", "constant_factor")),
@@ -246,8 +247,8 @@ EXACT = whole.flipped, whole.adjoint, whole.factor, slopes.evaluated_at_output  
 EXACT_MODULES = arguments.__name__, products.__name__, steps.__name__, mends.__name__
 SEARCHES = steps.__name__, mends.__name__  # which look elsewhere themselves
 AT_ONCE = (  # as plain as what is said without one
-    mends.written_over, mends.less_rounded, mends.inverted, mends.turned, mends.term_computed, mends.term_more,
-    mends.slope_term,
+    mends.written_over, mends.less_rounded, mends.in_full_precision, mends.conjugated, mends.inverted, mends.turned,
+    mends.term_computed, mends.term_more, mends.slope_term,
 )  # fmt: skip
 ANY_SHAPE = arguments.__name__, *SEARCHES  # what they say does not hang on the shape
 
