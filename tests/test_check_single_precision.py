@@ -63,7 +63,7 @@ def test_a_term_that_is_missing_is_found_far_from_zero_too():
 
 @pytest.mark.parametrize("mean", [0, 1000])
 def test_a_variance_in_one_pass_is_found(mean):
-    report = pb.check(layer_norm, one_pass, normal(3, (4, 6), mean))
+    report = pb.check(layer_norm, one_pass, normal(3, (3, 4), mean))
     assert report.verdict == "wrong" and (mean or report.cause == "cancellation")
 
 
@@ -72,7 +72,7 @@ def test_what_forward_loses_as_well_is_asked_of_nobody():
         variance = np.maximum((x * x).mean(-1, keepdims=True) - x.mean(-1, keepdims=True) ** 2, 0)
         return (x - x.mean(-1, keepdims=True)) / np.sqrt(variance + np.float32(1e-5))
 
-    assert pb.check(forward, one_pass, normal(3, (4, 6))).verdict == "right"
+    assert pb.check(forward, one_pass, normal(3, (3, 4))).verdict == "right"
 
 
 def pool(x, q):
