@@ -26,10 +26,10 @@ def digits(problem: Problem) -> float:
     return max(float(np.finfo(part.dtype).eps) for part in (*problem.inputs, *problem.outputs))
 
 
-def rounding(problem: Problem, v: Array, g: Array, move: Move) -> float:
-    """Of gᵀ J along a direction: what a few roundings of inputs and of the gradient from above do to its terms."""
+def rounding(problem: Problem, v: Array, move: Move) -> Array:
+    """What a few roundings, of all that goes in, do to each output's derivative along a direction."""
     unit = max(digits(problem), problem.grain)
-    return FEW * unit * float(abs(g) @ sensitivity(problem, v, move, unit))
+    return FEW * unit * sensitivity(problem, v, move, unit)
 
 
 def sensitivity(problem: Problem, v: Array, move: Move, unit: float) -> Array:

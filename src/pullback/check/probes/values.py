@@ -123,7 +123,7 @@ class Comparison:
     def counts(self, column: int, g: Array, gap: float, bound: float) -> bool:
         """Is it more than rounding does to the right derivative, or wrong in double precision as well?"""
         problem, v, direction = self.problem, self.truth.v, self.direction(column)
-        if gap > rounding(problem, v, g, direction):
+        if gap > abs(g) @ rounding(problem, v, direction):
             return True
         exact = problem.exact(v, g) if problem.narrow else None
         return exact is not None and abs(direction.along(exact) - self.truth.pulled(g)[0][column]) > bound
@@ -275,6 +275,8 @@ class Comparison:
             within = along.kink[:, 0] & (low - bound <= found) & (found <= high + bound)
             gap = np.where(within | along.unknown[:, 0], 0, gap)
             self.judged, self.power = self.judged + len(found), max(self.power, size)
+            if np.max(gap - bound, initial=0) > 0:
+                bound = bound + rounding(self.problem, self.truth.v, dense(t))
             if np.max(gap - bound, initial=0) > 0:
                 k = int(np.argmax(gap - bound))
                 part = next(part for part in self.problem.results if part.begin <= k < part.end)
