@@ -23,6 +23,7 @@ SHIFT = 1000.0  # of all numbers of an input, in single precision: as much of it
 NEAR_ZERO = 0.2  # of the largest: the least of a few numbers that may be anything from 0
 GRID = 256.0  # of numbers whose differences are exact
 ASIDE, SMOOTH = 1e-3, 1e-10  # so far to either side, and of the largest: what a smooth function does not show there
+STEEP = 1.5  # times the slope a thousandth away
 SAME = 1e-3  # of the largest: no more than single precision changes
 NARROW, JUMP = 1e-9, 1e-3  # so near to either side, and so far apart
 TRIED = 32  # of an input, one by one
@@ -91,11 +92,29 @@ def beyond(problem: Problem, part: Part) -> Iterator[Point]:
 
 
 def shares(problem: Problem, part: Part) -> Iterator[Point]:
-    """Of numbers between 0 and 1: these two, where forward takes them. Nothing, and all of it; closed, and open."""
+    """Of numbers between 0 and 1: these two, where forward takes them, and has a slope that is finite. Nothing, and all
+    of it; closed, and open."""
     values, ends = problem.example[part.begin : part.end], sorted({part.begin, part.end - 1})
     if part.width == 1 and 0 < values.min() and values.max() < 1:
         for s in (0.0, 1.0):
-            yield placed(f"{part.name} with {s:g} in it", problem.example, ends, s)
+            point = placed(f"{part.name} with {s:g} in it", problem.example, ends, s)
+            if not steep(problem, point, 1 - 2 * s):
+                yield point
+
+
+def steep(problem: Problem, point: Point, inwards: float) -> bool:
+    """Does the slope of forward go on growing towards these numbers, as that of a root or of x log x does?"""
+
+    def slope(h: float) -> float:
+        v = point.v.copy()
+        v[list(point.coordinates)] += inwards * h
+        return float(np.max(abs(problem.f(v) - problem.f(point.v)), initial=0)) / h
+
+    try:
+        with np.errstate(all="ignore"):
+            return not slope(NARROW) <= STEEP * slope(ASIDE)
+    except Exception:  # these inputs are not the user's
+        return True
 
 
 def tiny(problem: Problem, part: Part) -> Iterator[Point]:
