@@ -1,7 +1,7 @@
 """The suite of real faults as a floor: `make faults` prints the figures, beside those of torch and JAX."""
 
 import pytest
-from faults import peers, suite, trust
+from faults import peers, suite, trust, whole
 from faults.floors import below
 
 from pullback.discovery import every
@@ -20,6 +20,15 @@ def test_who_falls_short_is_told():
     assert below("real", reached) == []
     assert below("real", reached | dict(first=89)) == ["named first"]
     assert below("real", reached | dict(caught=90, false=1)) == ["caught", "false accusations"]
+
+
+@pytest.mark.parametrize("name", whole.FILES)
+def test_a_mistake_in_a_whole_layer_is_one_change(name):
+    told, text = whole.mistakes(name), whole.source(name)
+    known = {case["fault_class"] for case in suite.cases("real")} | {"contract_shape_dtype"}
+    assert {layer for layer, *_ in told.MISTAKES} <= set(told.EXAMPLES)
+    for layer, old, new, classes in told.MISTAKES:
+        assert text.count(old) == 1 and old != new and set(classes) <= known, (layer, old)
 
 
 @pytest.mark.parametrize("name", ["real", "own"])

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from importlib.util import find_spec
 
-from faults import as_files, peers, planted, suite, trust
+from faults import as_files, peers, planted, suite, trust, whole
 from faults.floors import below
 
 
@@ -44,6 +44,12 @@ def main():
     # Totals only: whoever improves the checker should not know which of these it misses.
     for name in ("heldout4", "heldout6"):
         line(f"{name}, kept aside", suite.total(counted(name)[0]))
+    print()
+    for name in whole.FILES:
+        rows, missed = whole.figures(name)
+        short.extend(f"{name}: {what}" for what in below("whole layers", suite.total(rows)))
+        line(f"whole layers, {name}", suite.total(rows))
+        print(f"missed: {', '.join(missed) or 'none'}")
     print()
     print("mistakes planted in the rules, with like=")
     for family, counts in planted.figures():

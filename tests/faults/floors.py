@@ -24,6 +24,7 @@ FLOORS = {
     "collected7": (0.93, 0.55, 0.65),
     "collected8": (0.97, 0.67, 0.78),
     "collected9": (0.97, 0.63, 0.8),
+    "whole layers": (0.96, 0.85, 0.93),
 }
 
 
