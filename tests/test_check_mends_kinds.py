@@ -232,3 +232,18 @@ def test_a_name_of_a_helper_that_is_called_several_times():
 
     says = mends(midpoints, back, (2, 2), (2, 2))[1]
     assert says.endswith("in `y.T @ ds`, `at.T` in the place of `y.T`, in every call")
+
+
+def test_a_name_that_is_a_plain_number_in_one_call():
+    """Nothing is said of it, and nothing raised."""
+
+    def twice(x):
+        return np.tanh(x) + np.tanh(0.5 * x)
+
+    def back(g, x):
+        def pulled(at, less):
+            return g * (1 - np.tanh(at + less) ** 2)
+
+        return pulled(0.3 * x, x * x) + 0.5 * pulled(x, 0.0)
+
+    assert pb.check(twice, back, (3,)).verdict == "wrong"

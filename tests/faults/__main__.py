@@ -45,11 +45,14 @@ def main():
     for name in ("heldout4", "heldout6"):
         line(f"{name}, kept aside", suite.total(counted(name)[0]))
     print()
+    layers = Counter()
     for name in whole.FILES:
         rows, missed = whole.figures(name)
-        short.extend(f"{name}: {what}" for what in below("whole layers", suite.total(rows)))
+        layers += suite.total(rows)
         line(f"whole layers, {name}", suite.total(rows))
         print(f"missed: {', '.join(missed) or 'none'}")
+    line("whole layers, all", layers)
+    short.extend(f"whole layers: {what}" for what in below("whole layers", layers))
     print()
     print("mistakes planted in the rules, with like=")
     for family, counts in planted.figures():

@@ -110,7 +110,8 @@ def pairs(here: Place) -> Iterator[tuple[Key, str]]:
         for name, others in here.others.items():
             chance = slot[0] == "input" and name.startswith(STEP)  # nobody keeps that, who starts from the inputs
             alike = [np.shape(a) for a in others] == shapes
-            if alike and not chance and not all(map(np.array_equal, arrays, others)):
+            fits_in = all(np.iscomplexobj(a) or not np.iscomplexobj(other) for a, other in zip(arrays, others))
+            if alike and fits_in and not chance and not all(map(np.array_equal, arrays, others)):
                 yield slot, name
 
 

@@ -42,6 +42,8 @@ def fits(scene: Scene, group: Group, i: int, name: str, turned: bool, known: Kno
     """Has it the shape of what stands there, and is it something else, that is not tried as a part of the run?"""
     old = [step.operands[i] for place in group for step in scene.steps[place]]
     new = [array for place in group for array in values(scene, place, name, turned)]
+    if not all(hasattr(each, "dtype") for each in (*old, *new)):
+        return False  # in some of its turns it is a plain number
     alike = all(bare(a) == bare(b) and a.dtype.kind == b.dtype.kind for a, b in zip(old, new))
     if turned and (new[0].ndim != 2 or min(new[0].shape) < 2):
         return False
