@@ -155,6 +155,10 @@ def turned(e: Evidence) -> Says:
     return mended(e, "with a matrix transposed", "turned", "operand", fits=lambda m: m.turned)
 
 
+def made_symmetric(e: Evidence) -> Says:
+    return mended(e, "with a matrix and its transpose, where there is one of them", "symmetric")
+
+
 def less_rounded(e: Evidence) -> Says:
     """What it is computed with was rounded, and with more digits it is right."""
     return mended(e, "without a step that only rounds", "operand", fits=lambda m: m.rounded)

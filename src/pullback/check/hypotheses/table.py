@@ -178,6 +178,7 @@ TABLE: tuple[tuple[Test, tuple[str, ...]], ...] = (
     (mends.another_index, ("index_routing", "conv_geometry")),
     (mends.backwards_in_time, ("bptt_time", "index_routing")),
     (mends.backwards, ("index_routing", "bptt_time")),
+    (mends.made_symmetric, ("transpose_or_adjoint", "missing_jacobian_term")),
     (mends.other_letters, ("transpose_or_adjoint", "index_routing")),
     (mends.another_order, ("index_routing", "transpose_or_adjoint")),
     (mends.slope_scaled, ("wrong_local_derivative", "constant_factor")),

@@ -179,9 +179,9 @@ def symmetric(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
         if np.ndim(a) > 1 and a.shape[-1] == a.shape[-2] > 1 and a.dtype.kind == "f":
             what = "{step}" if i < 0 else "in {step}, {operand}"
             both = lambda a: a + np.swapaxes(a, -1, -2)
-            yield Edit("term", f"{what} plus its transpose", always(place, made(i, both)), place, i)
+            yield Edit("symmetric", f"{what} plus its transpose", always(place, made(i, both)), place, i)
             half = lambda a: (a + np.swapaxes(a, -1, -2)) / 2
-            yield Edit("term", f"{what} plus its transpose, halved", always(place, made(i, half)), place, i)
+            yield Edit("symmetric", f"{what} plus its transpose, halved", always(place, made(i, half)), place, i)
 
 
 def other_letters(place: Place, steps: Steps, known: Known) -> Iterator[Edit]:
