@@ -4,12 +4,15 @@ It is worth a note, and no fault: nobody has said that there may be such a size.
 right at one size alone: it has to be right where the size is doubled.
 """
 
+from math import prod
+
 from pullback.check.probes.remainders import RIGHT_BY, WRONG_BY, errors
 from pullback.check.problem import Problem
 from pullback.check.report import Cause
 from pullback.check.resizing import Sizes, raised, resized
 from pullback.check.truth import fits
 
+MANY = 10_000  # numbers: to grow a layer so far for a note costs too much
 HINT = "say which axis is meant: squeeze(axis), or an index"
 
 
@@ -18,14 +21,21 @@ def singles(problem: Problem) -> list[Cause]:
     if problem.mode == "jvp" or problem.single or not fits(problem) or problem.adapted.module:
         return []
     for n in sorted({n for part in problem.inputs for n in part.shape if n > 1}):
-        sizes = {n: 1, 1: 2}
+        sizes, doubled = {n: 1, 1: 2}, {n: 2 * n, 1: 2}
+        if max(numbers(problem, sizes), numbers(problem, doubled)) > MANY:
+            continue
         one = resized(problem, sizes)
         if one is None or not all(one.sizes) or not follows(problem, one, sizes):
             continue
         what = wrong(one)
-        if what and right(resized(problem, {n: 2 * n, 1: 2})):
+        if what and right(resized(problem, doubled)):
             return [told(one, what)]
     return []
+
+
+def numbers(problem: Problem, sizes: Sizes) -> int:
+    """How many would go in and come out: many axes of one make two to the power of as many."""
+    return sum(prod(sizes.get(n, n) for n in part.shape) for part in (*problem.inputs, *problem.outputs))
 
 
 def wrong(problem: Problem) -> str:
