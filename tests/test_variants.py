@@ -11,6 +11,7 @@ from pullback.discovery import every
 
 FIVE = "convolution", "transposed convolution", "pooling", "recurrent", "normalisation", "softmax", "attention"
 FAR = "2d", "3d"  # their mistakes are those of one axis, a few hundred checks more: `make faults` has them
+LONG = "lstm", "gru"  # whose mistakes are those of their cells and of rnn: likewise
 FLOORS = dict(caught=1, first=0.88, three=0.98, named=0.8)
 
 
@@ -38,7 +39,7 @@ def test_every_mistake_of_the_tables_can_be_made():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_mistakes_are_caught_and_named(family):
-    names = [name for name in FAMILIES[family] if not name.endswith(FAR)]
+    names = [name for name in FAMILIES[family] if not name.endswith(FAR) and name not in LONG]
     counts = sum((each.counts() for name in names for each in planted(name)), Counter())
     print(line(family, counts))
     for what, share in FLOORS.items():
