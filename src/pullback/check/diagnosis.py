@@ -135,7 +135,7 @@ def of_few_digits(problem: Problem, point: Point, mismatch: Mismatch) -> str:
     if problem.mode == "jvp" or abs(mismatch.found - mismatch.wanted) > SLIGHT * largest:
         return ""
     given = problem.b(point.v, np.random.default_rng(5).normal(size=problem.given_size))[own]
-    halves, _ = np.frexp(given[given != 0])
+    halves, _ = np.frexp(given[np.isfinite(given) & (given != 0)])
     for name, bits in DIGITS.items():
         if len(halves) >= SEVERAL and bits < digits_of(part) and not np.any(halves * 2.0**bits % 1):
             return f"every number of it is one of {name}, and the input is of more digits: it is computed in {name}"

@@ -48,7 +48,7 @@ NEXT_TO = 1e-9  # but for the order of sums
 ROUNDING = 0.01  # of the largest number: what half precision leaves
 NOTHING = 1e-4  # a factor that is none
 ELEMENTS = 64  # of a step, that are moved one by one
-MOST = 40_000  # steps that are run again: what was found at all, was found within thirty thousand
+MOST = 100_000  # steps that are run again
 SLOW = 10.0  # seconds of work: five times what so many steps take on a slow machine
 
 
