@@ -47,9 +47,7 @@ class Evidence:
     scales_with: Callable[[str], bool] = lambda name: False  # is J a multiple of another argument?
     shares: Callable[[str], tuple[Array, Array] | None] = lambda name: None  # how they move with each of its numbers
     causal: Callable[[], bool] = lambda: False  # does the output look as if it took steps, one after the other?
-    hands_on: Callable[[], bool | None] = lambda: (
-        None
-    )  # does a turn of forward read what an earlier one wrote, if seen?
+    hands_on: Callable[[], bool | None] = lambda: None  # does a turn read what an earlier one wrote, if that is seen?
     complex_within: Callable[[], bool] = lambda: False  # does forward compute with complex numbers?
     sliding: Callable[[], bool] = lambda: False  # does it read another input in windows that slide?
     mistakes: Callable[[], Sequence[Mistake]] = lambda: ()  # in one step of forward, that explain B

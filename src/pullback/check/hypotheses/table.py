@@ -254,13 +254,8 @@ AT_ONCE = (  # as plain as what is said without one
 ANY_SHAPE = arguments.__name__, *SEARCHES  # what they say does not hang on the shape
 
 
-MULTIPLES = (
-    steps.scaled,
-    steps.scaled_slope,
-    steps.negated,
-    mends.another_count,
-    mends.count_in_a_term,
-)  # seen here alone
+# What is seen here alone.
+MULTIPLES = steps.scaled, steps.scaled_slope, steps.negated, mends.another_count, mends.count_in_a_term
 NUMBER = re.compile(r"\d[\d.e+-]*")
 LONG = products.term_negated, products.term_lost, products.numbers_elsewhere  # tried elsewhere only if they hold here
 
