@@ -31,6 +31,7 @@ from pullback.kernels.tile import ADD, COLUMNS, STRIP, address, tiles, unshifted
 
 f = np.float32
 TALL = 66  # queries in a block: whole tiles, and no more scores than the cache holds
+LOW = 24  # under a causal mask: the block computes what its last query sees, for all of them
 MOST = f(0.9)  # of a key from here on is almost all
 LITTLE = 1 << 23  # floats: exponentials that are kept take 32 MB or less
 NOTHING = np.empty((0, 0, 0), f)
@@ -144,10 +145,11 @@ def attend_heads(lo, hi, q, k, v, shift, y, top, share, e, scale, causal, hides)
     l, (s, d) = q.shape[1], v.shape[1:]
     own = np.empty((TALL, wide(s)), f), np.empty((TALL, wide(d)), f)
     scores, out = lent(own)
+    tall = LOW if causal else TALL
     for head in range(lo, hi):
         keys, values, skips = strips(k[head].T), strips(v[head]), causal and finite(v[head])
-        for first in range(0, l, TALL):
-            last = min(first + TALL, l)
+        for first in range(0, l, tall):
+            last = min(first + tall, l)
             met, rows = seen_by(last - 1, s, skips), last - first
             now = e[head, first:last] if e.size else scores[:rows]
             found = y[head, first:last] if d == wide(d) else out[:rows]
@@ -155,11 +157,13 @@ def attend_heads(lo, hi, q, k, v, shift, y, top, share, e, scale, causal, hides)
             for i in range(first, last):
                 seen, row = seen_by(i, s, causal), now[i - first]
                 score(row[:seen], shift[head, i, :seen] if shift.size else shift[0:0, 0, 0], scale, hides)
-                best = largest(row[:seen], f(1))
+                full = wide(seen)  # whole vectors, for loops without a rest
+                row[seen:full] = -np.inf
+                best = largest(row[:full], f(1))
                 best = f(0) if best == -np.inf else best
-                total = exponentials(row[:seen], best)
+                total = exponentials(row[:full], best)
                 top[head, i, 0], share[head, i, 0] = best, f(0) if total == 0 else f(1) / total
-                row[seen:met] = 0
+                row[full:met] = 0
             product(now, values, met, d, found, 0)
             for i in range(first, last):
                 scaled(found[i - first, :d], share[head, i, 0], y[head, i])
@@ -210,6 +214,7 @@ def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, e, gq, gk, gv, sc
     l, c, (s, d) = q.shape[1], q.shape[2], v.shape[1:]
     own = np.empty((2, TALL, wide(s)), f), np.empty((TALL, wide(c)), f), np.empty((TALL, d), f)
     scores, out, shared = lent(own)
+    tall = LOW if causal else TALL
     again, gs = scores[0], scores[1]
     gradients = np.empty((s, wide(c)), f), np.empty((s, wide(d)), f)
     for head in range(lo, hi):
@@ -219,8 +224,8 @@ def give_back_heads(lo, hi, gy, q, k, v, shift, y, top, share, e, gq, gk, gv, sc
         keys_t = keys if kept else strips(k[head].T)
         of_k = gk[head] if c == wide(c) else gradients[0]
         of_v = gv[head] if d == wide(d) else gradients[1]
-        for first in range(0, l, TALL):
-            last = min(first + TALL, l)
+        for first in range(0, l, tall):
+            last = min(first + tall, l)
             met, rows = seen_by(last - 1, s, skips), last - first
             now = e[head, first:last] if kept else again[:rows]
             of_q = gq[head, first:last] if c == wide(c) else out[:rows]
