@@ -209,6 +209,26 @@ def test_rounding_of_terms_that_cancel_is_no_fault_in_float32():
     assert pullback.check(same, terms, x).verdict == "right"
 
 
+def test_of_what_is_right_the_error_is_told():
+    square = lambda dtype: pullback.check(lambda x: x**2, lambda g, x: 2 * x * g, np.linspace(1, 2, 5, dtype=dtype))
+    (double,), (single,) = square("f8").findings, square("f4").findings
+    assert 0 <= double.error <= double.uncertainty < 1e-9 and 1e-9 < single.error < 1e-6
+
+
+@pytest.mark.parametrize("search", ["diagnose", "mends"])
+def test_the_verdict_stands_where_a_search_ends_in_an_exception(monkeypatch, search):
+    def broken(*_, **__):
+        raise ZeroDivisionError("of the layer")
+
+    monkeypatch.setattr(f"pullback.check.naming.{search}", broken)
+    report = pullback.check(lambda x: x**2, lambda g, x: 3 * x * g, (3,))
+    assert report.verdict == "wrong"
+    if search == "diagnose":
+        assert report.cause == "unknown" and "ZeroDivisionError: of the layer" in report.causes[0].evidence
+    else:
+        assert report.cause == "constant_factor" and not report.findings[0].mend
+
+
 def test_a_report_prints_and_is_data():
     report = pullback.check(affine, lambda g, x, w, b: (g @ w.T, -x.T @ g, g.sum(0)), X, W, B)
     assert str(report).splitlines()[0] == "affine: wrong (sign)"  # the name of forward: a lambda has none

@@ -227,6 +227,8 @@ class Judge:
             if example and truth.says_nothing(columns):
                 outcome.rough.append(part.name)
         outcome.conventions += [(point, each) for each in comparison.conventions]
+        if example:
+            outcome.errors = comparison.errors
         if not comparison.found and example:
             outcome.add(opinion(problem, self.reference, point, gradients[0]))
         for mismatch in comparison.found.values():

@@ -30,6 +30,7 @@ class Outcome:
     terms: dict[str, list[str]] = field(default_factory=dict)  # what is wrong with them, and in whose gradients
     conventions: list[tuple[Point, Convention]] = field(default_factory=list)
     power: dict[str, float] = field(default_factory=dict)  # the largest derivative by each input
+    errors: dict[str, tuple[float, float]] = field(default_factory=dict)  # at the example, and how far to trust them
     rough: list[str] = field(default_factory=list)  # inputs by which differences at the example say nothing
     straight: dict[str, str] = field(default_factory=dict)  # inputs to which the gradient is handed on, and where
     shared: set[str] = field(default_factory=set)  # symmetric inputs, each half of which gets the same
@@ -59,20 +60,24 @@ class Outcome:
 
     def report(self) -> Report:
         problem = self.problem
-        other = RIGHT if self.tried else CANNOT  # what ended before values were compared says nothing of them
-        vague = {*self.rough, *self.straight}
-        verdict = WRONG if self.findings else CANNOT if vague or not self.tried else RIGHT
+        vague = self.rough or self.straight or not self.tried
+        verdict = WRONG if self.findings else CANNOT if vague else RIGHT
         names = [part.name for part in problem.results]
         return Report(
             problem.name,
             verdict,
-            tuple(self.findings.get(name, Finding(name, CANNOT if name in vague else other)) for name in names),
+            tuple(self.findings.get(name) or self.without_fault(name) for name in names),
             tuple(self.unseen()),
             tuple(self.notes()),
             reason="; ".join(self.reasons()) if verdict == CANNOT else "",
             tried=self.tried,
             complex=problem.convention is None and any(part.width == 2 for part in (*problem.inputs, *problem.outputs)),
         )
+
+    def without_fault(self, name: str) -> Finding:
+        """What ended before values were compared says nothing of them."""
+        right = self.tried and name not in {*self.rough, *self.straight}
+        return Finding(name, RIGHT, *self.errors.get(name, ())) if right else Finding(name, CANNOT)
 
     def reasons(self) -> Iterator[str]:
         """Why some gradients cannot be judged."""

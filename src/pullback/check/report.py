@@ -137,8 +137,14 @@ def row(finding: Finding) -> list[str]:
     at = "a projection" if finding.projection else f"[{', '.join(map(str, finding.index))}]" if known else ""
     digits = enough(finding.found, finding.wanted)
     values = [number(value, digits) for value in (finding.found, finding.wanted, finding.ratio)]
-    error = number(finding.error) if known or finding.verdict == RIGHT else ""  # what is wrong may be no number
-    return [finding.name, finding.verdict, error, at, *values]
+    return [finding.name, finding.verdict, error(finding), at, *values]
+
+
+def error(finding: Finding) -> str:
+    """What is wrong may be no number; what is right is 0 as far as can be told, or off by what rounding does."""
+    if finding.verdict == RIGHT:
+        return number(finding.error, 1) if finding.error > finding.uncertainty else "0"
+    return number(finding.error) if finding.found is not None else ""
 
 
 def enough(found: complex | None, wanted: complex | None) -> int:

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from pullback.check.problem import Problem
 from pullback.check.report import WRONG, Cause, Finding
+from pullback.check.shaken import digits
 
 Array = NDArray[Any]
 ROUNDING = 0.02  # in another order sums are rounded otherwise; a layout that is misread is off by more
+MORE = 8  # times what rounding does to the gradient
 ROOM = 64  # elements around, so that a stray read finds a number that is wrong, and not the end of the memory
 
 
@@ -78,9 +80,18 @@ def layout(problem: Problem, g: Array) -> list[Finding]:
             with np.errstate(invalid="ignore"):
                 gap = abs(np.nan_to_num(found, nan=np.inf) - np.nan_to_num(wanted, nan=np.inf))
             gap = np.where(np.isnan(gap), 0, gap)
-            if np.max(gap, initial=0) > ROUNDING * scale + problem.rounding(g):
+            most = float(np.max(gap, initial=0))
+            if most > ROUNDING * scale + problem.rounding(g) and most > MORE * shaken(problem, g, plain):
                 return [finding(problem, f"another result where {named}", int(np.argmax(gap)), found, wanted)]
     return []
+
+
+def shaken(problem: Problem, g: Array, plain: Array) -> float:
+    """How much the gradient moves when every number that goes in is rounded otherwise: sums in another order do so."""
+    signs = np.random.default_rng(7).choice([-1.0, 1.0], len(problem.example))
+    moved = problem.b(problem.example * (1 + digits(problem) * signs), g)
+    with np.errstate(invalid="ignore"):
+        return float(np.max(np.nan_to_num(abs(moved - plain)), initial=0))
 
 
 def packed(problem: Problem, above: list[Array], inputs: list[Array]) -> Array:
