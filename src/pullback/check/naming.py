@@ -120,6 +120,7 @@ class Naming:
             wrong = [each for each in self.judged(small).findings if each.verdict == WRONG]
             if wrong:
                 return {finding.name: located(finding, small) for finding in wrong}
+        self.problem.alone = True
         return {}
 
     @cached_property

@@ -161,7 +161,9 @@ def outputs_moved(e: Evidence) -> Says:
 
 
 def moved_window(e: Evidence) -> Says:
-    return f"{moved(e)}, of windows that slide" if moved(e) and (e.windowed or e.pooled and in_windows(e)) else None
+    cut_out = look.selection(e.J) and e.fixed  # as a slice is, or what is picked by an index: no window
+    sliding = e.windowed or e.pooled and in_windows(e)
+    return f"{moved(e)}, of windows that slide" if moved(e) and sliding and not cut_out else None
 
 
 def in_windows(e: Evidence) -> bool:
