@@ -25,6 +25,7 @@ LARGE = 10.0  # from here on a number is large
 LITTLE = 1e-4  # of a derivative: a change that explains less does so by chance
 SLIGHT, EXACT = 0.02, 1e-8  # of a derivative: what rounding takes, and what is none
 FEW = 1e-4  # a unit in the last place that only half precision has
+BESIDE = 1e-3  # of a number and 1
 HALF = 1e5  # above all numbers of half precision
 TINY = 1e-6  # a derivative that has died out
 DIGITS = {"bfloat16": 8, "float16": 11, "float32": 24}  # binary ones
@@ -107,6 +108,11 @@ def classes(
     if ordinary and not point.coordinates and first_answer(problem, point, mismatch):
         yield "stale_buffer", "the answer for the first inputs is given for others: something is kept between calls"
     if ordinary and abs(mismatch.found) < 1e-12 < abs(mismatch.wanted) and point.coordinates:
+        if zero_beside(problem, point, mismatch):
+            yield (
+                "wrong_local_derivative",
+                f"right at ordinary inputs, and zero here ({point.where}) and beside it, where the function is smooth",
+            )
         yield "kink_convention", "zero at a special value, where the function is smooth"
         yield "wrong_local_derivative", "right at ordinary inputs, wrong at a special value"
     if abs(mismatch.found) < 1e-12 and overflown(problem, point, mismatch):
@@ -135,6 +141,14 @@ def classes(
     if problem.mode == "vjp":
         yield from planted(evidence, list(rng.normal(size=(2, evidence.J.shape[0]))))
     yield from found[len(known) :]
+
+
+def zero_beside(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
+    """Is what is zero at special numbers also zero a little away from them, to both sides?"""
+    some = [k for k in point.coordinates if mismatch.part.begin <= k < mismatch.part.end]
+    step = np.zeros(len(point.v))
+    step[some] = BESIDE * (1 + abs(point.v[some]))
+    return bool(some) and not any(problem.b(point.v + side * step, mismatch.g)[some].any() for side in (-1, 1))
 
 
 def rounded(problem: Problem, point: Point, mismatch: Mismatch) -> str:

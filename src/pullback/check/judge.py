@@ -191,7 +191,7 @@ class Judge:
     def further(self) -> None:
         """Other inputs, until something is wrong."""
         begun, runs, most = time.process_time(), self.problem.runs, NUMBERS / sum(self.problem.sizes)
-        for point in points(self.problem, self.rng):
+        for point in points(self.problem, self.rng, self.reference.turning if self.reference else ()):
             if self.outcome.findings or len(self.outcome.straight) == len(self.problem.inputs):
                 return
             if self.problem.runs - runs > most or time.process_time() - begun > SLOW:
@@ -291,4 +291,5 @@ def noted(probe: Callable[[Problem], list[Cause]], problem: Problem) -> list[Cau
 
 def counts(point: Point, mismatch: Mismatch) -> bool:
     """At a kink with many special coordinates it does not, unless one example is degenerate and has no number."""
-    return mismatch.kind == "smooth" or len(point.coordinates) <= 2 or point.one_example and not mismatch.finite
+    few = len(point.coordinates) <= (3 if point.ties else 2)
+    return mismatch.kind == "smooth" or few or point.one_example and not mismatch.finite

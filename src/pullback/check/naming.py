@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.diagnosis import diagnose
+from pullback.check.diagnosis import HINTS, diagnose
 from pullback.check.differences import COARSE
 from pullback.check.gathering import taken_apart
 from pullback.check.mending import Mend, mends
@@ -94,7 +94,8 @@ class Naming:
         if self.reference is None or part.width == 2 or self.reference.value(v) is None:
             return causes
         exact = self.reference.mistakes(v, g, part)
-        named = {each.cause: Cause(each.cause, f"exactly this mistake: {each.says}") for each in exact[::-1]}
+        told = lambda each: Cause(each.cause, f"exactly this mistake: {each.says}", HINTS.get(each.cause, ""))
+        named = {each.cause: told(each) for each in exact[::-1]}
         return (*list(named.values())[::-1], *(cause for cause in causes if cause.name not in named))
 
     def explained(self, finding: Finding, g: Array) -> Finding:

@@ -15,7 +15,7 @@ from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Finding, Report
 Array = NDArray[Any]
 
 FAINT = 1e-9  # a derivative that differences do not tell from zero
-KINKS = 4  # that are told
+KINKS = 2  # places, and choices, that are told
 HALF = 1e-4  # rounding that only half precision has
 
 
@@ -96,14 +96,23 @@ class Outcome:
 
     def notes(self) -> list[Cause]:
         terms = [f"the gradient of {', '.join(names)}, term by term: {text}" for text, names in self.terms.items()]
-        kinks = [f"at a kink ({point.where}), {chosen(convention)}" for point, convention in self.conventions]
         halves = "and its gradient is right along all changes that keep it so: which half gets it is a choice"
         return [
             *self.remarks,
             *(Cause("", text) for text in terms),
             *(Cause("", f"{name} is symmetric, {halves}") for name in sorted(self.shared)),
-            *(Cause("kink_convention", text) for text in [*dict.fromkeys(kinks)][:KINKS]),
+            *(Cause("kink_convention", text) for text in self.kinks()),
         ]
+
+    def kinks(self) -> Iterator[str]:
+        """What is chosen at kinks, and where: a sentence for every input, of single numbers if there are such."""
+        alone = [each for each in self.conventions if each[1].alone] or self.conventions
+        for name in dict.fromkeys(convention.part.name for _, convention in alone):
+            own = [each for each in alone if each[1].part.name == name]
+            places = [*dict.fromkeys(point.where for point, _ in own)]
+            choices = {round(convention.share, 3): chosen(convention) for _, convention in reversed(own)}
+            told = " and ".join([*choices.values()][::-1][:KINKS])
+            yield f"at a kink of {name} ({'; '.join(places[:KINKS])}{'; …' * (len(places) > KINKS)}), {told}"
 
     def unseen(self) -> Iterator[str]:
         problem = self.problem

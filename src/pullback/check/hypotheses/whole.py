@@ -6,7 +6,6 @@ from pullback.check import structure as look
 from pullback.check.hypotheses.evidence import Evidence, Says
 from pullback.check.structure import same
 
-
 ROUNDING = 1e-12  # of the largest derivative
 
 
@@ -19,7 +18,7 @@ def cancels(e: Evidence) -> Says:
     left = np.max(abs(e.B), initial=0)
     if not 0 < left < ROUNDING * np.max(abs(e.J), initial=0):
         return None
-    return "the gradient is zero but for rounding: it is a sum whose terms cancel, over one axis more than there should be"
+    return "the gradient is zero but for rounding: its terms cancel in a sum over one axis too many"
 
 
 def right_elsewhere(e: Evidence) -> Says:

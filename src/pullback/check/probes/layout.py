@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.problem import Problem
+from pullback.check.problem import Problem, pack
 from pullback.check.report import WRONG, Cause, Finding
 from pullback.check.shaken import digits
 
@@ -69,6 +69,8 @@ def layout(problem: Problem, g: Array) -> list[Finding]:
                 above = [dress(a) for a in above]
             else:
                 inputs = [dress(a) if a.dtype.kind in "fc" else a for a in inputs]
+                if otherwise(problem, inputs):
+                    continue
             copies = [np.ascontiguousarray(a).reshape(a.shape) for a in above]
             named = f"{'the gradient from above' if what == 'g' else 'an input'} is {SAYS[dress.__name__]}"
             try:
@@ -86,6 +88,18 @@ def layout(problem: Problem, g: Array) -> list[Finding]:
     return []
 
 
+def otherwise(problem: Problem, inputs: list[Array]) -> bool:
+    """Is forward itself another one for arrays in these places of memory? A mask that is drawn in their order is."""
+    try:
+        with np.errstate(all="ignore"):
+            found = pack(problem.adapted.forward(*[np.array(a, a.dtype, order="K") for a in inputs]), problem.outputs)
+    except Exception:  # that is forward's own
+        return False
+    here, size = problem.rounded(problem.example), problem.rounded(problem.example)
+    gap = np.nan_to_num(abs(found - here))
+    return bool(np.max(gap, initial=0) > ROUNDING * np.max(abs(np.nan_to_num(size)), initial=0))
+
+
 def shaken(problem: Problem, g: Array, plain: Array) -> float:
     """How much the gradient moves when every number that goes in is rounded otherwise: sums in another order do so."""
     signs = np.random.default_rng(7).choice([-1.0, 1.0], len(problem.example))
@@ -95,8 +109,6 @@ def shaken(problem: Problem, g: Array, plain: Array) -> float:
 
 
 def packed(problem: Problem, above: list[Array], inputs: list[Array]) -> Array:
-    from pullback.check.problem import pack
-
     return pack(problem.call(above, inputs), problem.results)
 
 

@@ -50,6 +50,12 @@ class Convention(NamedTuple):
     found: float
     left: float
     right: float
+    alone: bool  # by one number, and not along a direction of several
+
+    @property
+    def share(self) -> float:
+        """Where it lies between the smallest and the largest."""
+        return (self.found - min(self.left, self.right)) / (abs(self.right - self.left) + 1e-300)
 
 
 def tolerance(problem: Problem) -> float:
@@ -212,7 +218,8 @@ class Comparison:
                 slack += self.problem.rounding(g)
                 if low - slack <= found[c] <= high + slack:
                     if self.is_choice(c, row):
-                        self.conventions.append(Convention(part, int(c), found[c], left[c], right[c]))
+                        alone = self.direction(c).coordinate() is not None
+                        self.conventions.append(Convention(part, int(c), found[c], left[c], right[c], alone))
                 elif self.confirmed_kink(c, row, found[c], slack):
                     wanted = float(np.clip(found[c], low, high)) if np.isfinite(found[c]) else float(right[c])
                     self.note(Mismatch(part, int(c), float(found[c]), wanted, float(doubt[c]), g, "kink"))
