@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,12 @@ from pullback.check.probes.lengths import lengths
 from pullback.check.probes.linearity import linearity
 from pullback.check.probes.manners import again, early, forward_repeats, lasting, mutation, repetition
 from pullback.check.probes.opinion import opinion
+from pullback.check.probes.precisions import in_single, narrowed, raises
 from pullback.check.probes.projection import projected
-from pullback.check.probes.remainders import remainders
+from pullback.check.probes.remainders import WRONG_BY, errors, remainders
 from pullback.check.probes.repeats import repeats
 from pullback.check.probes.single import singles
+from pullback.check.probes.sizes import at_sizes, of_these_sizes, other_sizes
 from pullback.check.probes.straight import handed_through, in_its_place
 from pullback.check.probes.symmetric import shared
 from pullback.check.probes.tails import HINT, far, far_from_zero, tails
@@ -37,6 +39,7 @@ from pullback.check.steps.search import careful
 from pullback.check.truth import Truth, fits, whole
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 NUMBERS = 2e8  # that may go into forward and backward, and come out, at further inputs
 SLOW = 6.0  # seconds of work for them, after which code that is slow in itself gets no more
@@ -187,6 +190,36 @@ class Judge:
             outcome.remarks += [
                 each for probe in (batches, remainders, singles, repeats) for each in noted(probe, problem)
             ]
+            self.at_other_sizes()
+            self.in_single_precision()
+
+    def at_other_sizes(self) -> None:
+        """With a closed form that holds there as well, what is wrong is a fault; without one it is worth a note."""
+        several = careful(other_sizes, self.problem) or []
+        if self.reference is None:
+            self.outcome.remarks += noted(of_these_sizes, several)
+            return
+        for other in several:
+            report = Judge(other, None, self.seed).report() if self.wrong_at(other) else None
+            if report is not None and report.verdict == WRONG:
+                where = f"at other sizes: {at_sizes(other)}"
+                self.outcome.add([replace(each, where=where) for each in report.findings if each.verdict == WRONG])
+                return
+
+    def wrong_at(self, other: Problem) -> bool:
+        """Is it, where forward is the same rule?"""
+        off = errors(other)
+        return bool(off and max(off.values()) > WRONG_BY) and Reference(other, self.like).fits
+
+    def in_single_precision(self) -> None:
+        single = careful(narrowed, self.problem)
+        if single is None or self.outcome.findings:
+            return
+        self.outcome.remarks += noted(raises, single)
+        if found := careful(in_single, single, self.rng):
+            point, truth, mismatches = found
+            for mismatch in mismatches:
+                self.outcome.add([Judge(single, None, self.seed).naming.finding(point, mismatch, truth, True)])
 
     def further(self) -> None:
         """Other inputs, until something is wrong."""
@@ -281,7 +314,7 @@ class Judge:
             self.outcome.remarks.append(replace(cause, evidence=text))
 
 
-def noted(probe: Callable[[Problem], list[Cause]], problem: Problem) -> list[Cause]:
+def noted(probe: Callable[[T], list[Cause]], problem: T) -> list[Cause]:
     """A note is of inputs that are not the user's: where their code does something strange there, there is none."""
     try:
         return probe(problem)
