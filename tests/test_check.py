@@ -236,6 +236,31 @@ def test_a_report_prints_and_is_data():
     assert "<table>" in report._repr_html_()
 
 
+def test_a_report_is_true_where_it_is_right():
+    square = lambda x: x**2
+    assert pullback.check(square, lambda g, x: 2 * x * g, (3,))
+    assert not pullback.check(square, lambda g, x: 3 * x * g, (3,))
+    assert not pullback.check(lambda x: np.random.default_rng().normal() * x, lambda g, x: g, (3,))
+
+
+def test_nan_is_text_in_json():
+    refuse = lambda name: pytest.fail(f"{name} is not JSON")
+    told = pullback.check(np.sqrt, lambda g, x: g * np.nan, np.ones(3)).to_json()
+    assert json.loads(told, parse_constant=refuse)["findings"][0]["found"] == "nan"
+
+
+def test_where_nothing_explains_it_the_cause_is_a_guess_and_says_so():
+    mixes = np.random.default_rng(3).normal(size=(4, 4))
+    report = pullback.check(np.tanh, lambda g, x: mixes @ g, (4,))
+    assert str(report).startswith("tanh: wrong (perhaps ") and "mixes its elements" in report.causes[0].evidence
+
+
+def test_kinks_of_an_input_are_told_once():
+    notes = pullback.check(lambda x: np.maximum(x, 0), lambda g, x: g * (x > 0), X).notes
+    (kinks,) = (note.evidence for note in notes if note.name == "kink_convention")
+    assert "0 of the derivatives from 0 to 1" in kinks
+
+
 def test_the_heading_names_what_is_judged():
     heading = lambda *given, **options: str(pullback.check(*given, **options)).partition(":")[0]
 

@@ -23,10 +23,10 @@ from pullback.check.probes.manners import again, early, forward_repeats, lasting
 from pullback.check.probes.opinion import opinion
 from pullback.check.probes.precisions import in_single, narrowed, raises
 from pullback.check.probes.projection import projected
-from pullback.check.probes.remainders import WRONG_BY, errors, remainders
+from pullback.check.probes.remainders import remainders
 from pullback.check.probes.repeats import repeats
 from pullback.check.probes.single import singles
-from pullback.check.probes.sizes import at_sizes, of_these_sizes, other_sizes
+from pullback.check.probes.sizes import at_sizes, wrong_elsewhere
 from pullback.check.probes.straight import handed_through, in_its_place
 from pullback.check.probes.symmetric import shared
 from pullback.check.probes.tails import HINT, far, far_from_zero, tails
@@ -190,26 +190,17 @@ class Judge:
             outcome.remarks += [
                 each for probe in (batches, remainders, singles, repeats) for each in noted(probe, problem)
             ]
-            self.at_other_sizes()
+            if self.reference is not None:
+                self.at_other_sizes(self.reference)
             self.in_single_precision()
 
-    def at_other_sizes(self) -> None:
-        """With a closed form that holds there as well, what is wrong is a fault; without one it is worth a note."""
-        several = careful(other_sizes, self.problem) or []
-        if self.reference is None:
-            self.outcome.remarks += noted(of_these_sizes, several)
+    def at_other_sizes(self, reference: Reference) -> None:
+        """What is wrong there is named there."""
+        other = careful(wrong_elsewhere, self.problem, reference)
+        if other is None:
             return
-        for other in several:
-            report = Judge(other, None, self.seed).report() if self.wrong_at(other) else None
-            if report is not None and report.verdict == WRONG:
-                where = f"at other sizes: {at_sizes(other)}"
-                self.outcome.add([replace(each, where=where) for each in report.findings if each.verdict == WRONG])
-                return
-
-    def wrong_at(self, other: Problem) -> bool:
-        """Is it, where forward is the same rule?"""
-        off = errors(other)
-        return bool(off and max(off.values()) > WRONG_BY) and Reference(other, self.like).fits
+        wrong = [each for each in Judge(other, None, self.seed).report().findings if each.verdict == WRONG]
+        self.outcome.add([replace(each, where=f"at other sizes: {at_sizes(other)}") for each in wrong])
 
     def in_single_precision(self) -> None:
         single = careful(narrowed, self.problem)
@@ -324,5 +315,5 @@ def noted(probe: Callable[[T], list[Cause]], problem: T) -> list[Cause]:
 
 def counts(point: Point, mismatch: Mismatch) -> bool:
     """At a kink with many special coordinates it does not, unless one example is degenerate and has no number."""
-    few = len(point.coordinates) <= (3 if point.ties else 2)
+    few = len(point.coordinates) <= (3 if point.ties and mismatch.finite else 2)
     return mismatch.kind == "smooth" or few or point.one_example and not mismatch.finite

@@ -95,9 +95,8 @@ def otherwise(problem: Problem, inputs: list[Array]) -> bool:
             found = pack(problem.adapted.forward(*[np.array(a, a.dtype, order="K") for a in inputs]), problem.outputs)
     except Exception:  # that is forward's own
         return False
-    here, size = problem.rounded(problem.example), problem.rounded(problem.example)
-    gap = np.nan_to_num(abs(found - here))
-    return bool(np.max(gap, initial=0) > ROUNDING * np.max(abs(np.nan_to_num(size)), initial=0))
+    here, found = (np.nan_to_num(y, posinf=0, neginf=0) for y in (problem.rounded(problem.example), found))
+    return bool(np.max(abs(found - here), initial=0) > ROUNDING * np.max(abs(here), initial=0))
 
 
 def shaken(problem: Problem, g: Array, plain: Array) -> float:

@@ -30,7 +30,7 @@ def narrowed(problem: Problem) -> Problem | None:
     with np.errstate(all="ignore"):
         arrays = [array.astype(np.float32) if double else array for array, double in zip(problem.arrays, doubles)]
     found = replaced(problem, arrays)
-    return found if found is not None and found.narrow else None
+    return found if found is not None and found.narrow and found.takes_double else None
 
 
 def in_single(single: Problem, rng: np.random.Generator) -> tuple[Point, Truth, list[Mismatch]]:
