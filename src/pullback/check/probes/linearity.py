@@ -160,7 +160,7 @@ def without_upstream(problem: Problem, part: Part, b: Array, first: Array) -> tu
     moves = not all(same(other, b) for other in elsewhere)
     stale = Cause("stale_buffer", f"{text}, nor do the inputs: a buffer that was never written")
     if not moves and (np.ptp(b) or same_as_zero(problem, part)):
-        return stale, Cause("saved_wrong_tensor", f"{text}, nor do the inputs"), upstream
+        return Cause("saved_wrong_tensor", f"{text}, nor do the inputs"), stale, upstream
     if same_as_zero(problem, part):
         says = f"{text}, and the derivative is zero: what stood in its memory before is left there"
         stale = Cause("stale_buffer", says, "write to every element, zeros as well")
