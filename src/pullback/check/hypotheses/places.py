@@ -229,5 +229,5 @@ def outputs_mixed(e: Evidence) -> Says:
     right = np.array([same(b, j) for b, j in zip(e.B, e.J)])
     if not right.any() or right.all() or len(right) > 60:
         return None
-    taken = [any(same(b, j) for j in e.J) for b in e.B[~right]]
+    taken = [nonzero(b).any() and any(same(b, j) for j in e.J) for b in e.B[~right]]
     return "the gradient of one output is sent the way of another's" if all(taken) else None
