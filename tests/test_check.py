@@ -209,11 +209,56 @@ def test_rounding_of_terms_that_cancel_is_no_fault_in_float32():
     assert pullback.check(same, terms, x).verdict == "right"
 
 
+def test_of_what_is_right_the_error_is_told():
+    square = lambda dtype: pullback.check(lambda x: x**2, lambda g, x: 2 * x * g, np.linspace(1, 2, 5, dtype=dtype))
+    (double,), (single,) = square("f8").findings, square("f4").findings
+    assert 0 <= double.error <= double.uncertainty < 1e-9 and 1e-9 < single.error < 1e-6
+
+
+@pytest.mark.parametrize("search", ["diagnose", "mends"])
+def test_the_verdict_stands_where_a_search_ends_in_an_exception(monkeypatch, search):
+    def broken(*_, **__):
+        raise ZeroDivisionError("of the layer")
+
+    monkeypatch.setattr(f"pullback.check.naming.{search}", broken)
+    report = pullback.check(lambda x: x**2, lambda g, x: 3 * x * g, (3,))
+    assert report.verdict == "wrong"
+    if search == "diagnose":
+        assert report.cause == "unknown" and "ZeroDivisionError: of the layer" in report.causes[0].evidence
+    else:
+        assert report.cause == "constant_factor" and not report.findings[0].mend
+
+
 def test_a_report_prints_and_is_data():
     report = pullback.check(affine, lambda g, x, w, b: (g @ w.T, -x.T @ g, g.sum(0)), X, W, B)
     assert str(report).splitlines()[0] == "affine: wrong (sign)"  # the name of forward: a lambda has none
     assert json.loads(report.to_json())["findings"][1]["cause"] == "sign"
     assert "<table>" in report._repr_html_()
+
+
+def test_a_report_is_true_where_it_is_right():
+    square = lambda x: x**2
+    assert pullback.check(square, lambda g, x: 2 * x * g, (3,))
+    assert not pullback.check(square, lambda g, x: 3 * x * g, (3,))
+    assert not pullback.check(lambda x: np.random.default_rng().normal() * x, lambda g, x: g, (3,))
+
+
+def test_nan_is_text_in_json():
+    refuse = lambda name: pytest.fail(f"{name} is not JSON")
+    told = pullback.check(np.sqrt, lambda g, x: g * np.nan, np.ones(3)).to_json()
+    assert json.loads(told, parse_constant=refuse)["findings"][0]["found"] == "nan"
+
+
+def test_where_nothing_explains_it_the_cause_is_a_guess_and_says_so():
+    mixes = np.random.default_rng(3).normal(size=(4, 4))
+    report = pullback.check(np.tanh, lambda g, x: mixes @ g, (4,))
+    assert str(report).startswith("tanh: wrong (perhaps ") and "mixes its elements" in report.causes[0].evidence
+
+
+def test_kinks_of_an_input_are_told_once():
+    notes = pullback.check(lambda x: np.maximum(x, 0), lambda g, x: g * (x > 0), X).notes
+    (kinks,) = (note.evidence for note in notes if note.name == "kink_convention")
+    assert "0 of the derivatives from 0 to 1" in kinks
 
 
 def test_the_heading_names_what_is_judged():

@@ -212,3 +212,20 @@ def test_nan_is_wrong_where_forward_rounds_too():
     with np.errstate(all="ignore"):
         report = pullback.check(lambda x: x / (1 + single(x)), backward, x)
     assert report.verdict == "wrong" and report.cause == "overflow_large_input"
+
+
+def square_back(factor):
+    return lambda g, x: 2 * x * g * (factor() if x.dtype == np.float32 else 1)
+
+
+def test_single_precision_is_tried():
+    report = pullback.check(np.square, square_back(lambda: np.float32(1.1)), X)
+    assert report.verdict == "wrong" and report.leading.where == "your example in single precision"
+    assert pullback.check(np.square, square_back(lambda: np.float32(1)), X).verdict == "right"
+
+
+def test_what_raises_in_single_precision_is_worth_a_note():
+    report = pullback.check(np.square, square_back(lambda: 1 // 0), X)
+    assert report.verdict == "right" and any(
+        "backward raises ZeroDivisionError" in each.evidence for each in report.notes
+    )

@@ -478,3 +478,17 @@ def test_an_option_of_a_slope_is_no_output_whatever_its_letter():
         assert pullback.check(elu, slope, (4, 5)).verdict == "right"
     above = lambda g, x, a=1.0: g * np.where(x > 0, 1, a * np.exp(x))
     assert pullback.check(elu, above, (4, 5)).verdict == "right"
+
+
+DRAWN = {
+    "dropout": torch.nn.Dropout(),
+    "alpha_dropout": torch.nn.AlphaDropout(),
+    "dropout behind relu": lambda x: torch.nn.functional.dropout(torch.relu(x)),
+    "rand_like": lambda x: x * torch.rand_like(x),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_mask_that_is_drawn_in_the_order_of_memory_is_no_fault(name, dtype):
+    assert pullback.check(DRAWN[name], None, torch.tensor(X, dtype=dtype)).verdict == "right"

@@ -67,6 +67,12 @@ def test_a_variance_in_one_pass_is_found(mean):
     assert report.verdict == "wrong" and (mean or report.cause == "cancellation")
 
 
+def test_lost_digits_are_not_taken_for_a_layout():
+    """Sums in another order of memory round otherwise, and so much is left of nothing else here."""
+    report = pb.check(layer_norm, one_pass, normal(8, (2, 3, 20), 2000))
+    assert (report.verdict, report.cause) == ("wrong", "cancellation")
+
+
 def test_what_forward_loses_as_well_is_asked_of_nobody():
     def forward(x):
         variance = np.maximum((x * x).mean(-1, keepdims=True) - x.mean(-1, keepdims=True) ** 2, 0)

@@ -186,3 +186,21 @@ def test_a_backward_that_refuses_a_size_is_not_to_blame():
 def test_parameters_of_a_module_keep_their_sizes():
     """PyTorch's LSTM reads beyond weights that are too small."""
     assert pullback.check(torch.nn.LSTM(3, 2).double(), None, torch.randn(4, 3, dtype=torch.float64)).verdict == "right"
+
+
+def of_four(g, x, w, b):
+    """Right for four rows."""
+    return g @ w.T, x.T @ g, g.sum(0) * (len(x) / 4)
+
+
+SMALL = [np.random.default_rng(k).normal(size=shape) for k, shape in enumerate([(4, 5), (5, 3), (3,)])]
+
+
+def test_with_a_closed_form_a_size_in_the_code_is_a_fault():
+    report = pullback.check(affine, of_four, *SMALL, like="linear")
+    assert (report.verdict, report.cause) == ("wrong", "constant_factor") and "at other sizes" in report.leading.where
+
+
+def test_and_without_one_nobody_has_said_that_there_are_other_sizes():
+    assert pullback.check(affine, of_four, *SMALL).verdict == "right"
+    assert pullback.check(affine, lambda g, x, w, b: (g @ w.T, x.T @ g, g.sum(0)), *SMALL, like="linear")

@@ -61,3 +61,49 @@ def test_the_side_of_a_branch_cut_is_that_of_a_zero():
 
     report = pullback.check(lambda z: np.arccos(1 / z), backward, np.array([1.6 - 0.8j, -2 + 0.5j, 0.4 + 1.1j]))
     assert report.verdict == "right"
+
+
+def shared_by(count):
+    """Several largest numbers share the gradient; of so many, in halves."""
+
+    def backward(g, x):
+        largest = x == x.max(1, keepdims=True)
+        several = largest.sum(1, keepdims=True)
+        return g[:, None] * largest / np.where(several == count, 2, several)
+
+    return backward
+
+
+def test_three_largest_numbers_share_one_gradient():
+    largest = lambda x: x.max(1)
+    assert pullback.check(largest, shared_by(2), drawn(size=(3, 4))).verdict == "right"
+    report = pullback.check(largest, shared_by(3), drawn(size=(3, 4)))
+    assert (report.verdict, report.cause, report.leading.where) == ("wrong", "kink_convention", "three largest in x")
+
+
+X = drawn(size=(3, 4))
+
+
+def clamped(x):
+    return np.clip(x, -0.3, 0.7)
+
+
+def clamped_back(g, x, at_kink):
+    return g * np.where((x == -0.3) | (x == 0.7), at_kink, (x > -0.3) & (x < 0.7))
+
+
+def far_clamped_back(g, x, near_kink):
+    return g * np.where(abs(x) < 7, 1, np.where(abs(x) < 8.2, near_kink, 0))
+
+
+AT_KINKS = {  # of the rule that is meant: far from what is tried of any layer; what is right there, and wrong
+    "clamp(min=-0.3, max=0.7)": (clamped, clamped_back, 0, 2),
+    "hardtanh(min_val=-8.2, max_val=8.2)": (lambda x: np.clip(x, -8.2, 8.2), far_clamped_back, 1, 0),
+}
+
+
+@pytest.mark.parametrize("like", AT_KINKS)
+def test_like_brings_the_kinks_of_its_rule(like):
+    forward, backward, *slopes = AT_KINKS[like]
+    right, wrong = (pullback.check(forward, lambda g, x, s=s: backward(g, x, s), X, like=like) for s in slopes)
+    assert (right.verdict, wrong.verdict) == ("right", "wrong")

@@ -33,7 +33,7 @@ def main():
                 print(f"{checker:28}{count:7}{caught:8}{'':32}{false:8}")
         print()
     heldout = ("heldout", *(f"heldout{k}" for k in (2, 3, 5, 7, 8, 9, 10, 11, 12)))
-    for name in (*heldout, "collected", *(f"collected{k}" for k in range(2, 10))):
+    for name in (*heldout, "collected", *(f"collected{k}" for k in range(2, 12))):
         rows, missed = counted(name)
         table(f"{name} faults", rows)
         print(f"missed: {', '.join(missed) or 'none'}\n")

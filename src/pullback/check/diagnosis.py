@@ -15,6 +15,7 @@ from pullback.check.probes.manners import remembered
 from pullback.check.probes.values import Mismatch
 from pullback.check.problem import Part, Problem
 from pullback.check.report import Cause
+from pullback.check.shaken import digits
 from pullback.check.structure import constant_ratio, nonzero, same
 from pullback.check.truth import Truth, fits, whole
 
@@ -23,6 +24,8 @@ Array = NDArray[Any]
 LARGE = 10.0  # from here on a number is large
 LITTLE = 1e-4  # of a derivative: a change that explains less does so by chance
 SLIGHT, EXACT = 0.02, 1e-8  # of a derivative: what rounding takes, and what is none
+FEW = 1e-4  # a unit in the last place that only half precision has
+BESIDE = 1e-3  # of a number and 1
 HALF = 1e5  # above all numbers of half precision
 TINY = 1e-6  # a derivative that has died out
 DIGITS = {"bfloat16": 8, "float16": 11, "float32": 24}  # binary ones
@@ -55,11 +58,17 @@ HINTS = {
 
 
 def diagnose(
-    problem: Problem, point: Point, mismatch: Mismatch, ordinary: bool, elsewhere: Iterable[Problem] = ()
+    problem: Problem,
+    point: Point,
+    mismatch: Mismatch,
+    ordinary: bool,
+    elsewhere: Iterable[Problem] = (),
+    in_double: bool = False,
 ) -> tuple[Cause, ...]:
     """Classes of faults, the likeliest first. `ordinary`: the gradient is right at ordinary inputs; `elsewhere`: the
-    same layer at other shapes, where what explains the fault here has to explain it too."""
-    found = (Explanation(*each) for each in classes(problem, point, mismatch, ordinary, elsewhere))
+    same layer at other shapes, where what explains the fault here has to explain it too; `in_double`: it is right in
+    double precision."""
+    found = (Explanation(*each) for each in classes(problem, point, mismatch, ordinary, elsewhere, in_double))
     hint = lambda each: "" if NOTHING_SIMPLE in each.says else HINTS.get(each.name, "")  # none says more than is known
     named = [Cause(each.name, each.says, hint(each), each.guess, each.exact) for each in found]
     unique = {cause.name: cause for cause in reversed(named)}
@@ -67,7 +76,12 @@ def diagnose(
 
 
 def classes(
-    problem: Problem, point: Point, mismatch: Mismatch, ordinary: bool, elsewhere: Iterable[Problem]
+    problem: Problem,
+    point: Point,
+    mismatch: Mismatch,
+    ordinary: bool,
+    elsewhere: Iterable[Problem],
+    in_double: bool,
 ) -> Iterable[tuple[Any, ...]]:
     if not mismatch.finite:
         yield from not_finite(problem, point, mismatch)
@@ -76,6 +90,11 @@ def classes(
         text := rounded(problem, point, mismatch) or of_few_digits(problem, point, mismatch)
     ):
         yield "low_precision_accumulation", text
+        return
+    if mismatch.kind == "smooth" and in_double:
+        text = "right in double precision, and not in that of the input: digits are lost on the way"
+        lost = "cancellation", "low_precision_accumulation"
+        yield from ((name, text) for name in (lost if digits(problem) < FEW else lost[::-1]))
         return
     if mismatch.kind != "smooth":
         yield "kink_convention", "at a kink, and none of the derivatives that there are"
@@ -89,6 +108,11 @@ def classes(
     if ordinary and not point.coordinates and first_answer(problem, point, mismatch):
         yield "stale_buffer", "the answer for the first inputs is given for others: something is kept between calls"
     if ordinary and abs(mismatch.found) < 1e-12 < abs(mismatch.wanted) and point.coordinates:
+        if zero_beside(problem, point, mismatch):
+            yield (
+                "wrong_local_derivative",
+                f"right at ordinary inputs, and zero here ({point.where}) and beside it, where the function is smooth",
+            )
         yield "kink_convention", "zero at a special value, where the function is smooth"
         yield "wrong_local_derivative", "right at ordinary inputs, wrong at a special value"
     if abs(mismatch.found) < 1e-12 and overflown(problem, point, mismatch):
@@ -117,6 +141,14 @@ def classes(
     if problem.mode == "vjp":
         yield from planted(evidence, list(rng.normal(size=(2, evidence.J.shape[0]))))
     yield from found[len(known) :]
+
+
+def zero_beside(problem: Problem, point: Point, mismatch: Mismatch) -> bool:
+    """Is what is zero at special numbers also zero a little away from them, to both sides?"""
+    some = [k for k in point.coordinates if mismatch.part.begin <= k < mismatch.part.end]
+    step = np.zeros(len(point.v))
+    step[some] = BESIDE * (1 + abs(point.v[some]))
+    return bool(some) and not any(problem.b(point.v + side * step, mismatch.g)[some].any() for side in (-1, 1))
 
 
 def rounded(problem: Problem, point: Point, mismatch: Mismatch) -> str:

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 PATIENCE = 2.0  # seconds of work, whatever else the machine does, for other arguments in the place of those of forward
 ROWS = 400  # gradients from above that are tried one by one
+ROWS_ALONE = 2000  # where a fault shows at no smaller size
 NUMBERS = 40  # of an argument that are moved one by one
 SHARES = 3, 12  # outputs that are looked at then, and numbers of the input
 ROUGH = 1e-3  # a difference that is none of rounding
@@ -36,7 +37,7 @@ AXES = 8  # all orders of more would be too many to try
 def taken_apart(problem: Problem) -> bool:
     """Is it small enough for both Jacobians?"""
     axes = max(len(part.shape) for part in (*problem.inputs, *problem.outputs))
-    return fits(problem) and problem.given_size <= ROWS and axes <= AXES
+    return fits(problem) and problem.given_size <= (ROWS_ALONE if problem.alone else ROWS) and axes <= AXES
 
 
 def careful(call: Callable[..., T], otherwise: T) -> Callable[..., T]:

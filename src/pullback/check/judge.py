@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,12 @@ from pullback.check.probes.lengths import lengths
 from pullback.check.probes.linearity import linearity
 from pullback.check.probes.manners import again, early, forward_repeats, lasting, mutation, repetition
 from pullback.check.probes.opinion import opinion
+from pullback.check.probes.precisions import in_single, narrowed, raises
 from pullback.check.probes.projection import projected
 from pullback.check.probes.remainders import remainders
 from pullback.check.probes.repeats import repeats
 from pullback.check.probes.single import singles
+from pullback.check.probes.sizes import at_sizes, wrong_elsewhere
 from pullback.check.probes.straight import handed_through, in_its_place
 from pullback.check.probes.symmetric import shared
 from pullback.check.probes.tails import HINT, far, far_from_zero, tails
@@ -37,6 +39,7 @@ from pullback.check.steps.search import careful
 from pullback.check.truth import Truth, fits, whole
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 NUMBERS = 2e8  # that may go into forward and backward, and come out, at further inputs
 SLOW = 6.0  # seconds of work for them, after which code that is slow in itself gets no more
@@ -187,11 +190,32 @@ class Judge:
             outcome.remarks += [
                 each for probe in (batches, remainders, singles, repeats) for each in noted(probe, problem)
             ]
+            if self.reference is not None:
+                self.at_other_sizes(self.reference)
+            self.in_single_precision()
+
+    def at_other_sizes(self, reference: Reference) -> None:
+        """What is wrong there is named there."""
+        other = careful(wrong_elsewhere, self.problem, reference)
+        if other is None:
+            return
+        wrong = [each for each in Judge(other, None, self.seed).report().findings if each.verdict == WRONG]
+        self.outcome.add([replace(each, where=f"at other sizes: {at_sizes(other)}") for each in wrong])
+
+    def in_single_precision(self) -> None:
+        single = careful(narrowed, self.problem)
+        if single is None or self.outcome.findings:
+            return
+        self.outcome.remarks += noted(raises, single)
+        if found := careful(in_single, single, self.rng):
+            point, truth, mismatches = found
+            for mismatch in mismatches:
+                self.outcome.add([Judge(single, None, self.seed).naming.finding(point, mismatch, truth, True)])
 
     def further(self) -> None:
         """Other inputs, until something is wrong."""
         begun, runs, most = time.process_time(), self.problem.runs, NUMBERS / sum(self.problem.sizes)
-        for point in points(self.problem, self.rng):
+        for point in points(self.problem, self.rng, self.reference.turning if self.reference else ()):
             if self.outcome.findings or len(self.outcome.straight) == len(self.problem.inputs):
                 return
             if self.problem.runs - runs > most or time.process_time() - begun > SLOW:
@@ -227,6 +251,8 @@ class Judge:
             if example and truth.says_nothing(columns):
                 outcome.rough.append(part.name)
         outcome.conventions += [(point, each) for each in comparison.conventions]
+        if example:
+            outcome.errors = comparison.errors
         if not comparison.found and example:
             outcome.add(opinion(problem, self.reference, point, gradients[0]))
         for mismatch in comparison.found.values():
@@ -279,7 +305,7 @@ class Judge:
             self.outcome.remarks.append(replace(cause, evidence=text))
 
 
-def noted(probe: Callable[[Problem], list[Cause]], problem: Problem) -> list[Cause]:
+def noted(probe: Callable[[T], list[Cause]], problem: T) -> list[Cause]:
     """A note is of inputs that are not the user's: where their code does something strange there, there is none."""
     try:
         return probe(problem)
@@ -289,4 +315,5 @@ def noted(probe: Callable[[Problem], list[Cause]], problem: Problem) -> list[Cau
 
 def counts(point: Point, mismatch: Mismatch) -> bool:
     """At a kink with many special coordinates it does not, unless one example is degenerate and has no number."""
-    return mismatch.kind == "smooth" or len(point.coordinates) <= 2 or point.one_example and not mismatch.finite
+    few = len(point.coordinates) <= (3 if point.ties and mismatch.finite else 2)
+    return mismatch.kind == "smooth" or few or point.one_example and not mismatch.finite

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.diagnosis import diagnose
+from pullback.check.diagnosis import HINTS, diagnose
 from pullback.check.differences import COARSE
 from pullback.check.gathering import taken_apart
 from pullback.check.mending import Mend, mends
 from pullback.check.points import Point
-from pullback.check.probes.values import Mismatch
+from pullback.check.probes.values import Mismatch, gone_in_double
 from pullback.check.problem import Part, Problem
 from pullback.check.reference import Reference
 from pullback.check.report import WRONG, Cause, Finding, Report
@@ -24,6 +24,7 @@ from pullback.check.resizing import others, smaller
 from pullback.check.truth import Truth
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 SMALLER = 4  # sizes at which a fault is looked for that does not show at the first
 OTHERS = 2  # shapes at which a cause has to hold as well, where `shapes` gives them
@@ -54,8 +55,8 @@ class Naming:
             mismatch.found,
             mismatch.wanted,
             point.where,
-            self.causes(point, mismatch, example),
-            self.mend(part) if example and mismatch.finite else "",
+            kept(lambda: self.causes(point, mismatch, truth, example), unnamed),
+            kept(lambda: self.mend(part), lambda _: "") if example and mismatch.finite else "",
             self.place(mismatch, truth) is None,
         )
 
@@ -75,10 +76,11 @@ class Naming:
             return mismatch.column
         return truth.directions[mismatch.column].coordinate()
 
-    def causes(self, point: Point, mismatch: Mismatch, example: bool) -> tuple[Cause, ...]:
+    def causes(self, point: Point, mismatch: Mismatch, truth: Truth, example: bool) -> tuple[Cause, ...]:
         small = self.at_small_sizes.get(mismatch.part.name)
+        in_double = gone_in_double(self.problem, truth, mismatch)
         causes = (small.causes if small else ()) or diagnose(
-            self.problem, point, mismatch, ordinary=not example, elsewhere=self.elsewhere
+            self.problem, point, mismatch, not example, self.elsewhere, in_double
         )
         if self.reference is None or not mismatch.finite:
             return causes
@@ -92,7 +94,8 @@ class Naming:
         if self.reference is None or part.width == 2 or self.reference.value(v) is None:
             return causes
         exact = self.reference.mistakes(v, g, part)
-        named = {each.cause: Cause(each.cause, f"exactly this mistake: {each.says}") for each in exact[::-1]}
+        told = lambda each: Cause(each.cause, f"exactly this mistake: {each.says}", HINTS.get(each.cause, ""))
+        named = {each.cause: told(each) for each in exact[::-1]}
         return (*list(named.values())[::-1], *(cause for cause in causes if cause.name not in named))
 
     def explained(self, finding: Finding, g: Array) -> Finding:
@@ -118,6 +121,7 @@ class Naming:
             wrong = [each for each in self.judged(small).findings if each.verdict == WRONG]
             if wrong:
                 return {finding.name: located(finding, small) for finding in wrong}
+        self.problem.alone = True
         return {}
 
     @cached_property
@@ -138,6 +142,20 @@ class Naming:
         problem, g = self.problem, np.ones(self.problem.given_size)
         forward = least(lambda: problem.f(problem.example)) * problem.sizes[0] * 2 * COARSE
         return forward + least(lambda: problem.b(problem.example, g)) * problem.given_size
+
+
+def kept(search: Callable[[], T], without: Callable[[Exception], T]) -> T:
+    """What a search finds. It runs the user's code on numbers that are not theirs, and with steps changed: whatever
+    happens there, the verdict stands."""
+    try:
+        return search()
+    except Exception as error:
+        return without(error)
+
+
+def unnamed(error: Exception) -> tuple[Cause, ...]:
+    lines = str(error).splitlines() or [""]
+    return (Cause("unknown", f"the search for the cause ended with {type(error).__name__}: {lines[0]}"),)
 
 
 def located(finding: Finding, problem: Problem) -> Finding:

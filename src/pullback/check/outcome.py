@@ -15,7 +15,7 @@ from pullback.check.report import CANNOT, RIGHT, WRONG, Cause, Finding, Report
 Array = NDArray[Any]
 
 FAINT = 1e-9  # a derivative that differences do not tell from zero
-KINKS = 4  # that are told
+KINKS = 2  # places, and choices, that are told
 HALF = 1e-4  # rounding that only half precision has
 
 
@@ -30,6 +30,7 @@ class Outcome:
     terms: dict[str, list[str]] = field(default_factory=dict)  # what is wrong with them, and in whose gradients
     conventions: list[tuple[Point, Convention]] = field(default_factory=list)
     power: dict[str, float] = field(default_factory=dict)  # the largest derivative by each input
+    errors: dict[str, tuple[float, float]] = field(default_factory=dict)  # at the example, and how far to trust them
     rough: list[str] = field(default_factory=list)  # inputs by which differences at the example say nothing
     straight: dict[str, str] = field(default_factory=dict)  # inputs to which the gradient is handed on, and where
     shared: set[str] = field(default_factory=set)  # symmetric inputs, each half of which gets the same
@@ -59,20 +60,24 @@ class Outcome:
 
     def report(self) -> Report:
         problem = self.problem
-        other = RIGHT if self.tried else CANNOT  # what ended before values were compared says nothing of them
-        vague = {*self.rough, *self.straight}
-        verdict = WRONG if self.findings else CANNOT if vague or not self.tried else RIGHT
+        vague = self.rough or self.straight or not self.tried
+        verdict = WRONG if self.findings else CANNOT if vague else RIGHT
         names = [part.name for part in problem.results]
         return Report(
             problem.name,
             verdict,
-            tuple(self.findings.get(name, Finding(name, CANNOT if name in vague else other)) for name in names),
+            tuple(self.findings.get(name) or self.without_fault(name) for name in names),
             tuple(self.unseen()),
             tuple(self.notes()),
             reason="; ".join(self.reasons()) if verdict == CANNOT else "",
             tried=self.tried,
             complex=problem.convention is None and any(part.width == 2 for part in (*problem.inputs, *problem.outputs)),
         )
+
+    def without_fault(self, name: str) -> Finding:
+        """What ended before values were compared says nothing of them."""
+        right = self.tried and name not in {*self.rough, *self.straight}
+        return Finding(name, RIGHT, *self.errors.get(name, ())) if right else Finding(name, CANNOT)
 
     def reasons(self) -> Iterator[str]:
         """Why some gradients cannot be judged."""
@@ -91,14 +96,23 @@ class Outcome:
 
     def notes(self) -> list[Cause]:
         terms = [f"the gradient of {', '.join(names)}, term by term: {text}" for text, names in self.terms.items()]
-        kinks = [f"at a kink ({point.where}), {chosen(convention)}" for point, convention in self.conventions]
         halves = "and its gradient is right along all changes that keep it so: which half gets it is a choice"
         return [
             *self.remarks,
             *(Cause("", text) for text in terms),
             *(Cause("", f"{name} is symmetric, {halves}") for name in sorted(self.shared)),
-            *(Cause("kink_convention", text) for text in [*dict.fromkeys(kinks)][:KINKS]),
+            *(Cause("kink_convention", text) for text in self.kinks()),
         ]
+
+    def kinks(self) -> Iterator[str]:
+        """What is chosen at kinks, and where: a sentence for every input, of single numbers if there are such."""
+        alone = [each for each in self.conventions if each[1].alone] or self.conventions
+        for name in dict.fromkeys(convention.part.name for _, convention in alone):
+            own = [each for each in alone if each[1].part.name == name]
+            places = [*dict.fromkeys(point.where for point, _ in own)]
+            choices = {round(convention.share, 3): chosen(convention) for _, convention in reversed(own)}
+            told = " and ".join([*choices.values()][::-1][:KINKS])
+            yield f"at a kink of {name} ({'; '.join(places[:KINKS])}{'; …' * (len(places) > KINKS)}), {told}"
 
     def unseen(self) -> Iterator[str]:
         problem = self.problem

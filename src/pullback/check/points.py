@@ -5,7 +5,7 @@ integers. A coordinate, a probability or a variance has a domain, and a derivati
 it is worth a note, and no fault.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ ASIDE, SMOOTH = 1e-3, 1e-10  # so far to either side, and of the largest: what a
 STEEP = 1.5  # times the slope a thousandth away
 SAME = 1e-3  # of the largest: no more than single precision changes
 NARROW, JUMP = 1e-9, 1e-3  # so near to either side, and so far apart
+BESIDE = 0.05  # of a number and 1: so near to it
 TRIED = 32  # of an input, one by one
 STEPS_BACK = 8  # each half the way to the example
 
@@ -40,14 +41,19 @@ class Point(NamedTuple):
     lost: str = ""  # how digits get lost here, if forward keeps them
 
 
-def points(problem: Problem, rng: np.random.Generator) -> Iterator[Point]:
-    """Other inputs, made from the example."""
+def points(problem: Problem, rng: np.random.Generator, turning: Sequence[float] = ()) -> Iterator[Point]:
+    """Other inputs, made from the example; `turning` are numbers at which the function that is meant has kinks."""
     for k in range(2):
         yield Point("other random inputs", nearby(problem, rng, k))
-    yield from in_turn([special(problem, part) for part in problem.inputs])
+    yield from in_turn([special(problem, part, about(turning)) for part in problem.inputs])
 
 
-def special(problem: Problem, part: Part) -> Iterator[Point]:
+def about(turning: Sequence[float]) -> list[float]:
+    """These numbers, and one to either side of each."""
+    return sorted({float(k + side * BESIDE * (1 + abs(k))) for k in turning for side in (-1, 0, 1)})
+
+
+def special(problem: Problem, part: Part, further: Sequence[float]) -> Iterator[Point]:
     """The example with special numbers in one input."""
     example = problem.example
     values = example[part.begin : part.end]
@@ -60,7 +66,7 @@ def special(problem: Problem, part: Part) -> Iterator[Point]:
     ends = sorted({part.begin, part.end - 1})
     low, high = values.min(), values.max()
     fitting = [s for s in SPECIAL if anything(values) or not whole(values) and low <= s <= high]
-    for s in fitting:
+    for s in dict.fromkeys([*further, *fitting]):
         yield placed(f"{part.name} with {s:g} in it", example, ends, s)
     if part.width == 2 and not whole(values):
         yield placed(f"{part.name} with 0 in it", example, (part.begin, part.begin + 1), 0.0)
@@ -177,6 +183,8 @@ def ties(problem: Problem, part: Part) -> Iterator[Point]:
         yield tied(f"equal numbers in {part.name}", example, (first, first + step), example[first])
         top = example[first : part.end].max()
         yield tied(f"two largest in {part.name}", example, (first, first + step), top)
+        if step in neighbours(part, 3):
+            yield tied(f"three largest in {part.name}", example, (first, first + step, first + 2 * step), top)
         if anything(example[first : part.end]):
             far = abs(example[first : part.end]).max()
             where = f"a number and its negative farthest from 0 in {part.name}"
@@ -225,10 +233,10 @@ def free(part: Part, example: Array) -> bool:
     return part.width == 1 and anything(example[part.begin : part.end]) and not symmetric(part.of(example))
 
 
-def neighbours(part: Part) -> list[int]:
-    """How far the first element is from the next along every axis."""
+def neighbours(part: Part, count: int = 2) -> list[int]:
+    """How far the first element is from the next along every axis that has so many."""
     steps = np.cumprod([1, *part.shape[:0:-1]])[::-1]
-    return [int(step) for step, size in zip(steps, part.shape) if size > 1] if part.width == 1 else []
+    return [int(step) for step, size in zip(steps, part.shape) if size >= count] if part.width == 1 else []
 
 
 def tied(where: str, example: Array, coordinates: Any, value: Any) -> Point:

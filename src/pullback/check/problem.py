@@ -18,6 +18,7 @@ from pullback.errors import OptionError
 Array = NDArray[Any]
 T = TypeVar("T")
 
+ANOTHER, MANY = 0.02, 0.5  # of the largest output; of all of them
 REMEMBERED = 9  # three things at the example, at one place beside it, and at another
 
 
@@ -98,6 +99,7 @@ class Problem:
         self.called: Callable[[], None] = lambda: None  # after every run of forward or backward, for those who watch
         self.known: dict[tuple[str, bytes], Any] = {}
         self.runs = 0  # of forward and backward
+        self.alone = False  # is it wrong here, and right at the smaller sizes that were tried?
         self.searched = 0  # steps of forward that were run again, for mistakes in them
         self.mended = 0  # and of backward, for changes that make it right
         self.moving: list[Part | None] = []  # which part of a vector each array is, once it is asked for
@@ -165,7 +167,15 @@ class Problem:
             found = self.adapted.forward(*self.unpack(self.example, exact=True))
         except Exception:
             return False
-        return all(found[part.place].dtype in (np.float64, np.complex128) for part in self.outputs)
+        doubles = all(found[part.place].dtype in (np.float64, np.complex128) for part in self.outputs)
+        return doubles and not self.drawn_otherwise(pack(found, self.outputs))
+
+    def drawn_otherwise(self, exact: Array) -> bool:
+        """Are these other numbers than in the example's precision, and not more exact ones? So are those of a mask that
+        is drawn in each."""
+        with np.errstate(all="ignore"):
+            gap = abs(exact - pack(self.first, self.outputs))
+            return bool(np.mean(gap > ANOTHER * np.max(abs(exact), initial=0)) > MANY)
 
     @cached_property
     def narrow(self) -> bool:

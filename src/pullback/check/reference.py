@@ -71,6 +71,12 @@ class Reference:
                 others |= {not value} if isinstance(value, bool) else {type(self.rule).__dict__.get(name, value)}
                 yield from ({name: other} for other in sorted(others - {value}, key=str))
 
+    @property
+    def turning(self) -> list[float]:
+        """The inputs at which the rule has kinks."""
+        kinks = self.rule.kinks
+        return [] if isinstance(kinks, str) else [float(k) for k in kinks if np.isfinite(k)]
+
     def inputs(self, v: Array) -> list[Array | None]:
         """The inputs of the rule, None for those that were left out."""
         arrays = self.problem.unpack(v, exact=True)

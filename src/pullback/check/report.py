@@ -2,6 +2,7 @@
 
 import html
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -82,8 +83,19 @@ class Report:
     def causes(self) -> tuple[Cause, ...]:
         return self.leading.causes if self.leading else ()
 
+    def __bool__(self) -> bool:
+        """Is it right? So `assert pullback.check(...)` says what it seems to say."""
+        return self.verdict == RIGHT
+
+    @property
+    def heading(self) -> str:
+        """The verdict, and the cause; "perhaps" where that is no more than what is wrong most often in such cases."""
+        leading = self.leading.causes[:1] if self.leading else ()
+        perhaps = "perhaps " if leading and leading[0].guess else ""
+        return f"{self.name}: {self.verdict}" + (f" ({perhaps}{self.cause})" if self.cause else "")
+
     def __str__(self) -> str:
-        lines = [f"{self.name}: {self.verdict}" + (f" ({self.cause})" if self.cause else "")]
+        lines = [self.heading]
         rows = [row(finding) for finding in self.findings]
         if rows:
             lines += table([HEAD, *rows])
@@ -117,8 +129,7 @@ class Report:
         cells = lambda row, tag: "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in row)
         rows = "".join(f"<tr>{cells(row(finding), 'td')}</tr>" for finding in self.findings)
         remarks = "".join(f"<dt>{title}</dt><dd>{html.escape(text)}</dd>" for title, text in self.remarks())
-        title = f"{self.name}: {self.verdict}" + (f" ({self.cause})" if self.cause else "")
-        head = f"<p><b>{html.escape(title)}</b></p>"
+        head = f"<p><b>{html.escape(self.heading)}</b></p>"
         return f"{head}<table><tr>{cells(HEAD, 'th')}</tr>{rows}</table><dl>{remarks}</dl>"
 
     def to_json(self) -> str:
@@ -126,7 +137,8 @@ class Report:
             asdict(finding) | {"cause": finding.cause, "hint": finding.hint, "ratio": finding.ratio}
             for finding in self.findings
         ]
-        return json.dumps(asdict(self) | {"cause": self.cause, "findings": findings}, default=plain)
+        report = asdict(self) | {"cause": self.cause, "findings": findings}
+        return json.dumps(plain(report), allow_nan=False)
 
 
 HEAD = ["gradient of", "verdict", "error", "at", "yours", "right", "ratio"]
@@ -137,8 +149,14 @@ def row(finding: Finding) -> list[str]:
     at = "a projection" if finding.projection else f"[{', '.join(map(str, finding.index))}]" if known else ""
     digits = enough(finding.found, finding.wanted)
     values = [number(value, digits) for value in (finding.found, finding.wanted, finding.ratio)]
-    error = number(finding.error) if known or finding.verdict == RIGHT else ""  # what is wrong may be no number
-    return [finding.name, finding.verdict, error, at, *values]
+    return [finding.name, finding.verdict, error(finding), at, *values]
+
+
+def error(finding: Finding) -> str:
+    """What is wrong may be no number; what is right is 0 as far as can be told, or off by what rounding does."""
+    if finding.verdict == RIGHT:
+        return number(finding.error, 1) if finding.error > finding.uncertainty else "0"
+    return number(finding.error) if finding.found is not None else ""
 
 
 def enough(found: complex | None, wanted: complex | None) -> int:
@@ -158,7 +176,13 @@ def number(value: complex | None, digits: int = 4) -> str:
 
 
 def plain(value: Any) -> Any:
-    """JSON knows no complex numbers, and none of NumPy's."""
-    if isinstance(value, complex):
+    """JSON knows no complex numbers, none of NumPy's, and neither nan nor infinity: they become text."""
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, complex) or isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    return value.item() if isinstance(value, np.generic) else str(value)
+    return value if isinstance(value, str | int | float | None) else str(value)

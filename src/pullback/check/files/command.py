@@ -18,7 +18,7 @@ from pullback.check.files.guessing import quiet, trials
 from pullback.check.files.likeness import likeness
 from pullback.check.files.targets import TextError, options, shape, targets
 from pullback.check.progress import Bar
-from pullback.check.report import RIGHT, Cause, Report
+from pullback.check.report import Cause, Report
 from pullback.errors import OptionError
 
 COLUMNS = 80
@@ -35,11 +35,11 @@ class Outcome(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        return self.report.verdict if self.report else "cannot judge"
+        return self.report.verdict if self.report is not None else "cannot judge"
 
     @property
     def line(self) -> str:
-        inputs = f"with {self.guessed}" if self.report and self.guessed else ""
+        inputs = f"with {self.guessed}" if self.report is not None and self.guessed else ""
         why = f"{self.why} ({inputs})" if self.why and inputs else self.why or inputs
         return f"{self.name:<28} {self.verdict:<13} {why}".rstrip()
 
@@ -59,7 +59,7 @@ class Outcome(NamedTuple):
 
     @property
     def data(self) -> dict[str, Any]:
-        found = json.loads(self.report.to_json()) if self.report else {"problem": self.problem}
+        found = json.loads(self.report.to_json()) if self.report is not None else {"problem": self.problem}
         return found | {"name": self.name, "verdict": self.verdict}  # as the line has it
 
 
@@ -95,7 +95,7 @@ def run(
 
 def told(outcome: Outcome, alone: bool) -> str:
     """A line of a file, and the whole report on one layer."""
-    lines = str(outcome.report).split("\n") if alone and outcome.report else [outcome.line]
+    lines = str(outcome.report).split("\n") if alone and outcome.report is not None else [outcome.line]
     return "\n".join(wrapped(line, 12 if alone else 4) for line in lines)
 
 
@@ -119,7 +119,7 @@ def in_turn(found: Sequence[Exercise], judge: Callable[[Exercise], Outcome]) -> 
         for exercise in found:
             each = judge(exercise)
             bar.step(each.name)
-            if each.report or not is_a_base(exercise, found):
+            if each.report is not None or not is_a_base(exercise, found):
                 with bar.aside():
                     yield each
 
@@ -153,9 +153,9 @@ def outcome(
         tell = partial(said, fixed=fixed or {})
         guessed = ", ".join(settings_of(first.guess, fixed or {})) if shapes else tell(first)
         report, problem = settled(first, several, judge, lambda guess: rule(guess) is not None, tell)
-        if report and guessed:
+        if report is not None and guessed:
             report = replace(report, notes=(*report.notes, Cause("", f"the inputs are guessed: {guessed}")))
-        if report and report.verdict == RIGHT and first.larger:
+        if report and first.larger:
             text = f"forward runs with {tell(first.larger)} too, and a gradient does not fit that; say it with --shape"
             report = replace(report, power=(*report.power, text))
         return Outcome(exercise.name, report, problem, guessed)

@@ -161,7 +161,9 @@ def outputs_moved(e: Evidence) -> Says:
 
 
 def moved_window(e: Evidence) -> Says:
-    return f"{moved(e)}, of windows that slide" if moved(e) and (e.windowed or e.pooled and in_windows(e)) else None
+    cut_out = look.selection(e.J) and e.fixed  # as a slice is, or what is picked by an index: no window
+    sliding = e.windowed or e.pooled and in_windows(e)
+    return f"{moved(e)}, of windows that slide" if moved(e) and sliding and not cut_out else None
 
 
 def in_windows(e: Evidence) -> bool:
@@ -227,5 +229,5 @@ def outputs_mixed(e: Evidence) -> Says:
     right = np.array([same(b, j) for b, j in zip(e.B, e.J)])
     if not right.any() or right.all() or len(right) > 60:
         return None
-    taken = [any(same(b, j) for j in e.J) for b in e.B[~right]]
+    taken = [nonzero(b).any() and any(same(b, j) for j in e.J) for b in e.B[~right]]
     return "the gradient of one output is sent the way of another's" if all(taken) else None

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullback.check import structure as look
-from pullback.check.hypotheses.evidence import Evidence, Says
+from pullback.check.hypotheses.evidence import NOTHING_SIMPLE, Evidence, Says
 from pullback.check.structure import nonzero, same
 
 Array = NDArray[Any]
@@ -273,4 +273,7 @@ def branch_factor(e: Evidence) -> Says:
 
 
 def local(e: Evidence) -> Says:
-    return "elementwise, and another function of x" if e.elementwise else None
+    if not e.elementwise:
+        return None
+    mixed = "elementwise, and backward mixes its elements: "
+    return mixed + NOTHING_SIMPLE if e.diagonals is None else "elementwise, and another function of x"

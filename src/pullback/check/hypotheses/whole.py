@@ -6,9 +6,19 @@ from pullback.check import structure as look
 from pullback.check.hypotheses.evidence import Evidence, Says
 from pullback.check.structure import same
 
+ROUNDING = 1e-12  # of the largest derivative
+
 
 def vanishes(e: Evidence) -> Says:
     return "the gradient is zero" if not np.max(abs(e.B), initial=0) > 1e-9 * np.max(abs(e.J), initial=0) else None
+
+
+def cancels(e: Evidence) -> Says:
+    """Of probabilities less targets the sum is zero, but for rounding."""
+    left = np.max(abs(e.B), initial=0)
+    if not 0 < left < ROUNDING * np.max(abs(e.J), initial=0):
+        return None
+    return "the gradient is zero but for rounding: its terms cancel in a sum over one axis too many"
 
 
 def right_elsewhere(e: Evidence) -> Says:
@@ -44,6 +54,14 @@ def flipped(e: Evidence) -> Says:
 def mixed_signs(e: Evidence) -> Says:
     differs = same(abs(e.B), abs(e.J)) and not same(e.B, e.J)
     return "right but for the sign, which is wrong in places" if differs else None
+
+
+def sign_of_some(e: Evidence) -> Says:
+    """Of all terms of one sign: what is subtracted is taken for added. To move them would do as well here."""
+    there = e.other is None or same(abs(e.other[0]), abs(e.other[1]))
+    off, signs = ~e.equal, np.sign(e.J)
+    some = [np.array_equal(off, signs == sign) for sign in (-1, 1)]
+    return mixed_signs(e) if there and any(some) and off.any() and e.equal[e.some].any() else None
 
 
 def factor(e: Evidence) -> Says:

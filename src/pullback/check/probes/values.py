@@ -50,6 +50,12 @@ class Convention(NamedTuple):
     found: float
     left: float
     right: float
+    alone: bool  # by one number, and not along a direction of several
+
+    @property
+    def share(self) -> float:
+        """Where it lies between the smallest and the largest."""
+        return (self.found - min(self.left, self.right)) / (abs(self.right - self.left) + 1e-300)
 
 
 def tolerance(problem: Problem) -> float:
@@ -63,6 +69,7 @@ class Comparison:
         self.problem, self.truth, self.example = problem, truth, example
         self.found: dict[str, Mismatch] = {}
         self.conventions: list[Convention] = []
+        self.errors: dict[str, tuple[float, float]] = {}  # the largest of every part, and the doubt there
         self.looked = 0  # kinks seen from near
         self.judged = 0  # numbers compared
         self.power = 0.0  # the largest derivative met
@@ -113,12 +120,19 @@ class Comparison:
             if keep is not None and not self.example:  # a norm at zero: nan, where there is no derivative at all
                 gap = np.where(np.any(self.truth.kink, 0, keepdims=True)[0, columns] & ~np.isfinite(gap), 0, gap)
             self.judged, self.power = self.judged + columns.size, max(self.power, scale)
+            self.measure(part, gap, doubt[columns])
             for k in np.argsort(-(gap / (bound + 1e-300)))[:3]:
                 c = columns[k]
                 doubted = gap[k] > bound[k] and self.confirmed(c, g, found[c], bound[k])
                 if doubted and self.counts(c, g, gap[k], bound[k]):
                     self.note(Mismatch(part, int(c), float(found[c]), float(wanted[c]), float(doubt[c]), g, "smooth"))
                     break
+
+    def measure(self, part: Part, gap: Array, doubt: Array) -> None:
+        """How far the gradient is from the derivative, right or wrong."""
+        k = int(np.argmax(gap))
+        if gap[k] >= self.errors.get(part.name, (0.0, 0.0))[0]:
+            self.errors[part.name] = float(gap[k]), float(doubt[k])
 
     def counts(self, column: int, g: Array, gap: float, bound: float) -> bool:
         """Is it more than rounding does to the right derivative, or wrong in double precision as well?"""
@@ -204,7 +218,8 @@ class Comparison:
                 slack += self.problem.rounding(g)
                 if low - slack <= found[c] <= high + slack:
                     if self.is_choice(c, row):
-                        self.conventions.append(Convention(part, int(c), found[c], left[c], right[c]))
+                        alone = self.direction(c).coordinate() is not None
+                        self.conventions.append(Convention(part, int(c), found[c], left[c], right[c], alone))
                 elif self.confirmed_kink(c, row, found[c], slack):
                     wanted = float(np.clip(found[c], low, high)) if np.isfinite(found[c]) else float(right[c])
                     self.note(Mismatch(part, int(c), float(found[c]), wanted, float(doubt[c]), g, "kink"))
@@ -274,6 +289,8 @@ class Comparison:
             gap = np.where(np.isfinite(found), abs(found - wanted), np.inf)
             within = along.kink[:, 0] & (low - bound <= found) & (found <= high + bound)
             gap = np.where(within | along.unknown[:, 0], 0, gap)
+            for part in self.problem.results:
+                self.measure(part, gap[part.begin : part.end], doubt[part.begin : part.end])
             self.judged, self.power = self.judged + len(found), max(self.power, size)
             if np.max(gap - bound, initial=0) > 0:
                 bound = bound + rounding(self.problem, self.truth.v, dense(t))

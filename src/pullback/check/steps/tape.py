@@ -27,6 +27,7 @@ Changes = Mapping[Place, Change]
 RUN = 10  # steps, that a run costs beside its own
 CALLS = 6  # within the user's code, by which places are told apart
 ALONE = 1  # of them: a function that is called from several places is one place
+OURS = "pullback.check.adapters", "pullback.check.runs"  # who called the user's code, and whom the user called
 EITHER_WAY = "multiply", "add"  # PyTorch has `2 * t` as `t * 2`
 
 
@@ -103,7 +104,7 @@ def calls(depth: int, scopes: dict[str, dict[str, Any]]) -> list[Any]:
     found: list[Any] = []
     while frame is not None and len(found) < depth:
         home = frame.f_globals.get("__name__") or ""
-        if home.startswith("pullback.check.adapters"):
+        if home.startswith(OURS):
             break
         if not home.startswith(("numpy", "torch", "functools", "pullback.check")):
             found.append(frame)
