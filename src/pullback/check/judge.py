@@ -264,6 +264,7 @@ class Judge:
             outcome.errors = comparison.errors
         if not comparison.found and example:
             outcome.add(opinion(problem, self.reference, point, gradients[0]))
+        self.naming.wrong = frozenset(comparison.found)
         for mismatch in comparison.found.values():
             part = mismatch.part
             if part.name in outcome.straight:

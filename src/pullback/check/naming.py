@@ -20,7 +20,7 @@ from pullback.check.probes.values import Mismatch, gone_in_double
 from pullback.check.problem import Part, Problem
 from pullback.check.reference import Reference
 from pullback.check.report import WRONG, Cause, Finding, Report
-from pullback.check.resizing import others, smaller
+from pullback.check.resizing import others, runs, smaller
 from pullback.check.truth import Truth
 
 Array = NDArray[Any]
@@ -43,6 +43,7 @@ class Naming:
         judged: Callable[[Problem], Report],
     ) -> None:
         self.problem, self.reference, self.another, self.judged = problem, reference, another, judged
+        self.wrong: frozenset[str] = frozenset()  # gradients that are wrong where a name is looked for
 
     def finding(self, point: Point, mismatch: Mismatch, truth: Truth, example: bool) -> Finding:
         part = mismatch.part
@@ -115,14 +116,22 @@ class Naming:
 
     @cached_property
     def at_small_sizes(self) -> dict[str, Finding]:
-        """What is wrong with a layer that is too large to be taken apart: that with the same layer, made smaller."""
-        several = iter(()) if taken_apart(self.problem) else smaller(self.problem, taken_apart)
+        """What is wrong with a layer that is too large to be taken apart: that with the same layer, made smaller.
+
+        Sizes are a guess, and where arrays broadcast forward may run as another layer. So the same gradients have to be
+        wrong; or else some of them and no others."""
+        several = iter(()) if taken_apart(self.problem) else filter(runs, smaller(self.problem, taken_apart))
+        seen: list[dict[str, Finding]] = []
         for small in islice(several, SMALLER):
-            wrong = [each for each in self.judged(small).findings if each.verdict == WRONG]
-            if wrong:
-                return {finding.name: located(finding, small) for finding in wrong}
-        self.problem.alone = True
-        return {}
+            wrong = {each.name: located(each, small) for each in self.judged(small).findings if each.verdict == WRONG}
+            if wrong.keys() == self.wrong:
+                return wrong
+            seen.append(wrong)
+        some = next((wrong for wrong in seen if wrong and wrong.keys() <= self.wrong), {})
+        if not some:
+            shows = "what is wrong is another gradient" if any(seen) else "it shows no fault"
+            self.problem.alone = f"at smaller sizes {shows}" if seen else "it runs at no smaller sizes"
+        return some
 
     @cached_property
     def elsewhere(self) -> list[Problem]:
