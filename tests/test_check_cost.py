@@ -10,9 +10,12 @@ import pytest
 
 import pullback
 from pullback.check import progress
-from pullback.check.adapters import classes
+from pullback.check.adapters import adapt, classes
 from pullback.check.differences import slopes
 from pullback.check.moves import combined, coordinate, dense
+from pullback.check.probes import lengths
+from pullback.check.probes.projection import projected
+from pullback.check.problem import Problem
 
 
 class Terminal(io.StringIO):
@@ -53,6 +56,71 @@ def test_further_inputs_cost_little_where_all_is_right():
     forward = counted(affine)
     report = pullback.check(forward, affine_backward, *large((4, 5), (5, 3), (3,)))
     assert report.verdict == "right" and report.tried > 50 and forward.times < 10 * report.tried
+
+
+def normalised(x, w):
+    """A sum of what is normalised moves with nothing: for one number from above everywhere, all terms cancel."""
+    z = np.tanh(x @ w)
+    centred = z - z.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
+
+
+def normalised_back(g, x, w):
+    z, y = np.tanh(x @ w), normalised(x, w)
+    gy = g - g.mean(-1, keepdims=True) - y * (g * y).mean(-1, keepdims=True)
+    gz = gy / np.sqrt(z.var(-1, keepdims=True) + 1e-5) * (1 - z**2)
+    return gz @ w.T, x.T @ gz
+
+
+def test_what_cancels_is_not_taken_for_a_sum_that_rounds():
+    forward = counted(normalised)
+    problem = Problem(adapt(forward, normalised_back, large((4, 6), (6, 8))), None, 0, "vjp", None)
+    assert lengths.lengths(problem) == ([], [], True)
+    assert forward.times < 100
+
+
+def test_the_lengths_that_code_is_too_slow_for_are_said(monkeypatch):
+    def backward(g, x, b):
+        return g, np.cumsum(g, axis=0)[-1]
+
+    def noted():
+        report = pullback.check(lambda x, b: x + b, backward, *(a.astype("f4") for a in large((4, 3), (3,))))
+        said = [each for each in report.power if "errors that grow with the length of a sum" in each]
+        return [note.name for note in report.notes].count("low_precision_accumulation"), len(said)
+
+    assert noted() == (1, 0)
+    monkeypatch.setattr(lengths, "SLOW", 0)
+    assert noted() == (0, 1)
+
+
+def relu_and_pool(x, w):
+    """Two layers with many kinks."""
+    z = np.maximum(x @ w, 0)
+    return z.reshape(len(x), -1, 2).max(-1) @ np.linspace(-1, 1, z.shape[1] // 2)[:, None]
+
+
+def relu_and_pool_back(g, x, w):
+    z = np.maximum(x @ w, 0)
+    pairs, ways = z.reshape(len(x), -1, 2), np.linspace(-1, 1, z.shape[1] // 2)
+    first = pairs[..., :1] >= pairs[..., 1:]
+    gz = np.concatenate([first, ~first], -1) * (g * ways)[..., None]
+    gz = gz.reshape(z.shape) * (x @ w > 0)
+    return gz @ w.T, x.T @ gz
+
+
+def test_kinks_that_do_not_count_are_not_looked_at_one_by_one():
+    """Where a whole input is 0 hundreds of numbers are at a kink at once."""
+    forward = counted(relu_and_pool)
+    report = pullback.check(forward, relu_and_pool_back, *large((4, 9), (9, 12)))
+    assert report.verdict == "right" and forward.times < 30 * report.tried
+
+
+@pytest.mark.parametrize("x, slope, passes", [(2e-4, 1, True), (-2e-4, -1, True), (2e-4, 0.999, False), (0.0, 1, False)])
+def test_a_kink_nearby_is_no_reason_to_look_closely(x, slope, passes):
+    backward = lambda g, x: g * np.array([slope, 1.0])
+    problem = Problem(adapt(abs, backward, [np.array([x, 0.7])]), None, 0, "vjp", None)
+    v, g, rng = problem.example, np.array([1.0, 0.5]), np.random.default_rng(0)
+    assert (projected(problem, v, problem.f(v), g, rng) is not None) == passes
 
 
 def test_how_much_is_tried_does_not_hang_on_the_machine(monkeypatch):
