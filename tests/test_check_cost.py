@@ -115,7 +115,10 @@ def test_kinks_that_do_not_count_are_not_looked_at_one_by_one():
     assert report.verdict == "right" and forward.times < 30 * report.tried
 
 
-@pytest.mark.parametrize("x, slope, passes", [(2e-4, 1, True), (-2e-4, -1, True), (2e-4, 0.999, False), (0.0, 1, False)])
+NEAR = (2e-4, 1, True), (-2e-4, -1, True), (2e-4, 0.999, False), (0.0, 1, False)
+
+
+@pytest.mark.parametrize("x, slope, passes", NEAR)
 def test_a_kink_nearby_is_no_reason_to_look_closely(x, slope, passes):
     backward = lambda g, x: g * np.array([slope, 1.0])
     problem = Problem(adapt(abs, backward, [np.array([x, 0.7])]), None, 0, "vjp", None)
@@ -188,6 +191,44 @@ def test_who_waits_at_a_terminal_sees_a_bar(monkeypatch):
     assert pullback.check(affine, affine_backward, (4, 5), (5, 3), (3,)).verdict == "right"
     shown = sys.stderr.getvalue()
     assert "affine" in shown and len(set(re.findall(r"(\d+)%", shown))) > 5
+
+
+LAYERS = {
+    "small": (affine, affine_backward, ((4, 5), (5, 3), (3,))),
+    "wrong": (affine, lambda g, x, w, b: (g @ w.T, x.T @ g, g.mean(0)), ((4, 5), (5, 3), (3,))),
+    "large": (affine, affine_backward, ((8, 80), (80, 60), (60,))),
+    "of one input": (np.tanh, lambda g, x: g * (1 - np.tanh(x) ** 2), ((30, 30),)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_bar_goes_on_until_the_end(monkeypatch, name):
+    """Of what is done it shows about so much, and all of it at no time before the end."""
+    shown = []
+    monkeypatch.setattr(progress, "MOMENT", 0)
+    monkeypatch.setattr(progress, "PAUSE", 0)
+    monkeypatch.setattr(progress.Bar, "draw", lambda bar: shown.append(bar.done / bar.steps()))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    forward, backward, shapes = LAYERS[name]
+    pullback.check(forward, backward, *large(*shapes))
+    assert max(shown) < 0.995 and shown[-1] > 0.6
+    assert shown[len(shown) // 2] < 0.75 or name == "wrong"  # how long a name is looked for nobody knows
+
+
+class Notebook(io.StringIO):
+    """What stderr is in Jupyter."""
+
+    __module__ = "ipykernel.iostream"
+
+
+def test_in_a_notebook_the_bar_is_a_line(monkeypatch):
+    monkeypatch.setattr(progress, "MOMENT", 0)
+    monkeypatch.setattr(progress, "PAUSE", 0)
+    monkeypatch.setattr(sys, "stderr", Notebook())
+    assert pullback.check(affine, affine_backward, (4, 5), (5, 3), (3,)).verdict == "right"
+    shown = sys.stderr.getvalue().split("\r")
+    assert "affine_backward 50%" in shown and "\n" not in sys.stderr.getvalue()
+    assert shown[-1] == "" and not shown[-2].strip()  # it is wiped
 
 
 @pytest.mark.parametrize("moment, stderr", [(0, io.StringIO), (100, Terminal)])

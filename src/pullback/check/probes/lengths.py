@@ -73,7 +73,8 @@ class Growth(NamedTuple):
 def lengths(problem: Problem) -> tuple[list[Finding], list[Cause], bool]:
     """What is wrong at lengths that the example does not have, and what is only less exact there than it could be;
     and whether there was time for all of them."""
-    findings, notes = [], []
+    findings: list[Finding] = []
+    notes: list[Cause] = []
     for growth in grown(problem):
         if growth is None:
             return findings, notes, False
