@@ -144,8 +144,40 @@ def test_one_wrong_element_of_a_hundred_thousand_is_found():
         gw[123, 45] *= 1.5
         return g @ w.T, gw, g.sum(0)
 
-    report = pullback.check(affine, backward, *large((8, 400), (400, 300), (300,)))
+    forward = counted(affine)
+    report = pullback.check(forward, backward, *large((8, 400), (400, 300), (300,)))
     assert [finding.verdict for finding in report.findings] == ["right", "wrong", "right"]
+    assert report.findings[1].index == (123, 45) and np.isclose(report.findings[1].ratio, 1.5)
+    assert forward.times < 500
+
+
+def bent(x):
+    return np.tanh(x) * np.maximum(x, 0.3)
+
+
+@pytest.mark.parametrize("wrong", [1.01, 0, -1, np.nan])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_place_of_what_is_wrong_is_told_in_large_gradients(wrong, dtype):
+    """With kinks between the others, and the right number beside it."""
+
+    def backward(g, x):
+        g = g.copy()
+        g[17, 3] *= wrong
+        return g * np.where(x > 0.3, np.tanh(x) + x * (1 - np.tanh(x) ** 2), 0.3 * (1 - np.tanh(x) ** 2)).astype(dtype)
+
+    (finding,) = pullback.check(bent, backward, large((40, 50))[0].astype(dtype)).findings
+    assert finding.verdict == "wrong" and finding.index == (17, 3) and not finding.projection
+    assert np.isclose(finding.found, wrong * finding.wanted, 1e-5, equal_nan=True) and finding.wanted
+
+
+def test_a_row_that_is_wrong_is_told_by_a_number_in_it():
+    def backward(g, x, w, b):
+        gw = x.T @ g
+        gw[123] = 0
+        return g @ w.T, gw, g.sum(0)
+
+    _, finding, _ = pullback.check(affine, backward, *large((8, 400), (400, 300), (300,))).findings
+    assert finding.index[0] == 123 and finding.found == 0
 
 
 def test_what_moves_linearly_needs_no_steps_in_between():

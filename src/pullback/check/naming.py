@@ -16,6 +16,7 @@ from pullback.check.differences import COARSE
 from pullback.check.gathering import taken_apart
 from pullback.check.mending import Mend, mends
 from pullback.check.points import Point
+from pullback.check.probes.element import element
 from pullback.check.probes.values import Mismatch, gone_in_double
 from pullback.check.problem import Part, Problem
 from pullback.check.reference import Reference
@@ -47,19 +48,26 @@ class Naming:
 
     def finding(self, point: Point, mismatch: Mismatch, truth: Truth, example: bool) -> Finding:
         part = mismatch.part
+        worst, there = self.single(mismatch, truth)
         return Finding(
             part.name,
             WRONG,
-            abs(mismatch.found - mismatch.wanted),
-            mismatch.uncertainty,
-            self.index(mismatch, truth),
-            mismatch.found,
-            mismatch.wanted,
+            abs(worst.found - worst.wanted),
+            worst.uncertainty,
+            self.index(worst, there),
+            worst.found,
+            worst.wanted,
             point.where,
-            kept(lambda: self.causes(point, mismatch, truth, example), unnamed),
+            kept(lambda: self.causes(point, mismatch if mismatch.finite else worst, truth, example), unnamed),
             kept(lambda: self.mend(part), lambda _: "") if example and mismatch.finite else "",
-            self.place(mismatch, truth) is None,
+            self.place(worst, there) is None,
         )
+
+    def single(self, mismatch: Mismatch, truth: Truth) -> tuple[Mismatch, Truth]:
+        """The mismatch of one number, where it is one of many together."""
+        if mismatch.kind != "smooth" or self.place(mismatch, truth) is not None:
+            return mismatch, truth
+        return kept(lambda: element(self.problem, truth, mismatch), lambda _: (mismatch, truth))
 
     def mend(self, part: Part) -> str:
         small = self.at_small_sizes.get(part.name)

@@ -1,7 +1,7 @@
 """Is the gradient right along one direction in which everything moves? A wrong one is not, but for chance.
 
-Most gradients are right at most further inputs, and four runs of forward tell so; where it bends, or kinks nearby, as many
-with smaller steps. What does not pass here, kinks and rough places included, is looked at closely elsewhere.
+Most gradients are right at most further inputs, and four runs of forward tell so; where it bends, or kinks nearby, as
+many with smaller steps. What does not pass here, kinks and rough places included, is looked at closely elsewhere.
 """
 
 from typing import Any
