@@ -129,14 +129,14 @@ def measure(name):
     start, work = time.perf_counter(), time.process_time()
     report = check(forward, backward, *inputs)
     seconds, work = time.perf_counter() - start, time.process_time() - work
-    sizes = f"{sum(array.size for array in arrays) / 1e6:9.2f}"
-    more = f"{megabytes() - before:9.0f}"
-    print(f"{name:<24} {sizes} {report.verdict:<8} {report.tried:5} {seconds:6.1f} {work:6.1f} {work / once:7.0f} {more}")
+    count, more = sum(array.size for array in arrays) / 1e6, megabytes() - before
+    found, cost = f"{count:9.2f} {report.verdict:<8} {report.tried:5}", f"{seconds:6.1f} {work:6.1f} {work / once:7.0f}"
+    print(f"{name:<24} {found} {cost} {more:9.0f}")
 
 
 def main():
-    head = f"{'layer':<24} {'inputs, M':>9} {'verdict':<8} {'tried':>5} {'s':>6} {'work':>6} {'passes':>7} {'MB more':>9}"
-    print(head, flush=True)
+    costs = f"{'s':>6} {'work':>6} {'passes':>7} {'MB more':>9}"
+    print(f"{'layer':<24} {'inputs, M':>9} {'verdict':<8} {'tried':>5} {costs}", flush=True)
     for name in MAKE:
         subprocess.run([sys.executable, __file__, name], check=True)
 
