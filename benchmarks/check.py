@@ -1,7 +1,8 @@
 """What a check costs: time and memory for layers of a million parameters. `make bench-check` runs this.
 
 Each layer is checked in a process of its own, so that the memory is its own: what was taken at most, over what the same
-process had taken when the layer had run forwards and backwards once.
+process had taken when the layer had run forwards and backwards once. `tried` says at how many inputs; `s` are seconds,
+`work` those of processors, and `passes` how often the layer could have run forwards and backwards in that.
 """
 
 import resource
@@ -63,6 +64,40 @@ def conv():
     return lambda x, w: torch.nn.functional.conv2d(x, w, padding=1), None, [x, w]
 
 
+def module(name, *sizes, example):
+    """A layer of PyTorch's, in its own single precision; its backward is PyTorch's."""
+
+    def make():
+        import torch
+
+        torch.manual_seed(0)
+        layer = getattr(torch.nn, name)(*sizes)
+        return layer, None, [torch.randn(example).numpy()]
+
+    return make
+
+
+def tanh_layer_in_jax():
+    import jax
+    import jax.numpy as jnp
+
+    layer = jax.custom_vjp(lambda x, w, b: jnp.tanh(x @ w + b))
+
+    def forth(x, w, b):
+        y = layer(x, w, b)
+        return y, (x, w, y)
+
+    def back(kept, g):
+        x, w, y = kept
+        gz = g * (1 - y**2)
+        return gz @ w.T, x.T @ gz, gz.sum(0)
+
+    layer.defvjp(forth, back)
+    rng = np.random.default_rng(0)
+    shapes = (16, 1000), (1000, 1000), (1000,)
+    return layer, None, [jnp.asarray(0.03 * rng.normal(size=shape), jnp.float32) for shape in shapes]
+
+
 MAKE = {
     "linear": linear,
     "linear, half a gradient": lambda: linear(factor=0.5),
@@ -70,6 +105,10 @@ MAKE = {
     "conv": conv,
     "lstm_step": lstm_step,
     "gelu": gelu,
+    "torch.nn.Linear": module("Linear", 1000, 1000, example=(16, 1000)),
+    "torch.nn.Conv2d": module("Conv2d", 256, 432, 3, example=(1, 256, 6, 7)),
+    "torch.nn.LSTM": module("LSTM", 350, 350, example=(4, 2, 350)),
+    "JAX, custom_vjp": tanh_layer_in_jax,
 }
 
 
@@ -83,19 +122,21 @@ def measure(name):
 
     forward, backward, inputs = MAKE[name]()
     adapted = adapt(forward, backward, inputs)
-    start = time.perf_counter()
-    adapted.backward([np.ones_like(y) for y in adapted.forward(*inputs)], inputs)
-    once, before = time.perf_counter() - start, megabytes()
-    start = time.perf_counter()
+    arrays = [np.asarray(leaf.value) for leaf in adapted.leaves]
+    start = time.process_time()
+    adapted.backward([np.ones_like(y) for y in adapted.forward(*arrays)], arrays)
+    once, before = time.process_time() - start, megabytes()
+    start, work = time.perf_counter(), time.process_time()
     report = check(forward, backward, *inputs)
-    seconds, count = time.perf_counter() - start, sum(x.size for x in inputs) / 1e6
-    print(
-        f"{name:<26} {count:9.2f} {report.verdict:<8} {seconds:9.2f} {seconds / once:9.0f} {megabytes() - before:9.0f}"
-    )
+    seconds, work = time.perf_counter() - start, time.process_time() - work
+    count, more = sum(array.size for array in arrays) / 1e6, megabytes() - before
+    found, cost = f"{count:9.2f} {report.verdict:<8} {report.tried:5}", f"{seconds:6.1f} {work:6.1f} {work / once:7.0f}"
+    print(f"{name:<24} {found} {cost} {more:9.0f}")
 
 
 def main():
-    print(f"{'layer':<26} {'inputs, M':>9} {'verdict':<8} {'s':>9} {'passes':>9} {'MB more':>9}")
+    costs = f"{'s':>6} {'work':>6} {'passes':>7} {'MB more':>9}"
+    print(f"{'layer':<24} {'inputs, M':>9} {'verdict':<8} {'tried':>5} {costs}", flush=True)
     for name in MAKE:
         subprocess.run([sys.executable, __file__, name], check=True)
 

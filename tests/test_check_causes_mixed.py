@@ -299,8 +299,12 @@ def test_what_would_fit_anything_is_left_out_beside_a_cause_that_says_more():
     assert vague and not report.causes[0].guess and not any(f": {text}" in str(report) for text in vague)
 
 
-def test_numbers_of_no_element_are_said_to_be_a_projection():
-    report = pullback.check(np.tanh, lambda g, x: 1.5 * g * (1 - np.tanh(x) ** 2), (40, 50))
+def test_numbers_of_no_element_are_said_to_be_a_projection(monkeypatch):
+    """Where the element is not found in time."""
+    monkeypatch.setattr("pullback.check.probes.element.SLOW", -1)
+    x = np.linspace(-2, 2, 2000).reshape(40, 50)
+    wrong = np.where(x == x[30, 5], 1.5, 1)
+    report = pullback.check(np.tanh, lambda g, x: wrong * g * (1 - np.tanh(x) ** 2), x)
     assert report.findings[0].projection and "a projection" in str(report)
     one = pullback.check(lambda x, s: x * s, lambda g, x, s: (g * s, 2 * (g * x).sum()), (4, 5), ())
     assert not any(finding.projection for finding in one.findings)

@@ -10,9 +10,12 @@ import pytest
 
 import pullback
 from pullback.check import progress
-from pullback.check.adapters import classes
+from pullback.check.adapters import adapt, classes
 from pullback.check.differences import slopes
 from pullback.check.moves import combined, coordinate, dense
+from pullback.check.probes import lengths
+from pullback.check.probes.projection import projected
+from pullback.check.problem import Problem
 
 
 class Terminal(io.StringIO):
@@ -55,6 +58,74 @@ def test_further_inputs_cost_little_where_all_is_right():
     assert report.verdict == "right" and report.tried > 50 and forward.times < 10 * report.tried
 
 
+def normalised(x, w):
+    """A sum of what is normalised moves with nothing: for one number from above everywhere, all terms cancel."""
+    z = np.tanh(x @ w)
+    centred = z - z.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
+
+
+def normalised_back(g, x, w):
+    z, y = np.tanh(x @ w), normalised(x, w)
+    gy = g - g.mean(-1, keepdims=True) - y * (g * y).mean(-1, keepdims=True)
+    gz = gy / np.sqrt(z.var(-1, keepdims=True) + 1e-5) * (1 - z**2)
+    return gz @ w.T, x.T @ gz
+
+
+def test_what_cancels_is_not_taken_for_a_sum_that_rounds():
+    forward = counted(normalised)
+    problem = Problem(adapt(forward, normalised_back, large((4, 6), (6, 8))), None, 0, "vjp", None)
+    assert lengths.lengths(problem) == ([], [], True)
+    assert forward.times < 100
+
+
+def test_the_lengths_that_code_is_too_slow_for_are_said(monkeypatch):
+    def backward(g, x, b):
+        return g, np.cumsum(g, axis=0)[-1]
+
+    def noted():
+        report = pullback.check(lambda x, b: x + b, backward, *(a.astype("f4") for a in large((4, 3), (3,))))
+        said = [each for each in report.power if "errors that grow with the length of a sum" in each]
+        return [note.name for note in report.notes].count("low_precision_accumulation"), len(said)
+
+    assert noted() == (1, 0)
+    monkeypatch.setattr(lengths, "SLOW", 0)
+    assert noted() == (0, 1)
+
+
+def relu_and_pool(x, w):
+    """Two layers with many kinks."""
+    z = np.maximum(x @ w, 0)
+    return z.reshape(len(x), -1, 2).max(-1) @ np.linspace(-1, 1, z.shape[1] // 2)[:, None]
+
+
+def relu_and_pool_back(g, x, w):
+    z = np.maximum(x @ w, 0)
+    pairs, ways = z.reshape(len(x), -1, 2), np.linspace(-1, 1, z.shape[1] // 2)
+    first = pairs[..., :1] >= pairs[..., 1:]
+    gz = np.concatenate([first, ~first], -1) * (g * ways)[..., None]
+    gz = gz.reshape(z.shape) * (x @ w > 0)
+    return gz @ w.T, x.T @ gz
+
+
+def test_kinks_that_do_not_count_are_not_looked_at_one_by_one():
+    """Where a whole input is 0 hundreds of numbers are at a kink at once."""
+    forward = counted(relu_and_pool)
+    report = pullback.check(forward, relu_and_pool_back, *large((4, 9), (9, 12)))
+    assert report.verdict == "right" and forward.times < 30 * report.tried
+
+
+NEAR = (2e-4, 1, True), (-2e-4, -1, True), (2e-4, 0.999, False), (0.0, 1, False)
+
+
+@pytest.mark.parametrize("x, slope, passes", NEAR)
+def test_a_kink_nearby_is_no_reason_to_look_closely(x, slope, passes):
+    backward = lambda g, x: g * np.array([slope, 1.0])
+    problem = Problem(adapt(abs, backward, [np.array([x, 0.7])]), None, 0, "vjp", None)
+    v, g, rng = problem.example, np.array([1.0, 0.5]), np.random.default_rng(0)
+    assert (projected(problem, v, problem.f(v), g, rng) is not None) == passes
+
+
 def test_how_much_is_tried_does_not_hang_on_the_machine(monkeypatch):
     """Neither of a small layer, of which all is tried, nor of a large one, where what is run is counted."""
     shapes = ((4, 5), (5, 3), (3,)), ((8, 800), (800, 600), (600,))
@@ -73,8 +144,40 @@ def test_one_wrong_element_of_a_hundred_thousand_is_found():
         gw[123, 45] *= 1.5
         return g @ w.T, gw, g.sum(0)
 
-    report = pullback.check(affine, backward, *large((8, 400), (400, 300), (300,)))
+    forward = counted(affine)
+    report = pullback.check(forward, backward, *large((8, 400), (400, 300), (300,)))
     assert [finding.verdict for finding in report.findings] == ["right", "wrong", "right"]
+    assert report.findings[1].index == (123, 45) and np.isclose(report.findings[1].ratio, 1.5)
+    assert forward.times < 500
+
+
+def bent(x):
+    return np.tanh(x) * np.maximum(x, 0.3)
+
+
+@pytest.mark.parametrize("wrong", [1.01, 0, -1, np.nan])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_place_of_what_is_wrong_is_told_in_large_gradients(wrong, dtype):
+    """With kinks between the others, and the right number beside it."""
+
+    def backward(g, x):
+        g = g.copy()
+        g[17, 3] *= wrong
+        return g * np.where(x > 0.3, np.tanh(x) + x * (1 - np.tanh(x) ** 2), 0.3 * (1 - np.tanh(x) ** 2)).astype(dtype)
+
+    (finding,) = pullback.check(bent, backward, large((40, 50))[0].astype(dtype)).findings
+    assert finding.verdict == "wrong" and finding.index == (17, 3) and not finding.projection
+    assert np.isclose(finding.found, wrong * finding.wanted, 1e-5, equal_nan=True) and finding.wanted
+
+
+def test_a_row_that_is_wrong_is_told_by_a_number_in_it():
+    def backward(g, x, w, b):
+        gw = x.T @ g
+        gw[123] = 0
+        return g @ w.T, gw, g.sum(0)
+
+    _, finding, _ = pullback.check(affine, backward, *large((8, 400), (400, 300), (300,))).findings
+    assert finding.index[0] == 123 and finding.found == 0
 
 
 def test_what_moves_linearly_needs_no_steps_in_between():
@@ -120,6 +223,44 @@ def test_who_waits_at_a_terminal_sees_a_bar(monkeypatch):
     assert pullback.check(affine, affine_backward, (4, 5), (5, 3), (3,)).verdict == "right"
     shown = sys.stderr.getvalue()
     assert "affine" in shown and len(set(re.findall(r"(\d+)%", shown))) > 5
+
+
+LAYERS = {
+    "small": (affine, affine_backward, ((4, 5), (5, 3), (3,))),
+    "wrong": (affine, lambda g, x, w, b: (g @ w.T, x.T @ g, g.mean(0)), ((4, 5), (5, 3), (3,))),
+    "large": (affine, affine_backward, ((8, 80), (80, 60), (60,))),
+    "of one input": (np.tanh, lambda g, x: g * (1 - np.tanh(x) ** 2), ((30, 30),)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_bar_goes_on_until_the_end(monkeypatch, name):
+    """Of what is done it shows about so much, and all of it at no time before the end."""
+    shown = []
+    monkeypatch.setattr(progress, "MOMENT", 0)
+    monkeypatch.setattr(progress, "PAUSE", 0)
+    monkeypatch.setattr(progress.Bar, "draw", lambda bar: shown.append(bar.done / bar.steps()))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    forward, backward, shapes = LAYERS[name]
+    pullback.check(forward, backward, *large(*shapes))
+    assert max(shown) < 0.995 and shown[-1] > 0.6
+    assert shown[len(shown) // 2] < 0.75 or name == "wrong"  # how long a name is looked for nobody knows
+
+
+class Notebook(io.StringIO):
+    """What stderr is in Jupyter."""
+
+    __module__ = "ipykernel.iostream"
+
+
+def test_in_a_notebook_the_bar_is_a_line(monkeypatch):
+    monkeypatch.setattr(progress, "MOMENT", 0)
+    monkeypatch.setattr(progress, "PAUSE", 0)
+    monkeypatch.setattr(sys, "stderr", Notebook())
+    assert pullback.check(affine, affine_backward, (4, 5), (5, 3), (3,)).verdict == "right"
+    shown = sys.stderr.getvalue().split("\r")
+    assert "affine_backward 50%" in shown and "\n" not in sys.stderr.getvalue()
+    assert shown[-1] == "" and not shown[-2].strip()  # it is wiped
 
 
 @pytest.mark.parametrize("moment, stderr", [(0, io.StringIO), (100, Terminal)])

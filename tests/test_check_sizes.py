@@ -52,6 +52,56 @@ def test_sizes_that_belong_together_stay_together():
     assert weights == [(i, 4 * h), (h, 4 * h), (4 * h,)] and len({n, i, h}) == 3
 
 
+def lstm_step(x, h, c, wx, wh, b):
+    sigmoid = lambda z: 1 / (1 + np.exp(-z))
+    i, f, o, g = np.split(x @ wx + h @ wh + b, 4, 1)
+    i, f, o, g = sigmoid(i), sigmoid(f), sigmoid(o), np.tanh(g)
+    next_c = f * c + i * g
+    return o * np.tanh(next_c), next_c, (x, h, c, wx, wh, i, f, o, g, next_c)
+
+
+def lstm_step_back(wrong):
+    def back(gh, gc, cache):
+        x, h, c, wx, wh, i, f, o, g, next_c = cache
+        gc = gc + gh * o * (1 - np.tanh(next_c) ** 2)
+        go = gh * np.tanh(next_c)
+        gates = gc * g * i * (1 - i), gc * c * f * (1 - f), go * o * (1 - o), gc * i * (1 - g**2)
+        a = np.concatenate(gates, 1)
+        return a @ wx.T, a @ wh.T, wrong(gc, i, f), x.T @ a, h.T @ a, a.sum(0)
+
+    return back
+
+
+@pytest.mark.parametrize("n, d, h", [(16, 60, 60), (32, 64, 64)])
+@pytest.mark.parametrize(
+    "wrong, cause", [(lambda gc, i, f: gc * i, "saved_wrong_tensor"), (lambda gc, i, f: gc * f / 2, "constant_factor")]
+)
+def test_what_runs_at_small_sizes_by_chance_is_another_layer(n, d, h, wrong, cause):
+    """With 4 in the place of 4 h, gates of one column broadcast, and the gradients of others are wrong."""
+    shapes = (n, d), (n, h), (n, h), (d, 4 * h), (h, 4 * h), (4 * h,)
+    report = pullback.check(lstm_step, lstm_step_back(wrong), *shapes)
+    assert [each.name for each in report.findings if each.verdict == "wrong"] == ["c"]
+    assert report.cause == cause and "(at x (" in report.causes[0].evidence and "(at x (" in report.leading.mend
+
+
+def test_a_smaller_layer_in_which_another_gradient_is_wrong_does_not_count():
+    """Where x has few numbers, that of b is wrong instead: nobody is told about that."""
+
+    def back(g, x, b):
+        large = x.size > 300
+        return g * x if large else g, g.sum(0) if large else g.sum(0) * 3
+
+    report = pullback.check(lambda x, b: x + b, back, (30, 40), (40,))
+    assert [each.verdict for each in report.findings] == ["wrong", "right"]
+    assert "at smaller sizes what is wrong is another gradient" in report.causes[0].evidence
+
+
+def test_a_layer_that_has_one_size_alone_is_not_said_to_be_right_at_others():
+    forward = lambda x: np.cumsum(x.reshape(30, 40), 0)
+    report = pullback.check(forward, lambda g, x: np.cumsum(g * x.reshape(30, 40), 0).reshape(x.shape), (30, 40))
+    assert report.verdict == "wrong" and "it runs at no smaller sizes" in report.causes[0].evidence
+
+
 def test_labels_stay_in_range():
     labels = np.arange(50) % 40
     small = resized(problem(lambda x: x[np.arange(len(labels)), labels], np.ones((50, 40))), {50: 5})

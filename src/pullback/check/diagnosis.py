@@ -359,7 +359,8 @@ def sampled(problem: Problem, point: Point, mismatch: Mismatch) -> Iterable[tupl
         yield "missing_jacobian_term", "the gradient is zero"
     elif c is not None and not same(found, wanted):
         yield ("sign" if np.isclose(c, -1, rtol=1e-4) else "constant_factor"), f"the right gradient times {c:.6g}"
-    text = f"a layer of this size is not taken apart, and at smaller sizes it shows no fault: {NOTHING_SIMPLE}"
+    alone = problem.alone or "at smaller sizes it shows no fault"
+    text = f"a layer of this size is not taken apart, and {alone}: {NOTHING_SIMPLE}"
     yield "missing_jacobian_term", text, True
 
 

@@ -184,7 +184,7 @@ class Judge:
             return  # where it is defined, nobody has said
         self.further()
         if not (outcome.findings or outcome.straight):
-            findings, notes = lengths(problem)
+            findings, notes, outcome.all_lengths = lengths(problem)
             outcome.add(findings)
             outcome.remarks += [*far(problem), *notes, *widened(problem, ones)]
             outcome.remarks += [
@@ -209,8 +209,9 @@ class Judge:
         self.outcome.remarks += noted(raises, single)
         if found := careful(in_single, single, self.rng):
             point, truth, mismatches = found
-            for mismatch in mismatches:
-                self.outcome.add([Judge(single, None, self.seed).naming.finding(point, mismatch, truth, True)])
+            naming = Judge(single, None, self.seed).naming
+            naming.wrong = frozenset(mismatch.part.name for mismatch in mismatches)
+            self.outcome.add([naming.finding(point, mismatch, truth, True) for mismatch in mismatches])
 
     def further(self) -> None:
         """Other inputs, until something is wrong."""
@@ -255,6 +256,7 @@ class Judge:
             outcome.errors = comparison.errors
         if not comparison.found and example:
             outcome.add(opinion(problem, self.reference, point, gradients[0]))
+        self.naming.wrong = frozenset(comparison.found)
         for mismatch in comparison.found.values():
             part = mismatch.part
             if part.name in outcome.straight:
@@ -270,13 +272,13 @@ class Judge:
 
     def compared(self, point: Point, gradients: list[Array], example: bool) -> tuple[Truth, Comparison]:
         """At the example all elements, at others a few directions, and all if those differ."""
-        problem = self.problem
+        problem, kinks = self.problem, example or counts_at_kinks(point)
         all_of_it = fits(problem) and (example or problem.mode == "jvp")
         truth = whole(problem, point.v) if all_of_it else self.along(point, example)
-        comparison = Comparison(problem, truth, gradients, example)
+        comparison = Comparison(problem, truth, gradients, example, kinks)
         if comparison.found and not all_of_it and fits(problem):
             truth = whole(problem, point.v)
-            comparison = Comparison(problem, truth, gradients, example)
+            comparison = Comparison(problem, truth, gradients, example, kinks)
         return truth, comparison
 
     def along(self, point: Point, example: bool) -> Truth:
@@ -314,6 +316,10 @@ def noted(probe: Callable[[T], list[Cause]], problem: T) -> list[Cause]:
 
 
 def counts(point: Point, mismatch: Mismatch) -> bool:
-    """At a kink with many special coordinates it does not, unless one example is degenerate and has no number."""
-    few = len(point.coordinates) <= (3 if point.ties and mismatch.finite else 2)
-    return mismatch.kind == "smooth" or few or point.one_example and not mismatch.finite
+    return mismatch.kind == "smooth" or counts_at_kinks(point, mismatch.finite)
+
+
+def counts_at_kinks(point: Point, finite: bool = True) -> bool:
+    """With many special coordinates nothing does there, unless one example is degenerate and has no number."""
+    few = len(point.coordinates) <= (3 if point.ties and finite else 2)
+    return few or point.one_example and not finite

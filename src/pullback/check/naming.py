@@ -16,11 +16,12 @@ from pullback.check.differences import COARSE
 from pullback.check.gathering import taken_apart
 from pullback.check.mending import Mend, mends
 from pullback.check.points import Point
+from pullback.check.probes.element import element
 from pullback.check.probes.values import Mismatch, gone_in_double
 from pullback.check.problem import Part, Problem
 from pullback.check.reference import Reference
 from pullback.check.report import WRONG, Cause, Finding, Report
-from pullback.check.resizing import others, smaller
+from pullback.check.resizing import others, runs, smaller
 from pullback.check.truth import Truth
 
 Array = NDArray[Any]
@@ -43,22 +44,30 @@ class Naming:
         judged: Callable[[Problem], Report],
     ) -> None:
         self.problem, self.reference, self.another, self.judged = problem, reference, another, judged
+        self.wrong: frozenset[str] = frozenset()  # gradients that are wrong where a name is looked for
 
     def finding(self, point: Point, mismatch: Mismatch, truth: Truth, example: bool) -> Finding:
         part = mismatch.part
+        worst, there = self.single(mismatch, truth)
         return Finding(
             part.name,
             WRONG,
-            abs(mismatch.found - mismatch.wanted),
-            mismatch.uncertainty,
-            self.index(mismatch, truth),
-            mismatch.found,
-            mismatch.wanted,
+            abs(worst.found - worst.wanted),
+            worst.uncertainty,
+            self.index(worst, there),
+            worst.found,
+            worst.wanted,
             point.where,
-            kept(lambda: self.causes(point, mismatch, truth, example), unnamed),
+            kept(lambda: self.causes(point, mismatch if mismatch.finite else worst, truth, example), unnamed),
             kept(lambda: self.mend(part), lambda _: "") if example and mismatch.finite else "",
-            self.place(mismatch, truth) is None,
+            self.place(worst, there) is None,
         )
+
+    def single(self, mismatch: Mismatch, truth: Truth) -> tuple[Mismatch, Truth]:
+        """The mismatch of one number, where it is one of many together."""
+        if mismatch.kind != "smooth" or self.place(mismatch, truth) is not None:
+            return mismatch, truth
+        return kept(lambda: element(self.problem, truth, mismatch), lambda _: (mismatch, truth))
 
     def mend(self, part: Part) -> str:
         small = self.at_small_sizes.get(part.name)
@@ -115,14 +124,22 @@ class Naming:
 
     @cached_property
     def at_small_sizes(self) -> dict[str, Finding]:
-        """What is wrong with a layer that is too large to be taken apart: that with the same layer, made smaller."""
-        several = iter(()) if taken_apart(self.problem) else smaller(self.problem, taken_apart)
+        """What is wrong with a layer that is too large to be taken apart: that with the same layer, made smaller.
+
+        Sizes are a guess, and where arrays broadcast forward may run as another layer. So the same gradients have to be
+        wrong; or else some of them and no others."""
+        several = iter(()) if taken_apart(self.problem) else filter(runs, smaller(self.problem, taken_apart))
+        seen: list[dict[str, Finding]] = []
         for small in islice(several, SMALLER):
-            wrong = [each for each in self.judged(small).findings if each.verdict == WRONG]
-            if wrong:
-                return {finding.name: located(finding, small) for finding in wrong}
-        self.problem.alone = True
-        return {}
+            wrong = {each.name: located(each, small) for each in self.judged(small).findings if each.verdict == WRONG}
+            if wrong.keys() == self.wrong:
+                return wrong
+            seen.append(wrong)
+        some = next((wrong for wrong in seen if wrong and wrong.keys() <= self.wrong), {})
+        if not some:
+            shows = "what is wrong is another gradient" if any(seen) else "it shows no fault"
+            self.problem.alone = f"at smaller sizes {shows}" if seen else "it runs at no smaller sizes"
+        return some
 
     @cached_property
     def elsewhere(self) -> list[Problem]:

@@ -39,6 +39,7 @@ class Outcome:
     infinite: int = 0  # and those that it gives as infinite
     tried: int = 0  # inputs
     hurried: bool = False  # was there no time for all of them?
+    all_lengths: bool = True  # was there time for those?
 
     def add(self, findings: list[Finding]) -> None:
         """The first of an input stays."""
@@ -140,6 +141,8 @@ class Outcome:
             yield f"forward rounds to {problem.grain:.0e}: a part of it is computed in less than double precision"
         if self.hurried:
             yield f"forward is large, or slow: of all inputs that could be tried, {self.tried} were"
+        if not self.all_lengths:
+            yield "forward is slow: errors that grow with the length of a sum were not looked for in all of them"
 
     def example_alone(self) -> Iterator[str]:
         """Why nothing else was tried, where that is so and nothing is wrong."""

@@ -99,7 +99,7 @@ class Problem:
         self.called: Callable[[], None] = lambda: None  # after every run of forward or backward, for those who watch
         self.known: dict[tuple[str, bytes], Any] = {}
         self.runs = 0  # of forward and backward
-        self.alone = False  # is it wrong here, and right at the smaller sizes that were tried?
+        self.alone = ""  # why no smaller size tells what is wrong, where that is so
         self.searched = 0  # steps of forward that were run again, for mistakes in them
         self.mended = 0  # and of backward, for changes that make it right
         self.moving: list[Part | None] = []  # which part of a vector each array is, once it is asked for

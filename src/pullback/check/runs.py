@@ -1,15 +1,18 @@
 """One call of check: which orders, modes, conventions and shapes are judged, and what they say together."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pullback.check.adapters import adapt
 from pullback.check.differences import COARSE
-from pullback.check.judge import Judge
+from pullback.check.judge import NUMBERS, SLOW, Judge
 from pullback.check.moves import COORDINATES
+from pullback.check.points import anything, whole
 from pullback.check.probes.contract import contract
 from pullback.check.problem import Problem, forward_derivative
 from pullback.check.progress import Bar
@@ -20,6 +23,10 @@ from pullback.check.truth import fits
 from pullback.errors import OptionError
 
 PROBES = 60  # runs before values are compared, about
+POINTS = 33, 14, 3  # further inputs made of one that may be any numbers, of positive ones, of whole ones
+FOR_EACH = 7  # runs for each of these
+LATER = 150  # and behind them
+NEARLY = 0.9  # of what is expected: what comes then may be anything
 SHAPES = 3  # how often other shapes are asked for
 
 
@@ -98,12 +105,27 @@ def judged(
         return problem
 
     problem, rng = problem_at(inputs), np.random.default_rng(seed + 3)
-    with Bar(problem.name, lambda: expected(problem)) as bar:
+    begun = time.process_time()
+    with Bar(problem.name, lambda: ahead(expected(problem, bar.done, begun), bar.done)) as bar:
         problem.called = bar.step
         return Judge(problem, like, seed, shapes and (lambda: problem_at(shapes(rng)))).report()
 
 
-def expected(problem: Problem) -> int:
-    """How often forward and backward will run, about, where nothing is wrong."""
+def expected(problem: Problem, done: int, begun: float) -> float:
+    """How often forward and backward will run, about, where nothing is wrong: as so many have since it began."""
     moves = problem.sizes[0] if fits(problem) else (1 + COORDINATES) * len(problem.inputs)
-    return PROBES + moves * 2 * COARSE
+    points = sum(likely(problem.example[part.begin : part.end]) for part in problem.inputs)
+    slowly = SLOW * done / max(time.process_time() - begun, 1e-9)
+    further = min(points * FOR_EACH, NUMBERS / sum(problem.sizes), slowly)
+    return PROBES + moves * 2 * COARSE + further + LATER
+
+
+def likely(values: NDArray[Any]) -> int:
+    """So many further inputs are made of these."""
+    return POINTS[0] if anything(values) else POINTS[1] if not whole(values) else POINTS[2]
+
+
+def ahead(expected: float, done: int) -> float:
+    """The same, unless more have run than nearly all of them: of the rest that nobody knows some is always left."""
+    most = NEARLY * expected
+    return expected if done <= most else done / (1 - (1 - NEARLY) * most / done)

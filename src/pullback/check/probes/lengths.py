@@ -25,11 +25,14 @@ Array = NDArray[Any]
 STEP = 2  # from one length to the next
 SHORT, MOST = 64, 2**16  # the first length that counts, and how many numbers there may be at the last
 PATIENCE = 0.1  # seconds of work for a length, before it is the last: what needs N² of something stays short
+SLOW = 4.0  # seconds of work for all, after which code that is slow in itself gets no more
 ENDLESS = 5.0  # seconds that the next length would take, if time grew as before, and by as much again
 LEAST = 1e-5  # seconds that a run takes
 SMALLER = 2e-4, 2e-6  # steps of the differences
 EARLY = 100  # times the tolerance: what is as wrong as that at the first length is so for another reason
 SUMS, VAGUE = 4, 0.1  # behind one another; and an error that no precision excuses
+ABOVE, TRIFLE = 0.1, 0.1  # from above, everywhere; and a part of what cancels that is none of it
+SEVERAL = 4  # times the first: the last of errors that grow
 BY_CHANCE, MANY = 30, 500  # roundings: what may be chance, and what is worth a note
 HINT = "sum pairwise (np.sum along the last axis), or in a wider type"
 
@@ -53,10 +56,13 @@ class Growth(NamedTuple):
         )
 
     @property
+    def shows(self) -> bool:
+        """Is the last more than rounding, and more than the truth's own?"""
+        return bool(self.errors[-1] > max(MANY * np.finfo(self.part.dtype).eps, 3 * self.noise))
+
+    @property
     def grows(self) -> bool:
-        last = self.errors[-1]
-        told = last > MANY * np.finfo(self.part.dtype).eps
-        return bool(told and last > 3 * self.noise and last > 4 * self.errors[0] and self.power > 0.3)
+        return bool(self.shows and self.errors[-1] > SEVERAL * self.errors[0] and self.power > 0.3)
 
     @property
     def says(self) -> str:
@@ -64,10 +70,14 @@ class Growth(NamedTuple):
         return f"the relative error grows with the length of a sum: {', '.join(ends)}, as N^{self.power:.2f}"
 
 
-def lengths(problem: Problem) -> tuple[list[Finding], list[Cause]]:
-    """What is wrong at lengths that the example does not have, and what is only less exact there than it could be."""
-    findings, notes = [], []
+def lengths(problem: Problem) -> tuple[list[Finding], list[Cause], bool]:
+    """What is wrong at lengths that the example does not have, and what is only less exact there than it could be;
+    and whether there was time for all of them."""
+    findings: list[Finding] = []
+    notes: list[Cause] = []
     for growth in grown(problem):
+        if growth is None:
+            return findings, notes, False
         cause = Cause("low_precision_accumulation", growth.says, HINT)
         if growth.errors[-1] > max(tolerance(problem), by_turns(problem, growth.lengths[-1]), growth.forward):
             error = abs(growth.found - growth.wanted)
@@ -76,7 +86,7 @@ def lengths(problem: Problem) -> tuple[list[Finding], list[Cause]]:
             findings.append(Finding(growth.part.name, WRONG, error, 0.0, (), *values, where, (cause,)))
         else:
             notes.append(Cause(cause.name, f"{growth.part.name}: {growth.says}", HINT))
-    return findings, notes
+    return findings, notes, True
 
 
 def by_turns(problem: Problem, n: int) -> float:
@@ -84,21 +94,35 @@ def by_turns(problem: Problem, n: int) -> float:
     return min(SUMS * n * digits(problem), VAGUE)
 
 
-def grown(problem: Problem) -> Iterator[Growth]:
+def grown(problem: Problem) -> Iterator[Growth | None]:
+    """What grows; None where time ends before all is looked at."""
     if problem.mode == "jvp" or not problem.takes_double:
         return
+    begun = time.process_time()
     for n in sorted({n for part in problem.inputs for n in part.shape if n > 1}):
         ladder = longer(problem, n)
         ladder = ladder[::-2][::-1]
-        if len(ladder) > 2 and uneven(ladder[-1][1]) > doubtful(problem):
-            for k, part in enumerate(problem.inputs):
-                measured = [error(each, each.inputs[k]) for _, each in ladder]
-                growth = Growth(
-                    part, [length for length, _ in ladder], [each[0] for each in measured], *measured[-1][1:]
-                )
-                early = growth.errors[0] > EARLY * tolerance(problem)
-                if growth.grows and not early and of_precision(ladder[-1][1], k, growth):
-                    yield growth._replace(forward=of_forward(ladder[-1][1]))
+        for k in uneven(ladder[-1][1]) if len(ladder) > 2 else ():
+            if time.process_time() - begun > SLOW:
+                yield None
+                return
+            growth = along(ladder, k)
+            if growth and growth.grows and of_precision(ladder[-1][1], k, growth):
+                yield growth._replace(forward=of_forward(ladder[-1][1]))
+
+
+def along(ladder: list[tuple[int, Problem]], k: int) -> Growth | None:
+    """The errors of the k-th gradient; None if its last, or that and the first, tell that they do not grow."""
+    (shortest, *between), (length, longest) = ladder[:-1], ladder[-1]
+    part = longest.inputs[k]
+    last, *at_last = error(longest, part)
+    if not Growth(part, [length], [last], *at_last).shows:
+        return None
+    first = error(shortest[1], shortest[1].inputs[k])[0]
+    if first > EARLY * tolerance(longest) or last <= SEVERAL * first:
+        return None
+    errors = [first, *(error(each, each.inputs[k])[0] for _, each in between), last]
+    return Growth(part, [each for each, _ in ladder], errors, *at_last)
 
 
 def of_forward(problem: Problem) -> float:
@@ -149,14 +173,23 @@ def doubtful(problem: Problem) -> float:
     return max(BY_CHANCE * digits(problem), 1e-10)
 
 
-def uneven(problem: Problem) -> float:
-    """How far backward is from being linear, to the last digits."""
+def uneven(problem: Problem) -> Iterator[int]:
+    """The gradients that are not linear to the last digits, by their places: terms that cancel leave nothing else."""
     b = lambda g: problem.b(problem.example, np.full(problem.given_size, g))
     with np.errstate(all="ignore"):
         together = b(0.3)
-        gap = b(0.1) + b(0.2) - together
-    largest = lambda a, part: float(np.max(abs(np.nan_to_num(a[part.begin : part.end])), initial=0))
-    return max(largest(gap, part) / (largest(together, part) + 1e-300) for part in problem.inputs)
+        gap = np.nan_to_num(abs(b(0.1) + b(0.2) - together))
+    for k, part in enumerate(problem.inputs):
+        own = slice(part.begin, part.end)
+        largest = float(np.max(abs(np.nan_to_num(together[own])), initial=0))
+        more = np.sum(gap[own]) > TRIFLE * cancelling(problem, part)
+        if more and np.max(gap[own], initial=0) > doubtful(problem) * largest:
+            yield k
+
+
+def cancelling(problem: Problem, part: Part) -> float:
+    """What terms that cancel leave in a sum over a gradient."""
+    return problem.rounding(np.array([ABOVE])) * max(part.end - part.begin, problem.given_size)
 
 
 def error(problem: Problem, part: Part, h: float = 0.02) -> tuple[float, float, float, float]:
@@ -164,15 +197,14 @@ def error(problem: Problem, part: Part, h: float = 0.02) -> tuple[float, float, 
     v = problem.example
     along = dense(np.random.default_rng(5).uniform(0.5, 1.5, part.end - part.begin), part.begin)
     truth = Truth(problem, v, [along], h)
-    g = np.where(truth.smooth_rows, 0.1, 0)
+    g = np.where(truth.smooth_rows, ABOVE, 0)
     b = problem.b(v, g)
     size = float(np.sum(abs(b[part.begin : part.end]))) + 1e-300
     wanted, doubt = (float(each[0]) for each in truth.pulled(g))
     found = float(truth.measured(b)[0])
     if truth.smooth_rows.mean() < 0.5:  # a function that turns within a step: what seems known is chance
         doubt = np.inf
-    rounding = problem.rounding(g) * max(part.end - part.begin, len(g))  # of terms that cancel
-    off = max(abs(found - wanted) - rounding, 0.0)
+    off = max(abs(found - wanted) - cancelling(problem, part), 0.0)
     if off > digits(problem) * size:  # for one number everywhere, terms may cancel: what they are made of counts
         size = max(size, float(abs(g) @ sensitivity(problem, v, along, digits(problem))))
     return off / size, doubt / size, found, wanted

@@ -21,6 +21,8 @@ Array = NDArray[Any]
 
 MORE = 100  # times as much is left of a gradient ten thousand times as large: noise is not
 LITTLE = 1e-3  # of the gradient next to it
+TIMES, FEWEST = 16, 4  # that the same call is made again
+NUMBERS = 8e6  # that may go in and come out then: of many, some differ soon
 MARK = 7.25e7  # also in single precision
 
 
@@ -58,8 +60,9 @@ def changed(arrays: Sequence[Array], copies: Sequence[Array]) -> bool:
     return any(not np.array_equal(a, b, equal_nan=a.dtype.kind in "fc") for a, b in zip(arrays, copies))
 
 
-def repetition(problem: Problem, g: Array, rng: np.random.Generator, times: int = 16) -> list[Finding]:
+def repetition(problem: Problem, g: Array, rng: np.random.Generator) -> list[Finding]:
     """The same call gives the same; what is added up between calls is told from what is random."""
+    times = int(np.clip(NUMBERS // sum(problem.sizes), FEWEST, TIMES))
     found = [problem.b(problem.example, g) for _ in range(3)]
     spread = lambda some: max(float(np.max(abs(a - b), initial=0)) for a, b in zip(some, some[1:]))
     size = float(np.max(abs(np.nan_to_num(found[0])), initial=0))

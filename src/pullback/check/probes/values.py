@@ -63,14 +63,19 @@ def tolerance(problem: Problem) -> float:
 
 
 class Comparison:
-    """backward against the truth at one point: the worst mismatch of every part, and the conventions met."""
+    """backward against the truth at one point: the worst mismatch of every part, and the conventions met.
 
-    def __init__(self, problem: Problem, truth: Truth, gradients: list[Array], example: bool = True) -> None:
-        self.problem, self.truth, self.example = problem, truth, example
+    Where `kinks` do not count, a number that is none of the derivatives at one is not looked at."""
+
+    def __init__(
+        self, problem: Problem, truth: Truth, gradients: list[Array], example: bool = True, kinks: bool = True
+    ) -> None:
+        self.problem, self.truth, self.example, self.count_kinks = problem, truth, example, kinks
         self.found: dict[str, Mismatch] = {}
         self.conventions: list[Convention] = []
         self.errors: dict[str, tuple[float, float]] = {}  # the largest of every part, and the doubt there
         self.looked = 0  # kinks seen from near
+        self.sides: dict[tuple[int, ...], Truth] = {}  # along sums of directions
         self.judged = 0  # numbers compared
         self.power = 0.0  # the largest derivative met
         self.owners = owners(problem, truth)
@@ -220,11 +225,14 @@ class Comparison:
                     if self.is_choice(c, row):
                         alone = self.direction(c).coordinate() is not None
                         self.conventions.append(Convention(part, int(c), found[c], left[c], right[c], alone))
-                elif self.confirmed_kink(c, row, found[c], slack):
+                elif self.looked_at(found[c]) and self.confirmed_kink(c, row, found[c], slack):
                     wanted = float(np.clip(found[c], low, high)) if np.isfinite(found[c]) else float(right[c])
                     self.note(Mismatch(part, int(c), float(found[c]), wanted, float(doubt[c]), g, "kink"))
-        if 2 <= kink.sum() <= 12 and np.isfinite(found[kink]).all():
+        if self.count_kinks and 2 <= kink.sum() <= 12 and np.isfinite(found[kink]).all():
             self.joint(row, g, np.flatnonzero(kink), found)
+
+    def looked_at(self, found: float) -> bool:
+        return self.count_kinks or not np.isfinite(found)
 
     def is_choice(self, column: int, row: int) -> bool:
         """Is there a kink to smaller steps as well? What turns within a step seems to have one wherever it is. A few
@@ -255,17 +263,11 @@ class Comparison:
         Those of a concave one are at least that. Which it is, is seen from its two sides; where it is neither, nothing
         is said.
         """
-        along = [*combinations(columns, 2), *combinations(columns, 3), tuple(columns)][:40]
-        moves = [combined([self.direction(c) for c in some]) for some in along]
-        moves += [self.direction(a) + -self.direction(b) for a, b in combinations(columns, 2)][:20]
-        moves += [self.direction(c) for c in columns]
-        sums = [sum(found[c] for c in some) for some in along]
-        sums += [found[a] - found[b] for a, b in combinations(columns, 2)][:20]
-        sums += [found[c] for c in columns]
-        sides = Truth(self.problem, self.truth.v, moves)
+        signs = several(len(columns))
+        sides = self.along(tuple(columns), signs)
         left, right = sides.left[row], sides.right[row]
         slack = FACTOR * sides.sides_error[row] + 1e-5 * (abs(left) + abs(right) + self.truth.size)
-        total = np.array(sums)
+        total = signs @ found[columns]
         if np.all(right >= left - slack):
             outside = np.maximum(total - right, left - total) - slack
         elif np.all(left >= right - slack):
@@ -276,6 +278,14 @@ class Comparison:
         if outside[k] > 0:
             part = next(part for part, own in self.owners if columns[0] in own)
             self.note(Mismatch(part, int(columns[0]), float(total[k]), float(right[k]), 0.0, g, "joint"))
+
+    def along(self, columns: tuple[int, ...], signs: Array) -> Truth:
+        """The truth along sums of these directions. As a rule many outputs have their kinks along the same ones."""
+        if columns not in self.sides:
+            signed = lambda c, sign: self.direction(c) if sign > 0 else -self.direction(c)
+            moves = [combined([signed(c, sign) for c, sign in zip(columns, row) if sign]) for row in signs]
+            self.sides[columns] = Truth(self.problem, self.truth.v, moves)
+        return self.sides[columns]
 
     def push(self, tangents: list[Array]) -> None:
         """The same of a forward derivative: along every tangent, output by output."""
@@ -298,6 +308,14 @@ class Comparison:
                 k = int(np.argmax(gap - bound))
                 part = next(part for part in self.problem.results if part.begin <= k < part.end)
                 self.note(Mismatch(part, k, float(found[k]), float(wanted[k]), float(doubt[k]), t, "smooth"))
+
+
+def several(n: int) -> Array:
+    """Of n directions two, three and all together, one less another, and each alone: a row of signs for each sum."""
+    alone = np.eye(n)
+    some = [*combinations(range(n), 2), *combinations(range(n), 3), tuple(range(n))][:40]
+    less = [alone[a] - alone[b] for a, b in combinations(range(n), 2)][:20]
+    return np.array([*(alone[list(each)].sum(0) for each in some), *less, *alone])
 
 
 def gone_in_double(problem: Problem, truth: Truth, mismatch: Mismatch) -> bool:
