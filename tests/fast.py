@@ -31,12 +31,17 @@ WINOGRAD = [  # whole vectors of channels, 3 × 3, stride 1
     dict(i=32, o=48, n=(13, 18), k=(3, 3), padding=1, batch=(3,)),
     dict(i=64, o=64, n=(32, 32), k=(3, 3), padding="same", batch=(9,)),
     dict(i=16, o=80, n=(70, 3), k=(3, 3), padding=(0, 2), batch=(4,), without=("b",)),
+    dict(i=256, o=32, n=(14, 14), k=(3, 3), padding=1, batch=(2,)),  # many channels: long sums forward,
+    dict(i=32, o=512, n=(14, 14), k=(3, 3), padding=1, batch=(2,)),  # and in the input gradient
+    dict(i=528, o=48, n=(9, 15), k=(3, 3), padding=1, batch=(2,)),
 ]
 POLYPHASE = [  # whole strips of channels, 3 × 3, stride 2
     dict(i=64, o=64, n=(32, 32), k=(3, 3), stride=2, padding=1, batch=(3,)),
     dict(i=32, o=96, n=(23, 62), k=(3, 3), stride=2, padding=1),
     dict(i=64, o=32, n=(79, 62), k=(3, 3), stride=2, padding=(0, 2), batch=(2,), without=("b",)),
     dict(i=32, o=32, n=(33, 33), k=(3, 3), stride=2, batch=(2,)),  # tiles do not fit gx
+    dict(i=128, o=32, n=(24, 24), k=(3, 3), stride=2, padding=1, batch=(2,)),  # as many channels as go this way
+    dict(i=32, o=128, n=(24, 24), k=(3, 3), stride=2, padding=1, batch=(2,)),
 ]
 
 # Large and odd shapes: beyond a chunk, beyond a tile, beside both.
