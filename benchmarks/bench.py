@@ -39,8 +39,11 @@ ALSO = {
     "adam": ("torch, fused optimiser",),
     **dict.fromkeys(("pointwise", "xent"), ("torch.compile",)),
 }
-# These choose a slower OpenBLAS where they are set; nobody here shall be slowed.
-LEFT_OUT = "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PULLBACK_THREADS"
+# These choose a slower OpenBLAS where they are set, or fewer threads; nobody here shall be slowed.
+LEFT_OUT = (
+    "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS",
+    "PULLBACK_THREADS",
+)  # fmt: skip
 
 
 def run(*args):
