@@ -65,3 +65,27 @@ def test_compiling_is_done_before_anybody_is_measured(tmp_path):
     cache = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "NUMBA_CACHE_DIR": ""}
     assert json.loads(printed("warm.py", threads, changes, row, env=cache)) == [row]
     assert json.loads(printed("worker.py", "pullback", row, threads, changes, env=cache))["memory"] < 50
+
+
+def test_what_a_row_must_move_is_counted_once():
+    """Of a first layer x, there and back, y and gy; of depthwise gx as well."""
+    call = "import json, rows; print(json.dumps({row.name: row.bytes for row in rows.ROWS}))"
+    counted = json.loads(printed("-c", call))
+    image = 4 * 64 * 28 * 28  # bytes of a channel, of all images
+    assert counted["conv first 3x3"] == image * (1 + 1 + 32 + 32)
+    assert counted["conv first 5x5"] == image * (1 + 1 + 6 + 6)
+    assert counted["conv depthwise"] == 4 * 32 * 64 * 32 * 32 * 5
+
+
+def test_a_row_that_is_short_of_its_roofline_is_marked():
+    told = "import bench; print(bench.wanted(0.749, 0.75), bench.wanted(0.744, 0.75), bench.wanted(1.2, 0.5), sep='; ')"
+    assert printed("-c", told) == "75%; 75%, short; 50%\n"
+
+
+def test_caches_are_found(tmp_path):
+    for k, told in enumerate((("1", "Data", "32K"), ("1", "Instruction", "64K"), ("2", "Unified", "1M"))):
+        (tmp_path / f"index{k}").mkdir()
+        for name, text in zip(("level", "type", "size"), told):
+            (tmp_path / f"index{k}" / name).write_text(text + "\n")
+    call = f"import pathlib, processor; print(processor.caches(pathlib.Path({str(tmp_path)!r})))"
+    assert printed("-c", call) == "['32K', '1M']\n"

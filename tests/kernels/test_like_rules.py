@@ -7,6 +7,7 @@ from fast import (
     EPS,
     LARGE,
     LAST,
+    LOSSES,
     MORE,
     RULES,
     SMALL,
@@ -33,6 +34,18 @@ from pullback.kernels import attention
 @pytest.mark.parametrize("name, case", CASES)
 def test_a_kernel_is_its_rule(name, case):
     compare(*arrays(RULES[name], case))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_an_error_of_a_thousandth_is_seen_where_gradients_are_small(name):
+    """Those of a mean over many: `close` lets pass what the kernel gives, and nothing else."""
+    rule, inputs = arrays(RULES[name], LARGE[name][0])
+    (_, at), (_, fast) = rule.linearize(*inputs), rule.linearize(*map(to_single, inputs))
+    for found, wanted in zip(fast.vjp(np.float32(1)), at.vjp(1.0), strict=True):
+        if found is not None:
+            close(found, wanted)
+            with pytest.raises(AssertionError):
+                close(found * np.float32(1.001), wanted)
 
 
 @pytest.mark.parametrize("name", RULES)

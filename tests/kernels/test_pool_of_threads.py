@@ -8,6 +8,7 @@ import pytest
 from fast import CASES, LARGE, LAST, TESTS, bits, run
 
 import pullback as pb
+from pullback.kernels import cores
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.threads import get_threads, parallel
 
@@ -101,7 +102,44 @@ print("well")
 def test_threads_follow_the_usual_variables():
     ask = "import pullback as pb; print(pb.get_threads())"
     assert run(ask, PULLBACK_THREADS="3") == ["3"]
-    assert run(ask, OMP_NUM_THREADS="1", PULLBACK_THREADS="") == ["1"]
+    unset = dict(PULLBACK_THREADS="", NUMBA_NUM_THREADS="")
+    assert run(ask, **unset | dict(OMP_NUM_THREADS="3")) == ["3"]
+    assert run(ask, **unset | dict(OMP_NUM_THREADS="1", NUMBA_NUM_THREADS="2")) == ["2"]
+    assert run(ask, NUMBA_NUM_THREADS="2", PULLBACK_THREADS="1") == ["1"]
+
+
+V2 = {"proc/self/cgroup": "0::/user.slice/run-1.scope"}
+V1 = {"proc/self/cgroup": "4:memory:/x\n3:cpu,cpuacct:/docker/ab\n2:cpuset:/\n1:name=systemd:/\n0::/"}
+
+
+@pytest.mark.parametrize("files, threads", [
+    ({}, 8),
+    (V2, 8),
+    (V2 | {"user.slice/run-1.scope/cpu.max": "max 100000", "user.slice/cpu.max": "max 100000"}, 8),
+    (V2 | {"user.slice/run-1.scope/cpu.max": "200000 100000"}, 2),
+    (V2 | {"user.slice/run-1.scope/cpu.max": "500000 100000", "user.slice/cpu.max": "150000 50000"}, 3),  # of a parent
+    (V2 | {"cpu.max": "400000 100000"}, 4),  # a container that is not told that it is one
+    (V2 | {"user.slice/run-1.scope/cpu.max": "10000 100000"}, 1),
+    (V2 | {"user.slice/run-1.scope/cpu.max": "9900000 100000"}, 8),
+    (V2 | {"user.slice/cpu.cfs_quota_us": "100000", "user.slice/cpu.cfs_period_us": "100000"}, 8),
+    ({"proc/self/cgroup": "0::/", "cpu.max": "200000 100000"}, 2),
+    ({"proc/self/cgroup": "0::/../other", "cpu.max": "200000 100000", "../other/cpu.max": "100000 100000"}, 2),
+    (V1 | {"cpu/docker/ab/cpu.cfs_quota_us": "-1", "cpu/docker/ab/cpu.cfs_period_us": "100000"}, 8),
+    (V1 | {"cpu/docker/ab/cpu.cfs_quota_us": "250000", "cpu/docker/ab/cpu.cfs_period_us": "50000"}, 5),
+    (V1 | {"cpu/cpu.cfs_quota_us": "200000", "cpu/cpu.cfs_period_us": "100000"}, 2),
+    (V1 | {"cpu/docker/ab/cpu.cfs_quota_us": "200000"}, 8),
+    (V1 | {"memory/x/cpu.max": "100000 100000"}, 8),
+])  # fmt: skip
+def test_threads_follow_the_quotas_of_control_groups(files, threads, tmp_path, monkeypatch):
+    """v2 and v1, of the process's own group and those around it; on a machine of eight cores."""
+    for name in cores.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    for name, text in files.items():
+        file = tmp_path / name if name.startswith("proc") else tmp_path / "sys/fs/cgroup" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n")
+    assert cores.available(tmp_path) == threads
 
 
 @pytest.mark.parametrize("number", [0, -1, 1.5, True, "2", None])

@@ -23,7 +23,6 @@ import ctypes
 import os
 import platform
 import sys
-from pathlib import Path
 
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
@@ -35,6 +34,7 @@ from numba.extending import intrinsic
 
 from pullback.errors import OptionError
 from pullback.kernels.compiled import address, part, symbol
+from pullback.kernels.cores import available
 from pullback.kernels.lent import uncounted
 from pullback.kernels.machine import (
     ARM,
@@ -214,8 +214,9 @@ _workers = 0
 def set_threads(threads: int) -> None:
     """Use at most so many threads in kernels, the calling one included.
 
-    By default as many as this process has cores, by affinity and quota, or as PULLBACK_THREADS or OMP_NUM_THREADS say.
-    Results do not depend on it. Workers exist on Linux only: elsewhere kernels run on the calling thread.
+    By default as many as PULLBACK_THREADS, NUMBA_NUM_THREADS or OMP_NUM_THREADS says, the first of them that is set; or
+    as this process has cores, by affinity and by the quotas of its control groups. Results do not depend on it. Workers
+    exist on Linux only: elsewhere kernels run on the calling thread.
     """
     if not isinstance(threads, int | np.integer) or isinstance(threads, bool) or threads < 1:
         raise OptionError(f"threads must be a whole number from 1 up, got {threads!r}")
@@ -233,20 +234,6 @@ def set_threads(threads: int) -> None:
 def get_threads() -> int:
     """How many threads share the work of kernels."""
     return ctypes.c_int64.from_address(STATE + THREADS).value
-
-
-def available() -> int:
-    """Threads that this process may use: the usual variables, its set of cores, its share of them."""
-    for name in ("PULLBACK_THREADS", "OMP_NUM_THREADS"):
-        if (said := os.environ.get(name, "").partition(",")[0]).isdigit() and int(said):
-            return int(said)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
-        cores = min(cores, max(1, round(int(quota) / int(period))))
-    except (OSError, ValueError):
-        pass  # no such file, or "max": no quota
-    return cores
 
 
 def _start(threads: int) -> None:

@@ -28,6 +28,7 @@ from pullback.kernels.winograd_tile import (
 
 BLOCK, GRADIENT_BLOCK = 36, 48  # tiles: at 64 channels the points of a block fill half of a second-level cache
 PIECE = 512  # tiles that one job of a weight gradient adds
+DEPTH = 128  # channels of one sum; of more, sums are added up, for their rounding grows with their length
 
 
 def suits(windows, groups, channels, outs, batch):
@@ -153,11 +154,13 @@ def blocks(lo, hi, count, x, u, shifts, y, sizes, flags, work, taken, outside, s
             inputs_to_points(address(table), v + 4 * tile * ins, v_pitch, ins // WIDTH)
         for point in range(36):
             for strip in range(strips):
-                tiles(
-                    now, v + point * v_pitch, unshifted(), 4 * ins, 4,
-                    address(u) + point * u_pitch + strip * ins * STRIP, unshifted(), STRIP, 1, ins,
-                    m + point * m_pitch + strip * STRIP, 4 * wide, 0, 0,
-                )  # fmt: skip
+                weights_here = address(u) + point * u_pitch + strip * ins * STRIP
+                for i in range(0, ins, DEPTH):
+                    tiles(
+                        now, v + point * v_pitch + 4 * i, unshifted(), 4 * ins, 4,
+                        weights_here + i * STRIP, unshifted(), STRIP, 1, min(DEPTH, ins - i),
+                        m + point * m_pitch + strip * STRIP, 4 * wide, 0, ADD if i > 0 else 0,
+                    )  # fmt: skip
         for tile in range(now):
             image, place = (first + tile) // (down * across), (first + tile) % (down * across)
             top, left = place // across * 4, place % across * 4
