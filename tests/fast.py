@@ -212,7 +212,12 @@ HIDDEN = {  # kernels of rules that have no name of their own: behind another's,
     "cross_entropy, smoothed": (SmoothedCrossEntropy(), [*SMOOTHED, dict(n=9, c=33, d=(7,), label_smoothing=0.5)]),
     "linear, relu": (
         pb.Chain((pb.linear, pb.relu)),
-        [chained(dict(i=0, o=3), {}), chained(dict(i=3, o=2), {}), chained(dict(i=70, o=130), {}, batch=(5, 7))],
+        [
+            chained(dict(i=0, o=3), {}),
+            chained(dict(i=3, o=2), {}),
+            chained(dict(i=5, o=1100), {}, batch=(40,)),
+            chained(dict(i=70, o=130), {}, batch=(5, 7)),
+        ],
     ),
     "log_softmax, nll_loss": (
         pb.Chain((pb.log_softmax, pb.nll_loss)),

@@ -1,5 +1,7 @@
 """Neighbours in a Sequential that have a kernel together are one step, and nobody can tell but by the clock."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -146,6 +148,11 @@ def test_neighbours_part_when_something_else_stands_there(apart):
     assert places(model.linearize(X)[1]) == ["0-1-2", "3"]
     model.layers[2].rule = model.layers[2].learning = nn.MaxPool2d(3).rule
     np.testing.assert_array_equal(model(X), apart(model, X))
+    altered = copy.copy(nn.MaxPool2d(3).rule)
+    altered.__dict__["forward"] = lambda x: (np.zeros((5, 4, 1, 1), "f4"), ())
+    model.layers[2].rule = model.layers[2].learning = altered
+    assert not model(X).any()
     model.parts["1"] = nn.Tanh()
+    model.layers[2].rule = model.layers[2].learning = nn.MaxPool2d(2).rule
     assert places(model.linearize(X)[1]) == ["0", "1", "2", "3"]
     np.testing.assert_array_equal(model(X), apart(model, X))

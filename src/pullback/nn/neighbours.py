@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cached_property
+from operator import is_
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -40,8 +41,8 @@ _known: WeakKeyDictionary[Model, tuple[list[Any], list[Group]]] = WeakKeyDiction
 def groups(model: Any) -> list[Group]:
     """The parts of a Series, from front to back. They are looked at anew when one of them is another one."""
     before, found = _known.get(model, ([], []))
-    now = [(name, part, getattr(part, "rule", None)) for name, part in model.parts.items()]
-    if before != now:
+    now = [*model.parts, *model.parts.values(), *[getattr(part, "rule", None) for part in model.parts.values()]]
+    if len(before) != len(now) or not all(map(is_, before, now)):  # an altered copy of a rule is equal to it
         found = list(grouped(model.parts))
         _known[model] = now, found
     return found
