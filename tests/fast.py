@@ -137,12 +137,14 @@ LARGE = {
     ),
 }
 ILL = "rms_norm", dict(n=1)  # nothing but eps is left there, and that is another in float64
-NONE_OF_THEIR_OWN = "sin", "cos"  # the file has kernels for the other functions
+NONE_OF_THEIR_OWN = "sin", "cos", "reshape"  # the file has kernels for the others
 ELEMENTWISE = [
     name for name, rule in every().items() if isinstance(rule, Elementwise) and name not in NONE_OF_THEIR_OWN
 ]
 LARGE |= dict.fromkeys(ELEMENTWISE, [dict(batch=(40003,)), dict(batch=(5, 3, 7, 11))])
 LARGE |= {
+    "flatten": [dict(n=(3, 33, 7, 11), start_axis=1), dict(n=(2, 5, 3, 70, 4), start_axis=-4, end_axis=3)],
+    "select": [dict(n=9, batch=(40, 33), axis=-1, index=3), dict(n=50, batch=(20, 40))],
     "layer_norm": [dict(n=1000, batch=(133,)), dict(n=40001), dict(normalized_shape=(3, 50, 7), batch=(5, 2))],
     "rms_norm": [
         dict(n=1000, batch=(133,)),
@@ -160,7 +162,7 @@ LARGE |= {
     ],
 }
 LARGE |= {
-    "dropout": [dict(n=1003, batch=(40,), p=0.3)],
+    "dropout": [dict(n=9, batch=(2, 33, 50), p=0.2), dict(n=1003, batch=(40,), p=0.3)],
     "glu": [dict(n=2006, batch=(40,)), dict(n=4, batch=(40, 90)), dict(n=90, axis=0, batch=(7, 33))],
     "embedding": [
         dict(v=500, d=130, batch=(50, 20)),
@@ -219,7 +221,12 @@ HIDDEN = {  # kernels of rules that have no name of their own: behind another's,
     "cross_entropy, smoothed": (SmoothedCrossEntropy(), [*SMOOTHED, dict(n=9, c=33, d=(7,), label_smoothing=0.5)]),
     "linear, relu": (
         pb.Chain((pb.linear, pb.relu)),
-        [chained(dict(i=0, o=3), {}), chained(dict(i=3, o=2), {}), chained(dict(i=70, o=130), {}, batch=(5, 7))],
+        [
+            chained(dict(i=0, o=3), {}),
+            chained(dict(i=3, o=2), {}),
+            chained(dict(i=5, o=1100), {}, batch=(40,)),
+            chained(dict(i=70, o=130), {}, batch=(5, 7)),
+        ],
     ),
     "log_softmax, nll_loss": (
         pb.Chain((pb.log_softmax, pb.nll_loss)),

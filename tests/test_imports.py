@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "rules": CORE | {"rules"},
     "check": {"check", "errors", "discovery"},
     "handbook": CORE | {"handbook", "discovery", "check"},
-    "nn": CORE | {"nn", "discovery"},
+    "nn": CORE | {"nn", "discovery", "kernels"},
     "train": CORE | {"train", "nn", "check", "discovery", "handbook", "kernels"},
     "testing": {"check"},
     "pytest_plugin": {"check", "errors", "testing"},

@@ -6,7 +6,7 @@ import pytest
 import pullback as pb
 from pullback import nn
 from pullback.errors import RangeError, ShapeError
-from pullback.train import loop, neighbours, quick
+from pullback.train import loop, quick
 from pullback.train.optimisers import SGD, Adam, AdamW
 
 OPTIMISERS = [
@@ -17,6 +17,9 @@ CHAINS = {
     "relu": lambda: [nn.Flatten(), nn.Linear(12, 40), nn.ReLU(), nn.Linear(40, 33), nn.ReLU(), nn.Linear(33, 5)],
     "tanh": lambda: [nn.Linear(12, 7), nn.Tanh(), nn.Linear(7, 5)],
     "sigmoid": lambda: [nn.Linear(12, 300), nn.Sigmoid(), nn.Linear(300, 5)],
+    "gelu": lambda: [nn.Linear(12, 40), nn.GELU(), nn.Linear(40, 5)],
+    "silu": lambda: [nn.Linear(12, 40), nn.SiLU(), nn.Linear(40, 5)],
+    "leaky_relu": lambda: [nn.Linear(12, 33), nn.LeakyReLU(0.2), nn.Linear(33, 9), nn.LeakyReLU(), nn.Linear(9, 5)],
     "bare": lambda: [nn.Linear(12, 5)],
     "linear": lambda: [nn.Linear(12, 6), nn.Linear(6, 5)],
 }
@@ -51,11 +54,13 @@ def test_compiled_steps_are_the_layers_steps(name, optimiser, monkeypatch):
         np.testing.assert_allclose(gradients[n], slopes[n], rtol=0, atol=3e-6 * max(1, abs(slopes[n]).max()), err_msg=n)
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_nan_goes_where_it_goes_layer_by_layer(sign, monkeypatch):
+@pytest.mark.parametrize("name", [name for name in CHAINS if name != "bare"])
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf, -0.0])
+def test_nan_goes_where_it_goes_layer_by_layer(name, value, monkeypatch):
     def gradients():
-        model = nn.Sequential(*CHAINS["relu"](), rng=0)
-        model.layers[1].own["weight"][3] = np.copysign(np.nan, sign)
+        model = nn.Sequential(*CHAINS[name](), rng=0)
+        first = next(layer for layer in model.layers if layer.own)
+        first.own["weight"][3] = value
         with np.errstate(all="ignore"):
             return loop.step(model, *examples(37), SGD(0.1), np.random.default_rng(1))[1]
 
@@ -78,7 +83,7 @@ def test_the_way_back_of_relu_is_that_of_its_rule_at_nan_too(values):
     _, at = pb.relu.linearize(x.astype(float))
     with np.errstate(all="ignore"):
         wanted = at.vjp(g.astype(float))
-    pull_rectified(y, g, total)
+    pull_rectified(y, g, g, total)
     np.testing.assert_array_equal(g, wanted)
     np.testing.assert_array_equal(total, wanted.sum(0))
 
@@ -137,7 +142,9 @@ def test_other_arrays_in_the_layers_places_are_noticed():
     "layers",
     [
         lambda: [nn.Linear(12, 5), nn.ReLU()], lambda: [nn.Linear(12, 5, bias=False)], lambda: [nn.ReLU()],
-        lambda: [nn.Linear(12, 8), nn.GELU(), nn.Linear(8, 5)],
+        lambda: [nn.Linear(12, 8), nn.GELU("tanh"), nn.Linear(8, 5)],
+        lambda: [nn.Linear(12, 8), nn.LeakyReLU(kink="torch"), nn.Linear(8, 5)],
+        lambda: [nn.Linear(12, 8), nn.Mish(), nn.Linear(8, 5)],
         lambda: [nn.Linear(12, 8), nn.Dropout(), nn.Linear(8, 5)],
         lambda: [nn.Linear(12, 8), pb.rules.piecewise.ReLU(kink="torch"), nn.Linear(8, 5)],
     ],
@@ -158,62 +165,6 @@ def test_what_does_not_fit_is_said_by_the_layers():
             loop.step(model, x, np.where(t == t[0], label, t), optimiser, rng)
     for name, p in before.items():
         np.testing.assert_array_equal(model.parameters[name], p)
-
-
-NEIGHBOURS = {
-    "conv, relu, pool": (lambda: (nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)), ["0", "3", "4"]),
-    "without bias": (lambda: (nn.Conv2d(2, 4, 3, bias=False), nn.ReLU(), nn.MaxPool2d(2, 1)), ["0", "3", "4"]),
-    "conv, relu": (lambda: (nn.Conv2d(2, 16, 3), nn.ReLU(), nn.Identity()), ["0", "2", "3", "4"]),
-    "narrow": (lambda: (nn.Conv2d(2, 6, 5), nn.ReLU(), nn.Identity()), ["0", "2", "3", "4"]),
-    "depthwise": (lambda: (nn.Conv2d(2, 2, 3, groups=2), nn.ReLU(), nn.Identity()), ["0", "2", "3", "4"]),
-    "another kink": (lambda: (nn.Conv2d(2, 4, 3), nn.ReLU(kink="torch"), nn.MaxPool2d(2)), ["0", "3", "4"]),
-    "relu, pool": (lambda: (nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2)), ["0", "1", "3", "4"]),
-}
-
-
-@pytest.mark.parametrize("layers, names", NEIGHBOURS.values(), ids=list(NEIGHBOURS))
-def test_neighbours_learn_as_one_layer_what_they_learn_one_by_one(layers, names):
-    x = np.random.default_rng(0).normal(size=(5, 2, 6, 7)).astype(np.float32)
-    model = nn.Sequential(*layers(), nn.Flatten(), nn.Linear(nn.Sequential(*layers())(x, True)[0].size, 3), rng=0)
-    both = neighbours.joined(model)
-    assert list(both.parts) == names and neighbours.joined(model) is both
-    assert both.trainable == model.trainable
-    model.draw(1)  # other arrays in the layers' places
-    (y, at), (wanted, path) = both.linearize(x, training=True), model.linearize(x, training=True)
-    np.testing.assert_array_equal(y, wanted)
-    assert at.updates.keys() == path.updates.keys()
-    found, wanted = at.vjp(np.cos(y), x=False)[1], path.vjp(np.cos(y), x=False)[1]
-    assert found.keys() == wanted.keys() == {*model.trainable}
-    for name in wanted:
-        np.testing.assert_array_equal(found[name], wanted[name])
-    model.parts["1"] = nn.Tanh()
-    assert neighbours.joined(model) is model
-
-
-def test_neighbours_without_a_kernel_together_keep_their_own():
-    model = nn.Sequential(nn.Conv2d(2, 2, 3, groups=2), nn.ReLU())
-    steps = neighbours.joined(model).linearize(np.zeros((1, 2, 6, 7), np.float32))[1].steps["0"].steps
-    assert [step.at.plan.forward is not None for step in steps.values()] == [True, True]
-
-
-def test_a_layer_of_ones_own_is_no_neighbour():
-    class Doubled(nn.Layer):
-        def arguments(self, x, training=False, rng=None):
-            x, w, b = super().arguments(x, training, rng)
-            return x, 2 * w, b
-
-    layer = nn.Conv2d(2, 4, 3)
-    layer.__class__ = Doubled
-    model = nn.Sequential(layer, nn.ReLU(), nn.Identity())
-    assert neighbours.joined(model) is model
-
-
-def test_neighbours_part_when_a_rule_changes():
-    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.MaxPool2d(2))
-    x = np.random.default_rng(0).normal(size=(1, 2, 8, 8)).astype(np.float32)
-    neighbours.joined(model)
-    model.layers[2].rule = model.layers[2].learning = nn.MaxPool2d(3).rule
-    np.testing.assert_array_equal(neighbours.joined(model)(x), model(x))
 
 
 def losses_of(change, optimiser, layered, monkeypatch, steps=6):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pullback.errors import DtypeError, OptionError, RangeError, ShapeError, TooLargeError
 from pullback.kernels import twins
+from pullback.kernels.arrays import like
 from pullback.linearization import Linearization, native
 from pullback.room import described, refuse_uncountable
 from pullback.sizes import Sizes
@@ -60,7 +61,7 @@ class Plan(NamedTuple):
             if inputs[i] is None:
                 inputs[i] = default
             elif allowed is None:
-                inputs[i] = inputs[i].astype(self.dtype)
+                inputs[i] = cast(inputs[i], self.dtype)
             elif inputs[i].size and outside(inputs[i], allowed[0]):
                 self.refuse_outside(inputs[i], slot, *allowed)
         return inputs
@@ -72,6 +73,13 @@ class Plan(NamedTuple):
                 f" or {exempt}" if exempt is not None else ""
             )
             raise RangeError(f"{self.rule.name}: {slot} must lie in {allowed}, got {wrong.flat[0]}")
+
+
+def cast(x: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """In memory that was used before: a mask is drawn anew for every step, and may be large."""
+    y = like(x, dtype)
+    y[...] = x
+    return y
 
 
 def outside(x: NDArray[Any], top: int) -> bool:

@@ -111,6 +111,19 @@ def test_results_lie_in_memory_as_what_they_are_made_of(name):
     np.testing.assert_array_equal(y, RULES[name](np.ascontiguousarray(x), *w))
 
 
+def test_dropout_and_flatten_of_an_image_with_its_channels_last():
+    """What dropout gives lies as what it is given. Rows of features lie in one piece; what can share memory does."""
+    x = np.random.default_rng(0).normal(size=(2, 5, 6, 33)).astype(np.float32).transpose(0, 3, 1, 2)
+    mask = np.random.default_rng(1).random(x.shape) < 0.5
+    y, at = pb.dropout.linearize(x, mask)
+    assert y.strides == x.strides and at.vjp(x)[0].strides == x.strides
+    np.testing.assert_array_equal(y, 2 * x * mask)
+    rows = pb.flatten(x, start_axis=1)
+    np.testing.assert_array_equal(rows, np.ascontiguousarray(x).reshape(2, -1))
+    assert rows.flags.c_contiguous and np.shares_memory(pb.flatten(x, start_axis=2), x)
+    assert np.shares_memory(pb.flatten(x[:, :1], start_axis=1), x)
+
+
 SIZES = {
     "one element": lambda name: resized(name, 1),
     "no elements": lambda name: resized(name, 0),

@@ -124,6 +124,7 @@ ELSEWHERE = {  # what is inf or nan there, the kernel treats in another way, whi
     "scaled_dot_product_attention": [2],  # v: PLACES has cases where it is the same, in LAST gk is nan instead of inf
     # Where neighbours are joined, nothing of an infinite gradient is nothing; one after the other they make it nan.
     **dict.fromkeys((name for name in HIDDEN if "relu" in name or "nll_loss" in name), ["gy"]),
+    "linear, relu": [],
 }
 
 

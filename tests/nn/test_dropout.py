@@ -15,6 +15,11 @@ def test_dropout_draws_in_training_alone():
     assert set(np.unique(y)) == {np.float32(0), np.float32(1 / 0.75)}
     assert abs((y == 0).mean() - 0.25) < 4 * (0.25 * 0.75 / x.size) ** 0.5
     np.testing.assert_array_equal(at.vjp(x)[0], y)
+    kept = np.random.default_rng(3).random(x.shape, np.float32) >= 0.25  # so it was drawn ever since: seeds stay good
+    np.testing.assert_array_equal(y != 0, kept)
+    image = np.moveaxis(x.reshape(4, 25, 25, 4), -1, 1)  # whose channels are last in memory
+    kept = np.random.default_rng(3).random(image.shape, np.float32) >= 0.25
+    np.testing.assert_array_equal(layer(image, training=True, rng=3) != 0, kept)
 
 
 def test_every_dropout_of_a_model_draws_anew():

@@ -3,12 +3,19 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from pullback.kernels.buffers import empty
 
 
 def plain(x: Any) -> Any:
     """x, or a copy of it, with its elements one after the other."""
     flags = x.flags
-    return x if flags.c_contiguous and flags.aligned else np.array(x, order="C")
+    if flags.c_contiguous and flags.aligned:
+        return x
+    y = empty(x.shape, x.dtype)
+    y[...] = x
+    return y
 
 
 def order(x: Any) -> Any:
@@ -16,6 +23,20 @@ def order(x: Any) -> Any:
     if x.flags.c_contiguous or x.ndim < 2:
         return None
     return sorted(range(x.ndim), key=lambda k: -abs(x.strides[k]))
+
+
+def like(x: NDArray[Any], dtype: Any = np.float32) -> NDArray[Any]:
+    """Room for as many numbers, which lie in memory in the order of those of x."""
+    axes = order(x)
+    if axes is None:
+        return empty(x.shape, dtype)
+    return empty(tuple(x.shape[k] for k in axes), dtype).transpose(np.argsort(axes))
+
+
+def alike(a: Any, x: Any) -> Any:
+    """a, or a copy of it, whose elements lie in memory one after the other, in the order of those of x."""
+    axes = order(x)
+    return plain(a) if axes is None else plain(a.transpose(axes)).transpose(np.argsort(axes))
 
 
 def last(x: Any, axis: int) -> Any:

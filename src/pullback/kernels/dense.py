@@ -11,8 +11,9 @@ that its derivative needs: at 0 itself it is 1, from the right.
 
 import numpy as np
 
+from pullback.kernels import single
 from pullback.kernels.buffers import empty
-from pullback.kernels.cells import sigmoids_and_slopes, tanhs_and_slopes
+from pullback.kernels.cells import copy, sigmoids_and_slopes, tanhs_and_slopes
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.dense_lanes import pull_relu
 from pullback.kernels.elementary import exp_of_negative as exp
@@ -23,7 +24,7 @@ from pullback.kernels.threads import parallel
 from pullback.kernels.tile import RELU, WIDTH, address
 
 f = np.float32
-IDENTITY, RECTIFIER, TANH, SIGMOID = range(4)
+IDENTITY, RECTIFIER, TANH, SIGMOID, GELU, SILU, LEAKY = range(7)
 NO_CLASS = -1.0  # instead of a loss
 BLOCK = 256  # columns that a thread takes at a time
 FEW = 8  # rows
@@ -71,7 +72,7 @@ def pull_columns(lo, hi, activation, y, slope, g, gb):
     for block in range(lo, hi):
         here = slice(block * BLOCK, min((block + 1) * BLOCK, gb.size))
         if activation == RECTIFIER:
-            pull_rectified(y[:, here], g[:, here], gb[here])
+            pull_rectified(y[:, here], g[:, here], g[:, here], gb[here])
             continue
         total = gb[here]
         total[:] = 0
@@ -83,14 +84,14 @@ def pull_columns(lo, hi, activation, y, slope, g, gb):
 
 
 @part
-def pull_rectified(y, g, total):
-    """A vector of columns at a time, down a few rows: more would lie too far apart for the cache."""
+def pull_rectified(y, gy, g, total):
+    """g = f' gy, a vector of columns at a time, down a few rows: more would lie too far apart for the cache."""
     total[:] = 0
     for r in range(0, len(g), FEW):
-        rows, of_y, of_g = min(FEW, len(g) - r), address(y[r]), address(g[r])
+        rows, of_y, of_gy, of_g = min(FEW, len(g) - r), address(y[r]), address(gy[r]), address(g[r])
         for j in range(0, 4 * total.size, 4 * WIDTH):
-            there = address(total) + j
-            pull_relu(total.size - j // 4, rows, of_y + j, y.strides[0], of_g + j, g.strides[0], there)
+            steps = (of_y + j, y.strides[0]), (of_gy + j, gy.strides[0]), (of_g + j, g.strides[0])
+            pull_relu(total.size - j // 4, rows, *steps[0], *steps[1], *steps[2], address(total) + j)
 
 
 @part
@@ -106,19 +107,40 @@ def add(a, total):
 
 
 @part
-def activate(lo, hi, activation, y, slope):
-    """tanh or sigmoid of rows lo..hi, in place."""
+def activate(lo, hi, activation, leak, y, slope):
+    """The activation of rows lo..hi, in place, and its slopes."""
     z = np.empty(y.shape[1], f)
     for r in range(lo, hi):
-        z[:] = y[r]
+        copy(y[r], z)
         if activation == TANH:
             tanhs_and_slopes(z, y[r], slope[r])
-        else:
+        elif activation == SIGMOID:
             sigmoids_and_slopes(z, y[r], slope[r])
+        elif activation == LEAKY:
+            leaks_and_slopes(z, leak, y[r], slope[r])
+        elif activation == GELU:
+            of_each(z, y[r], single.gelu)
+            of_each(z, slope[r], single.gelu_slope)
+        else:
+            of_each(z, y[r], single.silu)
+            of_each(z, slope[r], single.silu_slope)
 
 
 @part
-def gradients_of(x, t, layers, params, grads, arena):
+def of_each(z, y, function):
+    for j in range(z.size):
+        y[j] = function(z[j])
+
+
+@part
+def leaks_and_slopes(z, leak, y, slope):
+    for j in range(z.size):
+        slope[j] = leak if z[j] < 0 else f(1)
+        y[j] = slope[j] * z[j]
+
+
+@part
+def gradients_of(x, t, layers, leaks, params, grads, arena):
     """Fill `grads`; return the mean loss, or NO_CLASS where a label is none."""
     batch, classes = x.shape[0], layers[-1, 1]
     for label in t:
@@ -134,7 +156,7 @@ def gradients_of(x, t, layers, params, grads, arena):
         y, before = out.reshape(batch, o), y
         product(before, w.T, y, b, work, RELU if activation == RECTIFIER else 0)
         if activation > RECTIFIER:
-            parallel(activate, batch, max(1, (1 << 13) // o), (activation, y, slope.reshape(batch, o)))
+            parallel(activate, batch, max(1, (1 << 13) // o), (activation, leaks[l], y, slope.reshape(batch, o)))
         place, here = place + i * o + o, here + 3 * batch * o
     loss, g = cross_entropy(y, t), y
     for l in range(len(layers) - 1, -1, -1):
@@ -157,10 +179,11 @@ def gradients_of(x, t, layers, params, grads, arena):
 
 
 @kernel
-def step(x, t, layers, params, grads, arena, formula, first, second, rates):
+def step(x, t, layers, leaks, params, grads, arena, formula, first, second, rates):
     """The mean loss before the step, or NO_CLASS: then no step was taken."""
-    x, t, layers, params, grads, arena = lent((x, t, layers, params, grads, arena))  # the caller holds them
-    loss = gradients_of(x, t, layers, params, grads, arena)
+    x, t, layers, leaks = lent((x, t, layers, leaks))  # the caller holds them
+    params, grads, arena = lent((params, grads, arena))
+    loss = gradients_of(x, t, layers, leaks, params, grads, arena)
     if loss != NO_CLASS:
         advance(formula, params, grads, first, second, rates)
     return loss

@@ -13,23 +13,23 @@ INFINITY = 0x7F800000  # of the bits of a float: above are nan and all with a si
 
 
 @intrinsic
-def pull_relu(typing, units, rows, y, y_row, g, g_row, total):
-    """g *= f', and total += its sum down the rows. y says what was clipped: there it is -0.0.
+def pull_relu(typing, units, rows, y, y_row, gy, gy_row, g, g_row, total):
+    """g = f' gy, and total += its sum down the rows. y says what was clipped: there it is -0.0.
 
     f' of nan is 0, as in the rule.
     """
 
     def emit(context, build, signature, args):
-        units, rows, y, y_row, g, g_row, total = args
+        units, rows, y, y_row, gy, gy_row, g, g_row, total = args
         largest = ir.Constant(ir.VectorType(I32, WIDTH), [INFINITY] * WIDTH)
 
         def body(memory):
             zero = memory.load(y).all(0.0)
             added = cgutils.alloca_once_value(build, memory.load(total).value)
             with cgutils.for_range(build, rows) as row:
-                of_y, of_g = build.mul(row.index, y_row), build.mul(row.index, g_row)
+                of_y, of_gy, of_g = (build.mul(row.index, step) for step in (y_row, gy_row, g_row))
                 kept = build.icmp_unsigned("<=", memory.load(y, of_y).bits(), largest)
-                pulled = memory.load(g, of_g) * zero.all(1.0).where(kept, zero)
+                pulled = memory.load(gy, of_gy) * zero.all(1.0).where(kept, zero)
                 memory.store(pulled, g, of_g)
                 build.store((Vector(build, build.load(added)) + pulled).value, added)
             memory.store(Vector(build, build.load(added)), total)
@@ -37,4 +37,4 @@ def pull_relu(typing, units, rows, y, y_row, g, g_row, total):
         for_units(build, units, body)
         return context.get_dummy_value()
 
-    return types.void(*[int64] * 7), emit
+    return types.void(*[int64] * 9), emit

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from pullback.kernels.arrays import plain
-from pullback.kernels.buffers import empty
+from pullback.kernels.arrays import alike, like
 from pullback.kernels.compiled import kernel, part
 from pullback.kernels.threads import parallel
 
@@ -28,10 +27,15 @@ def lay(x, mask, factor, y):
 
 
 def over(x, mask, factor):
-    """x mask factor"""
-    y = empty(x.shape)
-    lay(plain(x).reshape(-1), plain(mask).reshape(-1), factor, y.reshape(-1))
+    """x mask factor, which lies in memory as x does."""
+    y = like(x)
+    lay(straight(alike(x, y)), straight(alike(mask, y)), factor, straight(y))
     return y
+
+
+def straight(a):
+    """The elements in the order in which they lie in memory."""
+    return a.ravel("K")
 
 
 def factor_of(rule):
@@ -39,6 +43,7 @@ def factor_of(rule):
 
 
 def forward(rule, x, mask):
+    mask = alike(mask, x)  # the gradient will most likely lie as x does, too
     return over(x, mask, factor_of(rule)), (mask,)
 
 

@@ -187,7 +187,8 @@ def gradients(gy, x, w, statistics, rows, repeats=1, centred=True):
     """gx in the shape of x, and gw and gb, where what is repeated is one."""
     gx = empty(x.shape)
     step = max(1, SHARE // rows[1], -(-rows[0] // CHUNKS))
-    sums = np.zeros((2, -(-rows[0] // step), len(w), rows[1] // repeats), f)
+    sums = empty((2, -(-rows[0] // step), len(w), rows[1] // repeats))
+    sums.fill(0)
     pull(
         plain(gy).reshape(rows), plain(x).reshape(rows), w, statistics, gx.reshape(rows), *sums, step, repeats, centred
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from pullback.door import configured
 from pullback.errors import OptionError
+from pullback.kernels.buffers import empty
 from pullback.nn.derivative import Arrays
 from pullback.nn.initialisation import normal
 from pullback.nn.kind import NEEDED, Kind, axis, fan
@@ -68,7 +69,13 @@ def dropping(layer: Layer) -> Layer:
 
 def chosen(p: float, x: Any, rng: np.random.Generator) -> Any:
     """What stays: each element with probability 1 - p."""
-    return rng.random(np.shape(x), np.float32) >= p
+    return at_least(p, np.shape(x), rng)
+
+
+def at_least(p: float, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+    """1 with the chance 1 - p, else 0, each by itself."""
+    drawn = rng.random(dtype=np.float32, out=empty(shape))
+    return np.greater_equal(drawn, p, out=drawn)
 
 
 def dropping_between(layer: Layer, dropout: float) -> Layer:
@@ -83,8 +90,10 @@ def dropping_between(layer: Layer, dropout: float) -> Layer:
 
 def chosen_between(p: float, between: int, width: int, x: Any, rng: np.random.Generator) -> Any:
     """The same for `between` layers of so many features, scaled so that the mean stays."""
-    kept = rng.random((between, *np.shape(x)[:-1], width), np.float32) >= p
-    return kept * (1 / (1 - p) if p < 1 else 0.0)  # in float64: the rule takes of it what its precision holds
+    kept = at_least(p, (between, *np.shape(x)[:-1], width), rng)
+    scale = 1 / (1 - p) if p < 1 else 0.0
+    wide = empty(kept.shape, float)  # the rule takes of it what its precision holds
+    return np.multiply(kept, scale, out=wide, dtype=float)
 
 
 # fmt: off

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pullback.errors import ShapeError
+from pullback.kernels.arrays import like
 from pullback.nn.derivative import Arrays, Derivative, Walk
 from pullback.nn.layer import Layer
 from pullback.nn.model import Model, Random, Visit, generator, join, listed, refuse_unknown
@@ -57,15 +58,25 @@ class Around(Derivative):
         ty = self.at.jvp(tx, {name.removeprefix("fn."): t for name, t in tangents.items()})
         return ty if tx is None else tx + ty
 
+    def vjp(self, gy: np.ndarray, x: bool = True) -> tuple[np.ndarray | None, Arrays]:
+        gx, own = self.at.vjp(gy, x)
+        return (None if gx is None else plus(gy, gx)), {join("fn", name): g for name, g in own.items()}
+
     def walk(self, gy: np.ndarray, x: bool = True) -> Walk:
         gx: np.ndarray | None = gy
         for name, gx, own in self.at.walk(gy, x):
             yield join("fn", name), gx, {join("fn", n): g for n, g in own.items()}
-        yield "", (gy + gx if x else None), {}
+        yield "", (None if not x or gx is None else plus(gy, gx)), {}
 
 
 def add(x: Any, y: np.ndarray) -> Any:
     x = x if hasattr(x, "dtype") else np.asarray(x, y.dtype)
     if x.shape != y.shape:
         raise ShapeError(f"fn makes {y.shape} of {x.shape}; what is added to its input must have its shape")
-    return x + y
+    return plus(x, y)
+
+
+def plus(x: Any, y: np.ndarray) -> np.ndarray:
+    """The sum, which lies in memory as y does."""
+    total: np.ndarray = np.add(x, y, out=like(y, np.result_type(x, y)))
+    return total

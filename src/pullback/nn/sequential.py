@@ -1,6 +1,7 @@
 """Layers one after the other."""
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from pullback.errors import OptionError, PullbackError
 from pullback.nn.derivative import Arrays, Derivative, Walk
 from pullback.nn.layer import Layer
 from pullback.nn.model import Model, Random, Visit, generator, join, listed, refuse_unknown
+from pullback.nn.neighbours import Group, Together, groups, together
 from pullback.rule import Rule
 
 
@@ -17,6 +19,7 @@ class Series(Model):
 
     def __init__(self, parts: Mapping[str, Model], kind: str = "Series") -> None:
         self.parts, self.kind = parts, kind
+        self.last = list(parts)[-1] if parts else None
         self.lowest = next((k for k, part in enumerate(parts.values()) if part.trainable), len(parts))
         owners = [id(layer) for _, layer in self.leaves() if layer.own]
         if len(owners) > len(set(owners)):
@@ -28,13 +31,22 @@ class Series(Model):
                 yield join(name, inner), layer
 
     def linearize(self, x: Any, training: bool = False, rng: Random = None) -> tuple[np.ndarray, "Path"]:
-        rng, steps = generator(rng), {}
-        for name, part in self.parts.items():
-            try:
-                x, steps[name] = part.linearize(x, training, rng)
-            except PullbackError as error:
-                raise placed(error, name, part) from None
-        return x, Path(self, steps)
+        rng = generator(rng)
+        pieces: dict[tuple[str, ...], Derivative | Together] = {}
+        for group in groups(self):
+            if group.chain and (found := self.together(group, x, training)):
+                x, pieces[group.names] = found
+                continue
+            for name, part in zip(group.names, group.parts):
+                try:
+                    x, pieces[name,] = part.linearize(x, training, rng)
+                except PullbackError as error:
+                    raise placed(error, name, part) from None
+        return x, Path(self, pieces)
+
+    def together(self, group: Group, x: Any, training: bool) -> tuple[np.ndarray, Together] | None:
+        """Not where the result is for people to read: there relu's zeros have no sign."""
+        return together(group, x) if training or group.names[-1] != self.last else None
 
     def follow(self, x: Any, visit: Visit) -> Any:
         for name, part in self.parts.items():
@@ -76,14 +88,23 @@ class Sequential(Series):
 
 
 class Path(Derivative):
-    """The derivative of a Series at one point."""
+    """The derivative of a Series at one point. Neighbours that were one step are one piece."""
 
-    def __init__(self, series: Series, steps: Mapping[str, Derivative]) -> None:
-        self.series, self.steps = series, steps
+    def __init__(self, series: Series, pieces: Mapping[tuple[str, ...], Derivative | Together]) -> None:
+        self.series, self.pieces = series, pieces
+
+    @cached_property
+    def steps(self) -> dict[str, Derivative]:
+        """One for every part."""
+        found: dict[str, Derivative] = {}
+        for names, piece in self.pieces.items():
+            found |= zip(names, piece.steps if isinstance(piece, Together) else [piece])
+        return found
 
     @property
     def updates(self) -> Arrays:
-        return {join(name, own): value for name, step in self.steps.items() for own, value in step.updates.items()}
+        own = ((first, piece.updates) for (first, *_), piece in self.pieces.items())
+        return {join(first, name): value for first, updates in own for name, value in updates.items()}
 
     def jvp(self, tx: np.ndarray | None = None, tangents: Mapping[str, np.ndarray] = {}) -> np.ndarray:
         refuse_unknown(tangents, self.series.trainable)
@@ -93,6 +114,18 @@ class Path(Derivative):
         if tx is None:
             raise OptionError("a model without layers moves only with x; give tx")
         return tx
+
+    def vjp(self, gy: np.ndarray, x: bool = True) -> tuple[np.ndarray | None, Arrays]:
+        g: Any = gy
+        gradients: Arrays = {}
+        k = sum(map(len, self.pieces))
+        for names, piece in reversed(list(self.pieces.items())):
+            k -= len(names)
+            if k < self.series.lowest and not x:
+                break  # nothing from here on learns
+            g, own = piece.vjp(g, x or k > self.series.lowest)
+            gradients |= {join(names[0], name): gradient for name, gradient in own.items()}
+        return (g if x else None), gradients
 
     def walk(self, gy: np.ndarray, x: bool = True) -> Walk:
         g: Any = gy

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pullback.discovery import public
-from pullback.errors import DataError, OptionError, PullbackError, RangeError, ShapeError
+from pullback.errors import DataError, OptionError, RangeError, ShapeError
 from pullback.nn.model import Model
-from pullback.train import neighbours, quick
+from pullback.train import quick
 from pullback.train.data import Dataset, Pair, as_dataset
 from pullback.train.data.dataset import ONE_HOT
 from pullback.train.data.examples import first
@@ -151,11 +151,7 @@ def step(
     """Forward, backward, downhill: the loss, and the gradients, which the next step may overwrite."""
     if done := quick.step(model, x, t, optimiser):
         return done
-    try:
-        y, at = neighbours.joined(model).linearize(x, training=True, rng=rng)
-    except PullbackError:
-        model.linearize(x, training=True, rng=rng)  # the layers themselves say which one it is
-        raise
+    y, at = model.linearize(x, training=True, rng=rng)
     loss, gy = surprise(y, t)
     _, gradients = at.vjp(gy, x=False)
     optimiser.step(model.parameters, gradients)

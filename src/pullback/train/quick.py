@@ -10,13 +10,16 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from pullback.discovery import public
 from pullback.kernels import ours, twin_of
 from pullback.nn.layer import Layer
 from pullback.nn.model import Model
 from pullback.nn.sequential import Sequential
+from pullback.rule import Rule
 from pullback.train.optimisers import Arrays, Optimiser
 
-ACTIVATIONS = ["identity", "relu", "tanh", "sigmoid"]  # in the order in which the kernel counts them
+ACTIVATIONS = ["identity", "relu", "tanh", "sigmoid", "gelu", "silu", "leaky_relu"]  # as the kernel counts them
+USUAL = dict(kink="right", approximate="none")  # what the kernel knows, where an activation has these words
 DENSE = "weight", "bias"
 FLOAT = np.dtype(np.float32)  # sooner compared than the type itself
 
@@ -42,11 +45,12 @@ def step(model: Model, x: np.ndarray, t: np.ndarray, optimiser: Optimiser) -> tu
 class Dense:
     """The compiled steps of one model with one optimiser."""
 
-    def __init__(self, model: Sequential, chain: list[tuple[Layer, int]], optimiser: Optimiser) -> None:
+    def __init__(self, model: Sequential, chain: list[tuple[Layer, Rule]], optimiser: Optimiser) -> None:
         self.optimiser, self.arenas = optimiser, dict[int, np.ndarray]()
         self.parts = list(model.parts.values())
         self.flattens = self.parts[0] is not chain[0][0]
-        self.sizes = [(*layer.own["weight"].shape[::-1], activation) for layer, activation in chain]
+        self.sizes = [(*layer.own["weight"].shape[::-1], ACTIVATIONS.index(rule.name)) for layer, rule in chain]
+        self.leaks = np.array([rule.options.get("negative_slope", 0) for _, rule in chain], FLOAT)
         owners: list[tuple[dict[str, Any], str]] = [(layer.own, name) for layer, _ in chain for name in DENSE]
         self.parameters, views = joined([own[name] for own, name in owners])
         self.gradients, parts = joined([np.zeros_like(view) for view in views])
@@ -87,7 +91,7 @@ class Dense:
         self.optimiser.steps += 1
         formula, numbers = self.rates(self.optimiser)
         flat, memory = (self.parameters, self.gradients, arena), (self.memory[0], self.memory[-1])
-        loss = self.kernel.step(rows, labels, self.layers, *flat, formula, *memory, numbers)
+        loss = self.kernel.step(rows, labels, self.layers, self.leaks, *flat, formula, *memory, numbers)
         if loss == self.kernel.NO_CLASS:
             self.optimiser.steps -= 1
             return None
@@ -101,17 +105,22 @@ def joined(arrays: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
     return flat, [piece.reshape(a.shape) for piece, a in zip(pieces, arrays)]
 
 
-def layers_of(model: Sequential) -> list[tuple[Layer, int]] | None:
-    """The dense layers of a chain, each with the number of its activation."""
-    found: list[tuple[Layer, int]] = []
+def layers_of(model: Sequential) -> list[tuple[Layer, Rule]] | None:
+    """The dense layers of a chain, each with its activation, which is identity where there is none."""
+    nothing = public("identity")
+    found: list[tuple[Layer, Rule]] = []
     for part in model.layers:
         if type(part) is not Layer or not ours(part.rule):
             return None
-        name = part.rule.name
+        name, options = part.rule.name, part.rule.options
         if name == "linear" and tuple(part.own) == DENSE and part.own["weight"].dtype == np.float32:
-            found.append((part, 0))
-        elif name in ACTIVATIONS and found and not found[-1][1] and part.rule.options.get("kink", "right") == "right":
-            found[-1] = found[-1][0], ACTIVATIONS.index(name)
-        elif not (name == "flatten" and not found and part.rule.options == dict(start_axis=1, end_axis=-1)):
+            found.append((part, nothing))
+        elif name in ACTIVATIONS and found and found[-1][1] is nothing and usual(options):
+            found[-1] = found[-1][0], part.rule
+        elif not (name == "flatten" and not found and options == dict(start_axis=1, end_axis=-1)):
             return None
-    return found if found and not found[-1][1] else None
+    return found if found and found[-1][1] is nothing else None
+
+
+def usual(options: dict[str, Any]) -> bool:
+    return all(options.get(name, word) == word for name, word in USUAL.items())
