@@ -47,7 +47,7 @@ def work(lo, hi, x, t, w, left_out, g, examples, after, losses, gx):
         pick(z, own, right)
         if finished(rest, right, logit, loss):
             for s in range(count):
-                if rest[s] + np.float64(right[s]) != rest[s] + np.float64(right[s]):
+                if np.isnan(rest[s] + np.float64(right[s])):
                     loss[s], rest[s], right[s] = of_infinity(x[start(first + s, classes, after) :], after, own[s], z, s)
         for s in range(count):
             losses[first + s] = loss[s] * np.float64(share[s])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.elementary import exact, halved, log1p, power, reduced, risen
+from pullback.kernels.elementary import exact, log1p, power, reduced, risen
 from pullback.kernels.lent import lent, returned
 from pullback.kernels.places import (
     block,
@@ -65,17 +65,33 @@ def lowered(x, top, rest, more, out):
         out[j] = ((x[j] - top) - rest) - more
 
 
-@part(fastmath={"contract", "nsz", "reassoc"})
+@part
 def pulled_rows(lo, hi, gy, y, gx):
     for i in range(lo, hi):
-        g, now, out = gy[i], y[i], gx[i]
-        total = 0.0
-        for j in range(g.size):
-            total += np.float64(g[j])
-        for j in range(g.size):
-            power, q = halved(np.float64(now[j]))
-            p, lack = power + power * q, -((power - 1.0) + power * q)  # gy - p Σ gy, where 1 - p is exact
-            out[j] = f(np.float64(g[j]) * lack - p * (total - np.float64(g[j])))
+        pull_row(gy[i], y[i], sum_of(gy[i]), gx[i])
+
+
+@part
+def sum_of(g):
+    total = 0.0
+    for j in range(g.size):
+        total += np.float64(g[j])
+    return total
+
+
+@exact
+def pull_row(g, y, total, out):
+    for j in range(g.size):
+        out[j] = pulled(g[j], y[j], total)
+
+
+@exact
+def pulled(g, y, total):
+    """g - p Σ g, where 1 - p is exact."""
+    shifted, r = reduced(y, 0)
+    whole_power, q = power(shifted, 0), risen(r)
+    p, lack = whole_power + whole_power * q, -((whole_power - f(1)) + whole_power * q)
+    return g * lack - p * f(total - np.float64(g))
 
 
 @part
@@ -155,13 +171,9 @@ def add_line(g, total):
 
 
 @exact
-def pull_line(g, logp, total):
-    """g - p Σ g, where 1 - p is exact."""
+def pull_line(g, y, total):
     for s in range(g.size):
-        shifted, r = reduced(logp[s], 0)
-        power2, q = power(shifted, 0), risen(r)
-        p, lack = power2 + power2 * q, -((power2 - f(1)) + power2 * q)
-        g[s] = g[s] * lack - p * f(total[s] - np.float64(g[s]))
+        g[s] = pulled(g[s], y[s], total[s])
 
 
 @kernel

@@ -128,8 +128,10 @@ def take(z, scale, first, count, after, out):
     """out = scale z, place by place; z may be written to."""
     here = start(first, z.shape[0], after)
     for k in range(z.shape[0]):
-        line = out[here + k * after : here + k * after + count] if after > 1 else z[k]
-        multiplied(z[k], scale, line)
+        if after > 1:
+            multiplied(z[k], scale, out[here + k * after : here + k * after + count])
+        else:
+            multiplied_in_place(z[k], scale)
     if after == 1:
         to_rows(z, out[here : here + count * z.shape[0]].reshape((count, z.shape[0])))
 
@@ -138,6 +140,12 @@ def take(z, scale, first, count, after, out):
 def multiplied(line, scale, out):
     for s in range(out.size):
         out[s] = line[s] * scale[s]
+
+
+@part
+def multiplied_in_place(line, scale):
+    for s in range(line.size):
+        line[s] *= scale[s]
 
 
 @part
