@@ -133,6 +133,8 @@ LARGE = {
             dict(n=7, batch=(50, 101)),
             dict(n=1, batch=(3,)),
             dict(n=65, axis=0, batch=(130,)),
+            dict(n=3, axis=1, b0=2, batch=(5, 7)),
+            dict(n=21, axis=1, b0=20, batch=(9, 17)),
         ],
     ),
 }
@@ -208,6 +210,14 @@ CLASSES = [
     dict(c=70, d=(), axis=0),
     dict(n=5, c=1, d=()),
     dict(n=31, c=130, d=()),
+    dict(n=700, c=63, d=(), ignore_index=5),
+    dict(n=5, c=3, d=(1, 1), reduction="sum"),
+    dict(n=11, c=7, d=(2, 3), reduction="none"),
+    dict(n=3, c=130, d=(5, 13), ignore_index=2),
+    dict(n=2, c=3, d=(99, 7), reduction="none", ignore_index=1),
+    dict(n=2, c=1, d=(300,), without=("w",)),
+    dict(n=40, n1=20, c=9, d=(2,), axis=-3, without=("w",)),
+    dict(n=9, c=21, d=(19, 15)),
 ]
 
 

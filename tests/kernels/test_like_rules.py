@@ -93,9 +93,10 @@ def test_gradients_from_above_of_sequences_may_be_read_only(name, blocks, steps,
     close(fast.vjp(None, to_single(gh)), at.vjp(None, gh), MORE[name])
 
 
-@pytest.mark.parametrize(
-    "name, case", [(name, case) for name in ("batch_norm", "group_norm", "prelu") for case in LARGE[name]]
-)
+CHANNELS = "batch_norm", "group_norm", "prelu", "cross_entropy of classes"
+
+
+@pytest.mark.parametrize("name, case", [(name, case) for name in CHANNELS for case in LARGE[name]])
 def test_channels_may_be_last_in_memory(name, case):
     compare(*arrays(RULES[name], case), channels_last)
 

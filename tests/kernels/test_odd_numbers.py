@@ -31,6 +31,7 @@ def rows_of_odd_scores():
     return four, np.concatenate([four, np.full((len(four), 99), -5, np.float32)], -1)
 
 
+@pytest.mark.parametrize("axis", [-1, 0])
 @pytest.mark.parametrize("x", rows_of_odd_scores(), ids=len)
 @pytest.mark.parametrize(
     "name, options",
@@ -41,18 +42,38 @@ def rows_of_odd_scores():
     ],
     ids=str,
 )
-def test_odd_scores_are_treated_as_by_the_rule(name, options, x):
+def test_odd_scores_are_treated_as_by_the_rule(name, options, x, axis):
     t = [np.arange(len(x)) % 4] if options else []
     if name == "soft":
         name, t = "cross_entropy", [np.eye(x.shape[1], dtype="f4")[t[0]] * np.float32(0.75)]
+    if axis == 0:  # places side by side
+        x, t = x.T.copy(), [a.T.copy() for a in t]
     wide = lambda a: a.astype(float) if a.dtype.kind == "f" else a
     with np.errstate(all="ignore"):
-        y, at = RULES[name].linearize(wide(x), *map(wide, t), **options)
-        fast_y, fast = RULES[name].linearize(x, *t, **options)
+        y, at = RULES[name].linearize(wide(x), *map(wide, t), axis=axis, **options)
+        fast_y, fast = RULES[name].linearize(x, *t, axis=axis, **options)
         assert fast.plan.forward is not None
         close(fast_y, y)
         gy = np.cos(np.arange(y.size)).reshape(y.shape).astype(np.float32)
         close(fast.vjp(gy), at.vjp(gy.astype(float)))
+
+
+@pytest.mark.parametrize("shape", [(50, 3), (50, 99), (2, 3, 5, 7), (2, 3, 11, 7)], ids=str)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_scores_of_what_does_not_count_may_be_anything(value, shape):
+    """Neither an ignored class nor one of no weight."""
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    t = np.arange(x[:, 0].size).reshape(x[:, 0].shape) % 3
+    np.moveaxis(x, 1, -1)[t > 0] = value
+    w = np.ones(shape[1], np.float32)
+    w[2] = 0
+    loss, at = pb.cross_entropy.linearize(x, t, w, ignore_index=1)
+    assert at.plan.forward is not None
+    (gx,) = at.vjp(1)[:1]
+    assert np.isfinite(loss) and not np.moveaxis(gx, 1, -1)[t > 0].any()
+    wanted, exact = pb.cross_entropy.linearize(np.where(np.isfinite(x), x, 0).astype(float), t, w, ignore_index=1)
+    close(loss, wanted)
+    close(gx, exact.vjp(1)[0])
 
 
 KINKS = [(name, dict(kink=word)) for name in ELEMENTWISE if "kink" in RULES[name].options for word in ("mean", "jax")]

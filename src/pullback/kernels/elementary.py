@@ -132,21 +132,40 @@ def log1p_of_part(e):
 
 
 @exact
-def log(x):
-    """To 2e-11: x = 2ᵏ m, log m = 2 artanh(s), s = (m - 1) / (m + 1). x is 0, or normal as a float64."""
+def split(x):
+    """k and m, with x = 2ᵏ m and √½ <= m < √2."""
     from_half = bits(x) - 4604544271217802189  # the bits of √½
     k = of_bits(((from_half + (1023 << 52)) >> 52) | 0x4330000000000000) - 4503599627371519.0
-    m = of_bits((from_half & 0xFFFFFFFFFFFFF) + 4604544271217802189)
-    s = (m - 1.0) / (m + 1.0)
+    return k, of_bits((from_half & 0xFFFFFFFFFFFFF) + 4604544271217802189)
+
+
+@exact
+def log_of(k, rest):
+    """log(2ᵏ (1 + rest)) to 2e-11: log(1 + rest) = 2 artanh(s), s = rest / (2 + rest)."""
+    s = rest / (2.0 + rest)
     z = s * s
     p = 0.22191394493175057 + z * 0.19362776836747533
     p = 0.2857175463573276 + z * p
     p = 0.39999998796848674 + z * p
     p = 0.6666666666737545 + z * p
-    y = k * 0.6931471805599453 + s * (2.0 + z * p)
+    return k * 0.6931471805599453 + s * (2.0 + z * p)
+
+
+@exact
+def log(x):
+    """To 2e-11. x is 0, or normal as a float64."""
+    k, m = split(x)
+    y = log_of(k, m - 1.0)
     y = y if x > 0.0 else np.nan
     y = -np.inf if x == 0.0 else y
     return y if x < np.inf else x
+
+
+@exact
+def log1p(x):
+    """log(1 + x) to 2e-11, for finite x >= 0: where k is 0, x is what 1 has beside it, with all digits."""
+    k, m = split(1.0 + x)
+    return log_of(k, x if k == 0.0 else m - 1.0)
 
 
 @exact

@@ -2,11 +2,26 @@
 
 import numpy as np
 
-from pullback.kernels.arrays import back, last, plain
-from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
-from pullback.kernels.elementary import exact, halved
+from pullback.kernels.elementary import exact, log1p, power, reduced, risen
 from pullback.kernels.lent import lent, returned
+from pullback.kernels.places import (
+    block,
+    blocks,
+    bring,
+    chunk,
+    highest,
+    like,
+    raise_all,
+    seen,
+    share_infinity,
+    short,
+    start,
+    take,
+    turned,
+    whole,
+    wide,
+)  # fmt: skip
 from pullback.kernels.rows import SHARE, largest_of, log_of_sum, raised, room, shares_of_infinity
 from pullback.kernels.threads import parallel
 
@@ -50,17 +65,115 @@ def lowered(x, top, rest, more, out):
         out[j] = ((x[j] - top) - rest) - more
 
 
-@part(fastmath={"contract", "nsz", "reassoc"})
+@part
 def pulled_rows(lo, hi, gy, y, gx):
     for i in range(lo, hi):
-        g, now, out = gy[i], y[i], gx[i]
-        total = 0.0
-        for j in range(g.size):
-            total += np.float64(g[j])
-        for j in range(g.size):
-            power, q = halved(np.float64(now[j]))
-            p, lack = power + power * q, -((power - 1.0) + power * q)  # gy - p Σ gy, where 1 - p is exact
-            out[j] = f(np.float64(g[j]) * lack - p * (total - np.float64(g[j])))
+        pull_row(gy[i], y[i], sum_of(gy[i]), gx[i])
+
+
+@part
+def sum_of(g):
+    total = 0.0
+    for j in range(g.size):
+        total += np.float64(g[j])
+    return total
+
+
+@exact
+def pull_row(g, y, total, out):
+    for j in range(g.size):
+        out[j] = pulled(g[j], y[j], total)
+
+
+@exact
+def pulled(g, y, total):
+    """g - p Σ g, where 1 - p is exact."""
+    shifted, r = reduced(y, 0)
+    whole_power, q = power(shifted, 0), risen(r)
+    p, lack = whole_power + whole_power * q, -((whole_power - f(1)) + whole_power * q)
+    return g * lack - p * f(total - np.float64(g))
+
+
+@part
+def places(lo, hi, x, y, examples, classes, after):
+    most = wide(classes)
+    rooms = np.empty((classes + 5) * most, f), np.empty(most)
+    scratch, totals = lent(rooms)
+    for job in range(lo, hi):
+        first, last = block(job, examples, classes, after)
+        count, n = last - first, whole(last - first)
+        lines, total = scratch[: (classes + 5) * n].reshape((classes + 5, n)), totals[:n]
+        z, v = lines[:classes], lines[classes:]
+        top, some, ones, log, more = v[0], v[1], v[2], v[3], v[4]
+        bring(x, first, count, after, z)
+        highest(z, top)
+        raise_all(z, top, True, some, ones, total)
+        logarithms(total, ones, log, more)
+        for k in range(classes):
+            lower(z[k], log, more)
+        for s in range(count):
+            if total[s] != total[s]:  # inf and nan
+                of_infinity(x[start(first + s, classes, after) :], after, z[:, s])
+        for s in range(n):
+            log[s] = f(1)
+        take(z, log, first, count, after, y)
+    returned(rooms)
+
+
+@exact
+def logarithms(total, ones, log, more):
+    """What is subtracted beside the largest score, in two parts."""
+    for s in range(log.size):
+        found = log1p(total[s] + (np.float64(ones[s]) - 1.0))
+        log[s] = f(found)
+        more[s] = f(found - np.float64(log[s]))
+
+
+@exact
+def lower(z, log, more):
+    for s in range(z.size):
+        z[s] = (z[s] - log[s]) - more[s]
+
+
+@part
+def of_infinity(x, after, z):
+    total = share_infinity(x, after, f(1), z)
+    for k in range(z.size):
+        z[k] = f(-np.log(total)) if z[k] == 1 or total != total else f(-np.inf)
+
+
+@part
+def pulled_places(lo, hi, gy, y, gx, examples, classes, after):
+    most = wide(classes)
+    rooms = np.empty((2 * classes + 1) * most, f), np.empty(most)
+    scratch, totals = lent(rooms)
+    for job in range(lo, hi):
+        first, last = block(job, examples, classes, after)
+        count, n = last - first, whole(last - first)
+        lines, total = scratch[: (2 * classes + 1) * n].reshape((2 * classes + 1, n)), totals[:n]
+        g, logp, one = lines[:classes], lines[classes : 2 * classes], lines[2 * classes]
+        bring(gy, first, count, after, g)
+        bring(y, first, count, after, logp)
+        for s in range(n):
+            one[s], total[s] = f(1), 0.0
+        for k in range(classes):
+            add_line(g[k], total)
+        for k in range(classes):
+            pull_line(g[k], logp[k], total)
+        take(g, one, first, count, after, gx)
+    returned(rooms)
+
+
+@part
+def add_line(g, total):
+    for s in range(g.size):
+        total[s] += np.float64(g[s])
+
+
+@exact
+def pull_line(g, y, total):
+    for s in range(g.size):
+        g[s] = pulled(g[s], y[s], total[s])
 
 
 @kernel
@@ -69,22 +182,38 @@ def fill(x, y):
 
 
 @kernel
+def fill_places(x, y):
+    parallel(places, blocks(*x.shape), chunk(x.shape[1]), (x.reshape(x.size), y.reshape(y.size), *x.shape))
+
+
+@kernel
 def pull(gy, y, gx):
     parallel(pulled_rows, gy.shape[0], max(1, SHARE // gy.shape[1]), (gy, y, gx))
 
 
+@kernel
+def pull_places(gy, y, gx):
+    given = gy.reshape(gy.size), y.reshape(y.size), gx.reshape(gx.size), *gy.shape
+    parallel(pulled_places, blocks(*gy.shape), chunk(gy.shape[1]), given)
+
+
 def forward(rule, x):
-    x = last(x, rule.axis)
-    y = empty(x.shape)
-    rows = (-1, x.shape[-1])
-    fill(plain(x).reshape(rows), y.reshape(rows))
-    y = back(y, rule.axis)
+    last = turned(x, rule.axis)
+    z = seen(x, rule.axis, last)
+    out, y = like(z, x, rule.axis, last)
+    if short(z):
+        fill_places(z, out)
+    else:
+        fill(z[:, :, 0], out[:, :, 0])
     return y, (y,)
 
 
 def vjp(rule, gy, y):
-    gy, y = last(gy, rule.axis), last(y, rule.axis)
-    gx = empty(y.shape)
-    rows = (-1, y.shape[-1])
-    pull(plain(gy).reshape(rows), plain(y).reshape(rows), gx.reshape(rows))
-    return back(gx, rule.axis)
+    last = turned(y, rule.axis)
+    g, now = (seen(a, rule.axis, last) for a in (gy, y))
+    out, gx = like(now, y, rule.axis, last)
+    if short(now):
+        pull_places(g, now, out)
+    else:
+        pull(g[:, :, 0], now[:, :, 0], out[:, :, 0])
+    return gx

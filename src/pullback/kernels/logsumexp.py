@@ -2,10 +2,26 @@
 
 import numpy as np
 
-from pullback.kernels.arrays import back, last, plain
-from pullback.kernels.buffers import empty
 from pullback.kernels.compiled import kernel, part
+from pullback.kernels.elementary import log1p
 from pullback.kernels.lent import lent, returned
+from pullback.kernels.places import (
+    block,
+    blocks,
+    bring,
+    chunk,
+    highest,
+    like,
+    raise_all,
+    seen,
+    share_infinity,
+    short,
+    start,
+    take,
+    turned,
+    whole,
+    wide,
+)  # fmt: skip
 from pullback.kernels.rows import SHARE, largest_of, log_of_sum, raised, room, scaled, shares_of_infinity
 from pullback.kernels.threads import parallel
 
@@ -30,9 +46,42 @@ def rows(lo, hi, x, y, p):
             top = largest_of(ahead, f(1))
         if total != total:  # inf and nan
             total = shares_of_infinity(row, f(1), e)
-            y[i] = f(np.nan) if total != total else f(np.inf) if total > 0 else f(-np.inf)
+            y[i] = of_infinity(total)
         scaled(e, f(1.0 / (1.0 if total == 0 else total)), p[i])
     returned(scratch)
+
+
+@part
+def places(lo, hi, x, y, p, examples, classes, after):
+    most = wide(classes)
+    rooms = np.empty((classes + 4) * most, f), np.empty(most)
+    scratch, totals = lent(rooms)
+    for job in range(lo, hi):
+        first, last = block(job, examples, classes, after)
+        count, n = last - first, whole(last - first)
+        lines, total = scratch[: (classes + 4) * n].reshape((classes + 4, n)), totals[:n]
+        z, v = lines[:classes], lines[classes:]
+        top, some, ones, scale = v[0], v[1], v[2], v[3]
+        bring(x, first, count, after, z)
+        highest(z, top)
+        raise_all(z, top, False, some, ones, total)
+        for s in range(count):
+            y[first + s] = f(np.float64(top[s]) + log1p(total[s] + (np.float64(ones[s]) - 1.0)))
+        for s in range(n):
+            total[s] += np.float64(ones[s])
+        for s in range(count):
+            if total[s] != total[s]:  # inf and nan
+                total[s] = share_infinity(x[start(first + s, classes, after) :], after, f(1), z[:, s])
+                y[first + s] = of_infinity(total[s])
+        for s in range(n):
+            scale[s] = f(1.0 / (1.0 if total[s] == 0.0 else total[s]))
+        take(z, scale, first, count, after, p)
+    returned(rooms)
+
+
+@part
+def of_infinity(total):
+    return f(np.nan) if total != total else f(np.inf) if total > 0 else f(-np.inf)
 
 
 @kernel
@@ -40,11 +89,20 @@ def fill(x, y, p):
     parallel(rows, x.shape[0], max(1, SHARE // x.shape[1]), (x, y, p))
 
 
+@kernel
+def fill_places(x, y, p):
+    parallel(places, blocks(*x.shape), chunk(x.shape[1]), (x.reshape(x.size), y, p.reshape(p.size), *x.shape))
+
+
 def forward(rule, x):
-    x = last(x, rule.axes[0])
-    n = x.shape[-1]
-    y, p = np.empty(x.size // n, f), empty(x.shape)
-    fill(plain(x).reshape(-1, n), y, p.reshape(-1, n))
-    p = back(p, rule.axes[0])
-    y = y.reshape(x.shape[:-1])
+    axis = rule.axes[0] % x.ndim
+    last = turned(x, axis)
+    z = seen(x, axis, last)
+    out, p = like(z, x, axis, last)
+    y = np.empty(x.size // x.shape[axis], f)
+    if short(z):
+        fill_places(z, y, out)
+    else:
+        fill(z[:, :, 0], y, out[:, :, 0])
+    y = y.reshape(x.shape[:axis] + x.shape[axis + 1 :])
     return (np.expand_dims(y, rule.axis) if rule.keepdims else y), (p,)

@@ -121,10 +121,10 @@ def log_of_sum(e):
     others, ties = 0.0, -1.0
     for start in range(0, e.size, PIECE):
         now = e[start : start + PIECE]
-        some, many = f(0), f(0)
+        some, many = f(0), np.int32(0)
         for j in range(now.size):
-            some += f(0) if now[j] == f(1) else now[j]
-            many += f(1) if now[j] == f(1) else f(0)
+            some += now[j] * f(now[j] != f(1))  # a choice between two numbers would not run in lanes
+            many += np.int32(now[j] == f(1))
         others += some
         ties += many
     return np.log1p(others + ties)
