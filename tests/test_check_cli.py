@@ -148,6 +148,40 @@ def test_what_cannot_be_called_cannot_be_judged(tmp_path):
     assert "odd_backward: it did not run" in refused(f"{path}:odd_forward,odd_backward")
 
 
+def test_a_backward_without_a_forward_gets_a_line(tmp_path):
+    path = tmp_path / "layers.py"
+    path.write_text("""
+def square_forward(x): return x * x, x
+def square_backward(g, x): return 2 * g * x
+def poool_forward(x): return x, x
+def pool_backward(g, x): return g
+""")
+    found = run(str(path))
+    assert found.exit_code == 3
+    assert [line.split(None, 1)[0] for line in found.output.splitlines()] == ["square_backward", "pool_backward"]
+    assert found.output.splitlines()[1].endswith("cannot judge  no forward found: pool_forward, pool")
+    assert json.loads(run(str(path), "--json").output)[1] == {
+        "name": "pool_backward", "verdict": "cannot judge", "problem": "no forward found: pool_forward, pool",
+    }  # fmt: skip
+
+
+def test_helpers_are_no_backwards_without_a_forward(tmp_path):
+    path = tmp_path / "layers.py"
+    path.write_text("""
+import numpy as np
+def square_forward(x): return x * x, x
+def square_backward(g, x): return through_backward(g) * 2 * x
+def through_backward(g): return g
+def _step_backward(g): return g
+def numerical_grad(f, x): return f(x + 1e-5) - f(x)
+def register(function): return function
+def hook_backward(g): return g
+register(hook_backward)
+""")
+    found = run(str(path))
+    assert found.exit_code == 0 and found.output.split()[0] == "square_backward" and found.output.count("\n") == 1
+
+
 def test_a_class_that_is_made_with_numbers_says_how_to_make_one(tmp_path):
     path = tmp_path / "layers.py"
     path.write_text("""

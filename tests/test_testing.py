@@ -47,7 +47,7 @@ def test_what_is_wrong_fails_with_the_report_and_the_cause():
 
 def test_what_cannot_be_judged_fails_too():
     with pytest.raises(AssertionError, match="cannot judge"):
-        assert_backward(lambda x: np.random.rand() * x, lambda g, x: g, (4,))
+        assert_backward(lambda x: np.random.default_rng().random() * x, lambda g, x: g, (4,))
 
 
 def pytest_run(folder, *args):
@@ -89,6 +89,25 @@ def test_files_can_be_chosen(project):
     (project / "pytest.ini").write_text("[pytest]\npullback_files = layers.py\n")
     done = pytest_run(project, "--pullback")
     assert done.returncode == 0 and "2 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_run_that_finds_nothing_to_check_says_so(project):
+    (project / "tests").mkdir()
+    (project / "tests" / "test_one.py").write_text("def test_one(): pass\n")
+    (project / "pytest.ini").write_text("[pytest]\ntestpaths = tests\n")
+    done, says = pytest_run(project, "--pullback"), "PytestWarning: --pullback found nothing to check below tests"
+    assert done.returncode == 0 and says in done.stdout and "1 passed, 1 warning" in done.stdout, done.stdout
+    strict = pytest_run(project, "--pullback", "-W", "error")
+    assert strict.returncode == 4 and "found nothing to check" in strict.stderr + strict.stdout
+    for args in (["--pullback", "layers.py", "tests"], ["--pullback", "layers.py", "-k", "nothing"], []):
+        assert "found nothing to check" not in pytest_run(project, *args).stdout
+
+
+def test_a_backward_without_a_forward_is_skipped_with_the_reason(project):
+    (project / "layers.py").write_text(LAYERS.format("sum") + "\ndef pool_backward(g, c):\n    return g\n")
+    done = pytest_run(project, "--pullback", "layers.py")
+    assert done.returncode == 0 and "1 passed, 2 skipped" in done.stdout
+    assert "no forward found: pool_forward, pool" in done.stdout
 
 
 def test_a_file_that_does_not_import_is_an_error_of_one_line(project):

@@ -4,6 +4,7 @@ It is loaded by every run of pytest, so what it needs is imported when it is use
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -43,14 +44,29 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "Layers | 
     return Layers.from_parent(parent, path=file_path)
 
 
+@pytest.hookimpl(tryfirst=True)  # before anything is deselected
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config) -> None:
+    """A run that checks nothing should not look like one in which all is right."""
+    first = getattr(config, "workerinput", {"workerid": "gw0"})["workerid"] == "gw0"  # of several processes one says it
+    if config.getoption("--pullback") and first and not any(isinstance(each, Layer) for each in session.items):
+        where = ", ".join(config.args)
+        text = (
+            f"--pullback found nothing to check below {where}: give the folder of the layers too, pytest --pullback src"
+        )
+        try:
+            warnings.warn(pytest.PytestWarning(text), stacklevel=1)
+        except pytest.PytestWarning as error:  # where every warning is an error
+            raise pytest.UsageError(text) from error
+
+
 class Layers(pytest.File):
     """A file of layers: one test for everything in it that has a backward."""
 
     def collect(self) -> Iterator["Layer"]:
-        from pullback.check.files.finding import exercises
+        from pullback.check.files.finding import everything
         from pullback.check.files.loading import load
 
-        for exercise in exercises(load(self.path)):
+        for exercise in everything(load(self.path)):
             yield Layer.from_parent(self, name=exercise.name, exercise=exercise)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:

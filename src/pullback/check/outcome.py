@@ -128,6 +128,8 @@ class Outcome:
             how = f"keep it as d{name}, say, or return it behind those of the inputs"
             lacks = f"whose gradient was not found ({how}): it is not judged"
             yield f"{what}, {steps if problem.adapted.still else lacks}"
+        if problem.adapted.apart:
+            yield problem.adapted.apart
         yield from self.example_alone()
         if self.left:
             away = "the gradient leaves the derivative little by little, as where forward iterates and does not arrive"

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pullback.check.adapters.code import Adapted, outputs, own_name
+from pullback.check.adapters.code import Adapted, StyleError, outputs, own_name
 from pullback.check.rounding import HALFWAY, grain_of
 from pullback.errors import OptionError
 
@@ -91,7 +91,7 @@ class Problem:
             rng.normal(size=leaf.value) if isinstance(leaf.value, tuple) else np.array(leaf.value, order="K")
             for leaf in adapted.leaves
         ]
-        self.names, judged = names, chosen(names, wrt)
+        self.names, judged = names, chosen(names, wrt, [leaf.argument for leaf in adapted.leaves])
         self.inputs = parts(self.arrays, names, lambda k, a: a.dtype.kind in "fc" and k in judged)
         self.wanted = {leaf.name for leaf in adapted.leaves if leaf.wanted}  # inputs that have to get a gradient
         self.dropped: list[str] = []  # those that get none, and move forward
@@ -297,19 +297,23 @@ def fresh(like: Array, part: Part | None, v: Array, exact: bool) -> Array:
     return array
 
 
-def chosen(names: Sequence[str], wrt: Any) -> set[int]:
-    """The inputs that are judged."""
+def chosen(names: Sequence[str], wrt: Any, arguments: Sequence[str]) -> set[int]:
+    """The inputs that are judged; of an argument that holds several, all of them."""
     if wrt is None:
         return set(range(len(names)))
     asked = list(wrt) if isinstance(wrt, Iterable) and not isinstance(wrt, str) else [wrt]
-    known = [*names, *range(len(names))]
+    known = [*names, *filter(None, arguments), *range(len(names))]
     unknown = [each for each in asked if not isinstance(each, (str, Integral)) or each not in known]
     if unknown:
         raise OptionError(f"wrt names {unknown[0]!r}; the inputs are {', '.join(names)}, or their numbers from 0")
-    return {names.index(each) if isinstance(each, str) else int(each) for each in asked}
+    within = lambda each: [k for k, argument in enumerate(arguments) if argument == each]
+    named = lambda each: [names.index(each)] if each in names else within(each)
+    return {k for each in asked for k in (named(each) if isinstance(each, str) else [int(each)])}
 
 
 def forward_derivative(adapted: Adapted, jvp: Callable[..., Any]) -> Adapted:
     """The same layer with a jvp in the place of its backward: jvp(*tangents, *inputs) -> tangent(s)."""
+    if held := [leaf.argument for leaf in adapted.leaves if leaf.argument and len(leaf.path) > 1]:
+        raise StyleError(f"mode='jvp' is for arrays, and {held[0]} holds some: give them one by one")
     backward = lambda tangents, inputs: outputs(jvp(*tangents, *inputs))
     return adapted._replace(name=own_name(jvp) or adapted.name, backward=backward, tuned=())

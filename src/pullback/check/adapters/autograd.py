@@ -31,7 +31,8 @@ def recognise(code: Code) -> Adapted | None:
 
     def pulled(cotangent: Any, inputs: Sequence[Any], k: int) -> Any:
         of_one = lambda x: code.forward(*code.arguments.filled([*inputs[:k], x, *inputs[k + 1 :]]))
-        return make_vjp(of_one)(inputs[k])[0](cotangent)
+        with code.dice():
+            return make_vjp(of_one)(inputs[k])[0](cotangent)
 
     def gradient(cotangent: Any, inputs: Sequence[Any], k: int, missing: list[NotImplementedError]) -> Any:
         if np.asarray(inputs[k]).dtype.kind not in "fc":
@@ -55,5 +56,9 @@ def recognise(code: Code) -> Adapted | None:
         found = {k: np.asarray(library.grad(along, k + 1)(cotangents[0], *inputs)) for k in by}
         return [np.asarray(library.grad(along, 0)(cotangents[0], *inputs))], [found.get(k) for k in range(len(inputs))]
 
+    def forward(*inputs: Any) -> tuple[Any, ...]:
+        with code.dice():
+            return outputs(code.run(inputs))
+
     code.tried(code.name, lambda: code.run(code.arguments.example()))
-    return code.adapted(lambda *inputs: outputs(code.run(inputs)), backward, second=second)
+    return code.adapted(forward, backward, second=second)

@@ -22,16 +22,31 @@ OUTPUT = re.compile(r"y|Y|out|output|outputs|a|A|s|probs?|result|y_hat")
 
 
 class Binding(NamedTuple):
-    """The parameters of a backward in order: ("cotangent", k), ("input", k), ("output", k), ("cache", 0), and
-    ("step", 0), a learning rate."""
+    """The parameters of a backward in order: ("cotangent", k), ("together", 0) for all of these in a tuple,
+    ("input", k), ("output", k), ("cache", 0), and ("step", 0), a learning rate."""
 
     places: tuple[tuple[str, int], ...]
 
     def count(self, kind: str) -> int:
         return sum(each == kind for each, _ in self.places)
 
+    @property
+    def takes_gradients(self) -> bool:
+        return self.count("cotangent") + self.count("together") > 0
+
+    @property
+    def in_a_tuple(self) -> "Binding":
+        """The same with the gradients of all outputs in the place of one."""
+        return Binding(tuple(("together", 0) if kind == "cotangent" else (kind, k) for kind, k in self.places))
+
+    @property
+    def place(self) -> int:
+        """Of the first gradient."""
+        return [kind for kind, _ in self.places].index("cotangent")
+
     def arguments(self, **given: Sequence[Any]) -> list[Any]:
-        known: dict[str, Sequence[Any]] = {"step": [STEP_SIZE], **given}
+        together = [tuple(given.get("cotangent", ()))]
+        known: dict[str, Sequence[Any]] = {"step": [STEP_SIZE], "together": together, **given}
         return [known[kind][k] for kind, k in self.places]
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pullback.check.adapters.above import takes_several
 from pullback.check.adapters.arguments import Leaf, names_of
 from pullback.check.adapters.binding import STEP_SIZE, Binding, by_names, in_order
 from pullback.check.adapters.code import (
@@ -29,9 +30,10 @@ from pullback.check.adapters.code import (
     scaled,
     several,
 )
+from pullback.check.adapters.containers import attributes
 from pullback.check.adapters.gradients import assigned, bare, by_shape, parts
 from pullback.check.adapters.handing import handed
-from pullback.check.adapters.holders import Path, attributes, gradients_of_parameters, is_float, look, paths, put
+from pullback.check.adapters.holders import Path, gradients_of_parameters, is_float, look, paths, put
 from pullback.check.adapters.owners import settle
 from pullback.check.adapters.unnamed import unnamed
 
@@ -145,7 +147,7 @@ class Held:
         self.binding, after, found = self.first_that_runs(run, example)
         self.slots = self.parameters_of(after, example, found)
         self.parameters = [Leaf(dotted(p), p, look(after, p).copy()) for p in self.slots]
-        self.mean = not self.binding.count("cotangent") and output[0].ndim == 1 and len(example) > 1
+        self.mean = not self.binding.takes_gradients and output[0].ndim == 1 and len(example) > 1
         if any(look(layer, parameter) is None for parameter in self.slots):  # the first run made them
             self.layer = cleared(used)
         self.silent = list(self.moving())
@@ -183,7 +185,11 @@ class Held:
             named = None  # `backward(x)` of an object that remembers x itself: what comes from above
         above = Binding(in_order(backward, forward, count))
         again = [Binding(tuple(("input", k) for k in range(given)))] if len(takes) == given > 1 else []
-        return [named or above, *again]
+        first = named or above
+        if count == 1 or first.count("cotangent") != 1:
+            return [first, *again]
+        ways = [first, first.in_a_tuple]
+        return [*(ways[::-1] if takes_several(backward, first.place, count) else ways), *again]
 
     def parameters_of(self, layer: Any, example: Sequence[Any], found: Any) -> dict[Path, Path | None]:
         """Parameters by the names of their gradients, or in the order of those that backward returned."""
@@ -268,8 +274,9 @@ class Held:
         return tuple(found[name] for name in dict.fromkeys((*names, *INPUTS)) if name in found)
 
     def forward(self, *inputs: Any) -> tuple[Any, ...]:
-        """The output; of a loss of every example, whose backward gives the gradient of the mean, the mean."""
-        output = self.ran(inputs).output
+        """The outputs whose gradients backward takes; of a loss of every example, whose backward gives the gradient of
+        the mean, the mean."""
+        output = self.ran(inputs).output[: self.binding.count("cotangent") or None]
         return (np.asarray(np.mean(output[0])),) if self.mean else output
 
     def backward(self, cotangents: Sequence[Any], inputs: Sequence[Any], step: float = STEP_SIZE) -> tuple[Any, ...]:
@@ -281,7 +288,7 @@ class Held:
             gradients = assigned(found, [*own, *self.parameters])
         else:
             gradients = *gradients, *(self.gradient(run.layer, slot) for slot in self.slots.items())
-        return gradients if self.binding.count("cotangent") else scaled(gradients, cotangents)
+        return gradients if self.binding.takes_gradients else scaled(gradients, cotangents)
 
     def again(self, cotangents: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
         """The gradients of the inputs from the second run of one object, after one with the same numbers in another
@@ -294,7 +301,7 @@ class Held:
         if not all(np.array_equal(a, b) for a, b in zip(self.ran(inputs).output, second.output)):
             return (None,) * len(inputs)
         found = assigned(self.went_back(second, cotangents, inputs[: len(own)]), own)[: len(own)]
-        found = found if self.binding.count("cotangent") else scaled(found, cotangents)
+        found = found if self.binding.takes_gradients else scaled(found, cotangents)
         return *found, *(None,) * len(self.parameters)
 
     def gradient(self, layer: Any, slot: tuple[Path, Path | None]) -> Any:

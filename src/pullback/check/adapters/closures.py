@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pullback.check.adapters.above import chosen, takes_several
+from pullback.check.adapters.arguments import names_of, takes_anything
 from pullback.check.adapters.code import Adapted, Code, guarded, is_function, outputs
 from pullback.check.adapters.engines import gradients_alone_moved, kept
 from pullback.check.adapters.handing import handed
@@ -22,10 +24,27 @@ def recognise(code: Code) -> Adapted | None:
     if not (isinstance(code.trial, tuple) and len(code.trial) > 1 and callable(code.trial[-1])):
         return None
 
+    *shown, back = code.trial
+    if takes_one(back) and (len(shown) > 1 or isinstance(shown[0], tuple)):
+        ways = [adapted(code, together=True), adapted(code, alone=True)]
+        if len(shown) > 1 and not takes_several(back, 0, len(shown)):
+            ways.reverse()
+        both = [(each.forward, each.backward) for each in ways]
+        return ways[chosen(both, code.arguments.leaves, code.arguments.example())]
+    return adapted(code)
+
+
+def takes_one(back: Any) -> bool:
+    return len(names_of(back)) == 1 and not takes_anything(back)
+
+
+def adapted(code: Code, together: bool = False, alone: bool = False) -> Adapted:
+    """back is given the gradient of each output, of all of them in a tuple, or of the first alone."""
+
     def forward(*inputs: Any) -> tuple[Any, ...]:
         with code.dice():
             *output, _ = code.run(inputs)
-        return outputs(tuple(output) if len(output) > 1 else output[0])
+        return outputs(tuple(output) if len(output) > 1 and not alone else output[0])
 
     def backward(cotangents: Sequence[Any], inputs: Sequence[Any], times: int = 1) -> tuple[Any, ...]:
         with code.dice():
@@ -36,7 +55,8 @@ def recognise(code: Code) -> Adapted | None:
                 if turn and gradients_alone_moved(before, kept(cells_of(back))):
                     return (None,) * len(inputs)
                 above = cotangents if times == 1 else [np.array(g) for g in cotangents]
-                found = code.gradients(back(*code.lifted(above)))
+                lifted = code.lifted(above)
+                found = code.gradients(back(tuple(lifted)) if together else back(*lifted))
         return found
 
     settle(code, forward, backward)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pullback.check.adapters.arguments import Arguments, Leaf, is_array, names_of, parameters
+from pullback.check.adapters.containers import holds_data, is_written, states
 from pullback.check.adapters.dice import Dice
 from pullback.check.adapters.frameworks import framework_of, function_of, named, to_numpy
 from pullback.check.adapters.gradients import assigned
@@ -58,6 +59,7 @@ class Adapted(NamedTuple):
     module: bool = False  # of PyTorch: with parameters of sizes that do not fit, some read beyond them
     options: dict[str, Any] = {}  # numbers, flags and words that forward has by default, or that the layer holds
     otherwise: Callable[..., tuple[Any, ...]] = lambda options, *arrays: ()  # forward with others of them
+    apart: str = ""  # what else has no gradient here, and why that is not judged
     tuned: tuple[Callable[..., Any], ...] = ()  # both, where they have numbers by default in common, with other ones
 
 
@@ -69,6 +71,7 @@ class Code:
         self.backward = backward
         self.framework, self.dice = framework_of(forward, backward, values=values), Dice()
         self.arguments = Arguments(values, names_of(body(forward)))
+        self.keeps = False  # does forward write to objects that it is given?
         self.changed: dict[str, Any] = {}  # options that are not as they were, for the time being
 
     @property
@@ -90,13 +93,25 @@ class Code:
     def run(self, inputs: Sequence[Any]) -> Any:
         """What forward gives, as it gives it; several things always in a tuple."""
         with self.framework.scope():
-            found = self.forward(*self.filled(inputs), **self.changed)
+            return self.ran(self.filled(inputs))
+
+    def ran(self, given: Sequence[Any]) -> Any:
+        with self.framework.scope():
+            found = self.forward(*given, **self.changed)
         return tuple(found) if several(found) else found
 
     @cached_property
     def trial(self) -> Any:
         """What forward gives for the example."""
-        return self.tried(self.name, lambda: self.run(self.arguments.example()))
+        with self.framework.scope():
+            given = self.filled(self.arguments.example())
+        before = states(given)
+        found = self.tried(self.name, lambda: self.ran(given))
+        self.keeps = any(is_written(each, parts) for each, parts in before)
+        if self.keeps:
+            self.arguments.leave_records()
+            found = self.tried(self.name, lambda: self.run(self.arguments.example()))
+        return found
 
     def tried(self, name: str, call: Callable[[], Any]) -> Any:
         """The result of a first call; where it raises, an error that says with what."""
@@ -135,7 +150,7 @@ class Code:
         common = {n: LESS * a for n, a in self.taken_back(options).items() if isinstance(a, float)}
         return Adapted(
             self.judged, guarded(forward), guarded(backward), leaves, second, options=options,
-            otherwise=partial(under, forward),
+            otherwise=partial(under, forward), apart=self.arguments.apart,
             tuned=tuple(partial(under, each, common) for each in (forward, backward)) if common else (),
         )  # fmt: skip
 
@@ -198,7 +213,8 @@ def name_inside(function: Any) -> str:
     if getattr(function, "__name__", "") != "<lambda>":
         return ""
     found = [each for each in named([function], 0) if getattr(each, "__module__", None) == function.__module__]
-    names = {name_of(each) for each in found if callable(each) and getattr(each, "__name__", "<lambda>") != "<lambda>"}
+    layers = [each for each in found if callable(each) and not (isinstance(each, type) and holds_data(each))]
+    names = {name_of(each) for each in layers if getattr(each, "__name__", "<lambda>") != "<lambda>"}
     return names.pop() if len(names) == 1 else ""
 
 

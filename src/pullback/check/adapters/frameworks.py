@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pullback.check.adapters.containers import flat
+
 
 class Framework(NamedTuple):
     name: str
@@ -33,7 +35,7 @@ def to_numpy(value: Any) -> Any:
         return dense(value.detach()).resolve_conj().cpu().numpy().copy()
     if spoken(value, "mygrad") and hasattr(value, "data"):
         return np.array(value.data)
-    if spoken(value, "jax") and hasattr(value, "__array__"):
+    if spoken(value, "jax") and hasattr(value, "__array__") and isinstance(value.dtype, np.dtype):  # no key of its dice
         return np.array(value)
     return value
 
@@ -69,7 +71,8 @@ def framework_of(*functions: Any, values: Sequence[Any] = ()) -> Framework:
         for name in loaded:
             if spoken(value, name):
                 return FRAMEWORKS[name]()
-    given = (name for name in loaded for value in values if spoken(value, name))
+    inside = [part for value in values for part in flat(value)]
+    given = (name for name in loaded for value in inside if spoken(value, name))
     return FRAMEWORKS[next(given, "numpy")]()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pullback.check.adapters.containers import attributes
 from pullback.check.adapters.gradients import bare
 
 Path = tuple[Any, ...]  # from the object: names of attributes, keys of dicts, numbers in lists
@@ -25,17 +26,6 @@ def items(holder: Any) -> Pairs:
     if isinstance(holder, tuple):  # of layers, say: they can be changed, and its own numbers cannot
         return [(k, value) for k, value in enumerate(holder) if not isinstance(value, np.ndarray)]
     return list(enumerate(holder)) if isinstance(holder, list) else list(attributes(holder).items())
-
-
-def attributes(holder: Any) -> dict[str, Any]:
-    """Of an object, in its slots as well."""
-    slots = [slot for kind in type(holder).__mro__ for slot in several(vars(kind).get("__slots__", ()))]
-    found = {name: getattr(holder, name) for name in slots if not name.startswith("__") and hasattr(holder, name)}
-    return found | dict(getattr(holder, "__dict__", {}))
-
-
-def several(slots: Any) -> list[str]:
-    return [slots] if isinstance(slots, str) else list(slots)
 
 
 def paths(

@@ -13,7 +13,7 @@ from pullback.check import check
 from pullback.check.adapters.arguments import is_shape
 from pullback.check.files.accusing import said, settings_of, settled
 from pullback.check.files.calling import Guess, GuessError
-from pullback.check.files.finding import Exercise
+from pullback.check.files.finding import Exercise, wanted
 from pullback.check.files.guessing import quiet, trials
 from pullback.check.files.likeness import likeness
 from pullback.check.files.targets import TextError, options, shape, targets
@@ -135,6 +135,8 @@ def outcome(
     must_run: bool = False,
 ) -> Outcome:
     """Guess what is not given, and judge. What cannot be called cannot be judged, unless it `must_run`."""
+    if exercise.alone:
+        return Outcome(exercise.name, None, f"no forward found: {', '.join(wanted(exercise.name))}")
     found: dict[int, str | None] = {}
 
     def rule(guess: Guess) -> str | None:

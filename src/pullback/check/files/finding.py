@@ -19,12 +19,22 @@ LOSS = re.compile(r"loss|error|cost|cross_?entropy|(^|_)(mse|mae|bce|nll|kl|hube
 GRADIENT = re.compile(r"[dgDG]\w*|\w*(grad|deriv|prime|delta)\w*")
 
 
+SURE = re.compile(
+    r"(?!_)(\w*_)?(backward|backprop|bwd)(_\w*)?"
+)  # what is called so is no helper with `grad` in its name
+
+
 class Exercise(NamedTuple):
-    """Something to check: a pair of functions, or one thing that brings its backward."""
+    """Something to check: a pair of functions, or one thing that brings its backward. Without a forward there is
+    nothing to judge it by."""
 
     name: str
     forward: Any
     backward: Any = None
+
+    @property
+    def alone(self) -> bool:
+        return self.forward is None
 
 
 def exercises(module: ModuleType) -> list[Exercise]:
@@ -38,6 +48,38 @@ def exercises(module: ModuleType) -> list[Exercise]:
     found += [Exercise(n, f) for n, f in functions.items() if id(f) not in partners and brings(n, f)]
     found += [Exercise(name, value) for name, value in own.items() if has_a_backward(value)]
     return sorted(found, key=lambda exercise: line(exercise.backward or exercise.forward))
+
+
+def everything(module: ModuleType) -> list[Exercise]:
+    """Exercises, and beside them what is called a backward and has no forward: a name that is misspelt, perhaps."""
+    found = exercises(module)
+    partners = {id(each) for exercise in found for each in (exercise.forward, exercise.backward)}
+    functions = {n: f for n, f in vars(module).items() if isinstance(f, FunctionType) and is_own(f, module)}
+    alone = {n: f for n, f in functions.items() if SURE.fullmatch(n) and id(f) not in partners}
+    used = names_used(module, found) if alone else set()
+    found += [Exercise(name, None, backward) for name, backward in alone.items() if name not in used]
+    return sorted(found, key=lambda exercise: line(exercise.backward or exercise.forward))
+
+
+def names_used(module: ModuleType, found: Sequence[Exercise]) -> set[str]:
+    """What is used by something that is checked, or handed to a function: a helper, or a part of something else."""
+    try:
+        tree = ast.parse(inspect.getsource(module))
+    except (OSError, SyntaxError, TypeError):
+        return set()
+    judged = {getattr(each, "__name__", "") for exercise in found for each in (exercise.forward, exercise.backward)}
+    parts = [each for each in tree.body if getattr(each, "name", "") in judged or isinstance(each, ast.ClassDef)]
+    inside = [each for part in parts for each in ast.walk(part)]
+    handed = [each for call in ast.walk(tree) if isinstance(call, ast.Call) for each in (*call.args, *call.keywords)]
+    handed = [each.value if isinstance(each, ast.keyword) else each for each in handed]
+    return {each.id for each in (*inside, *handed) if isinstance(each, ast.Name)}
+
+
+def wanted(name: str) -> list[str]:
+    """What the forward of a backward would be called, the likeliest names."""
+    full = next((each for each in partners(name) if each.endswith(FORWARD[0]) or FORWARD[0] in each), "")
+    bare = re.sub("_+", "_", re.sub(r"backward|backprop|bwd", "", name)).strip("_")
+    return [each for each in dict.fromkeys((full, bare)) if each]
 
 
 def is_own(value: Any, module: ModuleType) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pullback.check.files.finding import Exercise, exercises, of_name
+from pullback.check.files.finding import Exercise, everything, of_name
 from pullback.check.files.loading import FileError, load
 from pullback.check.files.numbers import one_hot
 
@@ -25,7 +25,7 @@ def targets(text: str) -> list[Exercise]:
     module = load(Path(path + ".py" if mark else text))
     if mark:
         return [named(module, names.split(","), path + ".py")]
-    found = exercises(module)
+    found = everything(module)
     if not found:
         raise FileError(
             f"{text} has nothing to check: no pair such as affine_forward and affine_backward, no class with forward "
