@@ -34,12 +34,12 @@ def narrowed(problem: Problem) -> Problem | None:
 
 
 def in_single(single: Problem, rng: np.random.Generator) -> tuple[Point, Truth, list[Mismatch]]:
-    """What is wrong there, along one direction of every input."""
+    """What is wrong there, along one direction of every input; not at kinks, which jumps close together look like."""
     along = [dense(dice(rng, part.end - part.begin), part.begin) for part in single.inputs]
     truth = Truth(single, single.example, along).sharpened()
     comparison = Comparison(single, truth, [rng.normal(size=single.given_size)])
-    far = [each for each in comparison.found.values() if each.finite and each.weight > OFF * abs(truth.size)]
-    return Point(WHERE, single.example), truth, far
+    told = [each for each in comparison.found.values() if each.finite and each.kind == "smooth"]
+    return Point(WHERE, single.example), truth, [each for each in told if each.weight > OFF * abs(truth.size)]
 
 
 def raises(single: Problem) -> list[Cause]:
