@@ -19,7 +19,7 @@ from pullback.kernels.images import turn_block
 f = np.float32
 FEW = 63  # classes of a row that is too short to fill vectors
 WIDE, NARROW = 256, 64  # places of a block: of few classes, and of so many that the cache would not hold it
-MANY = 128  # classes
+MANY = 256  # classes
 STRAIGHT = 32  # places in a line that are worth a block of their own
 PIECE = 32  # classes that are summed up in float32
 SQUARE = 8  # classes from which on rows are turned in squares
