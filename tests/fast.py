@@ -109,6 +109,9 @@ LARGE = {
         dict(i=300, o=33, batch=(9,)),
         dict(i=70, o=130, batch=(5, 7)),
         dict(i=513, o=100, batch=(128,)),
+        dict(i=300, o=70, batch=(1100,)),  # many rows, forward and in the input gradient,
+        dict(i=33, o=1030, batch=(20,)),  # and in the weight gradient
+        dict(i=1024, o=260, batch=(30,)),  # rows that the first cache cannot hold side by side
         dict(i=1, o=200),
         dict(i=64, o=10, batch=(64,), without=("b",)),
     ],  # fmt: skip

@@ -6,9 +6,10 @@
 
 Each job owns some strips of columns of c. Along k it copies a block of its part of b into strips (once, into its own
 cache: the floats of one k lie together) and runs the tile down the rows of a, as many at a time as the second cache
-keeps. In small products b is read where it lies, if its rows are contiguous and whole strips. a is read where it lies,
-unless its rows are not contiguous: then it is copied first, as many rows to a panel as a tile has, the floats of one k
-together.
+keeps. Where rows are many, strips are made of all of b first, and each job owns some rows instead: it reads them once.
+In small products b is read where it lies, if its rows are contiguous and whole strips. a is read where it lies, unless
+its rows are not contiguous, or lie so that the first cache cannot hold twelve of them: then it is copied first, as many
+rows to a panel as a tile has, the floats of one k together.
 
 From Python `product(a, b)` is all there is to it. Compiled code calls `matmul` with arrays, or `multiply` with
 addresses and strides in bytes; `room(m, n, k)` says how many floats `work` needs. A caller that shares its rows among
@@ -45,6 +46,10 @@ PANEL = TALLEST  # rows
 TALL = 192 if WIDTH == 16 else 72  # rows of a that are used with all strips of a block: a fifth of the second cache
 GROUP = 8  # panels that are filled side by side, with what follows each other in memory
 SHALLOW = 64  # rows of a transposed a that stay in the cache where they lie
+MANY = 1024  # rows: then all of b is packed first, and a job has some rows of all strips, not all rows of some strips
+APART = 4096  # bytes from row to row at which a column of a falls into one set of the first cache, of 8 or 12 lines
+CROWDED = PANEL > 8  # so a tile's rows drive each other out there
+WIDE = 256  # columns of c that make it worth copying them
 SERIAL = 200_000  # multiply-adds that one thread does sooner than two
 NONE = np.empty(0, np.float32)
 
@@ -95,7 +100,12 @@ def panels(lo, hi, a, a_row, a_column, depth, m, out):
                 copy_panel(out + (panel * depth + k) * 4 * PANEL, a + k * a_column + panel * 4 * PANEL)
         for panel in range(whole, last):
             target, source = out + panel * depth * 4 * PANEL, a + panel * PANEL * a_row
-            for k in range(depth):
+            turned = depth & ~7 if CROWDED and a_column == 4 and panel < m // PANEL else 0
+            for k in range(0, turned, 8):
+                for row in (0, PANEL - 8):  # the second eight rows begin in the first
+                    here = source + row * a_row + 4 * k
+                    transpose8(here, a_row, target + 4 * (k * PANEL + row), 4 * PANEL)
+            for k in range(turned, depth):
                 for i in range(min(PANEL, m - panel * PANEL)):
                     store(target + 4 * (k * PANEL + i), load(source + i * a_row + k * a_column))
 
@@ -108,25 +118,43 @@ def even_part(depth):
 
 
 @part
-def strips(lo, hi, m, n, depth, a, a_row, a_step, a_panel, b, b_row, b_column, c, c_row, bias, flags, per_job, work):
-    """Jobs lo..hi of `per_job` strips each; `work` has room for each job's block of b."""
+def pack_all(lo, hi, n, depth, b, b_row, b_column, work):
+    """Strips lo..hi of b, block after block: for jobs that share them."""
+    count, size = (n + COLUMNS - 1) // COLUMNS, even_part(depth)
+    columns = min(n, hi * COLUMNS) - lo * COLUMNS
+    for k in range(0, depth, size):
+        now = min(size, depth - k)
+        source = b + k * b_row + lo * COLUMNS * b_column
+        pack(source, b_row, b_column, now, columns, work + (k * count + lo * now) * STRIP)
+
+
+@part
+def strips(
+    lo, hi, m, n, depth, a, a_row, a_step, a_panel, b, b_row, b_column, c, c_row, bias, flags, per_job, rows, work
+):
+    """Jobs lo..hi of `per_job` strips and `rows` rows each, all or TALL; `work` has room for every job's block of b, or
+    holds all of it where rows are shared among jobs."""
     edge = np.empty((PANEL, COLUMNS), np.float32)
     table, spare = unshifted(), address(edge)
     as_it_stands = m * n * depth < SERIAL and b_column == 4 and n % COLUMNS == 0  # to copy it would take longer
-    size = even_part(depth)
+    size, count = even_part(depth), (n + COLUMNS - 1) // COLUMNS
+    beside = (count + per_job - 1) // per_job  # jobs of the same rows
     for job in range(lo, hi):
-        first, last = job * per_job, min((n + COLUMNS - 1) // COLUMNS, (job + 1) * per_job)
+        first, last = job % beside * per_job, min(count, (job % beside + 1) * per_job)
+        start = job // beside * rows
         mine = work + first * size * STRIP
         for k in range(0, depth, size):
             now = min(size, depth - k)
             end = k + now == depth
             columns = min(n, last * COLUMNS) - first * COLUMNS
             block, pitch, next_strip = b + k * b_row + first * COLUMNS * b_column, b_row, STRIP
-            if not as_it_stands:
+            if rows < m:
+                block, pitch, next_strip = work + (k * count + first * now) * STRIP, STRIP, now * STRIP
+            elif not as_it_stands:
                 pack(block, b_row, b_column, now, columns, mine)
                 block, pitch, next_strip = mine, STRIP, now * STRIP
             how = (flags & ADD if k == 0 else ADD) | (flags & RELU if end else 0)
-            for top in range(0, m, TALL):
+            for top in range(start, min(m, start + rows), TALL):
                 height = min(TALL, m - top)
                 for strip in range(first, last):
                     at, shift = block + (strip - first) * next_strip, bias + strip * STRIP if bias and end else 0
@@ -166,15 +194,19 @@ def multiply(m, n, depth, a, a_row, a_column, b, b_row, b_column, c, c_row, bias
     free, panel = (work + 63) & -64, PANEL * a_row
     if a_row == 4 and depth <= SHALLOW:
         panel = 4 * PANEL
-    elif a_column != 4:
+    elif a_column != 4 or (CROWDED and a_row % APART == 0 and m >= PANEL and n >= WIDE):
         count = (m + PANEL - 1) // PANEL
         parallel(panels, count, count if serial else GROUP, (a, a_row, a_column, depth, m, free))
         a, a_row, a_column, panel = free, 4, 4 * PANEL, depth * 4 * PANEL
         free += count * panel
     count = (n + COLUMNS - 1) // COLUMNS
     per_job = count if serial else max(1, min(8, count // 8))
-    jobs = (count + per_job - 1) // per_job
-    operands = a, a_row, a_column, panel, b, b_row, b_column, c, c_row, bias, flags, per_job, free
+    rows = m
+    if m >= MANY and not serial:
+        rows, per_job = TALL, count
+        parallel(pack_all, count, min(count, 8), (n, depth, b, b_row, b_column, free))
+    jobs = (count + per_job - 1) // per_job * ((m + rows - 1) // rows)
+    operands = a, a_row, a_column, panel, b, b_row, b_column, c, c_row, bias, flags, per_job, rows, free
     parallel(strips, jobs, jobs if serial else 1, (m, n, depth, *operands))
 
 
