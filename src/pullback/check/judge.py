@@ -207,7 +207,7 @@ class Judge:
         if single is None or self.outcome.findings:
             return
         self.outcome.remarks += noted(raises, single)
-        if found := careful(in_single, single, self.rng):
+        if found := careful(in_single, self.problem, single, self.rng):
             point, truth, mismatches = found
             naming = Judge(single, None, self.seed).naming
             naming.wrong = frozenset(mismatch.part.name for mismatch in mismatches)

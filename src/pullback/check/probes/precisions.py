@@ -33,13 +33,19 @@ def narrowed(problem: Problem) -> Problem | None:
     return found if found is not None and found.narrow and found.takes_double else None
 
 
-def in_single(single: Problem, rng: np.random.Generator) -> tuple[Point, Truth, list[Mismatch]]:
-    """What is wrong there, along one direction of every input; not at kinks, which jumps close together look like."""
+def in_single(problem: Problem, single: Problem, rng: np.random.Generator) -> tuple[Point, Truth, list[Mismatch]]:
+    """What is wrong there, along one direction of every input, and another gradient than in double precision: that may
+    follow a convention. Not at kinks, which jumps close together look like."""
     along = [dense(dice(rng, part.end - part.begin), part.begin) for part in single.inputs]
     truth = Truth(single, single.example, along).sharpened()
     comparison = Comparison(single, truth, [rng.normal(size=single.given_size)])
-    told = [each for each in comparison.found.values() if each.finite and each.kind == "smooth"]
-    return Point(WHERE, single.example), truth, [each for each in told if each.weight > OFF * abs(truth.size)]
+
+    def counts(each: Mismatch) -> bool:
+        in_double = along[each.column].along(problem.b(single.example, each.g))
+        far = min(each.weight, abs(each.found - in_double)) > OFF * abs(truth.size)
+        return each.finite and each.kind == "smooth" and far
+
+    return Point(WHERE, single.example), truth, [each for each in comparison.found.values() if counts(each)]
 
 
 def raises(single: Problem) -> list[Cause]:
