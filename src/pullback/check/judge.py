@@ -321,5 +321,5 @@ def counts(point: Point, mismatch: Mismatch) -> bool:
 
 def counts_at_kinks(point: Point, finite: bool = True) -> bool:
     """With many special coordinates nothing does there, unless one example is degenerate and has no number."""
-    few = len(point.coordinates) <= (3 if point.ties and finite else 2)
+    few = len(point.coordinates) <= 2 or point.counts
     return few or point.one_example and not finite

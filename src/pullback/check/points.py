@@ -38,6 +38,7 @@ class Point(NamedTuple):
     ties: bool = False  # is it that two numbers are equal?
     one_example: bool = False  # is it a whole one of several examples that is special? That happens, as in padding
     beyond: bool = False  # does it lie outside of what the example spans?
+    counts: bool = False  # do so many special coordinates count at a kink?
     lost: str = ""  # how digits get lost here, if forward keeps them
 
 
@@ -184,7 +185,8 @@ def ties(problem: Problem, part: Part) -> Iterator[Point]:
         top = example[first : part.end].max()
         yield tied(f"two largest in {part.name}", example, (first, first + step), top)
         if step in neighbours(part, 3):
-            yield tied(f"three largest in {part.name}", example, (first, first + step, first + 2 * step), top)
+            three = tied(f"three largest in {part.name}", example, (first, first + step, first + 2 * step), top)
+            yield three._replace(counts=True)
         if anything(example[first : part.end]):
             far = abs(example[first : part.end]).max()
             where = f"a number and its negative farthest from 0 in {part.name}"
